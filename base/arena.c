@@ -1,0 +1,79 @@
+#include "base/arena.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK = 4000 };
+
+struct arena_chunk {
+	struct arena_chunk *prev;
+	size_t used, size;
+	max_align_t data[];
+};
+
+static struct arena_chunk *grow(struct arena *a, size_t bytes)
+{
+	size_t size = bytes > CHUNK ? bytes : CHUNK;
+	struct arena_chunk *c = calloc(1, sizeof *c + size);
+
+	if (!c)
+		return NULL;
+	c->prev = a->last;
+	c->size = size;
+	a->last = c;
+	return c;
+}
+
+void *arena_alloc(struct arena *a, size_t n, size_t size)
+{
+	struct arena_chunk *c = a->last;
+	size_t bytes;
+	void *p;
+
+	if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 2)
+		return NULL;
+	bytes = (bytes + sizeof(max_align_t) - 1) & ~(sizeof(max_align_t) - 1);
+	if (!c || c->size - c->used < bytes)
+		c = grow(a, bytes);
+	if (!c)
+		return NULL;
+	p = (char *)c->data + c->used;
+	c->used += bytes;
+	return p;
+}
+
+char *arena_strdup(struct arena *a, const char *s)
+{
+	size_t n = strlen(s) + 1;
+	char *p = arena_alloc(a, n, 1);
+
+	return p ? memcpy(p, s, n) : NULL;
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list ap, again;
+	char *p;
+	int n;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	p = n < 0 ? NULL : arena_alloc(a, (size_t)n + 1, 1);
+	if (p)
+		vsnprintf(p, (size_t)n + 1, fmt, again);
+	va_end(again);
+	va_end(ap);
+	return p;
+}
+
+void arena_free(struct arena *a)
+{
+	for (struct arena_chunk *c = a->last, *prev; c; c = prev) {
+		prev = c->prev;
+		free(c);
+	}
+	a->last = NULL;
+}

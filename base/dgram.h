@@ -1,0 +1,20 @@
+/*
+ * Datagrams with descriptors over AF_UNIX SOCK_SEQPACKET: one send is one message.
+ * Received descriptors are O_CLOEXEC. SIGPIPE is never raised.
+ */
+#pragma once
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { DGRAM_FDS_MAX = 64 };
+
+int dgram_pair(int sv[2]);
+int dgram_send(int fd, const void *p, size_t n, const int *fds, size_t nfds);
+/*
+ * Length of the message, 0 when the peer is gone, or -errno. *nfds: room in, number
+ * out; descriptors that do not fit are closed and -EMSGSIZE is returned.
+ */
+ssize_t dgram_recv(int fd, void *p, size_t size, int *fds, size_t *nfds);
+/* connect(2) to, and bind(2)+listen(2) at, dirfd/name, whatever the length of the way to dirfd. */
+int dgram_connect(int dirfd, const char *name, int type);
+int dgram_listen(int dirfd, const char *name, int type);

@@ -1,0 +1,187 @@
+#include "base/file.h"
+#include "base/err.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+enum { READ_MAX = 16 << 20 };
+
+int file_write_all(int fd, const void *p, size_t n)
+{
+	const char *at = p;
+
+	while (n > 0) {
+		ssize_t w = write(fd, at, n);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return -1;
+		at += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+int file_read_fd(int fd, const char *path, size_t max, char **text, size_t *len)
+{
+	struct stat st;
+	size_t cap, n = 0;
+	auto_free char *buf = NULL;
+
+	if (fstat(fd, &st) < 0)
+		return fail_errno("stat %s", path);
+	cap = st.st_size > 0 && (size_t)st.st_size <= max ? (size_t)st.st_size + 2 : 4096;
+	buf = malloc(cap);
+	while (buf) {
+		ssize_t r = read(fd, buf + n, cap - n - 1);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return fail_errno("read %s", path);
+		n += (size_t)r;
+		if (n > max)
+			return fail(EFBIG, "%s: larger than %zu bytes", path, max);
+		if (r == 0)
+			break;
+		if (n + 1 == cap) {
+			char *grown = realloc(buf, cap *= 2);
+
+			if (!grown)
+				return fail(ENOMEM, "read %s: out of memory", path);
+			buf = grown;
+		}
+	}
+	if (!buf)
+		return fail(ENOMEM, "read %s: out of memory", path);
+	buf[n] = '\0';
+	*text = TAKE(buf);
+	if (len)
+		*len = n;
+	return 0;
+}
+
+int file_read(int dirfd, const char *path, char **text, size_t *len)
+{
+	struct stat st;
+	auto_close int fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fail_errno("open %s", path);
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+		return fail(EISDIR, "read %s: is a directory", path);
+	return file_read_fd(fd, path, READ_MAX, text, len);
+}
+
+ssize_t file_peek(int dirfd, const char *path, char *buf, size_t size)
+{
+	auto_close int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : TEMP_FAILURE_RETRY(read(fd, buf, size - 1));
+
+	if (n < 0)
+		return -errno;
+	while (n > 0 && buf[n - 1] == '\n')
+		n--;
+	buf[n] = '\0';
+	return n;
+}
+
+int file_poke(int dirfd, const char *path, const char *text)
+{
+	auto_close int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || TEMP_FAILURE_RETRY(write(fd, text, strlen(text))) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Some file systems have no O_TMPFILE (old overlay, NFS, 9p): a named one, then. */
+static int open_private(int dirfd, const char *tmp, mode_t mode, bool *named)
+{
+	int fd = openat(dirfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+
+	*named = false;
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
+		return fd;
+	*named = true;
+	(void)unlinkat(dirfd, tmp, 0);
+	return openat(dirfd, tmp, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, mode);
+}
+
+static int give_name(int fd, int dirfd, const char *tmp)
+{
+	char self[32];
+
+	if (linkat(fd, "", dirfd, tmp, AT_EMPTY_PATH) == 0)
+		return 0;
+	/* Without CAP_DAC_READ_SEARCH only the way through /proc is open. */
+	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	if (errno == EEXIST)
+		(void)unlinkat(dirfd, tmp, 0);
+	return linkat(AT_FDCWD, self, dirfd, tmp, AT_SYMLINK_FOLLOW);
+}
+
+int file_write_atomic(int dirfd, const char *name, const char *text, size_t len, mode_t mode)
+{
+	char tmp[NAME_MAX + 1];
+	bool named;
+
+	snprintf(tmp, sizeof tmp, ".%.200s.%d", name, (int)getpid());
+	auto_close int fd = open_private(dirfd, tmp, mode, &named);
+	if (fd < 0)
+		return fail_errno("write %s", name);
+	/* fchmod: the mode is the caller's word, whatever the umask. */
+	if (file_write_all(fd, text, len) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0 ||
+	    (!named && give_name(fd, dirfd, tmp) < 0) || renameat(dirfd, tmp, dirfd, name) < 0) {
+		int r = fail_errno("write %s", name);
+
+		(void)unlinkat(dirfd, tmp, 0);
+		return r;
+	}
+	if (dirfd != AT_FDCWD && fsync(dirfd) < 0 && errno != EINVAL && errno != EBADF && errno != EROFS)
+		return fail_errno("sync the directory of %s", name);
+	return 0;
+}
+
+int file_make_dirs(const char *path, mode_t mode)
+{
+	char part[PATH_MAX];
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	if (errno != ENOENT)
+		return fail_errno("open %s", path);
+	if (path[0] != '/' || strlen(path) >= sizeof part)
+		return fail(EINVAL, "directory %.64s: not an absolute path, or too long", path);
+	strcpy(part, path);
+	for (char *p = part + 1; (p = strchrnul(p, '/')); p++) {
+		bool end = *p == '\0';
+
+		*p = '\0';
+		if (mkdir(part, mode) < 0 && errno != EEXIST)
+			return fail_errno("create directory %s", part);
+		if (end)
+			break;
+		*p = '/';
+	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? fail_errno("open %s", path) : fd;
+}
+
+int file_lock(int dirfd, const char *name, bool wait)
+{
+	auto_close int fd = openat(dirfd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return fail_errno("open lock %s", name);
+	if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB))) < 0)
+		return fail_errno("lock %s", name);
+	return take_fd(&fd);
+}

@@ -1,0 +1,29 @@
+/* The host's own files: read whole, written atomically, listed, locked. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Returns 0 or -1 with errno, like write(2); never short. */
+int file_write_all(int fd, const void *p, size_t n);
+
+/* The whole file, NUL-terminated, malloc'ed; -ENOENT is expected. len may be NULL. At most 16 MiB. */
+int file_read(int dirfd, const char *path, char **text, size_t *len);
+/* The same from an open descriptor; `path` is for messages; -EFBIG above max. */
+int file_read_fd(int fd, const char *path, size_t max, char **text, size_t *len);
+/* A short pseudo-file (cgroup, sysctl) into buf, without its last newline. Length or -errno, no message. */
+ssize_t file_peek(int dirfd, const char *path, char *buf, size_t size);
+/* One write(2) to an existing file (cgroup, proc). -errno without a message: the caller names the thing. */
+int file_poke(int dirfd, const char *path, const char *text);
+
+/*
+ * A reader sees the old text or the new one, and after a power cut too: private
+ * file, fsync, rename, fsync of the directory. mode 0600 or as given.
+ */
+int file_write_atomic(int dirfd, const char *name, const char *text, size_t len, mode_t mode);
+
+/* mkdir -p of an absolute host path, each new part with mode; returns an O_RDONLY directory descriptor. */
+int file_make_dirs(const char *path, mode_t mode);
+
+/* flock(2) on dirfd/name (created 0600). The descriptor holds the lock. wait=false: -EAGAIN when held. */
+int file_lock(int dirfd, const char *name, bool wait);

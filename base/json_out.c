@@ -1,0 +1,122 @@
+#include "base/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void indent(struct jout *o)
+{
+	if (!o->pretty)
+		return;
+	buf_puts(o->b, "\n");
+	for (int i = 0; i < o->depth; i++)
+		buf_puts(o->b, "\t");
+}
+
+static void quoted(struct buf *b, const char *s)
+{
+	buf_puts(b, "\"");
+	while (*s) {
+		char part[1024];
+		size_t n = strnlen(s, 128);
+		char raw[129];
+
+		memcpy(raw, s, n);
+		raw[n] = '\0';
+		str_json_escape(part, sizeof part, raw);
+		buf_puts(b, part);
+		s += n;
+	}
+	buf_puts(b, "\"");
+}
+
+static void lead(struct jout *o, const char *key)
+{
+	if (o->more)
+		buf_puts(o->b, ",");
+	if (o->depth > 0)
+		indent(o);
+	o->more = true;
+	if (!key)
+		return;
+	quoted(o->b, key);
+	buf_puts(o->b, o->pretty ? ": " : ":");
+}
+
+void jout_open(struct jout *o, const char *key, char bracket)
+{
+	lead(o, key);
+	buf_add(o->b, &bracket, 1);
+	o->depth++;
+	o->more = false;
+}
+
+void jout_close(struct jout *o, char bracket)
+{
+	o->depth--;
+	if (o->more)
+		indent(o);
+	buf_add(o->b, &bracket, 1);
+	o->more = true;
+}
+
+void jout_str(struct jout *o, const char *key, const char *s)
+{
+	lead(o, key);
+	if (s)
+		quoted(o->b, s);
+	else
+		buf_puts(o->b, "null");
+}
+
+void jout_bool(struct jout *o, const char *key, bool v)
+{
+	jout_raw(o, key, v ? "true" : "false");
+}
+
+void jout_u64(struct jout *o, const char *key, uint64_t v)
+{
+	lead(o, key);
+	buf_printf(o->b, "%ju", (uintmax_t)v);
+}
+
+void jout_i64(struct jout *o, const char *key, int64_t v)
+{
+	lead(o, key);
+	buf_printf(o->b, "%jd", (intmax_t)v);
+}
+
+void jout_raw(struct jout *o, const char *key, const char *text)
+{
+	lead(o, key);
+	buf_puts(o->b, text);
+}
+
+void jout_tree(struct jout *o, const char *key, yajl_val v)
+{
+	switch (v->type) {
+	case yajl_t_string:
+		jout_str(o, key, v->u.string);
+		return;
+	case yajl_t_number:
+		jout_raw(o, key, v->u.number.r);
+		return;
+	case yajl_t_true:
+	case yajl_t_false:
+		jout_bool(o, key, v->type == yajl_t_true);
+		return;
+	case yajl_t_object:
+		jout_open(o, key, '{');
+		for (size_t i = 0; i < v->u.object.len; i++)
+			jout_tree(o, v->u.object.keys[i], v->u.object.values[i]);
+		jout_close(o, '}');
+		return;
+	case yajl_t_array:
+		jout_open(o, key, '[');
+		for (size_t i = 0; i < v->u.array.len; i++)
+			jout_tree(o, NULL, v->u.array.values[i]);
+		jout_close(o, ']');
+		return;
+	default:
+		jout_raw(o, key, "null");
+	}
+}

@@ -1,0 +1,72 @@
+#include "base/log.h"
+#include "base/str.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct { int fd; bool json, debug, quiet; } sink = { .fd = -1 };
+
+static const char *const level_name[] = { "debug", "info", "warning", "error" };
+
+int log_open(const char *path, bool json, bool debug)
+{
+	sink.json = json;
+	sink.debug = debug;
+	if (!path)
+		return 0;
+	sink.fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	return sink.fd < 0 ? fail_errno("open log %s", path) : 0;
+}
+
+bool log_debug_on(void)
+{
+	return sink.debug;
+}
+
+void log_quiet(void)
+{
+	sink.quiet = true;
+}
+
+static void to_file(enum log_level level, const char *msg)
+{
+	char escaped[2100], line[2300], stamp[40];
+	time_t t = time(NULL);
+	struct tm tm;
+	int n;
+
+	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
+	str_json_escape(escaped, sizeof escaped, msg);
+	n = snprintf(line, sizeof line,
+		     sink.json ? "{\"level\":\"%s\",\"msg\":\"%s\",\"time\":\"%s\"}\n"
+			       : "level=%s msg=\"%s\" time=\"%s\"\n",
+		     level_name[level], escaped, stamp);
+	if (n > 0 && write(sink.fd, line, (size_t)n) < 0)
+		return;		/* a full log must not stop a container */
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	char msg[1024];
+	va_list ap;
+	int n;
+
+	if (level == LOG_DEBUG && !sink.debug)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(msg, sizeof msg, fmt, ap);
+	va_end(ap);
+	if (sink.fd >= 0)
+		to_file(level, msg);
+	/* The caller prints errors itself, once. */
+	if (sink.quiet || level == LOG_ERROR || (level == LOG_DEBUG && sink.fd >= 0))
+		return;
+	char line[1100];
+	n = snprintf(line, sizeof line, "vzrun: %s: %s\n", level_name[level], msg);
+	if (n > 0 && write(STDERR_FILENO, line, strnlen(line, sizeof line)) < 0)
+		return;
+}

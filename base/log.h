@@ -1,0 +1,19 @@
+/*
+ * Where warnings and debug lines go. Without log_open() warnings go to stderr as
+ * "vzrun: warning: ..." and debug lines nowhere. A log file is appended to, one
+ * write() a line, in runc's text or JSON shape.
+ */
+#pragma once
+#include "base/err.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+/* Expected errors: those of open(2) on path. NULL path: stderr only. */
+int log_open(const char *path, bool json, bool debug);
+void log_at(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
+bool log_debug_on(void);
+/* Send warnings to no terminal from now on (the child of a clone, the keeper). */
+void log_quiet(void);
+
+#define log_debug(...) do { if (log_debug_on()) log_at(LOG_DEBUG, __VA_ARGS__); } while (0)
+#define log_warn(...) log_at(LOG_WARN, __VA_ARGS__)

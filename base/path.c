@@ -1,0 +1,225 @@
+#include "base/path.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int path_open(int rootfd, const char *path, int flags)
+{
+	int fd = sys_openat2(rootfd, path, flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+
+	return fd < 0 ? fail_errno("open %s in the root", path) : fd;
+}
+
+int path_open_strict(int dirfd, const char *path, int flags)
+{
+	int fd = sys_openat2(dirfd, path, flags, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+
+	return fd < 0 ? fail_errno("open %s", path) : fd;
+}
+
+static int make_dir(int dirfd, const char *name, const char *path, bool *created)
+{
+	int fd, r = mkdirat(dirfd, name, 0755);
+
+	if (r < 0 && errno != EEXIST)
+		return fail_errno("create directory %s", path);
+	if (created)
+		*created = r == 0;
+	fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? fail_errno("open directory %s", path) : fd;
+}
+
+static int make_file(int dirfd, const char *name, const char *path, bool *created)
+{
+	auto_close int made = openat(dirfd, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int fd;
+
+	if (made < 0 && errno != EEXIST)
+		return fail_errno("create file %s", path);
+	if (created)
+		*created = made >= 0;
+	fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? fail_errno("open file %s", path) : fd;
+}
+
+/* Cuts the last component off `path` (in place); the cut-off name, or NULL at the root. */
+static char *cut_last(char *path)
+{
+	size_t n = strlen(path);
+
+	while (n > 0 && path[n - 1] == '/')
+		path[--n] = '\0';
+	while (n > 0 && path[n - 1] != '/')
+		n--;
+	if (path[n] == '\0')
+		return NULL;
+	/* The separator is overwritten, so that head and tail are two strings. */
+	if (n > 0)
+		path[n - 1] = '\0';
+	return path + n;
+}
+
+/* The part below the deepest directory that exists: created one by one, following nothing. */
+static int make_below(int fd, char *rest, const char *path, enum path_kind kind, bool *created)
+{
+	auto_close int at = fd;
+
+	for (char *save = NULL, *name = strtok_r(rest, "/", &save), *next; name; name = next) {
+		int below;
+
+		next = strtok_r(NULL, "/", &save);
+		if (strcmp(name, ".") == 0 && next)
+			continue;
+		if (strcmp(name, "..") == 0)
+			return fail(EINVAL, "create %s: \"..\" below a directory that does not exist", path);
+		below = kind == PATH_FILE && !next ? make_file(at, name, path, created)
+						   : make_dir(at, name, path, next ? NULL : created);
+		if (below < 0)
+			return below;
+		close(at);
+		at = below;
+	}
+	return take_fd(&at);
+}
+
+int path_ensure(int rootfd, const char *path, enum path_kind kind, bool *created)
+{
+	char head[PATH_MAX];
+	size_t n = strlen(path);
+	int fd;
+
+	if (created)
+		*created = false;
+	if (n == 0 || n >= sizeof head)
+		return fail(n ? ENAMETOOLONG : ENOENT, "path \"%.64s\": %s", path, n ? "too long" : "empty");
+	fd = path_open(rootfd, path, O_PATH);
+	if (fd != -ENOENT)
+		return fd;
+	memcpy(head, path, n + 1);
+	while (fd == -ENOENT) {
+		if (!cut_last(head))
+			return fd;
+		fd = path_open(rootfd, *head ? head : "/", O_PATH | O_DIRECTORY);
+	}
+	if (fd < 0)
+		return fd;
+	char rest[PATH_MAX];
+	strcpy(rest, path + strlen(head));
+	return make_below(fd, rest, path, kind, created);
+}
+
+int path_parent(int rootfd, const char *path, const char **name)
+{
+	char head[PATH_MAX];
+	const char *last;
+	size_t n = strlen(path);
+
+	if (n == 0 || n >= sizeof head || path[n - 1] == '/')
+		return fail(EINVAL, "path \"%.64s\" has no last component", path);
+	memcpy(head, path, n + 1);
+	last = strrchr(path, '/');
+	*name = last ? last + 1 : path;
+	if (strcmp(*name, "..") == 0 || strcmp(*name, ".") == 0)
+		return fail(EINVAL, "path %s ends in \"%s\"", path, *name);
+	head[*name - path] = '\0';
+	return path_ensure(rootfd, *head ? head : "/", PATH_DIR, NULL);
+}
+
+int path_write(int rootfd, const char *path, const char *text, size_t len, mode_t mode)
+{
+	const char *name;
+	char tmp[NAME_MAX + 1];
+	auto_close int dir = path_parent(rootfd, path, &name);
+
+	TRY(dir);
+	snprintf(tmp, sizeof tmp, ".vzrun-%.200s", name);
+	if (unlinkat(dir, tmp, 0) < 0 && errno != ENOENT)
+		return fail_errno("write %s: remove %s", path, tmp);
+	auto_close int fd = openat(dir, tmp, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail_errno("write %s", path);
+	if (file_write_all(fd, text, len) < 0 || fchmod(fd, mode) < 0 || renameat(dir, tmp, dir, name) < 0) {
+		int r = fail_errno("write %s", path);
+
+		(void)unlinkat(dir, tmp, 0);
+		return r;
+	}
+	return 0;
+}
+
+int path_read(int rootfd, const char *path, size_t max, char **text, size_t *len)
+{
+	struct stat st;
+	auto_close int fd = path_open(rootfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+
+	TRY(fd);
+	if (fstat(fd, &st) < 0)
+		return fail_errno("stat %s", path);
+	if (!S_ISREG(st.st_mode))
+		return fail(EINVAL, "%s: not a regular file", path);
+	return file_read_fd(fd, path, max, text, len);
+}
+
+static int remove_entries(int dir, dev_t dev, int depth);
+
+static int remove_entry(int dirfd, const char *name, dev_t dev, int depth)
+{
+	struct stat st;
+
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return fail_errno("remove %s", name);
+	auto_close int dir = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return errno == ENOENT ? 0 : fail_errno("remove %s", name);
+	if (fstat(dir, &st) < 0)
+		return fail_errno("remove %s", name);
+	if (st.st_dev != dev)
+		return fail(EXDEV, "remove %s: something is mounted on it", name);
+	TRY_IN(remove_entries(dir, dev, depth + 1), "%s", name);
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return fail_errno("remove %s", name);
+	return 0;
+}
+
+static int remove_entries(int dir, dev_t dev, int depth)
+{
+	/* A guest can nest deeper than our stack: refuse well before, the caller says so. */
+	if (depth > 4096)
+		return fail(ELOOP, "nested deeper than 4096 directories");
+	int copy = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *e;
+	int r = 0;
+
+	if (!d) {
+		r = fail_errno("read directory");
+		if (copy >= 0)
+			close(copy);
+		return r;
+	}
+	while (r == 0 && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			r = remove_entry(dir, e->d_name, dev, depth);
+	closedir(d);
+	return r;
+}
+
+int path_remove_tree(int dirfd, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : fail_errno("remove %s", name);
+	return remove_entry(dirfd, name, st.st_dev, 0);
+}

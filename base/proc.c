@@ -1,0 +1,176 @@
+#include "base/proc.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum { KEEP_MAX = 8 << 20 };
+
+struct run {
+	const struct proc_req *req;
+	pid_t pid;
+	int pidfd, in, out, err;	/* our ends */
+	size_t fed;
+};
+
+static void put_at(int fd, int at)
+{
+	if (fd == at)
+		(void)fcntl(fd, F_SETFD, 0);
+	else if (dup2(fd, at) < 0)
+		_exit(126);
+}
+
+static _Noreturn void child(const struct proc_req *req, int in, int out, int err, int report)
+{
+	int high[64];
+	int code;
+
+	(void)setpgid(0, 0);
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* First out of the way of 0..2+n, then into place. */
+	report = fcntl(report, F_DUPFD_CLOEXEC, 100);
+	for (size_t i = 0; i < req->nfds && i < COUNT(high); i++)
+		high[i] = fcntl(req->fds[i], F_DUPFD_CLOEXEC, 100);
+	put_at(in, 0);
+	if (out >= 0)
+		put_at(out, 1);
+	if (err >= 0)
+		put_at(err, 2);
+	(void)sys_cloexec_from(3);
+	for (size_t i = 0; i < req->nfds && i < COUNT(high); i++)
+		put_at(high[i], 3 + (int)i);
+	if (strchr(req->path, '/'))
+		execve(req->path, (char *const *)req->argv, req->env ? (char *const *)req->env : environ);
+	else
+		execvpe(req->path, (char *const *)req->argv, req->env ? (char *const *)req->env : environ);
+	code = errno;
+	if (write(report, &code, sizeof code) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+/* Pipes never collide with 0..2: a caller may have closed those. */
+static int pipe_pair(int p[2], bool wanted)
+{
+	p[0] = p[1] = -1;
+	if (wanted && pipe2(p, O_CLOEXEC) < 0)
+		return fail_errno("create a pipe");
+	return 0;
+}
+
+static int start(struct run *r)
+{
+	int in[2], out[2], err[2], report[2], code = 0;
+
+	TRY(pipe_pair(in, r->req->in));
+	auto_close int in0 = r->req->in ? in[0] : open("/dev/null", O_RDWR | O_CLOEXEC);
+	auto_close int in1 = in[1];
+	TRY(pipe_pair(out, r->req->out));
+	auto_close int out0 = out[0], out1 = out[1];
+	TRY(pipe_pair(err, r->req->err));
+	auto_close int err0 = err[0], err1 = err[1];
+	TRY(pipe_pair(report, true));
+	auto_close int report0 = report[0], report1 = report[1];
+
+	r->pid = sys_clone(0, SIGCHLD, -1, &r->pidfd);
+	if (r->pid < 0)
+		return fail_errno("start %s", r->req->path);
+	if (r->pid == 0)
+		child(r->req, in0, out1, err1, report1);
+	drop_fd(&report1);
+	if (TEMP_FAILURE_RETRY(read(report0, &code, sizeof code)) > 0) {
+		waitpid(r->pid, NULL, 0);
+		close(r->pidfd);
+		errno = code;
+		return fail_errno("run %s", r->req->path);
+	}
+	r->in = take_fd(&in1);
+	r->out = take_fd(&out0);
+	r->err = take_fd(&err0);
+	return 0;
+}
+
+static void feed(struct run *r)
+{
+	ssize_t n = write(r->in, r->req->in + r->fed, r->req->in_n - r->fed);
+
+	if (n > 0)
+		r->fed += (size_t)n;
+	if ((n < 0 && errno != EAGAIN && errno != EINTR) || r->fed == r->req->in_n)
+		drop_fd(&r->in);
+}
+
+static void take(int *fd, struct buf *b)
+{
+	char part[4096];
+	ssize_t n = read(*fd, part, sizeof part);
+
+	if (n > 0 && b->n < KEEP_MAX)
+		buf_add(b, part, (size_t)n);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		drop_fd(fd);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* 0: the program ended; its own children may still hold the pipes, we do not wait for those. */
+static int attend(struct run *r)
+{
+	int64_t end = r->req->timeout_ms > 0 ? now_ms() + r->req->timeout_ms : 0;
+
+	for (;;) {
+		struct pollfd p[] = { { r->pidfd, POLLIN, 0 }, { r->in, POLLOUT, 0 },
+				      { r->out, POLLIN, 0 }, { r->err, POLLIN, 0 } };
+		int64_t left = end ? end - now_ms() : -1;
+
+		if (end && left <= 0)
+			return fail(ETIMEDOUT, "%s did not end within %d ms", r->req->path, r->req->timeout_ms);
+		if (poll(p, COUNT(p), (int)left) < 0 && errno != EINTR)
+			return fail_errno("wait for %s", r->req->path);
+		if (p[1].revents)
+			feed(r);
+		if (p[2].revents)
+			take(&r->out, r->req->out);
+		if (p[3].revents)
+			take(&r->err, r->req->err);
+		if (p[0].revents && !(p[2].revents & POLLIN) && !(p[3].revents & POLLIN))
+			return 0;
+	}
+}
+
+int proc_run(const struct proc_req *req, int *status)
+{
+	struct run r = { .req = req, .pidfd = -1, .in = -1, .out = -1, .err = -1 };
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
+	int w = 0, ret;
+
+	TRY(start(&r));
+	if (r.in >= 0)
+		(void)fcntl(r.in, F_SETFL, O_NONBLOCK);
+	sigaction(SIGPIPE, &ignore, &old);
+	ret = attend(&r);
+	sigaction(SIGPIPE, &old, NULL);
+	if (ret < 0)
+		kill(-r.pid, SIGKILL);
+	(void)TEMP_FAILURE_RETRY(waitpid(r.pid, &w, 0));
+	drop_fd(&r.pidfd);
+	drop_fd(&r.in);
+	drop_fd(&r.out);
+	drop_fd(&r.err);
+	*status = WIFEXITED(w) ? WEXITSTATUS(w) : 128 + WTERMSIG(w);
+	return ret;
+}

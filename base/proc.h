@@ -1,0 +1,22 @@
+/*
+ * Helper processes: run a program, feed it, read it, wait for it. No shell is ever
+ * involved; the program gets its own process group, which is killed whole on time-out.
+ * Only the descriptors named here reach it.
+ */
+#pragma once
+#include "base/str.h"
+
+struct proc_req {
+	const char *path;		/* a path, or a name to look for in PATH when it has no slash */
+	const char *const *argv;	/* argv[0] included; NULL-terminated */
+	const char *const *env;		/* NULL: ours */
+	const char *in;			/* written to its stdin; NULL: /dev/null */
+	size_t in_n;
+	struct buf *out, *err;		/* NULL: inherited; at most 8 MiB are kept */
+	const int *fds;			/* passed as 3, 4, ... */
+	size_t nfds;
+	int timeout_ms;			/* 0: none */
+};
+
+/* *status: the exit code, or 128 + signal. -ETIMEDOUT, -ENOENT and -EACCES (exec) are expected. */
+int proc_run(const struct proc_req *req, int *status);

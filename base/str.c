@@ -1,0 +1,237 @@
+#include "base/str.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int str_u64(const char *s, uint64_t max, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (!*s)
+		return -EINVAL;
+	for (; *s; s++) {
+		if (*s < '0' || *s > '9')
+			return -EINVAL;
+		if (__builtin_mul_overflow(v, UINT64_C(10), &v) ||
+		    __builtin_add_overflow(v, (uint64_t)(*s - '0'), &v) || v > max)
+			return -ERANGE;
+	}
+	*out = v;
+	return 0;
+}
+
+int str_i64(const char *s, int64_t min, int64_t max, int64_t *out)
+{
+	bool neg = *s == '-';
+	uint64_t v;
+
+	TRY(str_u64(s + neg, neg ? (uint64_t)INT64_MAX + 1 : INT64_MAX, &v));
+	*out = neg ? (int64_t)-v : (int64_t)v;
+	return *out < min || *out > max ? -ERANGE : 0;
+}
+
+int str_octal(const char *s, unsigned max, unsigned *out)
+{
+	unsigned v = 0;
+
+	if (!*s)
+		return -EINVAL;
+	for (; *s; s++) {
+		if (*s < '0' || *s > '7')
+			return -EINVAL;
+		v = v * 8 + (unsigned)(*s - '0');
+		if (v > max)
+			return -ERANGE;
+	}
+	*out = v;
+	return 0;
+}
+
+int str_size(const char *s, uint64_t *out)
+{
+	static const char units[] = "KMGTP";
+	uint64_t whole = 0, frac = 0, scale = 1;
+	const char *u;
+	unsigned shift = 0;
+
+	if (!isdigit((unsigned char)*s))
+		return -EINVAL;
+	for (; isdigit((unsigned char)*s); s++)
+		if (__builtin_mul_overflow(whole, UINT64_C(10), &whole) ||
+		    __builtin_add_overflow(whole, (uint64_t)(*s - '0'), &whole))
+			return -ERANGE;
+	if (*s == '.') {
+		if (!isdigit((unsigned char)*++s))
+			return -EINVAL;
+		for (; isdigit((unsigned char)*s); s++)
+			if (scale < 1000) {
+				frac = frac * 10 + (uint64_t)(*s - '0');
+				scale *= 10;
+			}
+	}
+	if (*s && (u = strchr(units, toupper((unsigned char)*s)))) {
+		shift = 10 * (unsigned)(u - units + 1);
+		s++;
+	}
+	if (*s == 'B' || (shift && s[0] == 'i' && s[1] == 'B'))
+		s += *s == 'B' ? 1 : 2;
+	if (*s || (frac && !shift))
+		return -EINVAL;
+	if (whole > UINT64_MAX >> shift)
+		return -ERANGE;
+	return __builtin_add_overflow(whole << shift, (frac << shift) / scale, out) ? -ERANGE : 0;
+}
+
+int str_duration(const char *s, uint64_t *ms)
+{
+	static const struct { const char *unit; uint64_t ms; } units[] = {
+		{ "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 },
+	};
+	char digits[24];
+	size_t n = strspn(s, "0123456789");
+	uint64_t v;
+
+	if (n == 0 || n >= sizeof digits)
+		return -EINVAL;
+	memcpy(digits, s, n);
+	digits[n] = '\0';
+	TRY(str_u64(digits, UINT64_MAX / 86400000, &v));
+	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+		if (str_eq(s + n, units[i].unit)) {
+			*ms = v * units[i].ms;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+bool str_starts(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+bool str_ends(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), m = strlen(suffix);
+
+	return n >= m && str_eq(s + n - m, suffix);
+}
+
+static bool in_set(const char *s, const char *extra)
+{
+	for (; *s; s++)
+		if (!((*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9') || strchr(extra, *s)))
+			return false;
+	return true;
+}
+
+bool str_is_id(const char *s)
+{
+	return *s && *s != '.' && strlen(s) <= 1024 && in_set(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_+.-");
+}
+
+bool str_is_name(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n > 0 && n <= 63 && in_set(s, ".-") && isalnum((unsigned char)s[0]) &&
+	       isalnum((unsigned char)s[n - 1]) && !strstr(s, "..");
+}
+
+void str_json_escape(char *out, size_t size, const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+		char one[8];
+		int m;
+
+		if (c == '"' || c == '\\')
+			m = snprintf(one, sizeof one, "\\%c", c);
+		else if (c == '\n')
+			m = snprintf(one, sizeof one, "\\n");
+		else if (c < 0x20 || c == 0x7f)
+			m = snprintf(one, sizeof one, "\\u%04x", c);
+		else
+			m = snprintf(one, sizeof one, "%c", c);
+		if (n + (size_t)m >= size)
+			break;
+		memcpy(out + n, one, (size_t)m);
+		n += (size_t)m;
+	}
+	out[n] = '\0';
+}
+
+uint64_t str_hash(const void *p, size_t n)
+{
+	const unsigned char *c = p;
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	while (n--)
+		h = (h ^ *c++) * UINT64_C(1099511628211);
+	return h;
+}
+
+static bool reserve(struct buf *b, size_t more)
+{
+	size_t size = b->size ? b->size : 256;
+	char *p;
+
+	if (b->oom)
+		return false;
+	while (size - b->n <= more)
+		size *= 2;
+	if (size == b->size)
+		return true;
+	p = realloc(b->p, size);
+	if (!p) {
+		b->oom = true;
+		return false;
+	}
+	b->p = p;
+	b->size = size;
+	return true;
+}
+
+void buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (!reserve(b, n))
+		return;
+	memcpy(b->p + b->n, p, n);
+	b->n += n;
+	b->p[b->n] = '\0';
+}
+
+void buf_puts(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
+void buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap, again;
+	int n;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	if (n >= 0 && reserve(b, (size_t)n)) {
+		vsnprintf(b->p + b->n, (size_t)n + 1, fmt, again);
+		b->n += (size_t)n;
+	}
+	va_end(again);
+	va_end(ap);
+}
+
+void buf_free(struct buf *b)
+{
+	free(b->p);
+	*b = (struct buf){ 0 };
+}
+
+const char *buf_text(const struct buf *b)
+{
+	return b->p ? b->p : "";
+}

@@ -1,0 +1,159 @@
+#include "base/sys.h"
+#include "base/path_walk.h"
+#include "base/scope.h"
+#include "base/str.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int join_v2(int cgroup_fd)
+{
+	auto_close int fd = openat(cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 || write(fd, "0", 1) != 1 ? -1 : 0;
+}
+
+pid_t sys_clone(uint64_t flags, int exit_signal, int cgroup_fd, int *pidfd)
+{
+	struct clone_args a = { .flags = flags, .exit_signal = (uint64_t)exit_signal };
+	long pid;
+
+	if (pidfd) {
+		a.flags |= CLONE_PIDFD;
+		a.pidfd = (uint64_t)(uintptr_t)pidfd;
+	}
+	if (cgroup_fd >= 0) {
+		a.flags |= CLONE_INTO_CGROUP;
+		a.cgroup = (uint64_t)cgroup_fd;
+	}
+	pid = syscall(SYS_clone3, &a, sizeof a);
+	if (pid >= 0 || errno != ENOSYS)
+		return (pid_t)pid;
+	/* CLONE_NEWTIME shares its bit with the signal mask of the old call. */
+	if (flags & CLONE_NEWTIME)
+		return -1;
+	pid = syscall(SYS_clone, (a.flags & ~CLONE_INTO_CGROUP) | (uint64_t)exit_signal, NULL, pidfd, NULL, NULL);
+	if (pid == 0 && cgroup_fd >= 0 && join_v2(cgroup_fd) < 0)
+		_exit(125);
+	return (pid_t)pid;
+}
+
+int sys_openat2(int dirfd, const char *path, int flags, unsigned mode, uint64_t resolve)
+{
+	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC), .mode = mode, .resolve = resolve };
+	int fd;
+
+	/* EAGAIN: a rename or mount raced with "..": the kernel asks to try again. */
+	for (int tries = 0; tries < 64; tries++) {
+		fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof how);
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
+	if (fd < 0 && errno == ENOSYS)
+		return path_walk(dirfd, path, flags | O_CLOEXEC, mode, resolve);
+	return fd;
+}
+
+static int cloexec_by_proc(int first)
+{
+	DIR *d = opendir("/proc/self/fd");
+	struct dirent *e;
+
+	if (!d)
+		return -1;
+	while ((e = readdir(d))) {
+		uint64_t fd;
+
+		if (str_u64(e->d_name, 1 << 30, &fd) == 0 && (int)fd >= first && (int)fd != dirfd(d))
+			(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+	}
+	closedir(d);
+	return 0;
+}
+
+int sys_cloexec_from(int first)
+{
+	if (close_range((unsigned)first, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+		return 0;
+	return cloexec_by_proc(first);
+}
+
+int sys_pivot_root(const char *new_root, const char *put_old)
+{
+	return (int)syscall(SYS_pivot_root, new_root, put_old);
+}
+
+/* The text after the command's name, which may itself hold blanks and parentheses. */
+static const char *stat_fields(pid_t pid, char *text, size_t size)
+{
+	char path[32];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, size - 1);
+	if (n <= 0)
+		return NULL;
+	text[n] = '\0';
+	char *end = strrchr(text, ')');
+	return end && end[1] == ' ' ? end + 2 : NULL;
+}
+
+uint64_t sys_start_time(pid_t pid)
+{
+	char text[1024];
+	const char *p = stat_fields(pid, text, sizeof text);
+	unsigned long long t = 0;
+
+	for (int field = 3; p && field < 22; field++) {
+		p = strchr(p, ' ');
+		p = p ? p + 1 : NULL;
+	}
+	return p && sscanf(p, "%llu", &t) == 1 ? t : 0;
+}
+
+char sys_proc_state(pid_t pid)
+{
+	char text[1024];
+	const char *p = stat_fields(pid, text, sizeof text);
+
+	return p ? *p : 0;
+}
+
+int sys_pidfd_of(pid_t pid, uint64_t start_time)
+{
+	int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+
+	if (fd < 0) {
+		errno = ESRCH;
+		return -1;
+	}
+	/* The descriptor first, the comparison after: the number cannot change hands between. */
+	if (sys_start_time(pid) != start_time) {
+		close(fd);
+		errno = ESRCH;
+		return -1;
+	}
+	return fd;
+}
+
+int sys_pidfd_kill(int pidfd, int sig)
+{
+	return pidfd_send_signal(pidfd, sig, NULL, 0);
+}
+
+int sys_pidfd_wait(int pidfd, int ms)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int r = TEMP_FAILURE_RETRY(poll(&p, 1, ms));
+
+	return r > 0 ? 1 : r;
+}

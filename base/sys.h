@@ -1,0 +1,34 @@
+/*
+ * System calls that libc does not wrap, each with its fallback beside it: the caller
+ * never sees ENOSYS. They return like the call itself: -1 and errno.
+ */
+#pragma once
+#include <linux/sched.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * fork() with flags and, on cgroup v2, a cgroup (CLONE_INTO_CGROUP with args->cgroup an
+ * open directory). Where clone3 is missing or blocked the flags go to clone(2), and the
+ * child joins the cgroup by itself. The child gets no new stack. pidfd: see clone(2).
+ */
+pid_t sys_clone(uint64_t flags, int exit_signal, int cgroup_fd, int *pidfd);
+
+/* openat2(2) with RESOLVE_* flags; without the call a walk by O_PATH descriptors. */
+int sys_openat2(int dirfd, const char *path, int flags, unsigned mode, uint64_t resolve);
+
+/* close_range(first, ~0, CLOSE_RANGE_CLOEXEC), or the same through /proc/self/fd. */
+int sys_cloexec_from(int first);
+
+int sys_pivot_root(const char *new_root, const char *put_old);
+/* Start time of a process in clock ticks since boot (field 22 of stat); 0 when it is gone. */
+uint64_t sys_start_time(pid_t pid);
+/* A descriptor of exactly this process; -1 and ESRCH when it is gone or its number was reused. */
+int sys_pidfd_of(pid_t pid, uint64_t start_time);
+int sys_pidfd_kill(int pidfd, int sig);
+/* The state letter of a process (R, S, Z, ...); 0 when it is gone. */
+char sys_proc_state(pid_t pid);
+/* Waits until the process of the pidfd is dead. ms < 0: for ever. 1 dead, 0 time is up. */
+int sys_pidfd_wait(int pidfd, int ms);

@@ -1,0 +1,139 @@
+/*
+ * Control groups of one container: found, made, joined, limited, frozen, counted and
+ * removed, on v1, hybrid (v1 controllers plus a v2 tree, "unified") and v2 hosts alike.
+ * Kernel documents: admin-guide/cgroup-v1/, admin-guide/cgroup-v2.rst.
+ *
+ * Owns: which hierarchies exist, the "linux.resources" slice of the configuration.
+ * Knows nothing of containers. All functions return 0 or -errno with a message that
+ * names the controller and the file.
+ *
+ * Order of a start:   cg_check  cg_create  cg_apply  cg_join_open  [clone]  cg_join_self
+ * Order of an end:    cg_kill  cg_remove
+ */
+#pragma once
+#include "base/bind.h"
+#include <stdio.h>
+#include <sys/types.h>
+
+enum cg_layout { CG_NONE, CG_V1, CG_HYBRID, CG_V2 };
+enum { CG_HIER_MAX = 20, CG_PATH_MAX = 3000 };
+
+/* One mounted hierarchy. v2 is the hierarchy without controllers in its name, "unified". */
+struct cg_hier {
+	char name[32];		/* "memory", "cpu,cpuacct", "name=systemd", "unified" */
+	char mount[256];	/* where it is mounted on the host */
+	char own[512];		/* our own cgroup in it, from /proc/self/cgroup, relative to the mount's root */
+	bool v2;
+};
+
+struct cg_host {
+	enum cg_layout layout;
+	struct cg_hier h[CG_HIER_MAX];
+	size_t n;
+};
+
+/* Read once per process (mountinfo, /proc/self/cgroup); never fails: CG_NONE when there is nothing. */
+const struct cg_host *cg_host(void);
+
+/* A container's group: the same path in every hierarchy that it joins. */
+struct cg {
+	char path[CG_PATH_MAX];		/* absolute below each hierarchy's mount, "/vzrun/web" */
+	uint32_t hiers;			/* bit i: lives in cg_host()->h[i] */
+	uint32_t made;			/* bit i: we made the last component there */
+};
+
+/* ---- the configuration's slice ------------------------------------------------------------ */
+struct cg_device_rule { struct opt_bool allow; const char *type; struct opt_i64 major, minor; const char *access; };
+struct cg_memory { struct opt_i64 limit, reservation, swap, kernel, kernel_tcp; struct opt_u64 swappiness;
+		   struct opt_bool disable_oom_killer, use_hierarchy, check_before_update; };
+struct cg_cpu { struct opt_u64 shares; struct opt_i64 quota; struct opt_u64 burst, period; struct opt_i64 realtime_runtime;
+		struct opt_u64 realtime_period; const char *cpus, *mems; struct opt_i64 idle; };
+struct cg_pids { struct opt_i64 limit; };
+struct cg_weight_device { struct opt_i64 major, minor; struct opt_u32 weight, leaf_weight; };
+struct cg_throttle { struct opt_i64 major, minor; struct opt_u64 rate; };
+struct cg_blkio { struct opt_u32 weight, leaf_weight; struct list weight_device, read_bps, write_bps, read_iops, write_iops; };
+struct cg_hugepage { const char *page_size; struct opt_u64 limit; };
+struct cg_netprio { const char *name; struct opt_u32 priority; };
+struct cg_network { struct opt_u32 class_id; struct list priorities; };
+struct cg_rdma { const char *key; struct opt_u32 handles, objects; };
+
+struct cg_resources {
+	struct list devices;		/* struct cg_device_rule */
+	struct cg_memory *memory;
+	struct cg_cpu *cpu;
+	struct cg_pids *pids;
+	struct cg_blkio *blkio;
+	struct list hugepages;		/* struct cg_hugepage, "hugepageLimits" */
+	struct cg_network *network;
+	struct list rdma;		/* struct cg_rdma, K_RECMAP */
+	struct map unified;
+};
+extern const struct record cg_resources_record;
+
+/* Ranges, contradictions, grammar: "linux.resources.memory.swap: ..." is composed by the caller's context. */
+int cg_check(const struct cg_resources *r);
+/* A cgroup path as OCI gives it: no "..", no empty component, no control characters, fits CG_PATH_MAX. */
+int cg_check_path(const char *path);
+
+/* ---- life ------------------------------------------------------------------------------------ */
+/*
+ * Fills cg->path and makes the groups. path absolute: below each hierarchy's root; relative: below
+ * our own group there. On v1 every controller, on hybrid also unified and name=systemd. A group that
+ * exists and holds processes is refused (-EBUSY); an empty one is taken over (not in `made`). What
+ * fails half-way removes what it made. r: which optional controllers must exist (refused by name) and
+ * on v2 which to enable in the ancestors' subtree_control. Rootless: hierarchies where we may not
+ * create a group are skipped when r asks for nothing there, refused by name otherwise.
+ */
+int cg_create(struct cg *cg, const char *path, const struct cg_resources *r);
+/* A group made earlier by cg_create: path as stored in cg->path. -ENOENT when it is in no hierarchy. */
+int cg_open(struct cg *cg, const char *path);
+/*
+ * Writes every limit that r names, in an order that the kernel accepts when it is repeated on a live
+ * group (memory+swap up: swap first; down: limit first). Absent members are left as they are. Device
+ * rules: v1 lists; v2 one BPF program that replaces the former one. -EBUSY: the limit is below use.
+ */
+int cg_apply(const struct cg *cg, const struct cg_resources *r);
+
+/*
+ * Joining costs no grace period: on v1 a single-threaded child writes "0" to `tasks` itself, through
+ * descriptors that the runtime opened before the clone (so that the child needs no right to the path);
+ * on v2 the clone starts in the group (v2_dir goes to sys_clone).
+ */
+struct cg_join { int v2_dir; int tasks[CG_HIER_MAX]; size_t n; };
+#define CG_JOIN_NONE { .v2_dir = -1 }
+int cg_join_open(const struct cg *cg, const char *sub, struct cg_join *j);	/* sub: NULL or a group below */
+int cg_join_self(struct cg_join *j);		/* in the child; closes what it used */
+void cg_join_close(struct cg_join *j);
+
+int cg_freeze(const struct cg *cg, bool frozen);	/* returns when the state is reached; -ENOTSUP names the freezer */
+int cg_is_frozen(const struct cg *cg);			/* 1, 0 */
+/* SIGKILL (or sig) to every process of the group and below: cgroup.kill on v2, else until none is left to signal. */
+int cg_kill(const struct cg *cg, int sig);
+/* malloc'ed list of host pids of the group and, if recursive, of all below. */
+int cg_pids(const struct cg *cg, bool recursive, pid_t **pids, size_t *n);
+/*
+ * Removes the groups in `made`, and what is below them, waiting for dying processes on descriptors,
+ * never by sleeping. Already gone is success. -EBUSY names a process that is still inside.
+ */
+int cg_remove(const struct cg *cg);
+
+/*
+ * Hands the group to a guest's root (delegation): chown of the directory and of cgroup.procs,
+ * tasks, cgroup.threads, cgroup.subtree_control in name=systemd and unified (on v2: the tree).
+ */
+int cg_delegate(const struct cg *cg, uid_t uid, gid_t gid);
+
+/* ---- counters --------------------------------------------------------------------------------- */
+struct cg_stats {
+	uint64_t cpu_total_ns, cpu_user_ns, cpu_kernel_ns, cpu_periods, cpu_throttled, cpu_throttled_ns;
+	uint64_t mem_usage, mem_max_usage, mem_limit, mem_failcnt, mem_cache, mem_rss, swap_usage, swap_limit;
+	uint64_t oom_kills, pids_current, pids_limit;		/* limits: UINT64_MAX is none */
+	uint64_t io_read_bytes, io_write_bytes;
+};
+int cg_stats(const struct cg *cg, struct cg_stats *out);	/* what a controller cannot tell stays 0 */
+
+/*
+ * A descriptor that becomes readable (v1: eventfd) or POLLPRI (v2: memory.events) when the group is
+ * out of memory; -ENOTSUP without a memory controller. Read with cg_stats().oom_kills.
+ */
+int cg_oom_fd(const struct cg *cg);

@@ -1,0 +1,67 @@
+/*
+ * Networks (segments) and the ports that connect guests to them: one bridge a network, one veth
+ * pair a port, born in the guest's own network namespace, so that it dies with it. Knows nothing of
+ * containers. Runs in the static executable: libnl-route here; what needs libnftables is in the
+ * helper executable vzrun-net (netns/firewall*.c), run only when the kernel's table differs from
+ * the definitions.
+ *
+ * Order of a start:  net_claim (lease on disk)  net_setup (host side, after the clone)
+ *                    net_finish_inside (in the guest's namespace)
+ * Order of an end:   the namespace dies and takes the pair; net_teardown only for a killed run; net_release.
+ */
+#pragma once
+#include "base/bind.h"
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/types.h>
+
+/* ---- the configuration's slice: "vzrun.networks": [ { ... } ] ---------------------------------- */
+struct net_nic_conf {
+	const char *network;	/* NULL: "default" */
+	const char *name;	/* inside; NULL: eth0, eth1, ... */
+	const char *ip, *ip6;	/* "10.77.0.5"; NULL: a free one is leased */
+	const char *mac;	/* NULL: derived from the guest's name and the index */
+};
+extern const struct record net_nic_record;
+int net_check(const struct list *nics);		/* of struct net_nic_conf; messages begin with "[i].member: " */
+
+/* ---- a port with everything decided --------------------------------------------------------------- */
+struct net_port {
+	char network[64], bridge[IFNAMSIZ];
+	char host_if[IFNAMSIZ];		/* a function of guest and index: vz + 8 hex digits + index */
+	char name[IFNAMSIZ];		/* inside */
+	unsigned char mac[6];
+	struct in_addr ip, gateway;	/* 0.0.0.0: none */
+	struct in6_addr ip6, gateway6;
+	unsigned prefix, prefix6, mtu;
+};
+
+enum { NET_PORTS_MAX = 16 };
+
+/*
+ * home: VZRUN_HOME. Makes the default network on first use (definition file, bridge with addresses,
+ * firewall table, forwarding on for it), brings up what is missing after a reboot, and leases addresses
+ * for each nic: networks/NAME.json holds definition and leases, changed under a lock. Idempotent for the
+ * same guest. Errors: ERR_ADDRESS (duplicate), ERR_RESOURCE (subnet full), ERR_NOT_FOUND (network).
+ */
+int net_claim(const char *home, const char *guest, const struct list *nics, struct net_port *ports, size_t *n);
+/* Gives every lease of the guest back; already gone is success. Bridge and table stay: they belong to the network. */
+int net_release(const char *home, const char *guest);
+/* Host side: veth pairs with the peer born in the namespace, host end in the bridge and up. */
+int net_setup(const struct net_port *ports, size_t n, int netns_fd);
+/* In the namespace: lo up, addresses, routes, links up. Only system calls, no helper, no file. n may be 0: lo only. */
+int net_finish_inside(const struct net_port *ports, size_t n);
+/* Host side after a crash: removes host ends that are still there (names are functions of the guest). */
+int net_teardown(const char *guest);
+
+/*
+ * Take a network away altogether: refused (ERR_STATE, says by whom) while a lease is held. Removes bridge,
+ * its part of the firewall and the file; forwarding goes back to what it was if no network is left that needs it.
+ */
+int network_remove(const char *home, const char *name);
+/* Calls each(ctx, name, subnet4, subnet6, bridge, leases) */
+struct network_info { const char *name, *bridge, *mode; char subnet[64], subnet6[64]; size_t leases; };
+int network_list(const char *home, int (*each)(void *ctx, const struct network_info *i), void *ctx);
+
+/* Text for the guest's /etc/resolv.conf: the host's usable resolvers; for stub resolvers on loopback the real ones. */
+int net_resolv_conf(struct buf *out);

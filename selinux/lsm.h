@@ -1,0 +1,22 @@
+/*
+ * Labels: SELinux process and mount labels, AppArmor profiles. Which LSM is active is read
+ * once. A label asked for on a host where its LSM is off is a no-op that is said (log_warn),
+ * as engines expect; an invalid one is refused.
+ *
+ * Writes go through the runtime's own procfs descriptor (rule R4), never through a path that
+ * a container can mount over; so the few bytes are written here and not by libselinux.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+bool lsm_selinux_on(void);
+bool lsm_apparmor_on(void);
+/* Checks a context with the kernel's policy (/sys/fs/selinux/context). -EINVAL names the label. */
+int lsm_check_label(const char *label);
+/* The label/profile takes effect at the next execve of the calling process. procfd: a trusted procfs root. */
+int lsm_prepare_exec(int procfd, const char *selinux_label, const char *apparmor_profile);
+/* The label of new keyrings. */
+int lsm_label_keyring(int procfd, const char *selinux_label);
+/* "context=\"LABEL\"" for mount data, or "" when SELinux is off or label is NULL. -ENAMETOOLONG. */
+int lsm_mount_option(const char *label, char *out, size_t size);
