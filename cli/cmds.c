@@ -1,0 +1,18 @@
+#include "cli/opt.h"
+
+static const struct cmd gen_cmds[] = {
+	{ "completion", "bash", "write a completion script", 1, 1, .run = gen_completion_run },
+	{ "man", "[CMD...]", "write a man page", 0, 2, .run = gen_man_run },
+	{ 0 }
+};
+static const struct cmd host_cmds[] = {
+	{ "gen", "completion|man ...", "write completion scripts and man pages", .sub = gen_cmds },
+	{ "help", "[CMD...]", "explain a command", 0, 2, .run = help_run },
+	{ "version", "", "write the version", 0, 0, .run = version_run },
+	{ 0 }
+};
+
+const struct cmd_group cli_groups[] = {
+	{ "Host", host_cmds },
+	{ 0 }
+};

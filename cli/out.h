@@ -1,0 +1,36 @@
+/* What the user sees: errors, tables, JSON. Stdout is data, stderr is talk. */
+#pragma once
+#include "base/json.h"
+#include "cli/opt.h"
+
+/*
+ * Shows the pending error of r (< 0) in the voice of g (one line for OCI commands, the cause
+ * and what to try for guests, an object on stdout under --json), logs it, and returns the exit status.
+ */
+int out_error(const struct cli *g, int r);
+
+/* One JSON object on stdout: out_open() puts the schema; out_close() writes and frees. -EIO, -ENOMEM. */
+void out_open(struct jout *o, struct buf *b);
+int out_close(struct jout *o);
+/* Writes text to stdout as it is; 0 or -errno. */
+int out_text(const char *text);
+
+/* A table whose columns are as wide as their content. Control characters of cells are shown as "?". */
+struct table {
+	const char *const *head;	/* NULL-terminated; names the columns */
+	bool no_head;
+	unsigned right;			/* bit i: column i is flush right */
+	unsigned gap, min;		/* between columns (0: 2); the least width, gap included (runc: 3, 12) */
+	struct buf text;		/* the cells, each with its NUL */
+	size_t n;
+};
+void table_cell(struct table *t, const char *fmt, ...) PRINTF(2, 3);	/* the next cell of the row */
+int table_print(struct table *t);					/* to stdout, and frees */
+void table_render(const struct table *t, struct buf *b);
+
+/* "1.5G", as str_size() reads it; in a ring of four static buffers. */
+const char *out_size(uint64_t bytes);
+
+enum colour { COLOUR_NONE, COLOUR_BOLD, COLOUR_DIM, COLOUR_RED, COLOUR_GREEN, COLOUR_YELLOW };
+/* The escape that begins a colour on fd; "" where it is no terminal, NO_COLOR is set or TERM is dumb. */
+const char *out_colour(int fd, enum colour c);
