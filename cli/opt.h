@@ -93,6 +93,7 @@ enum {
 	CMD_HIDDEN = 2,		/* works, but no list shows it (aliases) */
 	CMD_OCI    = 4,		/* speaks as runc: one line, status 1 */
 	CMD_EXEC   = 8,		/* the same with status 255 */
+	OPT_STOP   = 256,	/* opt_parse: as CMD_PASS, but "--" after the first operand is kept */
 };
 
 struct cmd {
@@ -127,11 +128,13 @@ int cli_run(struct cli *g, const struct cmd_group *groups, int argc, char **argv
  */
 int opt_parse(const struct opt *opts, void *args, struct arena *a, struct cli *g, unsigned flags, int argc,
 	      char **argv);
-/* The command named by words[0..n), NULL when there is none; *used: how many words name it. */
+/*
+ * The command that words[0..n) name, sub-commands included; *used: how many of the words name
+ * it. NULL when the first names none.
+ */
 const struct cmd *cmd_find(const struct cmd_group *groups, int n, char *const *words, int *used);
-/* The nearest of the words a user may have meant, NULL when none is near. */
-const char *cmd_nearest(const struct cmd_group *groups, const struct cmd *in, const char *word);
-
+/* candidate if it is near enough to be what was meant and nearer than best (may be NULL), else best. */
+const char *opt_nearer(const char *word, const char *best, const char *candidate);
 /* Ready to stand in a table as run; their options are NULL. */
 int help_run(struct cli *g, void *args, int argc, char **argv);		/* help [CMD...] */
 int version_run(struct cli *g, void *args, int argc, char **argv);

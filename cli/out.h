@@ -12,7 +12,7 @@ int out_error(const struct cli *g, int r);
 /* One JSON object on stdout: out_open() puts the schema; out_close() writes and frees. -EIO, -ENOMEM. */
 void out_open(struct jout *o, struct buf *b);
 int out_close(struct jout *o);
-/* Writes text to stdout as it is; 0 or -errno. */
+/* Writes text to stdout, after what stdio holds back; 0 or -errno. */
 int out_text(const char *text);
 
 /* A table whose columns are as wide as their content. Control characters of cells are shown as "?". */

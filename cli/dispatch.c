@@ -1,0 +1,244 @@
+/* From the words of the command line to the command that runs. */
+#include "base/log.h"
+#include "cli/opt.h"
+#include "cli/out.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define T struct cli
+const struct opt cli_opts[] = {
+	OSTR(T, 0, "root", "DIR", root, "where the state of containers is kept (/run/vzrun)"),
+	OSTR(T, 0, "home", "DIR", home, "where guests and images are kept (/var/lib/vzrun, or $VZRUN_HOME)"),
+	OSTR(T, 0, "log", "FILE", log, "append warnings and errors to FILE"),
+	OCHOICE(T, 0, "log-format", "text|json", log_format, "the form of the log's lines (text)"),
+	{ 0, "debug", NULL, OPT_FLAG, OPT_AT(T, debug, bool), "log every step", .flags = OPT_EVERYWHERE },
+	OFLAG(T, 0, "systemd-cgroup", systemd_cgroup, "the same as --cgroup-manager systemd"),
+	OCHOICE(T, 0, "cgroup-manager", "cgroupfs|systemd|disabled", cgroup_manager, "who makes cgroups (cgroupfs)"),
+	OCHOICE(T, 0, "rootless", "auto|true|false", rootless, "tolerate cgroups that may not be written (auto)"),
+	{ 0, "json", NULL, OPT_FLAG, OPT_AT(T, json, bool), "write JSON", .flags = OPT_EVERYWHERE },
+	{ 'h', "help", NULL, OPT_FLAG, OPT_AT(T, help, bool), "explain the command", .flags = OPT_EVERYWHERE },
+	OFLAG(T, 'v', "version", version, "write the version"),
+	{ 0 }
+};
+#undef T
+
+struct found { const struct cmd *cmd; char path[96]; int argc; char **argv; };
+
+void cli_speak(struct cli *g, unsigned flags)
+{
+	g->oci = flags & (CMD_OCI | CMD_EXEC);
+	g->failed = flags & CMD_EXEC ? 255 : flags & CMD_OCI ? 1 : 0;
+}
+
+static const struct cmd *in_table(const struct cmd *c, const char *word)
+{
+	for (; c && c->name; c++)
+		if (str_eq(c->name, word))
+			return c;
+	return NULL;
+}
+
+static const struct cmd *in_groups(const struct cmd_group *g, const char *word)
+{
+	const struct cmd *c = NULL;
+
+	for (; !c && g->cmds; g++)
+		c = in_table(g->cmds, word);
+	return c;
+}
+
+const struct cmd *cmd_find(const struct cmd_group *groups, int n, char *const *words, int *used)
+{
+	const struct cmd *c = n > 0 ? in_groups(groups, words[0]) : NULL, *sub;
+
+	for (*used = c ? 1 : 0; c && *used < n && (sub = in_table(c->sub, words[*used])); ++*used)
+		c = sub;
+	return c;
+}
+
+static int unknown_command(const struct cmd_group *groups, const struct cmd *in, const char *word)
+{
+	const struct cmd_group only[] = { { "", in ? in->sub : NULL }, { 0 } };
+	const char *best = NULL;
+
+	for (const struct cmd_group *g = in ? only : groups; g->cmds; g++)
+		for (const struct cmd *c = g->cmds; c->name; c++)
+			best = c->flags & CMD_HIDDEN ? best : opt_nearer(word, best, c->name);
+	if (best)
+		return fail_as(ERR_USAGE, "unknown command \"%s\" (did you mean %s?)", word, best);
+	return fail_as(ERR_USAGE, "unknown command \"%s\"", word);
+}
+
+static void names_of(const struct cmd *c, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (out[0] = '\0'; c->name && n < size; c++)
+		if (!(c->flags & CMD_HIDDEN))
+			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", c->name);
+}
+
+/* Where sub-commands are, go on to the one that is named. */
+static int descend(struct cli *g, const struct cmd_group *groups, struct found *f)
+{
+	while (f->cmd->sub) {
+		const struct cmd *c = f->cmd, *sub;
+		char names[256];
+
+		if (!c->run) {
+			f->argc = opt_parse(NULL, NULL, NULL, g, OPT_STOP, f->argc, f->argv);
+			TRY(f->argc);
+			if (g->help)
+				return 0;
+		}
+		sub = f->argc ? in_table(c->sub, f->argv[0]) : NULL;
+		if (!sub && c->run)
+			return 0;
+		if (!sub && f->argc)
+			return unknown_command(groups, c, f->argv[0]);
+		if (!sub) {
+			names_of(c->sub, names, sizeof names);
+			return fail_as(ERR_USAGE, "needs a command: %s", names);
+		}
+		f->cmd = sub;
+		f->argc--;
+		f->argv++;
+		snprintf(f->path + strlen(f->path), sizeof f->path - strlen(f->path), " %s", sub->name);
+	}
+	return 0;
+}
+
+static int write_help(const struct cmd_group *groups, const struct cmd *c, const char *path)
+{
+	auto_buf struct buf b = { 0 };
+
+	help_write(&b, groups, c, path);
+	return b.oom ? fail(ENOMEM, "out of memory") : out_text(buf_text(&b));
+}
+
+static int count_operands(const struct cmd *c, int n, const char *path)
+{
+	const char *what = n < c->min ? "few" : c->max >= 0 && n > c->max ? "many" : NULL;
+	const char *usage = c->usage ? c->usage : "";
+
+	if (!what)
+		return 0;
+	return fail_as(ERR_USAGE, "too %s arguments; usage: vzrun %s %.*s", what, path, (int)strcspn(usage, "\n"), usage);
+}
+
+/* 1: help was asked for. */
+static int parse_command(struct cli *g, struct found *f, void *args, struct arena *a)
+{
+	if (!g->help) {
+		f->argc = opt_parse(f->cmd->opts, args, a, g, f->cmd->flags, f->argc, f->argv);
+		TRY(f->argc);
+	}
+	return g->help ? 1 : count_operands(f->cmd, f->argc, f->path);
+}
+
+static int run_command(struct cli *g, const struct cmd_group *groups, struct found *f)
+{
+	auto_arena struct arena a = { 0 };
+	void *args = NULL;
+	int r = descend(g, groups, f);
+
+	g->cmd = f->cmd;
+	cli_speak(g, f->cmd->flags);
+	if (r == 0) {
+		args = arena_alloc(&a, 1, f->cmd->size ? f->cmd->size : 1);
+		if (!args)
+			return fail(ENOMEM, "out of memory");
+		r = parse_command(g, f, args, &a);
+	}
+	if (r < 0) {
+		err_try("vzrun help %s", f->path);
+		return fail_in(r, "%s", f->path);
+	}
+	return r == 1 ? write_help(groups, f->cmd, f->path) : f->cmd->run(g, args, f->argc, f->argv);
+}
+
+static int absolute(const char **path, const char *what, char *out, size_t size)
+{
+	char here[PATH_MAX];
+	int n;
+
+	if (**path == '/')
+		return 0;
+	if (!**path || !getcwd(here, sizeof here))
+		return fail_as(ERR_USAGE, "--%s: \"%s\" is not a directory", what, *path);
+	n = snprintf(out, size, "%s/%s", here, *path);
+	if (n < 0 || (size_t)n >= size)
+		return fail(ENAMETOOLONG, "--%s: the path is too long", what);
+	*path = out;
+	return 0;
+}
+
+/* An engine sets XDG_RUNTIME_DIR="", and XDG says that a relative path counts as none. */
+static const char *env_path(const char *name)
+{
+	const char *v = getenv(name);
+
+	return v && *v == '/' ? v : NULL;
+}
+
+static int defaults(struct cli *g)
+{
+	/* g->root and g->home may point here until the process ends. */
+	static char root[PATH_MAX], home[PATH_MAX];
+
+	if (!g->root && geteuid() == 0)
+		g->root = "/run/vzrun";
+	if (!g->root) {
+		if (env_path("XDG_RUNTIME_DIR"))
+			snprintf(root, sizeof root, "%s/vzrun", env_path("XDG_RUNTIME_DIR"));
+		else
+			snprintf(root, sizeof root, "/run/user/%u/vzrun", (unsigned)geteuid());
+		g->root = root;
+	}
+	if (!g->home)
+		g->home = env_path("VZRUN_HOME") ? env_path("VZRUN_HOME") : "/var/lib/vzrun";
+	if (!g->cgroup_manager)
+		g->cgroup_manager = g->systemd_cgroup ? "systemd" : "cgroupfs";
+	if (!g->rootless)
+		g->rootless = "auto";
+	if (!g->log_format)
+		g->log_format = "text";
+	TRY(absolute(&g->root, "root", root, sizeof root));
+	TRY(absolute(&g->home, "home", home, sizeof home));
+	return log_open(g->log, str_eq(g->log_format, "json"), g->debug);
+}
+
+static int usage_failed(int r)
+{
+	err_try("vzrun help");
+	return r;
+}
+
+int cli_run(struct cli *g, const struct cmd_group *groups, int argc, char **argv)
+{
+	struct found f = { .argc = argc - 1, .argv = argv + 1 };
+
+	if (argc < 1)
+		return fail_as(ERR_USAGE, "called without a name");
+	f.argc = opt_parse(cli_opts, g, NULL, NULL, OPT_STOP, f.argc, f.argv);
+	if (f.argc < 0)
+		return usage_failed(f.argc);
+	if (g->version)
+		return version_run(g, NULL, 0, NULL);
+	if (f.argc == 0 && g->help)
+		return write_help(groups, NULL, NULL);
+	if (f.argc == 0)
+		return usage_failed(fail_as(ERR_USAGE, "no command"));
+	TRY(defaults(g));
+	f.cmd = in_groups(groups, f.argv[0]);
+	if (!f.cmd)
+		return usage_failed(unknown_command(groups, NULL, f.argv[0]));
+	snprintf(f.path, sizeof f.path, "%s", f.cmd->name);
+	f.argc--;
+	f.argv++;
+	return run_command(g, groups, &f);
+}

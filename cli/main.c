@@ -1,0 +1,40 @@
+#include "cli/opt.h"
+#include "cli/out.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#if __has_include("runtime/container/self.h")
+#include "runtime/container/self.h"
+#else
+static int harden_self(int argc, char **argv) { (void)argc, (void)argv; return 0; }
+#endif
+
+/* A file opened as descriptor 2 would be written into by the next message. */
+static bool standard_fds(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return false;
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	static struct cli g;
+	int r;
+
+	if (!standard_fds())
+		return 1;
+	r = harden_self(argc, argv);
+	if (r >= 0) {
+		/* Only now: harden_self() executes us once more, and the caller's umask would be lost. */
+		g.umask = umask(0077);
+		r = cli_run(&g, cli_groups, argc, argv);
+	}
+	if (r >= 0 && fflush(stdout) == EOF)
+		r = fail_errno("write to standard output");
+	return r < 0 ? out_error(&g, r) : r;
+}

@@ -1,0 +1,221 @@
+#include "cli/out.h"
+#include "base/log.h"
+#include "base/scope.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int out_text(const char *text)
+{
+	if (fputs(text, stdout) == EOF || fflush(stdout) == EOF)
+		return fail_errno("write to standard output");
+	return 0;
+}
+
+void out_open(struct jout *o, struct buf *b)
+{
+	*o = (struct jout){ .b = b };
+	jout_open(o, NULL, '{');
+	jout_str(o, "schema", "vzrun/1");
+}
+
+int out_close(struct jout *o)
+{
+	int r;
+
+	jout_close(o, '}');
+	buf_puts(o->b, "\n");
+	r = o->b->oom ? fail(ENOMEM, "out of memory") : out_text(buf_text(o->b));
+	buf_free(o->b);
+	return r;
+}
+
+const char *out_colour(int fd, enum colour c)
+{
+	static const char *const escapes[] = {
+		[COLOUR_NONE] = "\033[0m", [COLOUR_BOLD] = "\033[1m", [COLOUR_DIM] = "\033[2m",
+		[COLOUR_RED] = "\033[31m", [COLOUR_GREEN] = "\033[32m", [COLOUR_YELLOW] = "\033[33m",
+	};
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	if ((no && *no) || !term || str_eq(term, "dumb") || !isatty(fd))
+		return "";
+	return escapes[c];
+}
+
+/* Names and messages may come from a guest: no escape sequence of theirs reaches a terminal. */
+static void plain(struct buf *b, const char *s, const char *indent)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '\n' && indent)
+			buf_printf(b, "\n%s", indent);
+		else if (c < 0x20 || c == 0x7f)
+			buf_puts(b, "?");
+		else
+			buf_add(b, s, 1);
+	}
+}
+
+static void explain(struct buf *b, const char *label, const char *text)
+{
+	if (!*text)
+		return;
+	buf_printf(b, "  %s%-6s%s ", out_colour(STDERR_FILENO, COLOUR_DIM), label, out_colour(STDERR_FILENO, COLOUR_NONE));
+	plain(b, text, "         ");
+	buf_puts(b, "\n");
+}
+
+static void error_json(int r, int status, const char *msg)
+{
+	auto_buf struct buf b = { 0 };
+	struct jout o;
+
+	out_open(&o, &b);
+	jout_open(&o, "error", '{');
+	jout_i64(&o, "code", status);
+	jout_str(&o, "msg", msg);
+	if (*err_why_text())
+		jout_str(&o, "why", err_why_text());
+	if (*err_try_text())
+		jout_str(&o, "try", err_try_text());
+	if (strerrorname_np(-r))
+		jout_str(&o, "errno", strerrorname_np(-r));
+	jout_close(&o, '}');
+	out_close(&o);
+}
+
+int out_error(const struct cli *g, int r)
+{
+	const char *text = err_text(), *known = strerrordesc_np(-r);
+	int status = g->failed ? g->failed : (int)err_class();
+	auto_buf struct buf b = { 0 };
+
+	if (!*text)
+		text = known ? known : "unknown error";
+	log_at(LOG_ERROR, "%s", text);
+	if (g->json) {
+		error_json(r, status, text);
+		return status;
+	}
+	buf_printf(&b, "%svzrun:%s ", out_colour(STDERR_FILENO, COLOUR_RED), out_colour(STDERR_FILENO, COLOUR_NONE));
+	plain(&b, text, NULL);
+	buf_puts(&b, "\n");
+	if (!g->oci) {
+		explain(&b, "why", err_why_text());
+		explain(&b, "try", err_try_text());
+	}
+	fflush(stdout);
+	fputs(buf_text(&b), stderr);
+	return status;
+}
+
+void table_cell(struct table *t, const char *fmt, ...)
+{
+	auto_free char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0) {
+		text = NULL;
+		t->text.oom = true;
+	}
+	va_end(ap);
+	if (text)
+		plain(&t->text, text, NULL);
+	buf_add(&t->text, "", 1);
+	t->n++;
+}
+
+/* Characters, not bytes: UTF-8 continuation bytes take no column. */
+static size_t width_of(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+static void put_row(const struct table *t, struct buf *b, const char *const *cells, const size_t *widths, size_t cols)
+{
+	for (size_t c = 0; c < cols; c++) {
+		size_t pad = widths[c] - width_of(cells[c]), gap = t->gap ? t->gap : 2;
+		bool right = t->right >> c & 1, last = c + 1 == cols;
+
+		if (right)
+			buf_printf(b, "%*s", (int)pad, "");
+		buf_puts(b, cells[c]);
+		if (!last)
+			buf_printf(b, "%*s", (int)((right ? 0 : pad) + gap), "");
+	}
+	buf_puts(b, "\n");
+}
+
+enum { COLUMNS_MAX = 32 };
+
+void table_render(const struct table *t, struct buf *b)
+{
+	size_t widths[COLUMNS_MAX] = { 0 }, cols = 0, gap = t->gap ? t->gap : 2;
+	const char *row[COLUMNS_MAX], *cell = buf_text(&t->text);
+
+	for (; cols < COLUMNS_MAX && t->head[cols]; cols++) {
+		widths[cols] = t->no_head ? 0 : width_of(t->head[cols]);
+		if (t->min > gap && widths[cols] < t->min - gap)
+			widths[cols] = t->min - gap;
+	}
+	for (size_t i = 0; i < t->n; i++, cell += strlen(cell) + 1)
+		if (width_of(cell) > widths[i % cols])
+			widths[i % cols] = width_of(cell);
+	if (!t->no_head)
+		put_row(t, b, t->head, widths, cols);
+	cell = buf_text(&t->text);
+	for (size_t i = 0; i + cols <= t->n; i += cols) {
+		for (size_t c = 0; c < cols; c++, cell += strlen(cell) + 1)
+			row[c] = cell;
+		put_row(t, b, row, widths, cols);
+	}
+}
+
+int table_print(struct table *t)
+{
+	auto_buf struct buf b = { 0 };
+	bool oom = t->text.oom;
+
+	if (!oom)
+		table_render(t, &b);
+	buf_free(&t->text);
+	t->n = 0;
+	return oom || b.oom ? fail(ENOMEM, "out of memory") : out_text(buf_text(&b));
+}
+
+const char *out_size(uint64_t bytes)
+{
+	static char ring[4][16];
+	static unsigned next;
+	static const char units[] = "KMGTPE";
+	char *out = ring[next++ % 4];
+	unsigned u = 0;
+	uint64_t tenths;
+
+	if (bytes < 1024) {
+		snprintf(out, sizeof ring[0], "%ju", (uintmax_t)bytes);
+		return out;
+	}
+	for (; bytes >= UINT64_C(1024) * 1024 && u + 1 < sizeof units - 1; u++)
+		bytes = bytes / 1024;
+	tenths = (bytes * 10 + 512) / 1024;
+	if (tenths == 10240 && u + 1 < sizeof units - 1) {
+		tenths = 10;
+		u++;
+	}
+	if (tenths % 10)
+		snprintf(out, sizeof ring[0], "%ju.%ju%c", (uintmax_t)(tenths / 10), (uintmax_t)(tenths % 10), units[u]);
+	else
+		snprintf(out, sizeof ring[0], "%ju%c", (uintmax_t)(tenths / 10), units[u]);
+	return out;
+}
