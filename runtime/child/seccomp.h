@@ -6,7 +6,7 @@
  *	TRY(seccomp_compile(&spec, cache, &prog));	the runtime
  *	TRY(seccomp_save(&prog, statedir, "seccomp"));	for a later exec, which only does
  *	TRY(seccomp_restore(statedir, "seccomp", &prog));
- *	TRY(seccomp_load(&prog, &listener));		the child
+ *	TRY(seccomp_attach(&prog, &listener));		the child
  *
  * A cache is a directory that only its owner (the effective user) can write. What it
  * holds is compared with the whole key, so a collision of names does no harm.
@@ -20,8 +20,7 @@ struct seccomp_prog {
 	size_t len;		/* instructions */
 	unsigned flags;		/* SECCOMP_FILTER_FLAG_* */
 	bool notify;		/* loading yields a listener */
-	void *map;		/* what insns lies in, when it is a mapping */
-	size_t map_len;
+	void *block;		/* the allocation that insns lies in */
 };
 
 /* cache_dirfd -1: no cache. A cache that cannot be used costs time, never an error. `s` was checked. */
@@ -32,12 +31,13 @@ int seccomp_save(const struct seccomp_prog *p, int dirfd, const char *name);
 int seccomp_restore(int dirfd, const char *name, struct seccomp_prog *out);
 
 /*
+ * (Not seccomp_load(): that name is libseccomp's.)
  * Attaches the filter to the calling thread (TSYNC: to all). Allocates nothing, opens
  * nothing. An empty program does nothing. *listener (may be NULL unless notify) is the
  * O_CLOEXEC descriptor of the listener, or -1. After this only what the filter allows works;
  * spec_seccomp_check() refuses to notify write and sendmsg, which handing over the listener takes.
  */
-int seccomp_load(const struct seccomp_prog *p, int *listener);
+int seccomp_attach(const struct seccomp_prog *p, int *listener);
 
 void seccomp_free(struct seccomp_prog *p);
 #define auto_seccomp SCOPED(seccomp_free)

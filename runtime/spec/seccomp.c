@@ -1,6 +1,7 @@
 #include "runtime/spec/seccomp.h"
 
 #include <linux/seccomp.h>
+#include <stdio.h>
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
@@ -111,55 +112,58 @@ static int check_words(const struct strv *words, const struct name *known, const
 }
 
 /* The kernel cuts an errno to 4095 and a tracer's message to 16 bits without a word. */
-static int check_errno(int action, const struct opt_u32 *ret, const char *key)
+static int check_errno(int action, const struct opt_u32 *ret, const char *at, const char *key)
 {
 	uint32_t max = action == SC_TRACE ? TRACE_MAX : ERRNO_MAX;
 
 	if (!ret->set)
 		return 0;
 	if (action != SC_ERRNO && action != SC_TRACE)
-		return fail(EINVAL, "%s: %s returns no errno", key, name_of(spec_seccomp_actions, action));
+		return fail(EINVAL, "%s%s: %s returns no errno", at, key, name_of(spec_seccomp_actions, action));
 	if (ret->v > max)
-		return fail(EINVAL, "%s: %u is too large (at most %u)", key, ret->v, max);
+		return fail(EINVAL, "%s%s: %u is too large (at most %u)", at, key, ret->v, max);
 	return 0;
 }
 
-static int check_args(const struct spec_seccomp_call *call)
+static int check_args(const struct spec_seccomp_call *call, const char *at)
 {
 	size_t i = 0;
 
 	LIST_EACH(struct spec_seccomp_arg, arg, call->args) {
 		if (arg->index.v >= SECCOMP_ARGS_MAX)
-			return fail(EINVAL, "args[%zu].index: %u is too large (at most %d)", i, arg->index.v,
-				    SECCOMP_ARGS_MAX - 1);
+			return fail(EINVAL, "%sargs[%zu].index: %u is too large (at most %d)", at, i,
+				    arg->index.v, SECCOMP_ARGS_MAX - 1);
 		i++;
 	}
 	return 0;
 }
 
 /* The listener is handed over after the filter is in place, by these calls: waiting for itself. */
-static int check_notify(const struct spec_seccomp *s, const struct spec_seccomp_call *call)
+static int check_notify(const struct spec_seccomp *s, const struct spec_seccomp_call *call, const char *at)
 {
 	static const char *const ours[] = { "write", "sendmsg" };
 
 	if (call->action != SC_NOTIFY)
 		return 0;
 	if (!s->listener_path || !*s->listener_path)
-		return fail(EINVAL, "action: SCMP_ACT_NOTIFY needs listenerPath");
+		return fail(EINVAL, "%saction: SCMP_ACT_NOTIFY needs listenerPath", at);
 	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
 		if (strv_has(&call->names, ours[i]))
-			return fail(EINVAL, "action: SCMP_ACT_NOTIFY cannot be used for %s, by which the "
-				    "listener is handed over", ours[i]);
+			return fail(EINVAL, "%saction: SCMP_ACT_NOTIFY cannot be used for %s, by which the "
+				    "listener is handed over", at, ours[i]);
 	return 0;
 }
 
-static int check_call(const struct spec_seccomp *s, const struct spec_seccomp_call *call)
+static int check_call(const struct spec_seccomp *s, const struct spec_seccomp_call *call, size_t i)
 {
+	char at[40];
+
+	snprintf(at, sizeof at, "syscalls[%zu].", i);
 	if (call->names.n == 0)
-		return fail(EINVAL, "names: empty");
-	TRY(check_errno(call->action, &call->errno_ret, "errnoRet"));
-	TRY(check_notify(s, call));
-	return check_args(call);
+		return fail(EINVAL, "%snames: empty", at);
+	TRY(check_errno(call->action, &call->errno_ret, at, "errnoRet"));
+	TRY(check_notify(s, call, at));
+	return check_args(call, at);
 }
 
 int spec_seccomp_check(const struct spec_seccomp *s)
@@ -168,13 +172,13 @@ int spec_seccomp_check(const struct spec_seccomp *s)
 
 	if (s->default_action == SC_NOTIFY)
 		return fail(EINVAL, "defaultAction: SCMP_ACT_NOTIFY cannot be the default");
-	TRY(check_errno(s->default_action, &s->default_errno_ret, "defaultErrnoRet"));
+	TRY(check_errno(s->default_action, &s->default_errno_ret, "", "defaultErrnoRet"));
 	TRY(check_words(&s->architectures, spec_seccomp_archs, "architectures"));
 	TRY(check_words(&s->flags, spec_seccomp_flags, "flags"));
 	if (s->listener_metadata && !s->listener_path)
 		return fail(EINVAL, "listenerMetadata: needs listenerPath");
 	LIST_EACH(struct spec_seccomp_call, call, s->syscalls) {
-		TRY_IN(check_call(s, call), "syscalls[%zu]", i);
+		TRY(check_call(s, call, i));
 		i++;
 	}
 	return 0;

@@ -35,7 +35,8 @@ struct spec_seccomp {
 
 extern const struct record spec_seccomp_record;
 /* Names and kernel values; `value` of an architecture is only its place in the table. */
-extern const struct name spec_seccomp_actions[], spec_seccomp_ops[], spec_seccomp_flags[], spec_seccomp_archs[];
+extern const struct name spec_seccomp_actions[], spec_seccomp_ops[];
+extern const struct name spec_seccomp_flags[], spec_seccomp_archs[];
 
 /* -EINVAL with the place below linux.seccomp: "syscalls[3].args[0].index: 6 is too large (at most 5)". */
 int spec_seccomp_check(const struct spec_seccomp *s);

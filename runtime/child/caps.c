@@ -1,0 +1,259 @@
+#include "runtime/child/caps.h"
+#include "base/log.h"
+#include "base/scope.h"
+
+#include <ctype.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+enum { CAPS_MAX = 64, CAP_NAME_MAX = 40 };
+
+#define BIT(cap) (UINT64_C(1) << (cap))
+
+/* libcap's names are lower case and its own allocation; each is asked for once. */
+const char *caps_name(unsigned cap)
+{
+	static char names[CAPS_MAX][CAP_NAME_MAX];
+	char *raw;
+
+	if (cap >= CAPS_MAX)
+		return NULL;
+	if (names[cap][0])
+		return names[cap];
+	raw = cap_to_name((cap_value_t)cap);
+	if (raw && isalpha((unsigned char)raw[0]))
+		for (size_t i = 0; raw[i] && i < CAP_NAME_MAX - 1; i++)
+			names[cap][i] = (char)toupper((unsigned char)raw[i]);
+	cap_free(raw);
+	return names[cap][0] ? names[cap] : NULL;
+}
+
+static const char *cap_text(unsigned cap, char *buf, size_t size)
+{
+	const char *name = caps_name(cap);
+
+	if (name)
+		return name;
+	snprintf(buf, size, "capability %u", cap);
+	return buf;
+}
+
+/* Numbers are dense and end at /proc/sys/kernel/cap_last_cap; asking costs no open: 6 calls. */
+uint64_t caps_known(void)
+{
+	static uint64_t known;
+	unsigned low = 0, high = CAPS_MAX;
+
+	if (known)
+		return known;
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+
+		if (prctl(PR_CAPBSET_READ, mid, 0, 0, 0) >= 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	known = low == CAPS_MAX ? UINT64_MAX : BIT(low) - 1;
+	return known;
+}
+
+static int parse_one(const char *text, uint64_t *mask)
+{
+	char name[CAP_NAME_MAX];
+	cap_value_t cap;
+	size_t n = strlen(text);
+
+	/* cap_from_name() takes numbers too: "5" is not a name. */
+	if (n >= sizeof name || strncasecmp(text, "CAP_", 4) != 0)
+		return fail(EINVAL, "unknown capability \"%s\"", text);
+	for (size_t i = 0; i <= n; i++)
+		name[i] = (char)tolower((unsigned char)text[i]);
+	if (cap_from_name(name, &cap) < 0 || cap < 0 || cap >= CAPS_MAX)
+		return fail(EINVAL, "unknown capability \"%s\"", text);
+	if (!(caps_known() & BIT(cap)))
+		log_warn("%s: this kernel does not know it; left out", text);
+	else
+		*mask |= BIT(cap);
+	return 0;
+}
+
+int caps_parse(const struct strv *names, uint64_t *mask)
+{
+	*mask = 0;
+	for (size_t i = 0; i < names->n; i++)
+		TRY(parse_one(names->v[i], mask));
+	return 0;
+}
+
+static int get_caps(uint64_t *permitted, uint64_t *inheritable)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return fail_errno("capget");
+	*permitted = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+	*inheritable = (uint64_t)data[1].inheritable << 32 | data[0].inheritable;
+	return 0;
+}
+
+static uint64_t read_bounding(uint64_t among)
+{
+	uint64_t have = 0;
+
+	for (unsigned cap = 0; cap < CAPS_MAX; cap++)
+		if ((among & BIT(cap)) && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+			have |= BIT(cap);
+	return have;
+}
+
+static void warn_lost(uint64_t lost)
+{
+	char buf[32];
+
+	for (unsigned cap = 0; cap < CAPS_MAX; cap++)
+		if (lost & BIT(cap))
+			log_warn("capability %s is not ours to give", cap_text(cap, buf, sizeof buf));
+}
+
+int caps_clamp(struct cap_sets *s)
+{
+	uint64_t wanted = s->bounding | s->permitted | s->effective | s->inheritable | s->ambient;
+	uint64_t permitted = 0, inheritable = 0, bounding, lost;
+
+	TRY(get_caps(&permitted, &inheritable));
+	bounding = read_bounding(wanted);
+	lost = (s->bounding & ~bounding) | ((s->permitted | s->effective | s->ambient) & ~permitted) |
+	       (s->inheritable & ~(inheritable | (permitted & bounding)));
+	warn_lost(lost);
+	s->bounding &= bounding;
+	s->permitted &= permitted;
+	s->effective &= s->permitted;
+	s->inheritable &= inheritable | (permitted & bounding);
+	s->ambient &= s->inheritable & s->permitted;
+	return 0;
+}
+
+int caps_drop_bounding(const struct cap_sets *s)
+{
+	uint64_t drop = caps_known() & ~s->bounding;
+	char buf[32];
+
+	for (unsigned cap = 0; cap < CAPS_MAX; cap++) {
+		if (!(drop & BIT(cap)) || prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+			continue;
+		/* Without CAP_SETPCAP one that is not there need not be dropped. */
+		if (errno == EPERM && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 0)
+			continue;
+		return fail_errno("drop %s from the bounding set", cap_text(cap, buf, sizeof buf));
+	}
+	return 0;
+}
+
+static int raise_ambient(uint64_t ambient)
+{
+	char buf[32];
+
+	/* EINVAL: a kernel before 4.3 has no ambient set. */
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && (errno != EINVAL || ambient))
+		return fail_errno("clear the ambient capabilities");
+	for (unsigned cap = 0; cap < CAPS_MAX; cap++)
+		if ((ambient & BIT(cap)) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			return fail_errno("make %s ambient", cap_text(cap, buf, sizeof buf));
+	return 0;
+}
+
+int caps_apply(const struct cap_sets *s)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	for (unsigned i = 0; i < 2; i++)
+		data[i] = (struct __user_cap_data_struct){
+			.effective = (uint32_t)(s->effective >> 32 * i),
+			.permitted = (uint32_t)(s->permitted >> 32 * i),
+			.inheritable = (uint32_t)(s->inheritable >> 32 * i),
+		};
+	if (syscall(SYS_capset, &head, data) < 0) {
+		int r = fail_errno("set the capabilities");
+
+		err_why("the effective, permitted and inheritable sets must lie within those of this process, "
+			"and what is inheritable within the bounding set");
+		return r;
+	}
+	return raise_ambient(s->ambient);
+}
+
+/* The hexadecimal or decimal value of the line "KEY:\tVALUE"; -ENOENT without one. */
+static int status_value(const char *status, const char *key, int base, uint64_t *out)
+{
+	size_t n = strlen(key);
+	char *end;
+
+	for (const char *line = status; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, n) != 0 || line[n] != ':')
+			continue;
+		*out = strtoull(line + n + 1, &end, base);
+		return end == line + n + 1 || (*end != '\n' && *end != '\0') ? -EINVAL : 0;
+	}
+	return -ENOENT;
+}
+
+static int verify_set(const char *status, const char *key, const char *what, uint64_t planned)
+{
+	uint64_t have, differ;
+	unsigned cap;
+	char buf[32];
+	int r = status_value(status, key, 16, &have);
+
+	/* Before 4.3 there is no ambient set, which is as good as an empty one. */
+	if (r == -ENOENT && str_eq(key, "CapAmb"))
+		have = r = 0;
+	if (r < 0)
+		return fail(EPERM, "confinement: no %s in /proc/self/status", key);
+	differ = have ^ planned;
+	if (!differ)
+		return 0;
+	cap = (unsigned)__builtin_ctzll(differ);
+	return fail(EPERM, "confinement: %s is %s the %s capabilities, against the plan",
+		    cap_text(cap, buf, sizeof buf), have & BIT(cap) ? "among" : "missing from", what);
+}
+
+static int verify_number(const char *status, const char *key, const char *what, uint64_t planned)
+{
+	uint64_t have;
+	int r = status_value(status, key, 10, &have);
+
+	/* A kernel without the feature (no_new_privs in status since 4.10) has no line for it. */
+	if (r == -ENOENT && planned == 0)
+		return 0;
+	if (r < 0)
+		return fail(EPERM, "confinement: no %s in /proc/self/status", key);
+	if (have != planned)
+		return fail(EPERM, "confinement: %s is %ju, not %ju as planned", what, (uintmax_t)have,
+			    (uintmax_t)planned);
+	return 0;
+}
+
+int caps_verify(const struct caps_plan *plan, const char *status)
+{
+	const struct { const char *key, *what; uint64_t planned; } sets[] = {
+		{ "CapInh", "inheritable", plan->sets.inheritable },
+		{ "CapPrm", "permitted", plan->sets.permitted },
+		{ "CapEff", "effective", plan->sets.effective },
+		{ "CapBnd", "bounding", plan->sets.bounding },
+		{ "CapAmb", "ambient", plan->sets.ambient },
+	};
+
+	for (size_t i = 0; i < COUNT(sets); i++)
+		TRY(verify_set(status, sets[i].key, sets[i].what, sets[i].planned));
+	TRY(verify_number(status, "NoNewPrivs", "no_new_privs", plan->no_new_privs));
+	return verify_number(status, "Seccomp", "the mode of seccomp", (uint64_t)plan->seccomp_mode);
+}
