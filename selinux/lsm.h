@@ -1,7 +1,9 @@
 /*
  * Labels: SELinux process and mount labels, AppArmor profiles. Which LSM is active is read
- * once. A label asked for on a host where its LSM is off is a no-op that is said (log_warn),
- * as engines expect; an invalid one is refused.
+ * once, from the host's /sys: ask (lsm_selinux_on(), lsm_apparmor_on()) before the clone,
+ * because a child in a guest's mount namespace would believe the guest's /sys. NULL and ""
+ * ask for nothing. A label asked for on a host where its LSM is off is a no-op that is said
+ * (log_warn), as engines expect; an invalid one is refused.
  *
  * Writes go through the runtime's own procfs descriptor (rule R4), never through a path that
  * a container can mount over; so the few bytes are written here and not by libselinux.

@@ -1,0 +1,84 @@
+#include "base/scope.h"
+#include "base/str.h"
+#include "selinux/internal.h"
+#include "selinux/lsm.h"
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#define S0 "system_u:object_r:container_file_t:s0:c1,c2"
+
+TEST(grammar)
+{
+	char page[4097];
+
+	memset(page, 'a', 4096);
+	page[4096] = '\0';
+	CHECK(lsm_check_grammar("label", S0) == 0);
+	CHECK(lsm_check_grammar("profile", "docker-default//sub (x)") == 0);
+	CHECK(lsm_check_grammar("label", page + 1) == 0);
+	CHECK_FAILS(lsm_check_grammar("label", ""), "label is empty");
+	CHECK_FAILS(lsm_check_grammar("label", page), "label is too long (4096 bytes)");
+	CHECK_FAILS(lsm_check_grammar("label", "a:b\n"), "label \"a:b\n\": character 4 is not allowed");
+	CHECK_FAILS(lsm_check_grammar("label", "a\",rw"), "label \"a\",rw\": character 2 is not allowed");
+	CHECK_FAILS(lsm_check_grammar("label", "\\a"), "label \"\\a\": character 1 is not allowed");
+	CHECK_FAILS(lsm_check_grammar("label", "a\x7f"), "label \"a\x7f\": character 2 is not allowed");
+	CHECK(err_class() == ERR_CONFIG);
+}
+
+TEST(mount_option)
+{
+	char out[64] = "x", small[10] = "x";
+
+	CHECK(lsm_quote_option(S0, out, sizeof out) == 0);
+	CHECK_STR(out, "context=\"" S0 "\"");
+	CHECK_FAILS(lsm_quote_option("a", small, sizeof small), "mount label \"a\" is too long");
+	CHECK_STR(small, "");
+	CHECK(lsm_mount_option(NULL, out, sizeof out) == 0);
+	CHECK_STR(out, "");
+	strcpy(out, "x");
+	CHECK_FAILS(lsm_mount_option("a\",rw,context=\"b", out, sizeof out),
+		    "mount label \"a\",rw,context=\"b\": character 2 is not allowed");
+	CHECK_STR(out, "");
+}
+
+/* comm stands where attr/exec does and needs no LSM. */
+static int rename_in_child(int procfd, const char *name)
+{
+	char comm[17] = "";
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(lsm_write_own(procfd, "comm", name) < 0 || prctl(PR_GET_NAME, comm) < 0 || !str_eq(comm, name));
+	return pid < 0 || waitpid(pid, &status, 0) != pid ? -1 : status;
+}
+
+TEST(own_file)
+{
+	auto_close int procfd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int tmp = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	CHECK(rename_in_child(procfd, "relabelled") == 0);
+	CHECK(lsm_write_own(procfd, "attr/no-such-file", "x") == -ENOENT);
+	CHECK_FAILS(lsm_write_own(tmp, "attr/exec", "x"), "the descriptor to write attr/exec through is not of a procfs");
+	CHECK_FAILS(lsm_write_own(-1, "attr/exec", "x"), "procfs descriptor: Bad file descriptor");
+	/* exe is a magic link, cwd leads out: neither is followed. */
+	CHECK(lsm_write_own(procfd, "exe", "x") == -ELOOP);
+	CHECK(lsm_write_own(procfd, "cwd/x", "x") == -ELOOP);
+	CHECK(lsm_write_own(procfd, "../../../../etc/passwd", "x") < 0);
+}
+
+TEST(nothing_asked)
+{
+	CHECK(lsm_prepare_exec(-1, NULL, NULL) == 0);
+	CHECK(lsm_prepare_exec(-1, "", "") == 0);
+	CHECK(lsm_label_keyring(-1, NULL) == 0);
+	CHECK_FAILS(lsm_prepare_exec(-1, "a\nb", NULL), "SELinux label \"a\nb\": character 2 is not allowed");
+	CHECK_FAILS(lsm_prepare_exec(-1, NULL, "a\nb"), "AppArmor profile \"a\nb\": character 2 is not allowed");
+	CHECK_FAILS(lsm_check_label("a\tb"), "SELinux label \"a\tb\": character 2 is not allowed");
+}
+
+UNIT_MAIN(UNIT(grammar), UNIT(mount_option), UNIT(own_file), UNIT(nothing_asked))
