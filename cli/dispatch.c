@@ -127,7 +127,8 @@ static int count_operands(const struct cmd *c, int n, const char *path)
 
 	if (!what)
 		return 0;
-	return fail_as(ERR_USAGE, "too %s arguments; usage: vzrun %s %.*s", what, path, (int)strcspn(usage, "\n"), usage);
+	return fail_as(ERR_USAGE, "too %s arguments; usage: vzrun %s%s%.*s", what, path, *usage ? " " : "",
+		       (int)strcspn(usage, "\n"), usage);
 }
 
 /* 1: help was asked for. */

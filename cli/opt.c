@@ -199,7 +199,7 @@ static const struct opt *lookup(const struct parse *p, const char *name, size_t 
 
 const char *opt_nearer(const char *word, const char *best, const char *candidate)
 {
-	unsigned row[33], n = (unsigned)strlen(word), limit = n < 4 ? 1 : 2;
+	unsigned row[33], n = (unsigned)strlen(word), limit = n < 6 ? 1 : 2;
 	const char *const both[] = { candidate, best };
 	unsigned distance[2] = { limit + 1, limit + 1 };
 
