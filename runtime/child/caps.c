@@ -183,8 +183,8 @@ int caps_apply(const struct cap_sets *s)
 	if (syscall(SYS_capset, &head, data) < 0) {
 		int r = fail_errno("set the capabilities");
 
-		err_why("the effective, permitted and inheritable sets must lie within those of this process, "
-			"and what is inheritable within the bounding set");
+		err_why("the sets must lie within those of this process, and what is inheritable within the "
+			"bounding set");
 		return r;
 	}
 	return raise_ambient(s->ambient);

@@ -10,7 +10,8 @@
 #include "base/bind.h"
 #include <stdint.h>
 
-struct cap_sets { uint64_t bounding, effective, permitted, inheritable, ambient; };	/* bit n: capability n */
+/* Bit n is capability n. */
+struct cap_sets { uint64_t bounding, effective, permitted, inheritable, ambient; };
 
 /*
  * "CAP_*" names (case-insensitive) to a mask. A name that nobody knows is -EINVAL; one that the running

@@ -79,14 +79,17 @@ static int add_archs(scmp_filter_ctx ctx, const struct spec_seccomp *s)
 			return fail(EINVAL, "architectures[%zu]: libseccomp %s does not know %s", i,
 				    seccomp_lib_version(), name);
 		if (r == -EDOM)
-			return fail(EINVAL, "architectures[%zu]: %s has another byte order than this machine", i, name);
+			return fail(EINVAL, "architectures[%zu]: %s has another byte order than this machine",
+				    i, name);
 		if (r < 0 && r != -EEXIST)
-			return fail(-r, "architectures[%zu]: libseccomp refuses %s: %s", i, name, strerror(-r));
+			return fail(-r, "architectures[%zu]: libseccomp refuses %s: %s", i, name,
+				    strerror(-r));
 	}
 	return 0;
 }
 
 static const struct { int code; const char *why; } refusals[] = {
+	{ EEXIST, "it contradicts an earlier one for the same arguments" },
 	{ EINVAL, "the comparisons of its arguments cannot be expressed" },
 	{ EDOM, "it cannot be expressed for one of the architectures" },
 	{ EOPNOTSUPP, "this kernel does not know the action" },
@@ -108,7 +111,7 @@ static int add_rule(scmp_filter_ctx ctx, const char *name, int nr, uint32_t acti
 {
 	int r = seccomp_rule_add_array(ctx, action, nr, n, args);
 
-	return r < 0 && r != -EEXIST ? refused(r, name) : 0;
+	return r < 0 ? refused(r, name) : 0;
 }
 
 /*
@@ -123,7 +126,8 @@ static int add_call(scmp_filter_ctx ctx, const char *name, uint32_t action, cons
 	int nr = seccomp_syscall_resolve_name(name);
 
 	if (nr == __NR_SCMP_ERROR) {
-		log_debug("seccomp: libseccomp %s does not know the system call %s", seccomp_lib_version(), name);
+		log_debug("seccomp: libseccomp %s does not know the system call %s", seccomp_lib_version(),
+			  name);
 		return 0;
 	}
 	LIST_EACH(struct spec_seccomp_arg, arg, *args) {
@@ -131,7 +135,8 @@ static int add_call(scmp_filter_ctx ctx, const char *name, uint32_t action, cons
 		seen |= 1U << arg->index.v;
 	}
 	LIST_EACH(struct spec_seccomp_arg, arg, *args) {
-		cmp[n] = (struct scmp_arg_cmp){ arg->index.v, compares[arg->op], arg->value.v, arg->value_two.v };
+		cmp[n] = (struct scmp_arg_cmp){ arg->index.v, compares[arg->op], arg->value.v,
+						arg->value_two.v };
 		if (twice)
 			TRY(add_rule(ctx, name, nr, action, 1, cmp));
 		else
@@ -224,9 +229,9 @@ static size_t younger_calls(const struct spec_seccomp *s, struct bpf_override *o
 static void rewrite(const struct spec_seccomp *s, struct seccomp_prog *p)
 {
 	struct bpf_override over[ARCHS_MAX + 1];
+	size_t len, novers = younger_calls(s, over);
 	struct sock_filter *better;
-	size_t len;
-	int r = bpf_rewrite(p->insns, p->len, seccomp_arch_native(), over, younger_calls(s, over), &better, &len);
+	int r = bpf_rewrite(p->insns, p->len, seccomp_arch_native(), over, novers, &better, &len);
 
 	if (r < 0) {
 		log_debug("seccomp: the program of libseccomp is used as it is: %s", strerror(-r));
@@ -252,7 +257,8 @@ static int build(const struct spec_seccomp *s, struct seccomp_prog *out)
 	TRY(export_program(ctx, out));
 	rewrite(s, out);
 	if (out->len > BPF_MAXINSNS)
-		return fail(E2BIG, "the filter has %zu instructions, and the kernel takes %d", out->len, BPF_MAXINSNS);
+		return fail(E2BIG, "the filter has %zu instructions, and the kernel takes %d", out->len,
+			    BPF_MAXINSNS);
 	return 0;
 }
 

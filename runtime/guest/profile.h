@@ -11,7 +11,7 @@
 enum {
 	PROFILE_USERNS  = 1,	/* the guest has a user namespace of its own */
 	PROFILE_NESTING = 2,	/* containers in the guest: user namespaces, keyrings */
-	PROFILE_I386    = 4,	/* 32-bit programs */
+	PROFILE_I386    = 4,	/* 32-bit programs; they reach every address family through socketcall */
 };
 
 /*

@@ -119,7 +119,8 @@ static int check_errno(int action, const struct opt_u32 *ret, const char *at, co
 	if (!ret->set)
 		return 0;
 	if (action != SC_ERRNO && action != SC_TRACE)
-		return fail(EINVAL, "%s%s: %s returns no errno", at, key, name_of(spec_seccomp_actions, action));
+		return fail(EINVAL, "%s%s: %s returns no errno", at, key,
+			    name_of(spec_seccomp_actions, action));
 	if (ret->v > max)
 		return fail(EINVAL, "%s%s: %u is too large (at most %u)", at, key, ret->v, max);
 	return 0;
