@@ -17,10 +17,11 @@ const struct opt cli_opts[] = {
 	OCHOICE(T, 0, "log-format", "text|json", log_format, "the form of the log's lines (text)"),
 	{ 0, "debug", NULL, OPT_FLAG, OPT_AT(T, debug, bool), "log every step", .flags = OPT_EVERYWHERE },
 	OFLAG(T, 0, "systemd-cgroup", systemd_cgroup, "the same as --cgroup-manager systemd"),
-	OCHOICE(T, 0, "cgroup-manager", "cgroupfs|systemd|disabled", cgroup_manager, "who makes cgroups (cgroupfs)"),
-	OCHOICE(T, 0, "rootless", "auto|true|false", rootless, "tolerate cgroups that may not be written (auto)"),
+	OCHOICE(T, 0, "cgroup-manager", "cgroupfs|systemd|disabled", cgroup_manager,
+		"who makes cgroups (cgroupfs)"),
+	OCHOICE(T, 0, "rootless", "auto|true|false", rootless, "tolerate cgroups we may not write (auto)"),
 	{ 0, "json", NULL, OPT_FLAG, OPT_AT(T, json, bool), "write JSON", .flags = OPT_EVERYWHERE },
-	{ 'h', "help", NULL, OPT_FLAG, OPT_AT(T, help, bool), "explain the command", .flags = OPT_EVERYWHERE },
+	{ 'h', "help", NULL, OPT_FLAG, OPT_AT(T, help, bool), "explain it", .flags = OPT_EVERYWHERE },
 	OFLAG(T, 'v', "version", version, "write the version"),
 	{ 0 }
 };

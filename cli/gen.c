@@ -27,9 +27,9 @@ static const char bash_head[] =
 	"# bash completion for vzrun; made by `vzrun gen completion bash`\n"
 	"_vzrun()\n"
 	"{\n"
-	"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} path= words= more= w\n"
+	"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} path='' words='' more='' w\n"
 	"\t# \"--flag=value\" comes as three words\n"
-	"\t[ \"$cur\" = = ] && cur=\n"
+	"\t[ \"$cur\" = = ] && cur=''\n"
 	"\t[ \"$prev\" = = ] && prev=${COMP_WORDS[COMP_CWORD-2]}\n"
 	"\tfor w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
 	"\t\tcase \"${path:+$path }$w\" in\n";
@@ -40,7 +40,8 @@ static const char bash_tail[] =
 	"\tnames) words+=\" $(\"${COMP_WORDS[0]}\" ls -q 2>/dev/null)\" ;;\n"
 	"\tesac\n"
 	"\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
-	"\t[ \"$more\" != files ] || mapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < <(compgen -f -- \"$cur\")\n"
+	"\t[ \"$more\" != files ] || mapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY \\\n"
+	"\t\t< <(compgen -f -- \"$cur\")\n"
 	"}\n"
 	"complete -o filenames -F _vzrun vzrun\n";
 
@@ -101,7 +102,8 @@ static void bash_option_words(struct buf *b, const struct opt *opts, unsigned fl
 static void bash_words(struct buf *b, const struct cmd *c, const char *path)
 {
 	static const struct { const char *word, *more; } operands[] = {
-		{ "NAME", "names" }, { "ID", "ids" }, { "FILE", "files" }, { "DIR", "files" }, { "PATH", "files" },
+		{ "NAME", "names" }, { "ID", "ids" },
+		{ "FILE", "files" }, { "DIR", "files" }, { "PATH", "files" },
 	};
 
 	buf_printf(b, "\t\"%s\") words=\"", path);
@@ -246,10 +248,11 @@ static void roff_command(struct buf *b, const struct cmd *c, const char *path)
 static void roff_exit_status(struct buf *b)
 {
 	static const char *const text[] = {
-		"success", "any other failure; every failure of the commands of an OCI runtime", "usage", "not found",
-		"it exists already", "in the wrong state", "locked by another command", "not permitted",
-		"the kernel or the host lacks it", "out of a resource or over a quota", "the configuration is invalid",
-		"time is up", "the address is in use", "image, or its verification", "storage",
+		"success", "any other failure; every failure of the commands of an OCI runtime", "usage",
+		"not found", "it exists already", "in the wrong state", "locked by another command",
+		"not permitted", "the kernel or the host lacks it", "out of a resource or over a quota",
+		"the configuration is invalid", "time is up", "the address is in use",
+		"image, or its verification", "storage",
 		"checkpoint or restore", "partial success with \\-\\-all",
 	};
 

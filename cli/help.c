@@ -64,7 +64,8 @@ static void options(struct buf *b, const char *title, const struct opt *o)
 			continue;
 		if (o->letter)
 			snprintf(letter, sizeof letter, "-%c, ", o->letter);
-		snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+		snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->arg ? " " : "",
+			 o->arg ? o->arg : "");
 		if (!begun)
 			buf_printf(b, "\n%s:\n", title);
 		begun = true;
@@ -83,7 +84,8 @@ static void commands(struct buf *b, const char *title, const struct cmd *c)
 static void whole_program(struct buf *b, const struct cmd_group *groups)
 {
 	buf_puts(b, "usage: vzrun [OPTION...] COMMAND [ARGUMENT...]\n\n"
-		    "Containers of the operating system: persistent guests, and a runtime for OCI engines.\n");
+		    "Containers of the operating system: persistent guests, and a runtime\n"
+		    "for OCI engines.\n");
 	for (const struct cmd_group *g = groups; g->cmds; g++)
 		commands(b, g->title, g->cmds);
 	options(b, "Options", cli_opts);
@@ -147,7 +149,8 @@ int version_run(struct cli *g, void *args, int argc, char **argv)
 
 	(void)args, (void)argc, (void)argv;
 	if (!g->json)
-		return out_text("vzrun version " VZRUN_VERSION "\ncommit: " VZRUN_COMMIT "\nspec: " SPEC_VERSION "\n");
+		return out_text("vzrun version " VZRUN_VERSION "\ncommit: " VZRUN_COMMIT
+				"\nspec: " SPEC_VERSION "\n");
 	out_open(&o, &b);
 	jout_str(&o, "version", VZRUN_VERSION);
 	jout_str(&o, "commit", VZRUN_COMMIT);

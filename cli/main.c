@@ -1,16 +1,11 @@
 #include "cli/opt.h"
 #include "cli/out.h"
+#include "runtime/container/self.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#if __has_include("runtime/container/self.h")
-#include "runtime/container/self.h"
-#else
-static int harden_self(int argc, char **argv) { (void)argc, (void)argv; return 0; }
-#endif
 
 /* A file opened as descriptor 2 would be written into by the next message. */
 static bool standard_fds(void)
@@ -26,11 +21,11 @@ int main(int argc, char **argv)
 	static struct cli g;
 	int r;
 
-	if (!standard_fds())
+	if (argc < 1 || !standard_fds())
 		return 1;
-	r = harden_self(argc, argv);
+	r = self_protect(argv);
 	if (r >= 0) {
-		/* Only now: harden_self() executes us once more, and the caller's umask would be lost. */
+		/* Only now: self_protect() executes us once more, and the caller's umask would be lost. */
 		g.umask = umask(0077);
 		r = cli_run(&g, cli_groups, argc, argv);
 	}

@@ -56,7 +56,8 @@ static int store_int(const struct opt *o, void *at, const char *value, struct ar
 
 	(void)a;
 	if (r == -ERANGE)
-		return fail_as(ERR_USAGE, "%s is out of range (%jd to %jd)", value, (intmax_t)o->min, (intmax_t)o->max);
+		return fail_as(ERR_USAGE, "%s is out of range (%jd to %jd)", value, (intmax_t)o->min,
+			       (intmax_t)o->max);
 	out->set = true;
 	return r < 0 ? bad_value(value, "a number") : 0;
 }
@@ -163,7 +164,8 @@ static int store_fn_value(const struct opt *o, void *at, const char *value, stru
 static store_fn *const stores[] = {
 	[OPT_FLAG] = store_flag, [OPT_STR] = store_str, [OPT_INT] = store_int, [OPT_U64] = store_u64,
 	[OPT_SIZE] = store_size, [OPT_LIMIT] = store_limit, [OPT_DURATION] = store_duration,
-	[OPT_BOOL] = store_bool, [OPT_CHOICE] = store_choice, [OPT_STRV] = store_strv, [OPT_FN] = store_fn_value,
+	[OPT_BOOL] = store_bool, [OPT_CHOICE] = store_choice, [OPT_STRV] = store_strv,
+	[OPT_FN] = store_fn_value,
 };
 
 static int store(const struct parse *p, const struct opt *o, void *base, const char *value)
@@ -212,8 +214,8 @@ const char *opt_nearer(const char *word, const char *best, const char *candidate
 			unsigned corner = row[0]++;
 
 			for (unsigned i = 1; i <= n; i++) {
-				unsigned above = row[i], least = above < row[i - 1] ? above + 1 : row[i - 1] + 1;
-				unsigned change = corner + (word[i - 1] != both[w][j]);
+				unsigned above = row[i], change = corner + (word[i - 1] != both[w][j]);
+				unsigned least = (above < row[i - 1] ? above : row[i - 1]) + 1;
 
 				row[i] = least < change ? least : change;
 				corner = above;
@@ -221,21 +223,23 @@ const char *opt_nearer(const char *word, const char *best, const char *candidate
 		}
 		distance[w] = row[n];
 	}
-	return distance[0] <= limit && distance[0] < n && (!best || distance[0] < distance[1]) ? candidate : best;
+	if (best && distance[1] <= distance[0])
+		return best;
+	return distance[0] <= limit && distance[0] < n ? candidate : best;
 }
 
 static int unknown_option(const struct parse *p, const char *word, size_t name_n)
 {
 	const char *name = word + strspn(word, "-"), *best = NULL;
+	int shown = (int)(name - word) + (int)name_n;
 	char typed[64];
 
 	snprintf(typed, sizeof typed, "%.*s", (int)name_n, name);
 	for (const struct opt *o = p->opts; o && o->name; o++)
 		best = o->help ? opt_nearer(typed, best, o->name) : best;
 	if (best)
-		return fail_as(ERR_USAGE, "unknown option %.*s (did you mean --%s?)", (int)(name - word + (int)name_n),
-			       word, best);
-	return fail_as(ERR_USAGE, "unknown option %.*s", (int)(name - word + (int)name_n), word);
+		return fail_as(ERR_USAGE, "unknown option %.*s (did you mean --%s?)", shown, word, best);
+	return fail_as(ERR_USAGE, "unknown option %.*s", shown, word);
 }
 
 /* -it: letters that are flags, the last of which may take a value. */

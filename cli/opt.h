@@ -43,7 +43,7 @@ typedef int opt_fn(void *at, const char *value, struct arena *a);
 
 struct opt {
 	char letter;			/* 0: none */
-	const char *name, *arg;		/* arg: how the value is called in the help; NULL for OPT_FLAG */
+	const char *name, *arg;		/* arg: the value's name in the help; NULL for OPT_FLAG */
 	enum opt_kind kind;
 	size_t offset;
 	const char *help;		/* NULL: hidden */
@@ -106,8 +106,8 @@ struct cmd {
 	/* The exit status, or -errno with the pending error. argv: the operands, argv[argc] is NULL. */
 	int (*run)(struct cli *g, void *args, int argc, char **argv);
 	unsigned flags;
-	const struct cmd *sub;		/* `image ls`; with run as well, run takes what is no sub-command */
-	const char *about;		/* more than one line for help and man page; paragraphs end in \n\n */
+	const struct cmd *sub;		/* `image ls`; beside run: run takes what is no sub-command */
+	const char *about;		/* more for help and man page; paragraphs end in \n\n */
 };
 
 /* Tables end with a zeroed row. cli/cmds.c lists them in the order of the help. */

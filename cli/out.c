@@ -65,7 +65,8 @@ static void explain(struct buf *b, const char *label, const char *text)
 {
 	if (!*text)
 		return;
-	buf_printf(b, "  %s%-6s%s ", out_colour(STDERR_FILENO, COLOUR_DIM), label, out_colour(STDERR_FILENO, COLOUR_NONE));
+	buf_printf(b, "  %s%-6s%s ", out_colour(STDERR_FILENO, COLOUR_DIM), label,
+		   out_colour(STDERR_FILENO, COLOUR_NONE));
 	plain(b, text, "         ");
 	buf_puts(b, "\n");
 }
@@ -102,7 +103,8 @@ int out_error(const struct cli *g, int r)
 		error_json(r, status, text);
 		return status;
 	}
-	buf_printf(&b, "%svzrun:%s ", out_colour(STDERR_FILENO, COLOUR_RED), out_colour(STDERR_FILENO, COLOUR_NONE));
+	buf_printf(&b, "%svzrun:%s ", out_colour(STDERR_FILENO, COLOUR_RED),
+		   out_colour(STDERR_FILENO, COLOUR_NONE));
 	plain(&b, text, NULL);
 	buf_puts(&b, "\n");
 	if (!g->oci) {
@@ -141,7 +143,8 @@ static size_t width_of(const char *s)
 	return n;
 }
 
-static void put_row(const struct table *t, struct buf *b, const char *const *cells, const size_t *widths, size_t cols)
+static void put_row(const struct table *t, struct buf *b, const char *const *cells, const size_t *widths,
+		    size_t cols)
 {
 	for (size_t c = 0; c < cols; c++) {
 		size_t pad = widths[c] - width_of(cells[c]), gap = t->gap ? t->gap : 2;
@@ -214,7 +217,8 @@ const char *out_size(uint64_t bytes)
 		u++;
 	}
 	if (tenths % 10)
-		snprintf(out, sizeof ring[0], "%ju.%ju%c", (uintmax_t)(tenths / 10), (uintmax_t)(tenths % 10), units[u]);
+		snprintf(out, sizeof ring[0], "%ju.%ju%c", (uintmax_t)(tenths / 10),
+			 (uintmax_t)(tenths % 10), units[u]);
 	else
 		snprintf(out, sizeof ring[0], "%ju%c", (uintmax_t)(tenths / 10), units[u]);
 	return out;

@@ -20,7 +20,7 @@ struct table {
 	const char *const *head;	/* NULL-terminated; names the columns */
 	bool no_head;
 	unsigned right;			/* bit i: column i is flush right */
-	unsigned gap, min;		/* between columns (0: 2); the least width, gap included (runc: 3, 12) */
+	unsigned gap, min;		/* between columns (0: 2); least width with the gap (runc: 3, 12) */
 	struct buf text;		/* the cells, each with its NUL */
 	size_t n;
 };

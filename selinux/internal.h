@@ -6,5 +6,5 @@
 int lsm_check_grammar(const char *what, const char *label);
 /* context="LABEL"; -ENAMETOOLONG. */
 int lsm_quote_option(const char *label, char *out, size_t size);
-/* One write to TGID/task/TID/NAME of the calling thread. -ENOENT, without a message: there is no such file. */
+/* One write to TGID/task/TID/NAME of the calling thread. -ENOENT (no message): there is no such file. */
 int lsm_write_own(int procfd, const char *name, const char *text);

@@ -35,11 +35,12 @@ bool lsm_selinux_on(void)
 bool lsm_apparmor_on(void)
 {
 	static enum active active;
-	char yes[4];
+	char yes[4] = "";
 
-	if (active == UNKNOWN)
-		active = file_peek(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", yes, sizeof yes) > 0 &&
-			 yes[0] == 'Y' ? ON : OFF;
+	if (active == UNKNOWN) {
+		file_peek(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", yes, sizeof yes);
+		active = yes[0] == 'Y' ? ON : OFF;
+	}
 	return active == ON;
 }
 

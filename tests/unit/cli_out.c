@@ -43,7 +43,8 @@ TEST(as_runc)
 TEST(sizes)
 {
 	static const struct { uint64_t bytes; const char *want; } rows[] = {
-		{ 0, "0" }, { 1023, "1023" }, { 1024, "1K" }, { 1536, "1.5K" }, { 1048575, "1M" }, { 1048576, "1M" },
+		{ 0, "0" }, { 1023, "1023" }, { 1024, "1K" }, { 1536, "1.5K" }, { 1048575, "1M" },
+		{ 1048576, "1M" },
 		{ UINT64_C(1610612736), "1.5G" }, { UINT64_C(1) << 40, "1T" }, { UINT64_MAX, "16E" },
 	};
 
@@ -100,7 +101,8 @@ TEST(errors)
 	CHECK(shown(STDOUT_FILENO, &g, explained(), out, sizeof out) == 9);
 	CHECK_STR(out, "{\"schema\":\"vzrun/1\",\"error\":{\"code\":9,"
 		       "\"msg\":\"guest \\\"web1\\\" not started:\\u001b limit\","
-		       "\"why\":\"guarantees: 14.6G of 16G\\nand more\",\"try\":\"vzrun start web1 --overcommit\","
+		       "\"why\":\"guarantees: 14.6G of 16G\\nand more\","
+		       "\"try\":\"vzrun start web1 --overcommit\","
 		       "\"errno\":\"ENOMEM\"}}\n");
 	g.json = false;
 	err_clear();

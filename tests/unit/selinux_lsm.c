@@ -52,7 +52,8 @@ static int rename_in_child(int procfd, const char *name)
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(lsm_write_own(procfd, "comm", name) < 0 || prctl(PR_GET_NAME, comm) < 0 || !str_eq(comm, name));
+		_exit(lsm_write_own(procfd, "comm", name) < 0 || prctl(PR_GET_NAME, comm) < 0 ||
+		      !str_eq(comm, name));
 	return pid < 0 || waitpid(pid, &status, 0) != pid ? -1 : status;
 }
 
@@ -63,7 +64,8 @@ TEST(own_file)
 
 	CHECK(rename_in_child(procfd, "relabelled") == 0);
 	CHECK(lsm_write_own(procfd, "attr/no-such-file", "x") == -ENOENT);
-	CHECK_FAILS(lsm_write_own(tmp, "attr/exec", "x"), "the descriptor to write attr/exec through is not of a procfs");
+	CHECK_FAILS(lsm_write_own(tmp, "attr/exec", "x"),
+		    "the descriptor to write attr/exec through is not of a procfs");
 	CHECK_FAILS(lsm_write_own(-1, "attr/exec", "x"), "procfs descriptor: Bad file descriptor");
 	/* exe is a magic link, cwd leads out: neither is followed. */
 	CHECK(lsm_write_own(procfd, "exe", "x") == -ELOOP);
@@ -77,7 +79,8 @@ TEST(nothing_asked)
 	CHECK(lsm_prepare_exec(-1, "", "") == 0);
 	CHECK(lsm_label_keyring(-1, NULL) == 0);
 	CHECK_FAILS(lsm_prepare_exec(-1, "a\nb", NULL), "SELinux label \"a\nb\": character 2 is not allowed");
-	CHECK_FAILS(lsm_prepare_exec(-1, NULL, "a\nb"), "AppArmor profile \"a\nb\": character 2 is not allowed");
+	CHECK_FAILS(lsm_prepare_exec(-1, NULL, "a\nb"),
+		    "AppArmor profile \"a\nb\": character 2 is not allowed");
 	CHECK_FAILS(lsm_check_label("a\tb"), "SELinux label \"a\tb\": character 2 is not allowed");
 }
 
