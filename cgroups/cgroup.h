@@ -37,7 +37,12 @@ const struct cg_host *cg_host(void);
 
 /* A container's group: the same path in every hierarchy that it joins. */
 struct cg {
-	char path[CG_PATH_MAX];		/* absolute below each hierarchy's mount, "/vzrun/web" */
+	/*
+	 * Absolute below each hierarchy's mount, "/vzrun/web". Where a relative path met different own
+	 * groups one more line tells each that differs: "/vzrun/web\nmemory:/own/vzrun/web". Opaque:
+	 * store it whole, print it up to the first newline, take directories from cg_dir().
+	 */
+	char path[CG_PATH_MAX];
 	uint32_t hiers;			/* bit i: lives in cg_host()->h[i] */
 	uint32_t made;			/* bit i: we made the last component there */
 };
@@ -78,19 +83,23 @@ int cg_check_path(const char *path);
 /* ---- life ------------------------------------------------------------------------------------ */
 /*
  * Fills cg->path and makes the groups. path absolute: below each hierarchy's root; relative: below
- * our own group there. On v1 every controller, on hybrid also unified and name=systemd. A group that
+ * our own group there (on a v2-only host beside it where we may: a group that holds processes can give
+ * no controllers to groups below). On v1 every controller, on hybrid also unified and name=systemd. A group that
  * exists and holds processes is refused (-EBUSY); an empty one is taken over (not in `made`). What
  * fails half-way removes what it made. r: which optional controllers must exist (refused by name) and
  * on v2 which to enable in the ancestors' subtree_control. Rootless: hierarchies where we may not
  * create a group are skipped when r asks for nothing there, refused by name otherwise.
  */
 int cg_create(struct cg *cg, const char *path, const struct cg_resources *r);
-/* A group made earlier by cg_create: path as stored in cg->path. -ENOENT when it is in no hierarchy. */
+/* A group made earlier by cg_create: path as stored in cg->path; `made` is all found. -ENOENT: in no hierarchy. */
 int cg_open(struct cg *cg, const char *path);
+/* Its host directory in hierarchy i of cg_host(). -ENOENT when it has none there; no message. */
+int cg_dir(const struct cg *cg, size_t i, char *buf, size_t size);
 /*
  * Writes every limit that r names, in an order that the kernel accepts when it is repeated on a live
  * group (memory+swap up: swap first; down: limit first). Absent members are left as they are. Device
- * rules: v1 lists; v2 one BPF program that replaces the former one. -EBUSY: the limit is below use.
+ * rules: v1 lists; v2 one BPF program that replaces the former one. The last rule that matches decides,
+ * what no rule matches is refused; no rules at all: nothing is changed. -EBUSY: the limit is below use.
  */
 int cg_apply(const struct cg *cg, const struct cg_resources *r);
 
@@ -99,7 +108,7 @@ int cg_apply(const struct cg *cg, const struct cg_resources *r);
  * descriptors that the runtime opened before the clone (so that the child needs no right to the path);
  * on v2 the clone starts in the group (v2_dir goes to sys_clone).
  */
-struct cg_join { int v2_dir; int tasks[CG_HIER_MAX]; size_t n; };
+struct cg_join { int v2_dir; int tasks[CG_HIER_MAX]; uint8_t hier[CG_HIER_MAX]; size_t n; };
 #define CG_JOIN_NONE { .v2_dir = -1 }
 int cg_join_open(const struct cg *cg, const char *sub, struct cg_join *j);	/* sub: NULL or a group below */
 int cg_join_self(struct cg_join *j);		/* in the child; closes what it used */

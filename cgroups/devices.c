@@ -1,0 +1,261 @@
+/*
+ * Device rules in their order, the last that matches deciding, what none matches refused.
+ * v1's kernel lists know only a default and exceptions from it, so the rules are folded
+ * into that form first; v2 gets them as they are, in a program (devices_bpf.c).
+ */
+#include "cgroups/internal.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+int cg_dev_of(const struct cg_device_rule *rule, struct dev *out)
+{
+	static const struct { char c; unsigned bit; } letters[] = {
+		{ 'r', ACC_READ }, { 'w', ACC_WRITE }, { 'm', ACC_MKNOD },
+	};
+
+	*out = (struct dev){ .allow = rule->allow.v, .type = 'a', .major = -1, .minor = -1 };
+	if (rule->type && *rule->type)
+		/* "u" is what mknod(1) calls an unbuffered character device. */
+		out->type = *rule->type == 'u' ? 'c' : *rule->type;
+	if (rule->major.set)
+		out->major = rule->major.v;
+	if (rule->minor.set)
+		out->minor = rule->minor.v;
+	for (size_t i = 0; i < COUNT(letters); i++)
+		if (rule->access && strchr(rule->access, letters[i].c))
+			out->acc |= letters[i].bit;
+	return out->acc ? 0 : fail(EINVAL, "access: missing");
+}
+
+static bool wider(const struct dev *a, const struct dev *b)
+{
+	return a->type == b->type && (a->major < 0 || a->major == b->major) && (a->minor < 0 || a->minor == b->minor);
+}
+
+static bool meets(const struct dev *a, const struct dev *b)
+{
+	return a->type == b->type && (a->major < 0 || b->major < 0 || a->major == b->major) &&
+	       (a->minor < 0 || b->minor < 0 || a->minor == b->minor);
+}
+
+/* The kernel asks for one exception that covers the whole access: those of one device are one. */
+static int except(struct dev_list *l, const struct dev *d)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (wider(&l->v[i], d) && wider(d, &l->v[i])) {
+			l->v[i].acc |= d->acc;
+			return 0;
+		}
+	if (l->n == l->room) {
+		size_t room = l->room ? l->room * 2 : 32;
+		struct dev *grown = realloc(l->v, room * sizeof *grown);
+
+		if (!grown)
+			return fail(ENOMEM, "device rules: out of memory");
+		l->v = grown;
+		l->room = room;
+	}
+	l->v[l->n++] = *d;
+	return 0;
+}
+
+static int number(char *out, size_t size, int64_t v)
+{
+	return v < 0 ? snprintf(out, size, "*") : snprintf(out, size, "%jd", (intmax_t)v);
+}
+
+static const char *dev_text(const struct dev *d, char out[64])
+{
+	char major[24], minor[24];
+
+	number(major, sizeof major, d->major);
+	number(minor, sizeof minor, d->minor);
+	snprintf(out, 64, "%c %s:%s %s%s%s", d->type, major, minor, d->acc & ACC_READ ? "r" : "",
+		 d->acc & ACC_WRITE ? "w" : "", d->acc & ACC_MKNOD ? "m" : "");
+	return out;
+}
+
+/* Back to the default: exceptions that d covers shrink; one that is wider cannot be said in v1. */
+static int unexcept(struct dev_list *l, const struct dev *d)
+{
+	char a[64], b[64];
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct dev *e = &l->v[i];
+
+		if (wider(d, e))
+			e->acc &= ~d->acc;
+		else if (meets(d, e) && (d->acc & e->acc))
+			return fail_as(ERR_UNSUPPORTED, "cgroup v1 cannot take \"%s\" out of the wider rule \"%s\"",
+				       dev_text(d, a), dev_text(e, b));
+		if (e->acc)
+			l->v[kept++] = *e;
+	}
+	l->n = kept;
+	return 0;
+}
+
+static int fold(struct dev_list *l, const struct dev *d)
+{
+	return d->allow == l->allow ? unexcept(l, d) : except(l, d);
+}
+
+static int fold_any(struct dev_list *l, const struct dev *d)
+{
+	struct dev one = *d;
+
+	if (d->type != 'a')
+		return fold(l, d);
+	if (d->major < 0 && d->minor < 0 && d->acc == ACC_ALL) {
+		l->allow = d->allow;
+		l->n = 0;
+		return 0;
+	}
+	/* To the kernel "a" is everything, whatever stands behind it. */
+	one.type = 'b';
+	TRY(fold(l, &one));
+	one.type = 'c';
+	return fold(l, &one);
+}
+
+int cg_dev_compile(const struct list *rules, struct dev_list *out)
+{
+	const struct cg_device_rule *first = rules->v;
+
+	*out = (struct dev_list){ 0 };
+	LIST_EACH(struct cg_device_rule, rule, *rules) {
+		struct dev d;
+		int r = cg_dev_of(rule, &d);
+
+		r = r < 0 ? r : fold_any(out, &d);
+		if (r < 0) {
+			cg_dev_free(out);
+			return fail_in(r, "devices[%zu]", (size_t)(rule - first));
+		}
+	}
+	return 0;
+}
+
+void cg_dev_free(struct dev_list *l)
+{
+	free(l->v);
+	*l = (struct dev_list){ 0 };
+}
+
+/* ---- v1 ---- */
+
+static int poke(int fd, const char *file, const char *text)
+{
+	int r;
+
+	if (TEMP_FAILURE_RETRY(write(fd, text, strlen(text))) >= 0)
+		return 0;
+	r = fail_errno("device rules: write \"%s\" to %s", text, file);
+	if (r == -EPERM)
+		err_why("the groups above allow no more than that themselves, or we lack CAP_SYS_ADMIN");
+	return fail_class(r, r == -EPERM ? ERR_PERMISSION : ERR_OTHER);
+}
+
+static bool listed(const char *list, const char *line)
+{
+	return cg_word_in(list, line, strlen(line), '\n');
+}
+
+/*
+ * On a live group that refuses by default only the difference is written: between "deny
+ * all" and the rules that allow again its processes would meet errors.
+ */
+static int write_difference(int allow, int deny, const char *now, const struct dev_list *want)
+{
+	char wanted[64], line[64];
+
+	for (size_t i = 0; i < want->n; i++)
+		if (!listed(now, dev_text(&want->v[i], wanted)))
+			TRY(poke(allow, "devices.allow", wanted));
+	for (const char *p = now, *end; *p; p = *end ? end + 1 : end) {
+		bool keep = false;
+		char type;
+		char access[8] = "", major[16] = "", minor[16] = "";
+
+		end = strchrnul(p, '\n');
+		snprintf(line, sizeof line, "%.*s", (int)(end - p), p);
+		if (sscanf(line, "%c %15[^:]:%15s %7s", &type, major, minor, access) != 4)
+			continue;
+		for (size_t i = 0; i < want->n && !keep; i++) {
+			size_t head = strcspn(dev_text(&want->v[i], wanted) + 2, " ") + 2;
+
+			if (strncmp(line, wanted, head + 1) != 0)
+				continue;
+			keep = true;
+			/* The same device: take away only the letters too many. */
+			for (const char *a = access; *a; a++)
+				if (!strchr(wanted + head + 1, *a)) {
+					snprintf(line + head + 1, sizeof line - head - 1, "%c", *a);
+					TRY(poke(deny, "devices.deny", line));
+				}
+		}
+		if (!keep)
+			TRY(poke(deny, "devices.deny", line));
+	}
+	return 0;
+}
+
+static int open_list(const struct cg *cg, size_t i, const char *name)
+{
+	char path[CG_FULL];
+	int fd = open(cg_file(cg, i, name, path), O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? fail_errno("device rules: open %s", path) : fd;
+}
+
+static int apply_v1(const struct cg *cg, size_t i, const struct dev_list *want)
+{
+	auto_close int allow = open_list(cg, i, "devices.allow");
+	auto_close int deny = allow < 0 ? allow : open_list(cg, i, "devices.deny");
+	auto_free char *now = NULL;
+	char path[CG_FULL], text[64];
+
+	TRY(deny);
+	TRY(file_read(AT_FDCWD, cg_file(cg, i, "devices.list", path), &now, NULL));
+	if (!want->allow && !listed(now, "a *:* rwm"))
+		return write_difference(allow, deny, now, want);
+	TRY(poke(want->allow ? allow : deny, want->allow ? "devices.allow" : "devices.deny", "a"));
+	for (size_t k = 0; k < want->n; k++)
+		TRY(poke(want->allow ? deny : allow, want->allow ? "devices.deny" : "devices.allow",
+			 dev_text(&want->v[k], text)));
+	return 0;
+}
+
+/* A user namespace keeps its members from device nodes by itself. */
+static int unless_rootless(int r)
+{
+	if ((r != -EPERM && r != -EACCES) || !cg_rootless())
+		return r;
+	log_debug("device rules not applied: %s", err_text());
+	err_clear();
+	return 0;
+}
+
+int cg_devices_apply(const struct cg *cg, const struct list *rules)
+{
+	int i = cg_ctl_hier(CTL_DEVICES), tree = cg_v2_hier(), r;
+	char dir[CG_FULL];
+	struct dev_list want;
+
+	if (i >= 0 && (cg->hiers & BIT(i))) {
+		TRY(cg_dev_compile(rules, &want));
+		r = apply_v1(cg, (size_t)i, &want);
+		cg_dev_free(&want);
+		return unless_rootless(r);
+	}
+	if (i < 0 && tree >= 0 && (cg->hiers & BIT(tree)))
+		return unless_rootless(cg_bpf_attach(cg_file(cg, (size_t)tree, NULL, dir), rules));
+	if (cg_rootless())
+		return 0;
+	return fail_as(ERR_UNSUPPORTED, "device rules: the group %.*s does not exist in the %s hierarchy",
+		       (int)strcspn(cg->path, "\n"), cg->path, i >= 0 ? "devices" : "v2");
+}

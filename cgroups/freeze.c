@@ -1,0 +1,146 @@
+/* Stopping a group as a whole: the v2 freezer wherever the group is in a v2 tree, else v1's. */
+#include "cgroups/internal.h"
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+enum { FREEZE_MS = 10000 };
+
+static int ms_left(const struct timespec *end)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int)((end->tv_sec - now.tv_sec) * 1000 + (end->tv_nsec - now.tv_nsec) / 1000000);
+}
+
+int cg_wait_event(const char *dir, const char *line, int ms)
+{
+	char path[CG_FULL + 32], text[256];
+	struct timespec end;
+	struct pollfd p = { .events = POLLPRI };
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += ms / 1000;
+	end.tv_nsec += ms % 1000 * 1000000L;
+	snprintf(path, sizeof path, "%s/cgroup.events", dir);
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	p.fd = fd;
+	for (;;) {
+		/* Each read arms the next POLLPRI: a change between the two is not lost. */
+		ssize_t n = TEMP_FAILURE_RETRY(pread(fd, text, sizeof text - 1, 0));
+
+		if (n < 0)
+			return -errno;
+		text[n] = '\0';
+		if (cg_word_in(text, line, strlen(line), '\n'))
+			return 1;
+		int left = ms_left(&end);
+		if (left <= 0 || TEMP_FAILURE_RETRY(poll(&p, 1, left)) == 0)
+			return 0;
+	}
+}
+
+static int timed_out(const char *dir)
+{
+	int r = fail_as(ERR_TIMEOUT, "freeze %s: not frozen after %d s", dir, FREEZE_MS / 1000);
+
+	err_why("a process in it does not come out of the kernel (state D: a hanging disk or NFS?)");
+	return r;
+}
+
+static int freeze_v2(const char *dir, bool frozen)
+{
+	char path[CG_FULL + 32];
+	int r;
+
+	snprintf(path, sizeof path, "%s/cgroup.freeze", dir);
+	r = file_poke(AT_FDCWD, path, frozen ? "1" : "0");
+	if (r < 0)
+		return fail(-r, "%s: write to %s: %s", frozen ? "freeze" : "thaw", path, strerrordesc_np(-r));
+	r = cg_wait_event(dir, frozen ? "frozen 1" : "frozen 0", FREEZE_MS);
+	if (r < 0)
+		return fail(-r, "read %s/cgroup.events: %s", dir, strerrordesc_np(-r));
+	/* Thawed below a frozen parent stays frozen, rightly. */
+	if (r == 1 || !frozen)
+		return 0;
+	(void)file_poke(AT_FDCWD, path, "0");
+	return timed_out(dir);
+}
+
+/* v1 tells nobody when the state is reached: reading it, ever less often, is the only way. */
+static int freeze_v1(const char *dir, bool frozen)
+{
+	const char *want = frozen ? "FROZEN" : "THAWED";
+	struct timespec end, nap = { 0, 50000 };
+	char path[CG_FULL + 32], state[16];
+	int r;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += FREEZE_MS / 1000;
+	snprintf(path, sizeof path, "%s/freezer.state", dir);
+	do {
+		/* Written anew each time: a process forked meanwhile may have missed the first. */
+		r = file_poke(AT_FDCWD, path, want);
+		if (r < 0)
+			return fail(-r, "%s: write to %s: %s", frozen ? "freeze" : "thaw", path, strerrordesc_np(-r));
+		if (file_peek(AT_FDCWD, path, state, sizeof state) < 0)
+			return fail(EIO, "read %s", path);
+		if (str_eq(state, want))
+			return 0;
+		nanosleep(&nap, NULL);
+		if (nap.tv_nsec < 20000000)
+			nap.tv_nsec *= 2;
+	} while (ms_left(&end) > 0);
+	if (!frozen)
+		return 0;
+	(void)file_poke(AT_FDCWD, path, "THAWED");
+	return timed_out(dir);
+}
+
+/* The group's directory with a freezer; *v2 tells of which kind. */
+static int freezer_of(const struct cg *cg, bool *v2, char dir[CG_FULL])
+{
+	int tree = cg_v2_hier(), v1 = cg_ctl_hier(CTL_FREEZER);
+	char path[CG_FULL];
+
+	if (tree >= 0 && (cg->hiers & BIT(tree)) && access(cg_file(cg, (size_t)tree, "cgroup.freeze", path), F_OK) == 0) {
+		*v2 = true;
+		cg_file(cg, (size_t)tree, NULL, dir);
+		return 0;
+	}
+	if (v1 >= 0 && (cg->hiers & BIT(v1))) {
+		*v2 = false;
+		cg_file(cg, (size_t)v1, NULL, dir);
+		return 0;
+	}
+	return fail_as(ERR_UNSUPPORTED, "freezer: the group %.*s has none: no v1 freezer hierarchy, no cgroup.freeze (Linux 5.2)",
+		       (int)strcspn(cg->path, "\n"), cg->path);
+}
+
+int cg_freeze(const struct cg *cg, bool frozen)
+{
+	char dir[CG_FULL];
+	bool v2;
+
+	TRY(freezer_of(cg, &v2, dir));
+	return v2 ? freeze_v2(dir, frozen) : freeze_v1(dir, frozen);
+}
+
+int cg_is_frozen(const struct cg *cg)
+{
+	char dir[CG_FULL], path[CG_FULL + 32], text[256];
+	bool v2;
+
+	TRY(freezer_of(cg, &v2, dir));
+	snprintf(path, sizeof path, "%s/%s", dir, v2 ? "cgroup.events" : "freezer.state");
+	ssize_t n = file_peek(AT_FDCWD, path, text, sizeof text);
+	if (n < 0)
+		return fail((int)-n, "read %s: %s", path, strerrordesc_np((int)-n));
+	return v2 ? cg_word_in(text, "frozen 1", 8, '\n') : str_eq(text, "FROZEN");
+}

@@ -1,0 +1,261 @@
+/* The groups of a container: placed, made, found again. */
+#include "cgroups/internal.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/undo.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- paths ---- */
+
+const char *cg_path_in(const char *stored, const char *hier, size_t *len)
+{
+	size_t n = strlen(hier), first = strcspn(stored, "\n");
+
+	for (const char *line = stored + first; *line == '\n'; line += strcspn(line, "\n")) {
+		line++;
+		if (strncmp(line, hier, n) == 0 && line[n] == ':') {
+			*len = strcspn(line + n + 1, "\n");
+			return line + n + 1;
+		}
+	}
+	*len = first;
+	return stored;
+}
+
+const char *cg_file(const struct cg *cg, size_t i, const char *file, char *buf)
+{
+	const struct cg_hier *h = &cg_host()->h[i];
+	size_t len, m = strlen(h->mount);
+	const char *path = cg_path_in(cg->path, h->name, &len);
+
+	memcpy(buf, h->mount, m);
+	memcpy(buf + m, path, len);
+	snprintf(buf + m + len, CG_FULL - m - len, "%s%s", file ? "/" : "", file ? file : "");
+	return buf;
+}
+
+int cg_dir(const struct cg *cg, size_t hier, char *buf, size_t size)
+{
+	char full[CG_FULL];
+
+	if (hier >= cg_host()->n || !(cg->hiers & BIT(hier)))
+		return -ENOENT;
+	return snprintf(buf, size, "%s", cg_file(cg, hier, NULL, full)) >= (int)size ? -ENAMETOOLONG : 0;
+}
+
+/*
+ * Below our own group; on a v2-only host beside it, as runc does: our group holds us, and
+ * a group that holds processes can give controllers to none below it.
+ */
+static void base_of(const struct cg_host *host, const struct cg_hier *h, char out[sizeof h->own])
+{
+	char dir[sizeof h->mount + sizeof h->own];
+	char *slash;
+
+	strcpy(out, str_eq(h->own, "/") ? "" : h->own);
+	if (host->layout != CG_V2 || !*out)
+		return;
+	slash = strrchr(out, '/');
+	*slash = '\0';
+	snprintf(dir, sizeof dir, "%s%s", h->mount, out);
+	if (access(dir, W_OK) < 0)
+		*slash = '/';
+}
+
+int cg_place(const struct cg_host *host, const char *path, char out[CG_PATH_MAX])
+{
+	char first[sizeof host->h[0].own] = "", base[sizeof host->h[0].own];
+	size_t n;
+
+	if (path[0] == '/') {
+		snprintf(out, CG_PATH_MAX, "%s", path);
+		return 0;
+	}
+	if (host->n)
+		base_of(host, &host->h[host->n - 1], first);
+	n = (size_t)snprintf(out, CG_PATH_MAX, "%s/%s", first, path);
+	for (size_t i = 0; i < host->n && n < CG_PATH_MAX; i++) {
+		base_of(host, &host->h[i], base);
+		if (!str_eq(base, first))
+			n += (size_t)snprintf(out + n, CG_PATH_MAX - n, "\n%s:%s/%s", host->h[i].name, base, path);
+	}
+	return n < CG_PATH_MAX ? 0 : fail(ENAMETOOLONG, "cgroups path %.64s...: too long below our own group", path);
+}
+
+/* ---- making ---- */
+
+static int unmake(void *dir)
+{
+	/* A parent that another container uses by now stays. */
+	if (rmdir(dir) < 0 && errno != ENOENT && errno != EBUSY && errno != ENOTEMPTY)
+		return fail_errno("remove %s", (const char *)dir);
+	return 0;
+}
+
+/* A v1 cpuset is born without CPUs and nodes, and takes no process before it has both. */
+static int fill_cpuset(const char *dir, bool clone)
+{
+	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
+	char path[CG_FULL + 32], value[512];
+
+	for (size_t i = 0; i < COUNT(files); i++) {
+		snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+		if (file_peek(AT_FDCWD, path, value, sizeof value) > 0)
+			continue;
+		snprintf(path, sizeof path, "%.*s/%s", (int)(strrchr(dir, '/') - dir), dir, files[i]);
+		ssize_t n = file_peek(AT_FDCWD, path, value, sizeof value);
+		if (n <= 0)
+			return fail(n < 0 ? (int)-n : ENOSPC, "cpuset: %s is empty", path);
+		snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+		int r = file_poke(AT_FDCWD, path, value);
+		if (r < 0)
+			return fail(-r, "cpuset: write %s to %s: %s", value, path, strerrordesc_np(-r));
+	}
+	/* The groups below then inherit both at their birth. */
+	snprintf(path, sizeof path, "%s/cgroup.clone_children", dir);
+	if (clone)
+		(void)file_poke(AT_FDCWD, path, "1");
+	return 0;
+}
+
+static int made_one(const char *dir, bool cpuset, bool parent, struct undo *u)
+{
+	TRY(undo_push(u, "cgroup directory", unmake, dir, strlen(dir) + 1));
+	return cpuset ? fill_cpuset(dir, parent) : 0;
+}
+
+static int make_parents(char *dir, size_t mount_len, bool cpuset, struct undo *u)
+{
+	for (char *p = dir + mount_len + 1; (p = strchr(p, '/')); p++) {
+		int r = 0;
+
+		*p = '\0';
+		if (mkdir(dir, 0755) == 0)
+			r = made_one(dir, cpuset, true, u);
+		else if (errno != EEXIST)
+			r = -errno;
+		*p = '/';
+		TRY(r);
+	}
+	return 0;
+}
+
+/* A group that is there already may be a leftover, which is welcome, or in use. */
+static int take_over(const char *dir, bool v2)
+{
+	char path[CG_FULL + 32], text[256];
+	ssize_t n;
+	bool busy;
+
+	snprintf(path, sizeof path, "%s/%s", dir, v2 ? "cgroup.events" : "cgroup.procs");
+	n = file_peek(AT_FDCWD, path, text, sizeof text);
+	busy = n > 0 && (!v2 || cg_word_in(text, "populated 1", 11, '\n'));
+	if (!busy)
+		return 0;
+	int r = fail_class(fail(EBUSY, "cgroup %s exists and holds processes", dir), ERR_EXISTS);
+	err_try("choose another cgroups path, or end them: cat %s/cgroup.procs", dir);
+	return r;
+}
+
+static bool may_skip(int code, uint32_t bit, const struct need *need)
+{
+	return (code == EACCES || code == EPERM || code == EROFS) && !(need->hiers & bit) &&
+	       (!(need->soft & bit) || cg_rootless());
+}
+
+static int make_in(struct cg *cg, size_t i, const struct need *need, struct undo *u)
+{
+	const struct cg_hier *h = &cg_host()->h[i];
+	bool cpuset = cg_ctl_hier(CTL_CPUSET) == (int)i && !h->v2;
+	char dir[CG_FULL];
+	int r, tries = 0;
+
+	cg_file(cg, i, NULL, dir);
+	do {
+		r = mkdir(dir, 0755) < 0 ? -errno : 0;
+		/* Again when another's clean-up took the parent away between the two. */
+	} while (r == -ENOENT && tries++ < 8 && (r = make_parents(dir, strlen(h->mount), cpuset, u)) == 0 && (r = -ENOENT));
+	if (r < 0 && r != -EEXIST && may_skip(-r, BIT(i), need))
+		return 0;
+	if (r == -EEXIST) {
+		TRY(take_over(dir, h->v2));
+		TRY(cpuset ? fill_cpuset(dir, false) : 0);
+	} else if (r < 0) {
+		errno = -r;
+		r = fail_errno("%s%screate cgroup %s", need->why[i] ? need->why[i] : "", need->why[i] ? ": " : "", dir);
+		if (r == -EACCES || r == -EPERM || r == -EROFS)
+			err_try("have the group delegated to you (chown), or leave the limit out");
+		return fail_class(r, r == -EACCES || r == -EPERM ? ERR_PERMISSION : ERR_OTHER);
+	} else {
+		cg->made |= BIT(i);
+		TRY(made_one(dir, cpuset, false, u));
+	}
+	cg->hiers |= BIT(i);
+	return h->v2 ? cg_enable(cg, i, need) : 0;
+}
+
+int cg_create(struct cg *cg, const char *path, const struct cg_resources *r)
+{
+	auto_undo struct undo u = { 0 };
+	struct need need;
+	mode_t mask;
+	int err = 0;
+
+	cg->hiers = cg->made = 0;
+	cg->path[0] = '\0';
+	TRY(cg_check_path(path));
+	TRY(cg_need(r, &need));
+	TRY(cg_place(cg_host(), path, cg->path));
+	/* Who runs in the group reads its limits, whatever his uid. */
+	mask = umask(022);
+	for (size_t i = 0; i < cg_host()->n && err == 0; i++)
+		err = make_in(cg, i, &need, &u);
+	umask(mask);
+	if (err < 0) {
+		cg->hiers = cg->made = 0;
+		return err;
+	}
+	undo_commit(&u);
+	return 0;
+}
+
+int cg_open(struct cg *cg, const char *path)
+{
+	char dir[CG_FULL];
+
+	cg->hiers = cg->made = 0;
+	if (strlen(path) >= sizeof cg->path || path[0] != '/')
+		return fail(EINVAL, "cgroup %.64s: not a path that was stored", path);
+	if (path != cg->path)
+		strcpy(cg->path, path);
+	for (size_t i = 0; i < cg_host()->n; i++)
+		if (access(cg_file(cg, i, NULL, dir), F_OK) == 0)
+			cg->hiers |= BIT(i);
+	cg->made = cg->hiers;
+	if (!cg->hiers)
+		return fail_as(ERR_NOT_FOUND, "cgroup %.*s: in no hierarchy of this host", (int)strcspn(path, "\n"), path);
+	return 0;
+}
+
+/* What systemd in the guest needs to own; files of other kernels are just not there. */
+int cg_delegate(const struct cg *cg, uid_t uid, gid_t gid)
+{
+	static const char *const files[] = { NULL, "cgroup.procs", "tasks", "cgroup.threads", "cgroup.subtree_control",
+					     "memory.oom.group", "memory.reclaim" };
+	char path[CG_FULL];
+
+	EACH_HIER(i, cg->hiers) {
+		const struct cg_hier *h = &cg_host()->h[i];
+
+		if (!h->v2 && !str_eq(h->name, "name=systemd"))
+			continue;
+		for (size_t f = 0; f < COUNT(files); f++)
+			if (chown(cg_file(cg, i, files[f], path), uid, gid) < 0 && errno != ENOENT)
+				return fail_errno("delegate cgroup: chown %s", path);
+		TRY(fault_point("cgroup delegation"));
+	}
+	return 0;
+}

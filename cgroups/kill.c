@@ -1,0 +1,231 @@
+/* The processes of a group: listed, signalled. */
+#include "cgroups/internal.h"
+#include "base/file.h"
+#include "base/sys.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+
+enum { KILL_ROUNDS = 200, ROUND_MS = 100, LIST_MAX = 64 << 20, DEPTH_MAX = 64 };
+
+struct pid_list { pid_t *v; size_t n, room; };
+
+static int add_pid(struct pid_list *l, pid_t pid)
+{
+	if (l->n == l->room) {
+		size_t room = l->room ? l->room * 2 : 64;
+		pid_t *grown = realloc(l->v, room * sizeof *grown);
+
+		if (!grown)
+			return fail(ENOMEM, "list the processes of a cgroup: out of memory");
+		l->v = grown;
+		l->room = room;
+	}
+	l->v[l->n++] = pid;
+	return 0;
+}
+
+static int read_procs(int dirfd, const char *where, struct pid_list *l)
+{
+	auto_close int fd = openat(dirfd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	auto_free char *text = NULL;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fail_errno("open %s/cgroup.procs", where);
+	int r = file_read_fd(fd, where, LIST_MAX, &text, NULL);
+	/* A threaded group lists its processes in the domain above it. */
+	if (r == -EOPNOTSUPP || r == -ENODEV)
+		return 0;
+	TRY(r);
+	for (char *p = text, *end; *p; p = end + (*end == '\n')) {
+		long pid = strtol(p, &end, 10);
+
+		if (end == p)
+			break;
+		if (pid > 0)
+			TRY(add_pid(l, (pid_t)pid));
+	}
+	return 0;
+}
+
+static int walk(int fd, const char *where, bool recursive, int depth, struct pid_list *l)
+{
+	struct dirent *e;
+	struct stat st;
+	DIR *d;
+	int r = read_procs(fd, where, l);
+
+	/* Two links are "." and "..": a group without groups below is not even listed. */
+	if (r < 0 || !recursive || depth > DEPTH_MAX || (fstat(fd, &st) == 0 && st.st_nlink == 2)) {
+		close(fd);
+		return r;
+	}
+	d = fdopendir(fd);
+	if (!d) {
+		close(fd);
+		return fail_errno("list %s", where);
+	}
+	while (r == 0 && (e = readdir(d))) {
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		int sub = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		r = sub < 0 ? 0 : walk(sub, where, true, depth + 1, l);
+	}
+	closedir(d);
+	return r;
+}
+
+int cg_pids_of(const char *dir, bool recursive, pid_t **pids, size_t *n)
+{
+	struct pid_list l = { 0 };
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+	*pids = NULL;
+	*n = 0;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fail_errno("open %s", dir);
+	r = walk(fd, dir, recursive, 0, &l);
+	if (r < 0) {
+		free(l.v);
+		return r;
+	}
+	*pids = l.v;
+	*n = l.n;
+	return 0;
+}
+
+/* v2 where there is one (it knows what is below best), else the first hierarchy that we are in. */
+static int listing_dir(const struct cg *cg, char dir[CG_FULL])
+{
+	int tree = cg_v2_hier();
+
+	if (!cg->hiers)
+		return fail_as(ERR_UNSUPPORTED, "cgroup %.*s: the container has no cgroup", (int)strcspn(cg->path, "\n"), cg->path);
+	if (tree >= 0 && (cg->hiers & BIT(tree)))
+		cg_file(cg, (size_t)tree, NULL, dir);
+	else
+		cg_file(cg, (size_t)__builtin_ctz(cg->hiers), NULL, dir);
+	return 0;
+}
+
+int cg_pids(const struct cg *cg, bool recursive, pid_t **pids, size_t *n)
+{
+	char dir[CG_FULL];
+
+	*pids = NULL;
+	*n = 0;
+	TRY(listing_dir(cg, dir));
+	return cg_pids_of(dir, recursive, pids, n);
+}
+
+static bool has_pid(const pid_t *v, size_t n, pid_t pid)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i] == pid)
+			return true;
+	return false;
+}
+
+/*
+ * A number that is read may belong to a stranger by the time it is used. So: the list, the
+ * descriptors, the list again. What stands in both is ours, or its descriptor is dead.
+ */
+static int signal_round(const char *dir, int sig, struct pollfd **fds, size_t *nfds)
+{
+	auto_free pid_t *before = NULL, *after = NULL;
+	size_t n, m;
+
+	*nfds = 0;
+	TRY(cg_pids_of(dir, true, &before, &n));
+	*fds = calloc(n + 1, sizeof **fds);
+	if (!*fds)
+		return fail(ENOMEM, "kill the processes of %s: out of memory", dir);
+	for (size_t i = 0; i < n; i++)
+		(*fds)[i] = (struct pollfd){ .fd = pidfd_open(before[i], 0), .events = POLLIN };
+	*nfds = n;
+	TRY(n ? cg_pids_of(dir, true, &after, &m) : 0);
+	for (size_t i = 0; i < n; i++)
+		if ((*fds)[i].fd >= 0 && has_pid(after, m, before[i]) && sys_pidfd_kill((*fds)[i].fd, sig) < 0 &&
+		    errno != ESRCH)
+			return fail_errno("kill process %d of cgroup %s", (int)before[i], dir);
+	return 0;
+}
+
+static void close_round(struct pollfd *fds, size_t n, int wait_ms)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (fds[i].fd < 0)
+			continue;
+		if (wait_ms)
+			(void)sys_pidfd_wait(fds[i].fd, wait_ms);
+		close(fds[i].fd);
+	}
+	free(fds);
+}
+
+/* A fork bomb forks between two rounds; frozen it cannot, and SIGKILL waits for it at the thaw. */
+static int kill_by_pid(const struct cg *cg, const char *dir)
+{
+	struct err_saved pending;
+	bool frozen;
+	size_t n = 1;
+	int r = 0;
+
+	err_save(&pending);
+	frozen = cg_freeze(cg, true) == 0;
+	for (int round = 0; round < KILL_ROUNDS && n && r == 0; round++) {
+		struct pollfd *fds = NULL;
+
+		r = signal_round(dir, SIGKILL, &fds, &n);
+		if (frozen)
+			(void)cg_freeze(cg, false);
+		frozen = false;
+		close_round(fds, n, ROUND_MS);
+	}
+	if (r == 0 && n)
+		return fail(EBUSY, "kill the processes of cgroup %s: %zu still there after %d rounds", dir, n, KILL_ROUNDS);
+	if (r == 0)
+		err_restore(&pending);
+	return r;
+}
+
+/* SIGKILL does not reach a process in v1's freezer before it is thawed. */
+static int thaw_v1(const struct cg *cg)
+{
+	int i = cg_ctl_hier(CTL_FREEZER);
+	char path[CG_FULL], state[16];
+
+	if (i < 0 || !(cg->hiers & BIT(i)) || cg_host()->h[i].v2)
+		return 0;
+	if (file_peek(AT_FDCWD, cg_file(cg, (size_t)i, "freezer.state", path), state, sizeof state) > 0 &&
+	    !str_eq(state, "THAWED"))
+		(void)file_poke(AT_FDCWD, path, "THAWED");
+	return 0;
+}
+
+int cg_kill(const struct cg *cg, int sig)
+{
+	char dir[CG_FULL], path[CG_FULL + 32];
+	struct pollfd *fds = NULL;
+	size_t n = 0;
+	int r;
+
+	TRY(listing_dir(cg, dir));
+	if (sig != SIGKILL) {
+		r = signal_round(dir, sig, &fds, &n);
+		close_round(fds, n, 0);
+		return r;
+	}
+	snprintf(path, sizeof path, "%s/cgroup.kill", dir);
+	r = file_poke(AT_FDCWD, path, "1");
+	if (r == -ENOENT && access(dir, F_OK) < 0)
+		return 0;
+	/* No such file on v1 and before Linux 5.14. */
+	return r == 0 ? thaw_v1(cg) : kill_by_pid(cg, dir);
+}
