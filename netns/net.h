@@ -25,15 +25,24 @@ struct net_nic_conf {
 extern const struct record net_nic_record;
 int net_check(const struct list *nics);		/* of struct net_nic_conf; messages begin with "[i].member: " */
 
+/*
+ * Where vzrun-net lies when VZRUN_LIBEXEC is not set (default /usr/local/libexec/vzrun), and the home whose
+ * guests' links net_teardown() removes (default: the last one given to net_claim() or net_release(), else
+ * VZRUN_HOME, else /var/lib/vzrun). The string of the former stays the caller's and must live on.
+ */
+void net_set_helper_dir(const char *dir);
+void net_set_home(const char *home);
+
 /* ---- a port with everything decided --------------------------------------------------------------- */
 struct net_port {
 	char network[64], bridge[IFNAMSIZ];
-	char host_if[IFNAMSIZ];		/* a function of guest and index: vz + 8 hex digits + index */
+	char host_if[IFNAMSIZ];		/* a function of home, guest and index: vz + 8 hex digits + index */
 	char name[IFNAMSIZ];		/* inside */
 	unsigned char mac[6];
 	struct in_addr ip, gateway;	/* 0.0.0.0: none */
 	struct in6_addr ip6, gateway6;
 	unsigned prefix, prefix6, mtu;
+	int bridge_index;		/* 0: net_setup looks it up */
 };
 
 enum { NET_PORTS_MAX = 16 };

@@ -1,0 +1,116 @@
+#include "netns/bridge.h"
+#include "base/file.h"
+#include "netns/kernel.h"
+
+#include <fcntl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+void net_bridge_mac(const struct net_home *h, const char *network, unsigned char mac[6])
+{
+	char owner[80];
+
+	/* No guest's name has a colon. */
+	snprintf(owner, sizeof owner, "bridge:%s", network);
+	net_mac_of(h, owner, 0, 0, mac);
+}
+
+bool net_bridge_is_ours(const struct net_home *h, const char *network, const struct net_link *l)
+{
+	unsigned char mac[6];
+
+	net_bridge_mac(h, network, mac);
+	return l->bridge && memcmp(mac, l->mac, 6) == 0;
+}
+
+int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_def *d)
+{
+	struct ifinfomsg m = { 0 };
+	unsigned char mac[6];
+	struct nlattr *info;
+	char alias[128];
+	int r;
+
+	net_bridge_mac(h, d->name, mac);
+	snprintf(alias, sizeof alias, "vzrun:%016llx:%s", (unsigned long long)h->id, d->name);
+	nlq_add(q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &m, sizeof m);
+	nlq_put_str(q, IFLA_IFNAME, d->bridge);
+	nlq_put(q, IFLA_ADDRESS, mac, sizeof mac);
+	if (d->mtu)
+		nlq_put_u32(q, IFLA_MTU, d->mtu);
+	info = nlq_nest(q, IFLA_LINKINFO);
+	nlq_put_str(q, IFLA_INFO_KIND, "bridge");
+	nlq_end(q, info);
+	/* For the administrator who wonders whose it is. */
+	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
+	nlq_put_str(q, IFLA_IFNAME, d->bridge);
+	nlq_put_str(q, IFLA_IFALIAS, alias);
+	r = nlq_talk(q, NULL, NULL);
+	if (r == 0)
+		return 0;
+	bool made = q->bad > 0;
+	(void)net_fail_talk(q, r, "network %s: create bridge %s", d->name, d->bridge);
+	if (made) {
+		struct err_saved why;
+
+		err_save(&why);
+		(void)net_link_delete(q, d->bridge);
+		err_restore(&why);
+	}
+	return r;
+}
+
+/* Before it is up: no router of a guest's is believed, no address of its own but the gateway's. */
+static const struct { const char *key, *value; } switches[] = {
+	{ "ipv6/conf/%s/disable_ipv6", "0" },
+	{ "ipv6/conf/%s/accept_ra", "0" },
+	{ "ipv6/conf/%s/accept_dad", "0" },
+	{ "ipv6/conf/%s/addr_gen_mode", "1" },
+	{ "ipv4/conf/%s/accept_redirects", "0" },
+	{ "ipv4/conf/%s/arp_ignore", "1" },
+};
+
+static int set_switches(const struct net_def *d)
+{
+	char key[96], path[128];
+
+	for (size_t i = 0; i < COUNT(switches); i++) {
+		snprintf(key, sizeof key, switches[i].key, d->bridge);
+		snprintf(path, sizeof path, "/proc/sys/net/%s", key);
+		int r = file_poke(AT_FDCWD, path, switches[i].value);
+		if (r == -ENOENT && str_starts(key, "ipv6/") && !net_host_has_ipv6())
+			continue;
+		if (r < 0) {
+			errno = -r;
+			return fail_errno("network %s: write %s to %s", d->name, switches[i].value, path);
+		}
+	}
+	return 0;
+}
+
+int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link *out)
+{
+	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+	const struct net_subnet *s[2] = { &d->v4, &d->v6 };
+	unsigned char addr[16];
+	int r;
+
+	TRY(set_switches(d));
+	r = net_link_find(q, d->bridge, out);
+	if (r == -ENODEV)
+		return fail_as(ERR_NOT_FOUND, "network %s: bridge %s is gone", d->name, d->bridge);
+	if (r < 0)
+		return r;
+	m.ifi_index = out->index;
+	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
+	for (size_t i = 0; i < COUNT(s); i++) {
+		if (!s[i]->family)
+			continue;
+		net_subnet_at(s[i], NET_GATEWAY, addr);
+		net_add_address(q, out->index, s[i]->family, addr, s[i]->prefix);
+	}
+	r = nlq_talk(q, NULL, NULL);
+	return r < 0 ? net_fail_talk(q, r, "network %s: set bridge %s up with its addresses", d->name, d->bridge) : 0;
+}

@@ -1,0 +1,10 @@
+/* A network's bridge. Ours is known by its MAC address, which is a function of home and network. */
+#pragma once
+#include "netns/def.h"
+#include "netns/link.h"
+#include "netns/name.h"
+
+bool net_bridge_is_ours(const struct net_home *h, const char *network, const struct net_link *l);
+int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_def *d);
+/* Addresses, switches, up; again is harmless. *out: as it is then. */
+int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link *out);

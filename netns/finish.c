@@ -1,0 +1,94 @@
+/*
+ * The guest's side of its ports. Runs between clone and exec, in the guest's namespaces: one socket, one
+ * send, nothing opened.
+ */
+#include "netns/link.h"
+#include "netns/net.h"
+
+#include <linux/if_link.h>
+#include <netlink/socket.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+static int lo_only(void)
+{
+	struct ifreq r = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+	auto_close int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &r) < 0)
+		return fail_errno("lo: bring up");
+	return 0;
+}
+
+static void up(struct nlq *q, int index)
+{
+	struct ifinfomsg m = { .ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+
+	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
+}
+
+enum what { LINK, ADDRESS, ADDRESS6, ROUTE, ROUTE6 };
+static const char *const what_text[] = { "bring up", "set IPv4 address", "set IPv6 address", "set IPv4 default route",
+					 "set IPv6 default route" };
+/* What request i was about, for its error. */
+struct about { const char *name; enum what what; };
+
+static bool has4(const struct in_addr *a) { return a->s_addr != 0; }
+static bool has6(const struct in6_addr *a) { return !IN6_IS_ADDR_UNSPECIFIED(a); }
+
+/* Links and addresses first: a route needs both. */
+static int plan(struct nlq *q, const struct net_port *p, size_t n, struct about *about)
+{
+	bool routed = false, routed6 = false;
+	int index[NET_PORTS_MAX];
+
+	up(q, 1);
+	about[0] = (struct about){ "lo", LINK };
+	for (size_t i = 0; i < n; i++) {
+		struct ifreq r = { 0 };
+
+		memcpy(r.ifr_name, p[i].name, sizeof r.ifr_name);
+		if (ioctl(nl_socket_get_fd(q->sk), SIOCGIFINDEX, &r) < 0)
+			return fail_errno("find link %s in the guest's network namespace", p[i].name);
+		index[i] = r.ifr_ifindex;
+		about[q->n] = (struct about){ p[i].name, LINK };
+		up(q, index[i]);
+		about[q->n] = (struct about){ p[i].name, ADDRESS };
+		if (has4(&p[i].ip))
+			net_add_address(q, index[i], AF_INET, &p[i].ip, p[i].prefix);
+		about[q->n] = (struct about){ p[i].name, ADDRESS6 };
+		if (has6(&p[i].ip6))
+			net_add_address(q, index[i], AF_INET6, &p[i].ip6, p[i].prefix6);
+	}
+	for (size_t i = 0; i < n; i++) {
+		about[q->n] = (struct about){ p[i].name, ROUTE };
+		if (has4(&p[i].gateway) && !routed)
+			net_add_default_route(q, index[i], AF_INET, &p[i].gateway);
+		routed |= has4(&p[i].gateway);
+		about[q->n] = (struct about){ p[i].name, ROUTE6 };
+		if (has6(&p[i].gateway6) && !routed6)
+			net_add_default_route(q, index[i], AF_INET6, &p[i].gateway6);
+		routed6 |= has6(&p[i].gateway6);
+	}
+	return 0;
+}
+
+int net_finish_inside(const struct net_port *ports, size_t n)
+{
+	struct about about[NLQ_MAX + 1];
+	auto_nlq struct nlq q = { 0 };
+	int r;
+
+	if (n == 0)
+		return lo_only();
+	if (n > NET_PORTS_MAX)
+		return fail_as(ERR_CONFIG, "more than %d network ports", NET_PORTS_MAX);
+	TRY(nlq_open(&q, NETLINK_ROUTE));
+	TRY(plan(&q, ports, n, about));
+	r = nlq_talk(&q, NULL, NULL);
+	if (r < 0)
+		return net_fail_talk(&q, r, "%s: %s in the guest", about[q.bad].name, what_text[about[q.bad].what]);
+	return 0;
+}

@@ -1,0 +1,204 @@
+/*
+ * Routing by the host, switched on only where a network needs it: on its bridge and on the links that
+ * routes lead out by, not for the whole host. What a switch was is on record in HOME/networks/.forwarding
+ * before it is changed.
+ *
+ * IPv6 has no such switch per link before Linux 6.17 (force_forwarding). There the host's is turned, and
+ * so that it goes on hearing router advertisements, accept_ra of each link that did goes from 1 to 2.
+ */
+#include "base/bind.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "netns/kernel.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <string.h>
+
+#define SYS "/proc/sys/net/"
+#define RECORD_FILE ".forwarding"
+
+struct saved { const char *key, *was, *set; };
+struct book { const char *ip_forward; struct list saved; };
+struct open_book { struct arena a; yajl_val tree; struct book b; bool dirty; };
+
+static const struct field saved_fields[] = {
+	FR(struct saved, "key", K_STR, key),
+	FR(struct saved, "was", K_STR, was),
+	FR(struct saved, "set", K_STR, set),
+	{ 0 }
+};
+static const struct record saved_record = RECORD("switch", struct saved, saved_fields);
+static const struct field book_fields[] = {
+	F(struct book, "ip_forward", K_STR, ip_forward),
+	SUB(struct book, "saved", K_LIST, saved, &saved_record),
+	{ 0 }
+};
+static const struct record book_record = RECORD("forwarding", struct book, book_fields);
+
+static void book_close(struct open_book *o)
+{
+	json_free(&o->tree);
+	arena_free(&o->a);
+}
+
+static int book_open(int dirfd, struct open_book *o)
+{
+	int r = json_load(dirfd, RECORD_FILE, &o->tree);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0)
+		r = bind_decode(&o->a, &book_record, o->tree, &o->b);
+	return r < 0 ? fail_in(r, "networks/" RECORD_FILE) : 0;
+}
+
+static int book_store(int dirfd, const struct open_book *o)
+{
+	auto_buf struct buf b = { 0 };
+	struct jout j = { .b = &b };
+
+	bind_encode(&j, NULL, &book_record, &o->b);
+	return file_write_atomic(dirfd, RECORD_FILE, b.p, b.n, 0600);
+}
+
+static ssize_t peek(const char *key, char *buf, size_t size)
+{
+	char path[160];
+
+	snprintf(path, sizeof path, SYS "%s", key);
+	return file_peek(AT_FDCWD, path, buf, size);
+}
+
+static int poke(const char *key, const char *value)
+{
+	char path[160];
+	int r;
+
+	snprintf(path, sizeof path, SYS "%s", key);
+	r = file_poke(AT_FDCWD, path, value);
+	if (r < 0) {
+		errno = -r;
+		return fail_errno("write %s to %s", value, path);
+	}
+	return 0;
+}
+
+/* One more switch to turn, on record; nothing when it stands so already. */
+static int want(struct open_book *o, const char *key, const char *only_if, const char *set)
+{
+	struct saved *v;
+	char was[32];
+
+	if (peek(key, was, sizeof was) < 0 || str_eq(was, set) || (only_if && !str_eq(was, only_if)))
+		return 0;
+	v = o->b.saved.v;
+	for (size_t i = 0; i < o->b.saved.n; i++)
+		if (str_eq(v[i].key, key))
+			return poke(key, set);
+	v = arena_alloc(&o->a, o->b.saved.n + 1, sizeof *v);
+	if (!v)
+		return fail(ENOMEM, "forwarding: out of memory");
+	if (o->b.saved.n)
+		memcpy(v, o->b.saved.v, o->b.saved.n * sizeof *v);
+	v[o->b.saved.n] = (struct saved){ arena_strdup(&o->a, key), arena_strdup(&o->a, was), set };
+	o->b.saved.v = v;
+	if (!v[o->b.saved.n].key || !v[o->b.saved.n++].was)
+		return fail(ENOMEM, "forwarding: out of memory");
+	o->dirty = true;
+	return 0;
+}
+
+/* Each link once that a route of the family leads out by; link-local ones lead nowhere. */
+static int want_ways_out(struct open_book *o, const char *fmt, int family, const struct net_route *r, size_t n)
+{
+	static const struct net_subnet link_local = { AF_INET6, 10, { 0xfe, 0x80 } };
+	char name[IFNAMSIZ], key[128];
+
+	for (size_t i = 0; i < n; i++) {
+		if (r[i].to.family != family || (r[i].to.prefix >= 8 && net_subnet_overlap(&r[i].to, &link_local)) ||
+		    (family == AF_INET6 && r[i].to.addr[0] == 0xff))
+			continue;
+		if (!if_indextoname((unsigned)r[i].oif, name) || str_eq(name, "lo"))
+			continue;
+		snprintf(key, sizeof key, fmt, name);
+		TRY(want(o, key, NULL, "1"));
+	}
+	return 0;
+}
+
+static int want_whole_host6(struct open_book *o)
+{
+	DIR *d = opendir(SYS "ipv6/conf");
+	char key[128];
+	int r = 0;
+
+	for (struct dirent *e; d && r == 0 && (e = readdir(d));) {
+		if (e->d_name[0] == '.' || str_eq(e->d_name, "all") || str_eq(e->d_name, "default"))
+			continue;
+		snprintf(key, sizeof key, "ipv6/conf/%.15s/accept_ra", e->d_name);
+		r = want(o, key, "1", "2");
+	}
+	if (d)
+		closedir(d);
+	return r < 0 ? r : want(o, "ipv6/conf/all/forwarding", NULL, "1");
+}
+
+bool net_host_has_ipv6(void)
+{
+	return access(SYS "ipv6/conf", F_OK) == 0;
+}
+
+int net_forwarding_on(int dirfd, const char *bridge, const struct net_route *r, size_t n)
+{
+	SCOPED(book_close) struct open_book o = { 0 };
+	char key[128], now[32];
+
+	TRY(book_open(dirfd, &o));
+	if (!o.b.ip_forward && peek("ipv4/ip_forward", now, sizeof now) > 0)
+		o.b.ip_forward = arena_strdup(&o.a, now);
+	TRY(want_ways_out(&o, "ipv4/conf/%s/forwarding", AF_INET, r, n));
+	snprintf(key, sizeof key, "ipv6/conf/%s/force_forwarding", bridge);
+	if (peek("ipv6/conf/all/forwarding", now, sizeof now) > 0 && str_eq(now, "0")) {
+		if (peek(key, now, sizeof now) > 0)
+			TRY(want_ways_out(&o, "ipv6/conf/%s/force_forwarding", AF_INET6, r, n));
+		else
+			TRY(want_whole_host6(&o));
+	}
+	if (o.dirty)
+		TRY_IN(book_store(dirfd, &o), "forwarding");
+	LIST_EACH(const struct saved, s, o.b.saved)
+		if (peek(s->key, now, sizeof now) > 0 && !str_eq(now, s->set))
+			TRY(poke(s->key, s->set));
+	/* These go with the bridge: nothing to remember. */
+	if (peek(key, now, sizeof now) > 0)
+		TRY(poke(key, "1"));
+	snprintf(key, sizeof key, "ipv4/conf/%s/forwarding", bridge);
+	return poke(key, "1");
+}
+
+int net_forwarding_off(int dirfd)
+{
+	SCOPED(book_close) struct open_book o = { 0 };
+	char now[32];
+	bool host_routes;
+
+	TRY(book_open(dirfd, &o));
+	/* The administrator made this host a router since: its links stay as they are. */
+	host_routes = o.b.ip_forward && str_eq(o.b.ip_forward, "0") &&
+		      peek("ipv4/ip_forward", now, sizeof now) > 0 && str_eq(now, "1");
+	for (size_t i = o.b.saved.n; i-- > 0;) {
+		const struct saved *s = (const struct saved *)o.b.saved.v + i;
+
+		if (host_routes && str_starts(s->key, "ipv4/"))
+			continue;
+		if (strstr(s->key, "..") || peek(s->key, now, sizeof now) < 0 || !str_eq(now, s->set))
+			continue;
+		if (poke(s->key, s->was) < 0)
+			log_warn("forwarding: %s", err_text());
+	}
+	if (unlinkat(dirfd, RECORD_FILE, 0) < 0 && errno != ENOENT)
+		return fail_errno("networks/" RECORD_FILE);
+	return 0;
+}

@@ -1,0 +1,123 @@
+#include "netns/link.h"
+
+#include <arpa/inet.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/ip.h>
+#include <linux/rtnetlink.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+int net_fail_talk(const struct nlq *q, int r, const char *fmt, ...)
+{
+	char what[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof what, fmt, ap);
+	va_end(ap);
+	errno = -r;
+	r = fail_errno("%s", what);
+	if (q->says[0])
+		err_why("the kernel says: %s", q->says);
+	if (r == -EPERM || r == -EACCES)
+		return fail_class(r, ERR_PERMISSION);
+	return r == -EOPNOTSUPP || r == -EAFNOSUPPORT ? fail_class(r, ERR_UNSUPPORTED) : r;
+}
+
+/* IFLA_AF_SPEC { AF_INET { IFLA_INET_CONF: u32 values, numbered from 1 } } */
+static bool forwards(struct nlattr *af_spec)
+{
+	struct nlattr *inet = nla_find(nla_data(af_spec), nla_len(af_spec), AF_INET);
+	struct nlattr *conf = inet ? nla_find(nla_data(inet), nla_len(inet), IFLA_INET_CONF) : NULL;
+	size_t at = (IPV4_DEVCONF_FORWARDING - 1) * sizeof(uint32_t);
+	uint32_t v = 0;
+
+	if (conf && (size_t)nla_len(conf) >= at + sizeof v)
+		memcpy(&v, (char *)nla_data(conf) + at, sizeof v);
+	return v != 0;
+}
+
+static void read_link(void *ctx, size_t i, const struct nlmsghdr *h)
+{
+	struct net_link *l = ctx;
+	const struct ifinfomsg *info = NLMSG_DATA(h);
+	struct nlattr *a[IFLA_MAX + 1], *kind;
+
+	(void)i;
+	if (h->nlmsg_type != RTM_NEWLINK ||
+	    nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof *info, a, IFLA_MAX, NULL) < 0)
+		return;
+	l->index = info->ifi_index;
+	l->up = info->ifi_flags & IFF_UP;
+	if (a[IFLA_MASTER])
+		l->master = (int)nla_get_u32(a[IFLA_MASTER]);
+	if (a[IFLA_ADDRESS] && nla_len(a[IFLA_ADDRESS]) == 6)
+		memcpy(l->mac, nla_data(a[IFLA_ADDRESS]), 6);
+	if (a[IFLA_AF_SPEC])
+		l->forwards = forwards(a[IFLA_AF_SPEC]);
+	kind = a[IFLA_LINKINFO] ? nla_find(nla_data(a[IFLA_LINKINFO]), nla_len(a[IFLA_LINKINFO]), IFLA_INFO_KIND)
+				: NULL;
+	l->bridge = kind && nla_strcmp(kind, "bridge") == 0;
+}
+
+int net_link_find(struct nlq *q, const char *name, struct net_link *out)
+{
+	struct ifinfomsg info = { 0 };
+	int r;
+
+	memset(out, 0, sizeof *out);
+	nlq_add(q, RTM_GETLINK, 0, &info, sizeof info);
+	nlq_put_str(q, IFLA_IFNAME, name);
+	nlq_put_u32(q, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	r = nlq_talk(q, read_link, out);
+	if (r < 0 && r != -ENODEV)
+		return net_fail_talk(q, r, "look for link %s", name);
+	return r == 0 && out->index == 0 ? -ENODEV : r;
+}
+
+int net_link_delete(struct nlq *q, const char *name)
+{
+	struct ifinfomsg info = { 0 };
+	int r;
+
+	nlq_add(q, RTM_DELLINK, 0, &info, sizeof info);
+	nlq_put_str(q, IFLA_IFNAME, name);
+	r = nlq_talk(q, NULL, NULL);
+	if (r < 0 && r != -ENODEV)
+		return net_fail_talk(q, r, "delete link %s", name);
+	return 0;
+}
+
+void net_add_address(struct nlq *q, int index, int family, const void *addr, unsigned prefix)
+{
+	struct ifaddrmsg m = { .ifa_family = (unsigned char)family, .ifa_prefixlen = (unsigned char)prefix,
+			       .ifa_index = (unsigned)index };
+	size_t n = family == AF_INET ? 4 : 16;
+
+	nlq_add(q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof m);
+	nlq_put(q, IFA_LOCAL, addr, n);
+	nlq_put(q, IFA_ADDRESS, addr, n);
+	if (family == AF_INET && prefix < 31) {
+		uint32_t broadcast;
+
+		memcpy(&broadcast, addr, sizeof broadcast);
+		broadcast |= htonl(UINT32_MAX >> prefix);
+		nlq_put_u32(q, IFA_BROADCAST, broadcast);
+	}
+	/* Leases are unique: no second of waiting for duplicates. */
+	if (family == AF_INET6)
+		nlq_put_u32(q, IFA_FLAGS, IFA_F_NODAD | IFA_F_PERMANENT);
+}
+
+void net_add_default_route(struct nlq *q, int index, int family, const void *gateway)
+{
+	struct rtmsg m = { .rtm_family = (unsigned char)family, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_BOOT,
+			   .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST };
+
+	nlq_add(q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof m);
+	nlq_put(q, RTA_GATEWAY, gateway, family == AF_INET ? 4 : 16);
+	nlq_put_u32(q, RTA_OIF, (uint32_t)index);
+}

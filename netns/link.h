@@ -1,0 +1,22 @@
+/* Links of the host: what is there, and requests that several files make. */
+#pragma once
+#include "netns/nl.h"
+#include "base/err.h"
+#include <net/if.h>
+
+struct net_link {
+	int index, master;
+	unsigned char mac[6];
+	bool up, bridge;
+	bool forwards;		/* IPv4 packets that come in here are routed on */
+};
+
+/* -ENODEV without a message when there is none. */
+int net_link_find(struct nlq *q, const char *name, struct net_link *out);
+/* Deletes by name; already gone is success. */
+int net_link_delete(struct nlq *q, const char *name);
+/* The message for a failed nlq_talk(): "WHAT: the kernel's words". Returns r. */
+int net_fail_talk(const struct nlq *q, int r, const char *fmt, ...) PRINTF(3, 4);
+/* Requests: an address on a link, a default route by it. */
+void net_add_address(struct nlq *q, int index, int family, const void *addr, unsigned prefix);
+void net_add_default_route(struct nlq *q, int index, int family, const void *gateway);

@@ -1,0 +1,40 @@
+#include "netns/name.h"
+#include "base/scope.h"
+#include "base/str.h"
+
+#include <string.h>
+
+void net_home_of(const char *home, struct net_home *out)
+{
+	auto_free char *real = realpath(home, NULL);
+	const char *path = real ? real : home;
+
+	out->id = str_hash(path, strlen(path));
+	if (str_eq(path, NET_HOME_DEFAULT))
+		snprintf(out->table, sizeof out->table, "vzrun");
+	else
+		snprintf(out->table, sizeof out->table, "vzrun_%08x", (unsigned)(out->id ^ out->id >> 32));
+}
+
+static uint64_t hash_of(const struct net_home *h, const char *what, unsigned a, unsigned b)
+{
+	struct { uint64_t home, name; uint32_t a, b; } key = { h->id, str_hash(what, strlen(what)), a, b };
+
+	return str_hash(&key, sizeof key);
+}
+
+void net_host_if(const struct net_home *h, const char *guest, unsigned index, char out[IFNAMSIZ])
+{
+	uint64_t v = hash_of(h, guest, 0, 0);
+
+	snprintf(out, IFNAMSIZ, "vz%08x%x", (unsigned)(v ^ v >> 32), index & 15);
+}
+
+void net_mac_of(const struct net_home *h, const char *owner, unsigned index, unsigned attempt, unsigned char mac[6])
+{
+	uint64_t v = hash_of(h, owner, index + 1, attempt);
+
+	for (int i = 0; i < 6; i++)
+		mac[i] = (unsigned char)(v >> (8 * i));
+	mac[0] = (unsigned char)((mac[0] & 0xfc) | 0x02);
+}

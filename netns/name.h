@@ -1,0 +1,20 @@
+/*
+ * Names that are functions of other names, so that nothing need be on record to find or remove what
+ * carries them. Two homes on one host never share one: the home's path is part of each.
+ */
+#pragma once
+#include <net/if.h>
+#include <stdint.h>
+
+#define NET_HOME_DEFAULT "/var/lib/vzrun"
+
+struct net_home {
+	uint64_t id;
+	char table[32];		/* "vzrun" for the default home, "vzrun_" and 8 digits for others */
+};
+
+void net_home_of(const char *home, struct net_home *out);
+/* vz, 8 digits of home and guest, one of the index. */
+void net_host_if(const struct net_home *h, const char *guest, unsigned index, char out[IFNAMSIZ]);
+/* Locally administered; attempt: the next one when the first is taken. */
+void net_mac_of(const struct net_home *h, const char *owner, unsigned index, unsigned attempt, unsigned char mac[6]);

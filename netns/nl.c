@@ -1,0 +1,235 @@
+#include "netns/nl.h"
+#include "base/err.h"
+
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+int nlq_open(struct nlq *q, int protocol)
+{
+	int one = 1, r;
+
+	memset(q, 0, sizeof *q);
+	q->sk = nl_socket_alloc();
+	if (!q->sk)
+		return fail(ENOMEM, "netlink: out of memory");
+	errno = 0;
+	r = nl_connect(q->sk, protocol);
+	if (r < 0) {
+		int code = errno ? errno : EIO;
+
+		nlq_close(q);
+		if (code == EPROTONOSUPPORT)
+			return fail_as(ERR_UNSUPPORTED, "this kernel has no netlink family %d", protocol);
+		errno = code;
+		return fail_errno("netlink socket");
+	}
+	/* The kernel's own words about an error, and requests cut out of its answer. */
+	(void)setsockopt(nl_socket_get_fd(q->sk), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof one);
+	(void)setsockopt(nl_socket_get_fd(q->sk), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof one);
+	return 0;
+}
+
+static void forget(struct nlq *q)
+{
+	for (size_t i = 0; i < q->n; i++)
+		nlmsg_free(q->msg[i]);
+	q->n = 0;
+}
+
+void nlq_close(struct nlq *q)
+{
+	int saved = errno;
+
+	forget(q);
+	if (q->sk)
+		nl_socket_free(q->sk);
+	q->sk = NULL;
+	errno = saved;
+}
+
+void nlq_take(struct nlq *q, struct nl_msg *m)
+{
+	if (m && q->n < NLQ_MAX) {
+		q->msg[q->n++] = m;
+		return;
+	}
+	nlmsg_free(m);
+	q->oom = true;
+}
+
+struct nl_msg *nlq_add(struct nlq *q, int type, int flags, const void *header, size_t n)
+{
+	struct nl_msg *m = nlmsg_alloc_size(1024);
+
+	if (m && (!nlmsg_put(m, NL_AUTO_PORT, NL_AUTO_SEQ, type, 0, NLM_F_REQUEST | flags) ||
+		  nlmsg_append(m, (void *)(uintptr_t)header, n, NLMSG_ALIGNTO) < 0)) {
+		nlmsg_free(m);
+		m = NULL;
+	}
+	nlq_take(q, m);
+	return m;
+}
+
+static struct nl_msg *newest(struct nlq *q)
+{
+	return q->n && !q->oom ? q->msg[q->n - 1] : NULL;
+}
+
+void nlq_put(struct nlq *q, int attr, const void *p, size_t n)
+{
+	struct nl_msg *m = newest(q);
+
+	if (m && nla_put(m, attr, (int)n, p) < 0)
+		q->oom = true;
+}
+
+void nlq_put_str(struct nlq *q, int attr, const char *s)
+{
+	nlq_put(q, attr, s, strlen(s) + 1);
+}
+
+void nlq_put_u32(struct nlq *q, int attr, uint32_t v)
+{
+	nlq_put(q, attr, &v, sizeof v);
+}
+
+struct nlattr *nlq_nest(struct nlq *q, int attr)
+{
+	struct nl_msg *m = newest(q);
+	struct nlattr *a = m ? nla_nest_start(m, attr) : NULL;
+
+	if (!a)
+		q->oom = true;
+	return a;
+}
+
+void nlq_end(struct nlq *q, struct nlattr *nest)
+{
+	struct nl_msg *m = newest(q);
+
+	if (m && nest)
+		nla_nest_end(m, nest);
+}
+
+static int send_all(struct nlq *q, uint32_t *first)
+{
+	struct iovec iov[NLQ_MAX];
+	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = q->n };
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	ssize_t sent;
+
+	mh.msg_name = &kernel;
+	mh.msg_namelen = sizeof kernel;
+	for (size_t i = 0; i < q->n; i++) {
+		struct nlmsghdr *h = nlmsg_hdr(q->msg[i]);
+
+		h->nlmsg_seq = nl_socket_use_seq(q->sk);
+		h->nlmsg_flags |= NLM_F_REQUEST;
+		h->nlmsg_pid = nl_socket_get_local_port(q->sk);
+		if (i == 0)
+			*first = h->nlmsg_seq;
+		iov[i] = (struct iovec){ h, NLMSG_ALIGN(h->nlmsg_len) };
+	}
+	do
+		sent = sendmsg(nl_socket_get_fd(q->sk), &mh, 0);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
+}
+
+static void keep_words(struct nlq *q, const struct nlmsghdr *h)
+{
+	const struct nlmsgerr *e = NLMSG_DATA(h);
+	size_t skip = sizeof *e;
+	struct nlattr *a;
+
+	q->says[0] = '\0';
+	if (!(h->nlmsg_flags & NLM_F_ACK_TLVS))
+		return;
+	if (!(h->nlmsg_flags & NLM_F_CAPPED))
+		skip += NLMSG_ALIGN(e->msg.nlmsg_len) - sizeof e->msg;
+	if (h->nlmsg_len < NLMSG_LENGTH(skip))
+		return;
+	a = nla_find((struct nlattr *)((char *)NLMSG_DATA(h) + skip), (int)(h->nlmsg_len - NLMSG_LENGTH(skip)),
+		     NLMSGERR_ATTR_MSG);
+	if (a)
+		nla_strlcpy(q->says, a, sizeof q->says);
+}
+
+struct talk { uint32_t first; nlq_reply *reply; void *ctx; int *err, result; bool done; };
+
+static void hear(struct nlq *q, struct talk *t, const struct nlmsghdr *h)
+{
+	size_t i = h->nlmsg_seq - t->first;
+	int code;
+
+	/* An answer to somebody who spoke on this socket before. */
+	if (i >= q->n)
+		return;
+	if (h->nlmsg_type != NLMSG_ERROR && h->nlmsg_type != NLMSG_DONE) {
+		if (t->reply)
+			t->reply(t->ctx, i, h);
+		return;
+	}
+	code = h->nlmsg_type == NLMSG_ERROR ? ((const struct nlmsgerr *)NLMSG_DATA(h))->error : 0;
+	if (code < 0 && t->err)
+		t->err[i] = code;
+	if (code < 0 && !t->result) {
+		t->result = code;
+		q->bad = i;
+		keep_words(q, h);
+	}
+	if (i == q->n - 1)
+		t->done = true;
+}
+
+static int listen_all(struct nlq *q, struct talk *t)
+{
+	_Alignas(NLMSG_ALIGNTO) char b[32768];
+
+	while (!t->done) {
+		ssize_t got = recv(nl_socket_get_fd(q->sk), b, sizeof b, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		for (const struct nlmsghdr *h = (void *)b; NLMSG_OK(h, (size_t)got); h = NLMSG_NEXT(h, got))
+			hear(q, t, h);
+	}
+	return 0;
+}
+
+int nlq_ask(struct nlq *q, nlq_reply *reply, void *ctx, int *err)
+{
+	struct talk t = { .reply = reply, .ctx = ctx, .err = err };
+	int r;
+
+	q->bad = 0;
+	q->says[0] = '\0';
+	if (q->oom || !q->n) {
+		r = q->oom ? -ENOMEM : 0;
+		q->oom = false;
+		forget(q);
+		return r;
+	}
+	if (err)
+		memset(err, 0, q->n * sizeof *err);
+	/* Errors come unasked; that the last one is done says that all are. */
+	if ((nlmsg_hdr(q->msg[q->n - 1])->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
+		nlmsg_hdr(q->msg[q->n - 1])->nlmsg_flags |= NLM_F_ACK;
+	r = send_all(q, &t.first);
+	if (r == 0)
+		r = listen_all(q, &t);
+	forget(q);
+	if (r < 0)
+		return r;
+	return err ? 0 : t.result;
+}
+
+int nlq_talk(struct nlq *q, nlq_reply *reply, void *ctx)
+{
+	return nlq_ask(q, reply, ctx, NULL);
+}

@@ -1,0 +1,46 @@
+/*
+ * A conversation with the kernel over netlink: several requests in one send, processed by the kernel
+ * in their order; one acknowledgement, of the last. Messages are built with libnl.
+ */
+#pragma once
+#include "base/scope.h"
+#include <linux/netlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { NLQ_MAX = 96 };
+
+struct nlq {
+	struct nl_sock *sk;
+	struct nl_msg *msg[NLQ_MAX];
+	size_t n;
+	bool oom;
+	size_t bad;		/* after a failure: which request, and what the kernel says about it ("" when nothing) */
+	char says[128];
+};
+
+int nlq_open(struct nlq *q, int protocol);
+void nlq_close(struct nlq *q);
+#define auto_nlq SCOPED(nlq_close)
+
+/* A new request with its fixed header; never NULL: after ENOMEM a spare that nlq_talk() refuses to send. */
+struct nl_msg *nlq_add(struct nlq *q, int type, int flags, const void *header, size_t n);
+/* One that libnl-route built; owned by q from now on. */
+void nlq_take(struct nlq *q, struct nl_msg *m);
+void nlq_put(struct nlq *q, int attr, const void *p, size_t n);	/* to the newest request */
+void nlq_put_str(struct nlq *q, int attr, const char *s);
+void nlq_put_u32(struct nlq *q, int attr, uint32_t v);
+struct nlattr *nlq_nest(struct nlq *q, int attr);
+void nlq_end(struct nlq *q, struct nlattr *nest);
+
+/* Sees each message that is no acknowledgement; i is the request that it answers. */
+typedef void nlq_reply(void *ctx, size_t i, const struct nlmsghdr *h);
+/*
+ * Sends what was added and forgets it. -errno of the first request that failed, without a message: the
+ * caller knows what it was about (q->bad, q->says). Dumps (NLM_F_DUMP) go alone.
+ */
+int nlq_talk(struct nlq *q, nlq_reply *reply, void *ctx);
+/* The same where each request may fail by itself: err[i] gets 0 or -errno of request i. */
+int nlq_ask(struct nlq *q, nlq_reply *reply, void *ctx, int *err);

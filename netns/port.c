@@ -1,0 +1,166 @@
+/* The host's side of a guest's ports: veth pairs whose peer is born in the guest's namespace. */
+#include "base/fault.h"
+#include "base/undo.h"
+#include "netns/home.h"
+#include "netns/link.h"
+#include "netns/net.h"
+
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <netlink/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/inet6.h>
+#include <netlink/route/link/veth.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static void release_link(struct rtnl_link **l)
+{
+	if (*l)
+		rtnl_link_veth_release(*l);
+}
+
+static int build_pair(const struct net_port *p, int netns_fd, struct nl_msg **out)
+{
+	SCOPED(release_link) struct rtnl_link *l = rtnl_link_veth_alloc();
+	struct rtnl_link *peer = l ? rtnl_link_veth_get_peer(l) : NULL;
+	struct nl_addr *mac = nl_addr_build(AF_LLC, p->mac, sizeof p->mac);
+	int r;
+
+	if (!peer || !mac) {
+		nl_addr_put(mac);
+		rtnl_link_put(peer);
+		return fail(ENOMEM, "port %s: out of memory", p->host_if);
+	}
+	rtnl_link_set_name(l, p->host_if);
+	rtnl_link_set_mtu(l, p->mtu);
+	rtnl_link_set_name(peer, p->name);
+	rtnl_link_set_mtu(peer, p->mtu);
+	rtnl_link_set_addr(peer, mac);
+	rtnl_link_set_ns_fd(peer, netns_fd);
+	r = rtnl_link_build_add_request(l, NLM_F_CREATE | NLM_F_EXCL, out);
+	nl_addr_put(mac);
+	rtnl_link_put(peer);
+	return r < 0 ? fail(EINVAL, "port %s: build the request: %s", p->host_if, nl_geterror(r)) : 0;
+}
+
+/*
+ * Into the bridge and up, in the same send. No IPv6 of the host's own on it: the bridge takes what
+ * arrives, and the host would announce itself to the guest for nothing.
+ */
+static void join_bridge(struct nlq *q, const char *host_if, int bridge)
+{
+	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+	uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
+	struct nlattr *spec, *inet6;
+
+	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
+	nlq_put_str(q, IFLA_IFNAME, host_if);
+	nlq_put_u32(q, IFLA_MASTER, (uint32_t)bridge);
+	spec = nlq_nest(q, IFLA_AF_SPEC);
+	inet6 = nlq_nest(q, AF_INET6);
+	nlq_put(q, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof mode);
+	nlq_end(q, inet6);
+	nlq_end(q, spec);
+}
+
+static int try_add(struct nlq *q, const struct net_port *p, int netns_fd)
+{
+	struct nl_msg *m = NULL;
+
+	TRY(build_pair(p, netns_fd, &m));
+	nlq_take(q, m);
+	join_bridge(q, p->host_if, p->bridge_index);
+	return nlq_talk(q, NULL, NULL);
+}
+
+static int add(struct nlq *q, const struct net_port *p, int netns_fd)
+{
+	int r = try_add(q, p, netns_fd);
+
+	/* Of this guest's last run: the kernel takes dead namespaces apart a moment later. */
+	if (r == -EEXIST && q->bad == 0) {
+		TRY(net_link_delete(q, p->host_if));
+		r = try_add(q, p, netns_fd);
+	}
+	if (r == 0)
+		return 0;
+	if (q->bad == 0) {
+		if (r == -EEXIST)
+			return fail_as(ERR_EXISTS, "port %s: the guest already has a link %s", p->host_if, p->name);
+		return net_fail_talk(q, r, "port %s: create the pair with %s in the guest", p->host_if, p->name);
+	}
+	(void)net_fail_talk(q, r, "port %s: join bridge %s", p->host_if, p->bridge);
+	struct err_saved why;
+	err_save(&why);
+	(void)net_link_delete(q, p->host_if);
+	err_restore(&why);
+	return r;
+}
+
+static int remove_link(void *arg)
+{
+	auto_nlq struct nlq q = { 0 };
+
+	TRY(nlq_open(&q, NETLINK_ROUTE));
+	return net_link_delete(&q, arg);
+}
+
+/* The bridge may have been made anew since the claim. */
+static int bridge_index(struct nlq *q, const struct net_port *p, int *index)
+{
+	struct net_link l;
+	int r = net_link_find(q, p->bridge, &l);
+
+	if (r == -ENODEV)
+		return fail_as(ERR_NOT_FOUND, "port %s: bridge %s of network %s is gone", p->host_if, p->bridge,
+			       p->network);
+	*index = l.index;
+	return r;
+}
+
+int net_setup(const struct net_port *ports, size_t n, int netns_fd)
+{
+	auto_undo struct undo u = { 0 };
+	auto_nlq struct nlq q = { 0 };
+
+	if (n == 0)
+		return 0;
+	TRY(nlq_open(&q, NETLINK_ROUTE));
+	for (size_t i = 0; i < n; i++) {
+		struct net_port p = ports[i];
+
+		if (!p.bridge_index)
+			TRY(bridge_index(&q, &p, &p.bridge_index));
+		TRY(fault_point("veth"));
+		TRY(add(&q, &p, netns_fd));
+		TRY(undo_push(&u, "veth", remove_link, p.host_if, sizeof p.host_if));
+	}
+	undo_commit(&u);
+	return 0;
+}
+
+int net_teardown(const char *guest)
+{
+	auto_nlq struct nlq q = { 0 };
+	int err[NET_PORTS_MAX];
+	char name[IFNAMSIZ];
+	struct net_home h;
+
+	net_home_current(&h);
+	TRY(nlq_open(&q, NETLINK_ROUTE));
+	for (unsigned i = 0; i < NET_PORTS_MAX; i++) {
+		struct ifinfomsg info = { 0 };
+
+		net_host_if(&h, guest, i, name);
+		nlq_add(&q, RTM_DELLINK, 0, &info, sizeof info);
+		nlq_put_str(&q, IFLA_IFNAME, name);
+	}
+	int r = nlq_ask(&q, NULL, NULL, err);
+	if (r < 0)
+		return net_fail_talk(&q, r, "remove the ports of %s", guest);
+	for (unsigned i = 0; i < NET_PORTS_MAX; i++)
+		if (err[i] < 0 && err[i] != -ENODEV)
+			return net_fail_talk(&q, err[i], "remove port %u of %s", i, guest);
+	return 0;
+}
