@@ -14,6 +14,7 @@ static const struct { int code; enum ctl ctl; const char *hint; } hints[] = {
 	{ EBUSY, CTL_MEMORY, "the group uses more than that now: stop something in it first, or choose a higher limit" },
 	{ EINVAL, CTL_MEMORY, "the limit of memory and swap together may not be below the memory limit" },
 	{ EACCES, CTL_CPUSET, "only CPUs and nodes of the parent group can be given: see cpuset.cpus above it" },
+	{ ERANGE, CTL_CPUSET, "see /sys/devices/system/cpu/online and /sys/devices/system/node/online" },
 	{ EINVAL, CTL_CPUSET, "see /sys/devices/system/cpu/online and /sys/devices/system/node/online" },
 	{ ENODEV, CTL_IO, "name a whole disk (ls -l /dev, lsblk), not a partition" },
 	{ EINVAL, CTL_IO, "name a whole disk (lsblk), not a partition" },

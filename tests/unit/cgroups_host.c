@@ -1,0 +1,93 @@
+#include "cgroups/internal.h"
+#include "tests/unit/unit.h"
+
+static const char self_text[] = "9:name=systemd:/\n4:memory:/process_api/9c4c\n2:cpu,cpuacct:/a b:c\n0::/user/x\n";
+
+TEST(self)
+{
+	static struct cg_host h;
+
+	cg_parse_self(self_text, &h);
+	CHECK(h.n == 4);
+	CHECK_STR(h.h[0].name, "name=systemd");
+	CHECK_STR(h.h[1].own, "/process_api/9c4c");
+	CHECK_STR(h.h[2].name, "cpu,cpuacct");
+	CHECK_STR(h.h[2].own, "/a b:c");
+	CHECK_STR(h.h[3].name, "unified");
+	CHECK(h.h[3].v2 && !h.h[2].v2);
+}
+
+TEST(self_odd)
+{
+	static struct cg_host h;
+	char many[4096] = "";
+
+	cg_parse_self("0::/../../other\nrubbish\n1:x\n:::\n", &h);
+	CHECK(h.n == 2);
+	CHECK_STR(h.h[0].own, "/");
+	CHECK_STR(h.h[1].own, "/");
+	h.n = 0;
+	for (int i = 0; i < 100; i++)
+		strcat(many, "3:memory:/a\n");
+	cg_parse_self(many, &h);
+	CHECK(h.n == CG_HIER_MAX);
+	h.n = 0;
+	cg_parse_self("", &h);
+	CHECK(h.n == 0);
+}
+
+TEST(mountinfo)
+{
+	static struct cg_host h;
+
+	cg_parse_self(self_text, &h);
+	cg_parse_mounts("22 27 0:21 / /proc rw,relatime - proc proc rw\n"
+			"35 31 0:32 /other /odd rw shared:3 master:1 - cgroup cgroup rw,memory\n"
+			"36 31 0:32 /process_api /sys/fs/cgroup/m\\040x rw shared:3 - cgroup cgroup rw,memory\n"
+			"37 31 0:33 / /cg/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
+			"38 31 0:34 /away /cg/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
+			"39 31 0:35 /user/x /cg/v2 rw - cgroup2 cgroup2 rw,nsdelegate", &h);
+	CHECK_STR(h.h[0].mount, "/cg/systemd");
+	CHECK_STR(h.h[0].own, "/");
+	CHECK_STR(h.h[1].mount, "/sys/fs/cgroup/m x");
+	CHECK_STR(h.h[1].own, "/9c4c");
+	CHECK_STR(h.h[2].mount, "/cg/cpu");
+	CHECK_STR(h.h[2].own, "/a b:c");
+	CHECK_STR(h.h[3].mount, "/cg/v2");
+	CHECK_STR(h.h[3].own, "/");
+}
+
+TEST(places)
+{
+	static struct cg_host h;
+	char out[CG_PATH_MAX];
+	size_t len;
+	const char *p;
+
+	h.layout = CG_HYBRID;
+	cg_parse_self("4:memory:/own\n1:cpu:/\n0::/\n", &h);
+	CHECK(cg_place(&h, "/vzrun/web", out) == 0);
+	CHECK_STR(out, "/vzrun/web");
+	CHECK(cg_place(&h, "vzrun/web", out) == 0);
+	CHECK_STR(out, "/vzrun/web\nmemory:/own/vzrun/web");
+	p = cg_path_in(out, "memory", &len);
+	CHECK(len == 14 && strncmp(p, "/own/vzrun/web", len) == 0);
+	p = cg_path_in(out, "cpu", &len);
+	CHECK(len == 10 && strncmp(p, "/vzrun/web", len) == 0);
+	p = cg_path_in(out, "mem", &len);
+	CHECK(len == 10);
+}
+
+TEST(controllers)
+{
+	CHECK(cg_ctl_mask("cpuset cpu io memory hugetlb pids rdma misc\n") ==
+	      (BIT(CTL_CPUSET) | BIT(CTL_CPU) | BIT(CTL_IO) | BIT(CTL_MEMORY) | BIT(CTL_HUGETLB) | BIT(CTL_PIDS) |
+	       BIT(CTL_RDMA) | BIT(CTL_MISC)));
+	CHECK(cg_ctl_mask("") == 0);
+	CHECK(cg_ctl_mask("cpusets iox devices") == 0);
+	CHECK(cg_word_in("populated 1\nfrozen 0\n", "frozen 0", 8, '\n'));
+	CHECK(!cg_word_in("populated 1\nfrozen 0\n", "frozen 1", 8, '\n'));
+	CHECK(!cg_word_in("populated 1\nfrozen 0\n", "populated", 9, '\n'));
+}
+
+UNIT_MAIN(UNIT(self), UNIT(self_odd), UNIT(mountinfo), UNIT(places), UNIT(controllers))

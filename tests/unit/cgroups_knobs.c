@@ -1,0 +1,123 @@
+#include "cgroups/internal.h"
+#include "base/json.h"
+#include "tests/unit/unit.h"
+
+/* What every row would write, "file text|file text"; "!" a row that has no file there. */
+static void written(const struct cg_resources *r, bool v2, struct buf *b)
+{
+	struct at at = { .r = r, .dir = "/nonexistent" };
+
+	for (const struct knob *k = cg_knobs; k < cg_knobs + cg_knobs_n; k++) {
+		const void *value = cg_knob_value(k, r);
+		const struct knob_file *f = v2 ? &k->v2 : &k->v1;
+		const struct list *l = value;
+		size_t n = !value ? 0 : k->kind == V_LIST ? l->n : 1;
+
+		for (size_t i = 0; i < n; i++) {
+			const void *one = k->kind == V_LIST ? (const char *)l->v + i * k->size : value;
+			char text[256], name[96];
+
+			if (!f->name) {
+				buf_printf(b, "!%s|", k->what);
+				continue;
+			}
+			int err = f->text(&at, one, text, sizeof text);
+			cg_knob_file(f, one, name, sizeof name);
+			if (err < 0)
+				buf_printf(b, "%s: %s|", name, err_text());
+			else if (err == 0)
+				buf_printf(b, "%s %s|", name, text);
+		}
+	}
+}
+
+static const struct { const char *json, *v1, *v2; } rows[] = {
+	{ "{}", "", "" },
+	{ "{\"cpu\":{\"shares\":0,\"quota\":0,\"period\":0},\"memory\":{\"limit\":0,\"swap\":0},\"blockIO\":{\"weight\":0}}",
+	  "", "" },
+	{ "{\"cpu\":{\"shares\":1024}}", "cpu.shares 1024|", "cpu.weight 100|" },
+	{ "{\"cpu\":{\"shares\":2}}", "cpu.shares 2|", "cpu.weight 1|" },
+	{ "{\"cpu\":{\"shares\":262144}}", "cpu.shares 262144|", "cpu.weight 10000|" },
+	{ "{\"cpu\":{\"quota\":50000,\"period\":100000}}", "cpu.cfs_period_us 100000|cpu.cfs_quota_us 50000|",
+	  "cpu.max 50000 100000|" },
+	{ "{\"cpu\":{\"quota\":-1}}", "cpu.cfs_quota_us -1|", "cpu.max max|" },
+	{ "{\"cpu\":{\"period\":5000}}", "cpu.cfs_period_us 5000|", "cpu.max max 5000|" },
+	{ "{\"cpu\":{\"burst\":0,\"idle\":1}}", "cpu.idle 1|cpu.cfs_burst_us 0|", "cpu.idle 1|cpu.max.burst 0|" },
+	{ "{\"cpu\":{\"cpus\":\"0-1\",\"mems\":\"0\"}}", "cpuset.cpus 0-1|cpuset.mems 0|", "cpuset.cpus 0-1|cpuset.mems 0|" },
+	{ "{\"cpu\":{\"realtimeRuntime\":5}}", "cpu.rt_runtime_us 5|", "!real-time runtime|" },
+	{ "{\"memory\":{\"limit\":100,\"swap\":150}}", "memory.limit_in_bytes 100|memory.memsw.limit_in_bytes 150|",
+	  "memory.max 100|memory.swap.max 50|" },
+	{ "{\"memory\":{\"limit\":100,\"swap\":100}}", "memory.limit_in_bytes 100|memory.memsw.limit_in_bytes 100|",
+	  "memory.max 100|memory.swap.max 0|" },
+	{ "{\"memory\":{\"limit\":100,\"swap\":-1}}", "memory.limit_in_bytes 100|memory.memsw.limit_in_bytes -1|",
+	  "memory.max 100|memory.swap.max max|" },
+	{ "{\"memory\":{\"limit\":-1}}", "memory.limit_in_bytes -1|memory.memsw.limit_in_bytes -1|", "memory.max max|" },
+	{ "{\"memory\":{\"swap\":150}}", "memory.memsw.limit_in_bytes 150|",
+	  "memory.swap.max: cgroup v2 limits swap alone: give memory.limit too, it is subtracted|" },
+	{ "{\"memory\":{\"reservation\":5,\"swappiness\":0}}", "memory.soft_limit_in_bytes 5|memory.swappiness 0|",
+	  "memory.low 5|!swappiness|" },
+	{ "{\"memory\":{\"disableOOMKiller\":true}}", "memory.oom_control 1|", "!disabled OOM killer|" },
+	{ "{\"memory\":{\"disableOOMKiller\":false}}", "", "" },
+	{ "{\"pids\":{\"limit\":5}}", "pids.max 5|", "pids.max 5|" },
+	{ "{\"pids\":{\"limit\":-1}}", "pids.max max|", "pids.max max|" },
+	{ "{\"pids\":{\"limit\":0}}", "pids.max max|", "pids.max max|" },
+	{ "{\"blockIO\":{\"weight\":10}}", "blkio.weight 10|blkio.bfq.weight 10|", "io.bfq.weight 10|io.weight default 1|" },
+	{ "{\"blockIO\":{\"weight\":1000}}", "blkio.weight 1000|blkio.bfq.weight 1000|",
+	  "io.bfq.weight 1000|io.weight default 10000|" },
+	{ "{\"blockIO\":{\"weightDevice\":[{\"major\":8,\"minor\":0,\"weight\":500}]}}",
+	  "blkio.weight_device 8:0 500|blkio.bfq.weight_device 8:0 500|", 
+	  "io.bfq.weight 8:0 500|io.weight 8:0 4950|!block I/O leaf weight|" },
+	{ "{\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":16,\"rate\":7}],"
+	  "\"throttleWriteIOPSDevice\":[{\"major\":8,\"minor\":16,\"rate\":0}]}}",
+	  "blkio.throttle.read_bps_device 8:16 7|blkio.throttle.write_iops_device 8:16 0|",
+	  "io.max 8:16 rbps=7|io.max 8:16 wiops=max|" },
+	{ "{\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":9},{\"pageSize\":\"1GB\",\"limit\":0}]}",
+	  "hugetlb.2MB.limit_in_bytes 9|hugetlb.1GB.limit_in_bytes 0|"
+	  "hugetlb.2MB.rsvd.limit_in_bytes 9|hugetlb.1GB.rsvd.limit_in_bytes 0|",
+	  "hugetlb.2MB.max 9|hugetlb.1GB.max 0|hugetlb.2MB.rsvd.max 9|hugetlb.1GB.rsvd.max 0|" },
+	{ "{\"network\":{\"classID\":4097,\"priorities\":[{\"name\":\"eth0\",\"priority\":3}]}}",
+	  "net_cls.classid 4097|net_prio.ifpriomap eth0 3|", "!network class|!network priority|" },
+	{ "{\"rdma\":{\"mlx5_1\":{\"hcaHandles\":3,\"hcaObjects\":10000}}}",
+	  "rdma.max mlx5_1 hca_handle=3 hca_object=10000|", "rdma.max mlx5_1 hca_handle=3 hca_object=10000|" },
+};
+
+TEST(conversions)
+{
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		auto_arena struct arena a = { 0 };
+		auto_json yajl_val tree = NULL;
+		auto_buf struct buf v1 = { 0 };
+		auto_buf struct buf v2 = { 0 };
+		struct cg_resources r;
+
+		CHECK(json_parse("r", rows[i].json, strlen(rows[i].json), &tree) == 0);
+		CHECK(bind_decode(&a, &cg_resources_record, tree, &r) == 0);
+		CHECK(cg_check(&r) == 0);
+		written(&r, false, &v1);
+		written(&r, true, &v2);
+		CHECK_STR(buf_text(&v1), rows[i].v1);
+		CHECK_STR(buf_text(&v2), rows[i].v2);
+	}
+}
+
+/* Values of the curve, computed with libm's log2() and pow(). */
+TEST(weights)
+{
+	static const struct { uint64_t shares, weight; } want[] = {
+		{ 0, 1 }, { 2, 1 }, { 3, 2 }, { 10, 4 }, { 100, 17 }, { 512, 59 }, { 1023, 100 }, { 1024, 100 },
+		{ 1025, 101 }, { 2048, 174 }, { 10240, 639 }, { 100000, 4340 }, { 262143, 10000 }, { 262144, 10000 },
+	};
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < COUNT(want); i++)
+		if (cg_weight_of_shares(want[i].shares) != want[i].weight) {
+			printf("# %ju: %ju\n", (uintmax_t)want[i].shares, (uintmax_t)cg_weight_of_shares(want[i].shares));
+			unit_failed = 1;
+		}
+	for (uint64_t s = 2; s <= 262144; s += 7) {
+		CHECK(cg_weight_of_shares(s) >= last);
+		last = cg_weight_of_shares(s);
+	}
+}
+
+UNIT_MAIN(UNIT(conversions), UNIT(weights))
