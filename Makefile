@@ -42,7 +42,7 @@ IMAGE_LIBS   := -larchive -lnettle -lyajl -lcap
 NET_LIBS     := -lnftables -lyajl
 
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wwrite-strings \
-           -Wundef -Wformat=2 -Wno-format-nonliteral -Wno-missing-field-initializers -Wno-format-truncation -Werror=implicit -Werror=return-type \
+           -Wundef -Wformat=2 -Wno-format-nonliteral -Wno-missing-field-initializers $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option) -Wno-format-truncation -Werror=implicit -Werror=return-type \
            $(if $(WERROR),-Werror)
 HARDEN  := -fstack-protector-strong -fstack-clash-protection -fcf-protection
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVZRUN_VERSION='"$(VERSION)"' -iquote . $(shell pkg-config --cflags libnl-3.0 2>/dev/null) \

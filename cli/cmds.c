@@ -1,11 +1,12 @@
-#include "cli/opt.h"
+#include "cli/cmd.h"
 
 static const struct cmd gen_cmds[] = {
 	{ "completion", "bash", "write a completion script", 1, 1, .run = gen_completion_run },
 	{ "man", "[CMD...]", "write a man page", 0, 2, .run = gen_man_run },
 	{ 0 }
 };
-static const struct cmd host_cmds[] = {
+
+const struct cmd host_cmds[] = {
 	{ "gen", "completion|man ...", "write completion scripts and man pages", .sub = gen_cmds },
 	{ "help", "[CMD...]", "explain a command", 0, 2, .run = help_run },
 	{ "version", "", "write the version", 0, 0, .run = version_run },
@@ -13,6 +14,9 @@ static const struct cmd host_cmds[] = {
 };
 
 const struct cmd_group cli_groups[] = {
+	{ "Containers", life_cmds },
+	{ "Inside", exec_cmds },
+	{ "Looking", look_cmds },
 	{ "Host", host_cmds },
 	{ 0 }
 };

@@ -16,7 +16,7 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 
-enum { ARCHS_MAX = 32, X32_BIT = 0x40000000, KEY_FORMAT = 1 };
+enum { ARCHS_MAX = 32, X32_BIT = 0x40000000, KEY_FORMAT = 1, LAYOUT = 1 };
 
 static const struct { uint32_t ret; bool with_errno; } actions[] = {
 	[SC_KILL]         = { SCMP_ACT_KILL_THREAD },
@@ -242,7 +242,7 @@ static void rewrite(const struct spec_seccomp *s, struct seccomp_prog *p)
 	p->len = len;
 }
 
-static int build(const struct spec_seccomp *s, struct seccomp_prog *out)
+static int compile(const struct spec_seccomp *s, uint32_t layout, struct seccomp_prog *out)
 {
 	uint32_t fallback = action_of(s->default_action, &s->default_errno_ret);
 	SCOPED(free_ctx) scmp_filter_ctx ctx = seccomp_init(fallback);
@@ -250,11 +250,27 @@ static int build(const struct spec_seccomp *s, struct seccomp_prog *out)
 	if (!ctx)
 		return fail(EINVAL, "defaultAction: this kernel does not know %s",
 			    name_of(spec_seccomp_actions, s->default_action));
-	/* Older libraries have no binary tree; the program is rewritten anyway. */
-	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	/* Older libraries know no layouts. */
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, layout);
 	TRY(add_archs(ctx, s));
 	TRY(add_calls(ctx, s, fallback));
-	TRY(export_program(ctx, out));
+	return export_program(ctx, out);
+}
+
+int seccomp_compile_plain(const struct spec_seccomp *s, unsigned layout, struct seccomp_prog *out)
+{
+	int r;
+
+	memset(out, 0, sizeof *out);
+	r = compile(s, layout, out);
+	if (r < 0)
+		seccomp_free(out);
+	return r;
+}
+
+static int build(const struct spec_seccomp *s, struct seccomp_prog *out)
+{
+	TRY(compile(s, LAYOUT, out));
 	rewrite(s, out);
 	if (out->len > BPF_MAXINSNS)
 		return fail(E2BIG, "the filter has %zu instructions, and the kernel takes %d", out->len,

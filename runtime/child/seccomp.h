@@ -26,6 +26,9 @@ struct seccomp_prog {
 /* cache_dirfd -1: no cache. A cache that cannot be used costs time, never an error. `s` was checked. */
 int seccomp_compile(const struct spec_seccomp *s, int cache_dirfd, struct seccomp_prog *out);
 
+/* The program as libseccomp emits it (layout 1: a chain, 2: a binary tree); for tests and measurements. */
+int seccomp_compile_plain(const struct spec_seccomp *s, unsigned layout, struct seccomp_prog *out);
+
 /* Mode 0600, atomic. Restoring: -ENOENT is expected (the container has no filter). */
 int seccomp_save(const struct seccomp_prog *p, int dirfd, const char *name);
 int seccomp_restore(int dirfd, const char *name, struct seccomp_prog *out);

@@ -1,0 +1,8 @@
+/* The command tables, one file each; cli/cmds.c lists them in the order of the help. */
+#pragma once
+#include "cli/opt.h"
+
+extern const struct cmd life_cmds[];	/* cmd_life.c: create start run kill delete ... of both kinds */
+extern const struct cmd look_cmds[];	/* cmd_look.c: state list ps spec features */
+extern const struct cmd exec_cmds[];	/* cmd_exec.c: exec */
+extern const struct cmd host_cmds[];	/* cmds.c */

@@ -1,0 +1,75 @@
+#include "cli/cmd.h"
+#include "base/scope.h"
+#include "runtime/container/container.h"
+
+struct exec_args {
+	const char *console_socket, *pid_file, *cwd, *user, *process, *label, *apparmor, *cgroup;
+	bool tty, detach, no_new_privs, ignore_paused;
+	struct strv env, caps;
+	struct u32v groups;
+	struct opt_i64 preserve_fds;
+};
+
+static int add_group(void *at, const char *value, struct arena *a)
+{
+	struct u32v *g = at;
+	uint64_t id;
+	uint32_t *v = arena_alloc(a, g->n + 1, sizeof *v);
+
+	if (!v)
+		return fail(ENOMEM, "out of memory");
+	if (str_u64(value, UINT32_MAX - 1, &id) < 0)
+		return fail(EINVAL, "\"%s\" is not a group id", value);
+	for (size_t i = 0; i < g->n; i++)
+		v[i] = g->v[i];
+	v[g->n] = (uint32_t)id;
+	*g = (struct u32v){ v, g->n + 1 };
+	return 0;
+}
+
+static const struct opt exec_opts[] = {
+	OSTR(struct exec_args, 0, "console-socket", "PATH", console_socket, "UNIX socket that receives the terminal's master"),
+	OSTR(struct exec_args, 0, "cwd", "DIR", cwd, "working directory in the container"),
+	OSTRV(struct exec_args, 'e', "env", "NAME=VALUE", env, "add to the environment"),
+	OFLAG(struct exec_args, 't', "tty", tty, "allocate a terminal"),
+	OSTR(struct exec_args, 'u', "user", "UID[:GID]", user, "run as this user"),
+	OFN(struct exec_args, 'g', "additional-gids", "GID", groups, add_group, "add a group"),
+	OSTR(struct exec_args, 'p', "process", "FILE", process, "take the whole process section from a file"),
+	OFLAG(struct exec_args, 'd', "detach", detach, "do not wait for the process"),
+	OSTR(struct exec_args, 0, "pid-file", "FILE", pid_file, "write the pid of the process there"),
+	OSTR(struct exec_args, 0, "process-label", "LABEL", label, "SELinux label of the process"),
+	OSTR(struct exec_args, 0, "apparmor", "PROFILE", apparmor, "AppArmor profile of the process"),
+	OFLAG(struct exec_args, 0, "no-new-privs", no_new_privs, "set no_new_privs"),
+	OSTRV(struct exec_args, 'c', "cap", "CAP_NAME", caps, "add a capability"),
+	OINT(struct exec_args, 0, "preserve-fds", "N", preserve_fds, 0, 1000, "pass N more descriptors, from 3 on"),
+	OFLAG(struct exec_args, 0, "ignore-paused", ignore_paused, "also in a paused container"),
+	OSTR(struct exec_args, 0, "cgroup", "PATH", cgroup, "a group below the container's to start in"),
+	{ 0 }
+};
+
+static int exec_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct exec_args *a = args;
+	auto_container struct container c = CONTAINER_INIT;
+	struct exec_req r = {
+		.root = g->root, .id = argv[0], .process_file = a->process,
+		.args = { (const char **)argv + 1, (size_t)argc - 1 },
+		.env = a->env, .caps = a->caps, .groups = a->groups, .cwd = a->cwd, .user = a->user,
+		.console_socket = a->console_socket, .pid_file = a->pid_file, .selinux_label = a->label,
+		.apparmor = a->apparmor, .cgroup = a->cgroup, .tty = a->tty, .no_new_privs = a->no_new_privs,
+		.ignore_paused = a->ignore_paused, .preserve_fds = (int)a->preserve_fds.v,
+		.keep_tty = !a->detach && !a->console_socket,
+	};
+
+	if (argc < 2 && !a->process)
+		return fail_as(ERR_USAGE, "process args cannot be empty");
+	TRY(container_exec(&r, &c));
+	TRY(container_go(&c));
+	return a->detach ? 0 : supervise(&c, false);
+}
+
+const struct cmd exec_cmds[] = {
+	{ "exec", "[OPTION...] ID COMMAND [ARG...]", "run a process in a running container", 1, -1, exec_opts,
+	  sizeof(struct exec_args), exec_run, CMD_PASS | CMD_EXEC },
+	{ 0 }
+};

@@ -1,0 +1,147 @@
+#include "cli/cmd.h"
+#include "base/scope.h"
+#include "cli/out.h"
+#include "runtime/container/container.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+
+/* The life of an OCI container, with runc's words and flags. */
+
+struct create_args {
+	const char *bundle, *console_socket, *pid_file;
+	bool no_pivot, no_new_keyring, detach, no_subreaper, keep;
+	struct opt_i64 preserve_fds;
+};
+
+#define CREATE_OPTS                                                                                             \
+	OSTR(struct create_args, 'b', "bundle", "DIR", bundle, "the OCI bundle (default: the current directory)"), \
+	OSTR(struct create_args, 0, "console-socket", "PATH", console_socket,                                   \
+	     "UNIX socket that receives the terminal's master"),                                                \
+	OSTR(struct create_args, 0, "pid-file", "FILE", pid_file, "write the pid of the first process there"),  \
+	OFLAG(struct create_args, 0, "no-pivot", no_pivot, "chroot instead of pivot_root (for a ramdisk root)"), \
+	OFLAG(struct create_args, 0, "no-new-keyring", no_new_keyring, "stay in the caller's session keyring"), \
+	OINT(struct create_args, 0, "preserve-fds", "N", preserve_fds, 0, 1000, "pass N more descriptors, from 3 on")
+
+static const struct opt create_opts[] = { CREATE_OPTS, { 0 } };
+static const struct opt run_opts[] = {
+	CREATE_OPTS,
+	OFLAG(struct create_args, 'd', "detach", detach, "do not wait for the container"),
+	OFLAG(struct create_args, 0, "no-subreaper", no_subreaper, "do not adopt the container's orphans"),
+	OFLAG(struct create_args, 0, "keep", keep, "keep the container when it ended"),
+	{ 0 }
+};
+
+static struct container_req request(const struct cli *g, const struct create_args *a, const char *id)
+{
+	return (struct container_req){
+		.root = g->root, .id = id, .bundle = a->bundle ? a->bundle : ".",
+		.console_socket = a->console_socket, .pid_file = a->pid_file, .cgroup_manager = g->cgroup_manager,
+		.no_pivot = a->no_pivot, .no_new_keyring = a->no_new_keyring,
+		.preserve_fds = (int)a->preserve_fds.v,
+	};
+}
+
+static int create_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct container_req r = request(g, args, argv[0]);
+	auto_container struct container c = CONTAINER_INIT;
+
+	(void)argc;
+	return container_create(&r, false, &c);
+}
+
+static int run_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct create_args *a = args;
+	struct container_req r = request(g, a, argv[0]);
+	auto_container struct container c = CONTAINER_INIT;
+	int status;
+
+	(void)argc;
+	if (a->detach) {
+		TRY(container_create(&r, false, &c));
+		container_release(&c);
+		return container_start(g->root, argv[0]);
+	}
+	if (!a->no_subreaper)
+		(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	r.keep_tty = !a->console_socket;
+	TRY(container_create(&r, true, &c));
+	status = container_go(&c);
+	if (status >= 0)
+		status = supervise(&c, !a->no_subreaper);
+	if (a->keep && status >= 0)
+		return status;
+	struct err_saved s;
+	err_save(&s);
+	drop_fd(&c.sync);
+	container_release(&c);
+	if (container_delete(g->root, argv[0], true) < 0 && status >= 0)
+		return -EIO;
+	if (status < 0)
+		err_restore(&s);
+	return status;
+}
+
+static int start_run(struct cli *g, void *args, int argc, char **argv)
+{
+	(void)args;
+	(void)argc;
+	return container_start(g->root, argv[0]);
+}
+
+struct kill_args { bool all; };
+static const struct opt kill_opts[] = {
+	OFLAG(struct kill_args, 'a', "all", all, "send the signal to every process of the container"),
+	{ 0 }
+};
+
+static int kill_run(struct cli *g, void *args, int argc, char **argv)
+{
+	int sig = argc > 1 ? signal_number(argv[1]) : SIGTERM;
+
+	TRY(sig);
+	return container_kill(g->root, argv[0], sig, ((struct kill_args *)args)->all);
+}
+
+struct delete_args { bool force; };
+static const struct opt delete_opts[] = {
+	OFLAG(struct delete_args, 'f', "force", force, "kill what still runs; an unknown ID is no error"),
+	{ 0 }
+};
+
+static int delete_run(struct cli *g, void *args, int argc, char **argv)
+{
+	(void)argc;
+	return container_delete(g->root, argv[0], ((struct delete_args *)args)->force);
+}
+
+static int pause_run(struct cli *g, void *args, int argc, char **argv)
+{
+	(void)args;
+	(void)argc;
+	return container_pause(g->root, argv[0], true);
+}
+
+static int resume_run(struct cli *g, void *args, int argc, char **argv)
+{
+	(void)args;
+	(void)argc;
+	return container_pause(g->root, argv[0], false);
+}
+
+const struct cmd life_cmds[] = {
+	{ "create", "[OPTION...] ID", "create a container from a bundle", 1, 1, create_opts,
+	  sizeof(struct create_args), create_run, CMD_OCI },
+	{ "start", "ID", "start a created container", 1, 1, .run = start_run, .flags = CMD_OCI },
+	{ "run", "[OPTION...] ID", "create, start, wait and delete", 1, 1, run_opts,
+	  sizeof(struct create_args), run_run, CMD_OCI },
+	{ "kill", "[OPTION...] ID [SIGNAL]", "send a signal (default: SIGTERM)", 1, 2, kill_opts,
+	  sizeof(struct kill_args), kill_run, CMD_OCI },
+	{ "delete", "[OPTION...] ID", "delete a container that has stopped", 1, 1, delete_opts,
+	  sizeof(struct delete_args), delete_run, CMD_OCI },
+	{ "pause", "ID", "freeze every process", 1, 1, .run = pause_run, .flags = CMD_OCI },
+	{ "resume", "ID", "thaw a paused container", 1, 1, .run = resume_run, .flags = CMD_OCI },
+	{ 0 }
+};

@@ -1,0 +1,100 @@
+#include "runtime/child/child.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/scope.h"
+
+#include <unistd.h>
+
+struct stage { const char *name; int (*run)(struct child *c); };
+
+/* A new container: its namespaces were made by the clone. */
+static const struct stage enter_stages[] = {
+	{ "join the cgroup",           stage_cgroup },
+	{ "join the user namespace",   stage_user_namespace },
+	{ "wait for the id maps",      stage_mapped },
+	{ "join namespaces",           stage_namespaces },
+	{ "cgroup namespace",          stage_late_namespaces },
+	{ "session keyring",           stage_keyring },
+	{ "network",                   stage_network },
+	{ "host name",                 stage_hostname },
+};
+
+/* Its root. Nothing of the image is executed or trusted; every path is resolved on a descriptor. */
+static const struct stage root_stages[] = {
+	{ "isolate the mounts",        stage_isolate },
+	{ "root filesystem",           stage_root },
+	{ "mounts",                    stage_mounts },
+	{ "terminal",                  stage_terminal },
+	{ "files",                     stage_files },
+	{ "hooks of the runtime",      stage_runtime_hooks },
+	{ "hooks of the container",    stage_container_hooks },
+	{ "pivot",                     stage_pivot },
+	{ "sysctl",                    stage_sysctl },
+	{ "masked and read-only paths", stage_paths },
+	{ "finish the root",           stage_finish_root },
+};
+
+/* A process that joins a container: all namespaces in one setns, the clone into the pid namespace last (R2). */
+static const struct stage join_stages[] = {
+	{ "join the cgroup",           stage_cgroup },
+	{ "resource limits",           stage_limits },
+	{ "join the container",        stage_join },
+	{ "terminal",                  stage_terminal },
+};
+
+/* The order of what makes a process confined. Both ways go through it. */
+static const struct stage process_stages[] = {
+	{ "personality",               stage_personality },
+	{ "label",                     stage_label },
+	{ "environment",               stage_environment },
+	{ "bounding set",              stage_bounding },
+	{ "user and groups",           stage_ids },
+	{ "system-call filter",        stage_early_seccomp },
+	{ "capabilities",              stage_capabilities },
+	{ "working directory",         stage_cwd },
+	{ "executable",                stage_executable },
+	{ "no new privileges",         stage_no_new_privs },
+	{ "audit",                     stage_audit },
+};
+
+static const struct stage final_stages[] = {
+	{ "enter the pid namespace",   stage_second_process },
+	{ "session",                   stage_session },
+	{ "descriptors",               stage_descriptors },
+	{ "ready",                     stage_ready },
+	{ "wait for the start",        stage_park },
+	{ "startContainer hooks",      stage_start_hooks },
+	{ "system-call filter",        stage_seccomp },
+	{ "exec",                      stage_exec },
+};
+
+static int run(struct child *c, const struct stage *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		log_debug("child: %s", s[i].name);
+		TRY(fault_point(s[i].name));
+		TRY(s[i].run(c));
+	}
+	return 0;
+}
+
+static int all(struct child *c)
+{
+	if (c->spec) {
+		TRY(run(c, enter_stages, COUNT(enter_stages)));
+		TRY(run(c, root_stages, COUNT(root_stages)));
+		TRY(stage_limits(c));
+	} else {
+		TRY(run(c, join_stages, COUNT(join_stages)));
+	}
+	TRY(run(c, process_stages, COUNT(process_stages)));
+	return run(c, final_stages, COUNT(final_stages));
+}
+
+_Noreturn void child_main(struct child *c)
+{
+	int r = all(c);
+
+	sync_say_failed(c->sync, r);
+	_exit(1);
+}

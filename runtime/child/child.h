@@ -1,0 +1,125 @@
+/*
+ * The first process of a container, from the clone to execve(2). What it does is three
+ * tables of stages run by one loop (child.c): enter (create) or join (exec), root
+ * (create), process and final (both). Everything it needs was opened and computed by the
+ * runtime before the clone and lies in struct child, which the clone copies.
+ *
+ * Rules R1 to R11 are properties of this order; see docs/architecture.md.
+ */
+#pragma once
+#include "netns/net.h"
+#include "runtime/child/caps.h"
+#include "runtime/child/mount.h"
+#include "runtime/child/ns.h"
+#include "runtime/child/seccomp.h"
+#include "runtime/child/sync.h"
+
+/* A file that the runtime puts into the root before it is anyone's (hostname, hosts, resolv.conf of a guest). */
+struct child_file { const char *path, *text; mode_t mode; bool keep; };	/* keep: not when something is there */
+
+struct child {
+	const struct spec *spec;		/* NULL: a process that joins a container */
+	const struct spec_process *process;
+	const char *id;
+
+	/* descriptors that the runtime opened; all O_CLOEXEC */
+	int sync;				/* the child's end of the talk */
+	int proc_fd;				/* the host's procfs, O_PATH: never a path of the container's (R4) */
+	int start_fd;				/* listening start socket (create); -1: exec at SYNC_GO */
+	int bundle_fd;
+	int root_tree;				/* detached tree of the root, or -1: opened by path, or heard with SYNC_MAPPED */
+	int init_pidfd;				/* join: the container's first process */
+	struct cg_join join;
+
+	struct ns_plan ns;
+	uint64_t join_flags;			/* join: namespaces in which the init differs from us */
+	struct mnt_plan plan;
+	const struct cg *cg;
+	struct seccomp_prog seccomp;
+	struct caps_plan caps;
+	bool has_caps;				/* false: capabilities are left as they are */
+	const struct net_port *ports;
+	size_t n_ports;
+	const struct child_file *files;
+	size_t n_files;
+
+	bool wait_mapped;			/* something of the runtime's must be done first */
+	bool root_heard;			/* the root tree comes with SYNC_MAPPED */
+	bool runtime_hooks;			/* talk SYNC_ROOTED / SYNC_HOOKED */
+	bool own_userns;			/* lives in a user namespace that is not the runtime's */
+	bool no_pivot, no_new_keyring;
+	int preserve_fds;			/* 3 .. 3+n-1 reach the process */
+	const char *hook_state;			/* state for hooks inside, with %d for the pid; NULL: no such hooks */
+
+	/* the child's own, filled on the way */
+	struct mnt_ctx mnt;
+	int tty;				/* slave of the terminal, -1 */
+	pid_t host_pid;
+	const char *exe;			/* what execve gets */
+	const char *const *env;			/* what the process gets: its own, and HOME */
+	struct arena arena;
+};
+
+#define CHILD_INIT { .sync = -1, .proc_fd = -1, .start_fd = -1, .bundle_fd = -1, .root_tree = -1, .init_pidfd = -1, \
+		     .join = CG_JOIN_NONE, .mnt = MNT_CTX_INIT, .tty = -1 }
+
+/* Runs in the cloned process and never returns: execve, or SYNC_FAILED and _exit(1). */
+_Noreturn void child_main(struct child *c);
+
+/* ---- stages, by file -------------------------------------------------------------------------- */
+/* enter.c */
+int stage_cgroup(struct child *c);
+int stage_user_namespace(struct child *c);
+int stage_mapped(struct child *c);
+int stage_namespaces(struct child *c);
+int stage_late_namespaces(struct child *c);
+int stage_keyring(struct child *c);
+int stage_network(struct child *c);
+int stage_hostname(struct child *c);
+int stage_join(struct child *c);
+/* root.c */
+int stage_isolate(struct child *c);
+int stage_root(struct child *c);
+int stage_mounts(struct child *c);
+int stage_files(struct child *c);
+int stage_runtime_hooks(struct child *c);
+int stage_container_hooks(struct child *c);
+int stage_pivot(struct child *c);
+int stage_sysctl(struct child *c);
+int stage_paths(struct child *c);
+int stage_finish_root(struct child *c);
+/* terminal.c */
+int stage_terminal(struct child *c);
+int stage_session(struct child *c);
+/* process.c */
+int stage_limits(struct child *c);
+int stage_personality(struct child *c);
+int stage_label(struct child *c);
+int stage_environment(struct child *c);
+int stage_bounding(struct child *c);
+int stage_ids(struct child *c);
+int stage_early_seccomp(struct child *c);
+int stage_capabilities(struct child *c);
+int stage_cwd(struct child *c);
+int stage_executable(struct child *c);
+int stage_no_new_privs(struct child *c);
+int stage_audit(struct child *c);
+/* final.c */
+int stage_second_process(struct child *c);
+int stage_descriptors(struct child *c);
+int stage_ready(struct child *c);
+int stage_park(struct child *c);
+int stage_start_hooks(struct child *c);
+int stage_seccomp(struct child *c);
+int stage_exec(struct child *c);
+
+/* Looks for args[0] as execvp would, with the reasons engines match by text. exec.c */
+int exe_find(struct arena *a, const char *name, const char *path_env, const char **out);
+/* Explains why execve failed with `code`: the file, its interpreter, its loader or its architecture. */
+int exe_explain(const char *path, int code);
+/* The home directory of uid in the root's /etc/passwd; "/" when there is none (rule R14). */
+const char *home_of(struct arena *a, int root_fd, uid_t uid);
+/* Sets the limits of a process (0: ourselves). */
+int limits_apply(pid_t pid, const struct list *rlimits);
+/* Runs the hooks of one kind, in order; state goes to their stdin. */
+int hooks_run(const struct spec_hooks *h, enum hook_kind kind, const char *state);

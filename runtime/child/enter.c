@@ -1,0 +1,114 @@
+#include "runtime/child/child.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <linux/keyctl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int stage_cgroup(struct child *c)
+{
+	return cg_join_self(&c->join);
+}
+
+static int become_root(void)
+{
+	/* Ids are ours only now; whoever we were on the host has no business in here. */
+	if (setresgid(0, 0, 0) < 0)
+		return fail_errno("become group 0 of the user namespace");
+	if (setresuid(0, 0, 0) < 0)
+		return fail_errno("become user 0 of the user namespace");
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return fail_errno("hide from ptrace");
+	return 0;
+}
+
+/*
+ * A user namespace that exists must be joined before the other namespaces are made, so
+ * that it owns them: a second process is made inside, and is the container's first.
+ */
+int stage_user_namespace(struct child *c)
+{
+	const struct ns_join *user = ns_joined(&c->ns, CLONE_NEWUSER), *pid = ns_joined(&c->ns, CLONE_NEWPID);
+	pid_t child;
+
+	if (!user)
+		return 0;
+	if (setns(user->fd, CLONE_NEWUSER) < 0)
+		return fail_errno("join the user namespace");
+	if (pid && setns(pid->fd, CLONE_NEWPID) < 0)
+		return fail_errno("join the pid namespace");
+	child = sys_clone(c->ns.clone_flags | CLONE_PARENT, SIGCHLD, -1, NULL);
+	if (child < 0)
+		return fail_errno("clone into the user namespace");
+	if (child > 0) {
+		int r = sync_say_pid(c->sync, child);
+
+		_exit(r < 0);
+	}
+	c->wait_mapped = true;
+	return 0;
+}
+
+int stage_mapped(struct child *c)
+{
+	int tree = -1;
+
+	if (c->wait_mapped)
+		TRY(sync_hear(c->sync, SYNC_MAPPED, &tree));
+	if (tree >= 0)
+		c->root_tree = tree;
+	return c->own_userns ? become_root() : 0;
+}
+
+int stage_namespaces(struct child *c)
+{
+	return ns_join_rest(&c->ns);
+}
+
+int stage_late_namespaces(struct child *c)
+{
+	/* Its root is the group that we are in, so it is made after joining. */
+	if (c->ns.new_cgroup && unshare(CLONE_NEWCGROUP) < 0)
+		return fail_errno("make a cgroup namespace");
+	return 0;
+}
+
+int stage_keyring(struct child *c)
+{
+	if (c->no_new_keyring)
+		return 0;
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, c->id, 0, 0, 0) < 0 && errno != ENOSYS)
+		return fail_errno("make a session keyring");
+	return 0;
+}
+
+int stage_network(struct child *c)
+{
+	if (!(c->ns.clone_flags & CLONE_NEWNET))
+		return 0;
+	return net_finish_inside(c->ports, c->n_ports);
+}
+
+int stage_hostname(struct child *c)
+{
+	const char *h = c->spec->hostname, *d = c->spec->domainname;
+
+	if (h && *h && sethostname(h, strlen(h)) < 0)
+		return fail_errno("set the host name");
+	if (d && *d && setdomainname(d, strlen(d)) < 0)
+		return fail_errno("set the domain name");
+	return 0;
+}
+
+int stage_join(struct child *c)
+{
+	if (c->join_flags && setns(c->init_pidfd, (int)c->join_flags) < 0)
+		return fail_errno("join the namespaces of the container");
+	return c->own_userns ? become_root() : 0;
+}

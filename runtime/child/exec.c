@@ -1,0 +1,143 @@
+#include "runtime/child/child.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "base/scope.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Engines sort errors by these words; they are runc's. */
+static int refuse(int code, const char *name, const char *what)
+{
+	return fail(code, "exec: \"%s\": %s", name, what);
+}
+
+static int check(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+static int find_in_path(struct arena *a, const char *name, const char *path_env, const char **out)
+{
+	bool denied = false;
+
+	for (const char *p = path_env; p; p = *p ? p + 1 : NULL) {
+		size_t n = strcspn(p, ":");
+		const char *full = arena_printf(a, "%.*s%s%s", (int)n, p, n ? "/" : "./", name);
+		int r;
+
+		if (!full)
+			return fail(ENOMEM, "out of memory");
+		r = check(full);
+		if (r == 0) {
+			*out = full;
+			return 0;
+		}
+		denied |= r == -EACCES;
+		p += n;
+		if (!*p)
+			break;
+	}
+	return denied ? refuse(EACCES, name, "permission denied")
+		      : refuse(ENOENT, name, "executable file not found in $PATH");
+}
+
+int exe_find(struct arena *a, const char *name, const char *path_env, const char **out)
+{
+	int r;
+
+	if (!strchr(name, '/'))
+		return find_in_path(a, name, path_env ? path_env : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
+							      "/sbin:/bin", out);
+	*out = name;
+	r = check(name);
+	if (r == 0)
+		return 0;
+	if (r == -ENOENT || r == -ENOTDIR)
+		return fail(-r, "exec: \"%s\": stat %s: %s", name, name,
+			    r == -ENOENT ? "no such file or directory" : "not a directory");
+	return refuse(EACCES, name, r == -EISDIR ? "is a directory: permission denied" : "permission denied");
+}
+
+static int explain_script(const char *path, const char *head)
+{
+	char interpreter[256];
+
+	if (sscanf(head, "#! %255[^ \t\n]", interpreter) != 1)
+		return fail(ENOEXEC, "exec: \"%s\": its first line names no interpreter", path);
+	return fail(ENOENT, "exec: \"%s\": its interpreter %s: no such file or directory", path, interpreter);
+}
+
+/* The program interpreter (loader) of an ELF file, or "". */
+static void elf_loader(int fd, char *out, size_t size)
+{
+	Elf64_Ehdr e;
+	Elf64_Phdr p;
+
+	*out = '\0';
+	if (pread(fd, &e, sizeof e, 0) != sizeof e || e.e_ident[EI_CLASS] != ELFCLASS64)
+		return;
+	for (int i = 0; i < e.e_phnum && i < 64; i++) {
+		if (pread(fd, &p, sizeof p, (off_t)(e.e_phoff + (uint64_t)i * sizeof p)) != sizeof p)
+			return;
+		if (p.p_type == PT_INTERP && p.p_filesz < size) {
+			ssize_t n = pread(fd, out, p.p_filesz, (off_t)p.p_offset);
+
+			out[n > 0 ? n : 0] = '\0';
+			return;
+		}
+	}
+}
+
+int exe_explain(const char *path, int code)
+{
+	char head[256] = { 0 }, loader[256];
+	auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof head - 1, 0);
+
+	if (n > 2 && head[0] == '#' && head[1] == '!' && code == ENOENT)
+		return explain_script(path, head);
+	if (n > (ssize_t)sizeof(Elf64_Ehdr) && memcmp(head, ELFMAG, SELFMAG) == 0 && code == ENOENT) {
+		elf_loader(fd, loader, sizeof loader);
+		if (*loader)
+			return fail(ENOENT, "exec: \"%s\": its ELF loader %s: no such file or directory", path, loader);
+	}
+	if (code == ENOEXEC && n > SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
+		return fail(ENOEXEC, "exec: \"%s\": exec format error: made for another architecture", path);
+	errno = code;
+	if (code == ENOEXEC)
+		return fail(ENOEXEC, "exec: \"%s\": exec format error: neither a program nor a script", path);
+	if (code == EACCES)
+		return fail(EACCES, "exec: \"%s\": permission denied", path);
+	return fail_errno("exec: \"%s\"", path);
+}
+
+const char *home_of(struct arena *a, int root_fd, uid_t uid)
+{
+	auto_free char *text = NULL;
+	char *save = NULL;
+
+	if (path_read(root_fd, "/etc/passwd", 1 << 20, &text, NULL) < 0)
+		return uid == 0 ? "/root" : "/";
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *field[7], *p = line;
+		uint64_t id;
+		int n = 0;
+
+		while (n < 7 && p)
+			field[n++] = strsep(&p, ":");
+		if (n == 7 && str_u64(field[2], UINT32_MAX, &id) == 0 && id == uid && *field[5])
+			return arena_strdup(a, field[5]);
+	}
+	return "/";
+}

@@ -1,0 +1,49 @@
+#include "runtime/child/child.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/scope.h"
+
+#include <string.h>
+
+static int run_one(const struct spec_hook *h, const char *state)
+{
+	static const char *const nothing[] = { NULL };
+	const char *const self[] = { h->path, NULL };
+	auto_buf struct buf err = { 0 };
+	struct proc_req req = {
+		.path = h->path,
+		.argv = h->args.n > 0 ? h->args.v : self,
+		/* The specification: the hook's environment is what it says, nothing of ours. */
+		.env = h->env.v ? h->env.v : nothing,
+		.in = state, .in_n = strlen(state),
+		.err = &err,
+		.timeout_ms = h->timeout.set ? (int)h->timeout.v * 1000 : 0,
+	};
+	int status;
+
+	TRY(proc_run(&req, &status));
+	if (status == 0)
+		return 0;
+	return fail(EIO, "%s: exit status %d%s%.*s", h->path, status, err.n ? ": " : "",
+		    (int)strcspn(buf_text(&err), "\n"), buf_text(&err));
+}
+
+int hooks_run(const struct spec_hooks *hooks, enum hook_kind kind, const char *state)
+{
+	/* After these two the container is already what it is: a failure is told, and the rest runs. */
+	bool must = kind != HOOK_POSTSTART && kind != HOOK_POSTSTOP;
+	size_t i = 0;
+
+	if (!hooks)
+		return 0;
+	LIST_EACH(struct spec_hook, h, hooks->of[kind]) {
+		int r = state ? run_one(h, state) : fail(ENOMEM, "out of memory");
+
+		if (r < 0 && must)
+			return fail_in(r, "error running %s hook #%zu", hook_names[kind], i);
+		if (r < 0)
+			log_warn("error running %s hook #%zu: %s", hook_names[kind], i, err_text());
+		i++;
+	}
+	return 0;
+}

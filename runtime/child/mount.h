@@ -1,0 +1,98 @@
+/*
+ * A root filesystem as a list of operations: planned as data (mount_plan.c, testable
+ * without root), executed by one engine (mount_engine.c) on descriptors only. See
+ * open_tree(2), fsopen(2), mount_setattr(2), move_mount(2), and rules R4 to R6.
+ *
+ * Order: mnt_plan_spec  [mnt_open_sources in the runtime, for a new user namespace]
+ *        in the child: mnt_attach_root  mnt_execute(before pivot)  mnt_pivot  mnt_execute(after)
+ */
+#pragma once
+#include "runtime/spec/spec.h"
+#include <sys/mount.h>
+
+enum mnt_verb {
+	MNT_FS,		/* a new file system of `type` with `data` */
+	MNT_BIND,	/* a clone of `src` (MNT_REC: with all below) */
+	MNT_CGROUP,	/* the container's groups, one directory a hierarchy */
+	MNT_REMOUNT,	/* change attributes or options of what is mounted at dst */
+	MNT_NODE,	/* a device node or fifo; bound from the host's when nodes cannot be made */
+	MNT_LINK,	/* dst -> src */
+	MNT_RO,		/* dst bound over itself, read-only */
+	MNT_MASK,	/* dst covered: a file by the null device, a directory by an empty tmpfs */
+	MNT_VERBS
+};
+
+enum mnt_flag {
+	MNT_OPTIONAL = 1,	/* skip when dst is not there, or the kernel has no such file system */
+	MNT_REC = 2,
+	MNT_NOFOLLOW_SRC = 4,	/* do not follow a link at the end of src */
+	MNT_DELEGATED = 8,	/* MNT_CGROUP: name=systemd and unified stay writable */
+	MNT_BIND_NODES = 16,	/* MNT_NODE: bind, we may not mknod */
+	MNT_REMOUNT_BIND = 32,	/* MNT_REMOUNT: attributes of the mount only */
+	MNT_KEEP = 64,		/* MNT_LINK, MNT_NODE: what is already there stays */
+	MNT_ENOENT_SRC = 128,	/* MNT_BIND: skip when src is not there */
+};
+
+struct mnt_op {
+	enum mnt_verb verb;
+	unsigned flags;
+	const char *src, *dst, *type, *data;
+	uint64_t attr_set, attr_clr;	/* MOUNT_ATTR_*, of the mount itself */
+	uint64_t rec_set, rec_clr;	/* the same for all below too (rro, rnosuid, ...) */
+	uint64_t propagation;		/* MS_PRIVATE, ... | MS_REC; 0: leave as it is */
+	mode_t mode;			/* MNT_NODE: with its type */
+	unsigned major, minor;
+	uid_t uid;
+	gid_t gid;
+	int src_fd;			/* MNT_BIND: a detached tree that the runtime opened; -1 */
+};
+
+struct mnt_plan {
+	struct mnt_op *op;
+	size_t n, size;
+	size_t pivot_at;		/* ops from here on run after the pivot */
+	struct arena arena;
+};
+
+enum mnt_plan_flag {
+	MNT_PLAN_USERNS = 1,		/* the child lives in a user namespace that is not the host's */
+	MNT_PLAN_DELEGATE = 2,		/* the guest's init manages its own cgroups */
+};
+
+int mnt_plan_spec(const struct spec *s, unsigned flags, struct mnt_plan *out);
+void mnt_plan_free(struct mnt_plan *p);		/* closes what mnt_open_sources opened */
+void mnt_plan_print(struct buf *out, const struct mnt_plan *p);	/* golden form: one line an op */
+
+/* What options of one mount say. data: what goes to the file system, comma-separated, in `a`. -EINVAL names it. */
+struct mnt_options { unsigned flags; bool bind, remount; uint64_t attr_set, attr_clr, rec_set, rec_clr, propagation;
+		     const char *data; };
+int mnt_parse_options(struct arena *a, const struct strv *words, struct mnt_options *out);
+void mnt_list_options(void (*each)(void *ctx, const char *name), void *ctx);	/* for `features` */
+
+/* Opens the trees of all MNT_BIND rows with the rights of the runtime; relative sources are below bundle_fd. */
+int mnt_open_sources(struct mnt_plan *p, int bundle_fd);
+
+struct mnt_ctx {
+	int root_fd;			/* the root mount, attached */
+	int bundle_fd;
+	const struct cg *cg;
+	const char *mount_label;
+	int proc_fd;			/* out: our own /proc mount, -1 when the plan has none */
+	int null_fd, mask_fd;		/* private to the engine */
+};
+#define MNT_CTX_INIT { .root_fd = -1, .bundle_fd = -1, .proc_fd = -1, .null_fd = -1, .mask_fd = -1 }
+
+/* Runs op[from, to). Errors name the destination. */
+int mnt_execute(struct mnt_ctx *c, const struct mnt_plan *p, size_t from, size_t to);
+/* Makes the namespace's copy of the host's tree private (or slave), so that nothing we do is seen outside. */
+int mnt_isolate(const char *rootfs_propagation);
+/* Attaches a detached root tree over "/" of this namespace, without making it anyone's root yet. */
+int mnt_attach_root(int tree_fd);
+/* The attached root becomes "/", the host's tree is gone. no_pivot: chroot (the tree stays mounted below). */
+int mnt_pivot(int root_fd, bool no_pivot);
+/* rootfsPropagation of the finished root; MOUNT_ATTR_RDONLY when readonly. */
+int mnt_finish_root(int root_fd, const char *propagation, bool readonly);
+/* The verb of MNT_CGROUP, a file of its own. */
+int mnt_cgroup(struct mnt_ctx *c, const struct mnt_op *op);
+/* Opens dst for mounting on it, created where missing; refuses what rules R4 and R5 refuse. */
+int mnt_open_target(int root_fd, const char *dst, const char *fstype, bool dir);

@@ -1,0 +1,268 @@
+#include "runtime/child/mount.h"
+#include "base/scope.h"
+#include "selinux/lsm.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+static struct mnt_op *add(struct mnt_plan *p, struct mnt_op op)
+{
+	if (p->n == p->size) {
+		size_t size = p->size ? p->size * 2 : 64;
+		struct mnt_op *grown = reallocarray(p->op, size, sizeof *grown);
+
+		if (!grown)
+			return NULL;
+		p->op = grown;
+		p->size = size;
+	}
+	op.src_fd = -1;
+	p->op[p->n] = op;
+	return &p->op[p->n++];
+}
+
+static int added(const struct mnt_op *op)
+{
+	return op ? 0 : fail(ENOMEM, "plan the mounts: out of memory");
+}
+
+/* Where a mount below /proc is harmless: single files that lxcfs and engines cover (rule R4). */
+static const char *const proc_files[] = {
+	"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime",
+	"/proc/loadavg", "/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid",
+	"/proc/sys/crypto/fips_enabled", "/proc/pressure/cpu", "/proc/pressure/io", "/proc/pressure/memory",
+};
+
+static int check_proc(const char *dst, const char *type)
+{
+	char clean[4096];
+	size_t n = 0;
+
+	/* Slashes folded, so that "//proc/./sys" is seen for what it is; links are the engine's to judge. */
+	for (const char *p = dst; *p && n < sizeof clean - 2;) {
+		size_t len;
+
+		p += strspn(p, "/");
+		len = strcspn(p, "/");
+		if (len == 0)
+			break;
+		if (!(len == 1 && *p == '.')) {
+			clean[n++] = '/';
+			memcpy(clean + n, p, len);
+			n += len;
+		}
+		p += len;
+	}
+	clean[n] = '\0';
+	if (str_eq(clean, "/proc"))
+		return str_eq(type, "proc") || str_eq(type, "bind")
+			? 0 : fail(EINVAL, "only a procfs may be mounted on /proc, not %s", type);
+	if (!str_starts(clean, "/proc/"))
+		return 0;
+	for (size_t i = 0; i < COUNT(proc_files); i++)
+		if (str_eq(clean, proc_files[i]))
+			return 0;
+	return fail(EINVAL, "a mount below /proc is refused, but for a few files");
+}
+
+static int with_label(struct mnt_plan *p, const struct spec *s, struct mnt_op *op)
+{
+	static const char *const unlabelled[] = { "proc", "sysfs", "cgroup", "cgroup2", "mqueue" };
+	char option[512];
+
+	if (!s->linux_ || !s->linux_->mount_label)
+		return 0;
+	for (size_t i = 0; i < COUNT(unlabelled); i++)
+		if (str_eq(op->type, unlabelled[i]))
+			return 0;
+	TRY(lsm_mount_option(s->linux_->mount_label, option, sizeof option));
+	if (!*option)
+		return 0;
+	op->data = arena_printf(&p->arena, "%s%s%s", op->data ? op->data : "", op->data ? "," : "", option);
+	return op->data ? 0 : fail(ENOMEM, "out of memory");
+}
+
+static int plan_mount(struct mnt_plan *p, const struct spec *s, const struct spec_mount *m, unsigned flags)
+{
+	const char *type = m->type && *m->type ? m->type : "none";
+	struct mnt_options o;
+	struct mnt_op op = { .dst = m->dst, .src = m->src ? m->src : type };
+
+	TRY(mnt_parse_options(&p->arena, &m->options, &o));
+	op.flags = o.flags;
+	op.data = o.data;
+	op.attr_set = o.attr_set, op.attr_clr = o.attr_clr;
+	op.rec_set = o.rec_set, op.rec_clr = o.rec_clr;
+	op.propagation = o.propagation;
+	if (str_eq(type, "bind") || (o.bind && !o.remount)) {
+		if (!m->src || !*m->src)
+			return fail(EINVAL, "source: missing for a bind mount");
+		type = "bind";
+	}
+	TRY(check_proc(m->dst, type));
+	if (o.remount) {
+		op.verb = MNT_REMOUNT;
+		op.flags |= o.bind ? MNT_REMOUNT_BIND : 0;
+	} else if (str_eq(type, "bind")) {
+		op.verb = MNT_BIND;
+		/* Without a word on propagation a tree of the host's does not stay connected to the host. */
+		op.propagation = op.propagation ? op.propagation : MS_PRIVATE | MS_REC;
+	} else if (str_eq(type, "cgroup") || str_eq(type, "cgroup2")) {
+		op.verb = MNT_CGROUP;
+		op.flags |= flags & MNT_PLAN_DELEGATE ? MNT_DELEGATED : 0;
+	} else if (str_eq(type, "none")) {
+		return fail(EINVAL, "type: missing (or options without \"bind\")");
+	} else {
+		op.verb = MNT_FS;
+		op.type = type;
+		TRY(with_label(p, s, &op));
+	}
+	return added(add(p, op));
+}
+
+static const struct mnt_op default_devices[] = {
+	{ .dst = "/dev/null",    .mode = S_IFCHR | 0666, .major = 1, .minor = 3 },
+	{ .dst = "/dev/zero",    .mode = S_IFCHR | 0666, .major = 1, .minor = 5 },
+	{ .dst = "/dev/full",    .mode = S_IFCHR | 0666, .major = 1, .minor = 7 },
+	{ .dst = "/dev/random",  .mode = S_IFCHR | 0666, .major = 1, .minor = 8 },
+	{ .dst = "/dev/urandom", .mode = S_IFCHR | 0666, .major = 1, .minor = 9 },
+	{ .dst = "/dev/tty",     .mode = S_IFCHR | 0666, .major = 5, .minor = 0 },
+};
+
+static const struct mnt_op default_links[] = {
+	{ .verb = MNT_LINK, .flags = MNT_KEEP, .src = "/proc/self/fd",   .dst = "/dev/fd" },
+	{ .verb = MNT_LINK, .flags = MNT_KEEP, .src = "/proc/self/fd/0", .dst = "/dev/stdin" },
+	{ .verb = MNT_LINK, .flags = MNT_KEEP, .src = "/proc/self/fd/1", .dst = "/dev/stdout" },
+	{ .verb = MNT_LINK, .flags = MNT_KEEP, .src = "/proc/self/fd/2", .dst = "/dev/stderr" },
+	{ .verb = MNT_LINK, .flags = MNT_KEEP, .src = "/proc/kcore",     .dst = "/dev/core" },
+	{ .verb = MNT_LINK, .src = "pts/ptmx",                           .dst = "/dev/ptmx" },
+};
+
+static bool configured(const struct spec *s, const char *path)
+{
+	if (s->linux_)
+		LIST_EACH(struct spec_device, d, s->linux_->devices)
+			if (str_eq(d->path, path))
+				return true;
+	return false;
+}
+
+static int plan_node(struct mnt_plan *p, struct mnt_op op, unsigned flags)
+{
+	op.verb = MNT_NODE;
+	op.flags |= flags & MNT_PLAN_USERNS ? MNT_BIND_NODES : 0;
+	op.src = op.dst;
+	return added(add(p, op));
+}
+
+static bool has_own_dev(const struct spec *s)
+{
+	LIST_EACH(struct spec_mount, m, s->mounts)
+		if (str_eq(m->dst, "/dev") || str_eq(m->dst, "/dev/"))
+			return !(m->type && str_eq(m->type, "bind")) && !strv_has(&m->options, "bind") &&
+			       !strv_has(&m->options, "rbind");
+	return true;
+}
+
+static bool has_mount(const struct spec *s, const char *dst)
+{
+	LIST_EACH(struct spec_mount, m, s->mounts)
+		if (str_eq(m->dst, dst))
+			return true;
+	return false;
+}
+
+static int plan_devices(struct mnt_plan *p, const struct spec *s, unsigned flags)
+{
+	/* A /dev that is bound from the host has its devices; we would write into the host's. */
+	if (!has_own_dev(s))
+		return 0;
+	for (size_t i = 0; i < COUNT(default_devices); i++)
+		if (!configured(s, default_devices[i].dst) && !has_mount(s, default_devices[i].dst))
+			TRY(plan_node(p, default_devices[i], flags));
+	if (s->linux_)
+		LIST_EACH(struct spec_device, d, s->linux_->devices)
+			TRY(plan_node(p, (struct mnt_op){
+				.dst = d->path, .mode = (mode_t)d->type | (d->mode.set ? d->mode.v & 07777 : 0666),
+				.major = (unsigned)d->major.v, .minor = (unsigned)d->minor.v,
+				.uid = d->uid.v, .gid = d->gid.v }, flags));
+	for (size_t i = 0; i < COUNT(default_links); i++)
+		if (!has_mount(s, default_links[i].dst))
+			TRY(added(add(p, default_links[i])));
+	return 0;
+}
+
+static int plan_all(const struct spec *s, unsigned flags, struct mnt_plan *p)
+{
+	size_t i = 0;
+
+	LIST_EACH(struct spec_mount, m, s->mounts)
+		TRY_IN(plan_mount(p, s, m, flags), "mounts[%zu] (%s)", i++, m->dst);
+	TRY(plan_devices(p, s, flags));
+	p->pivot_at = p->n;
+	if (!s->linux_)
+		return 0;
+	for (i = 0; i < s->linux_->readonly.n; i++)
+		TRY(added(add(p, (struct mnt_op){ .verb = MNT_RO, .flags = MNT_OPTIONAL,
+						  .dst = s->linux_->readonly.v[i] })));
+	for (i = 0; i < s->linux_->masked.n; i++)
+		TRY(added(add(p, (struct mnt_op){ .verb = MNT_MASK, .flags = MNT_OPTIONAL,
+						  .dst = s->linux_->masked.v[i] })));
+	return 0;
+}
+
+int mnt_plan_spec(const struct spec *s, unsigned flags, struct mnt_plan *out)
+{
+	int r;
+
+	*out = (struct mnt_plan){ 0 };
+	r = plan_all(s, flags, out);
+	if (r < 0)
+		mnt_plan_free(out);
+	return r;
+}
+
+void mnt_plan_free(struct mnt_plan *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		drop_fd(&p->op[i].src_fd);
+	free(p->op);
+	arena_free(&p->arena);
+	*p = (struct mnt_plan){ 0 };
+}
+
+static void print_attr(struct buf *out, const char *name, uint64_t v)
+{
+	if (v)
+		buf_printf(out, " %s=%#jx", name, (uintmax_t)v);
+}
+
+void mnt_plan_print(struct buf *out, const struct mnt_plan *p)
+{
+	static const char *const verbs[MNT_VERBS] = { "fs", "bind", "cgroup", "remount", "node", "link", "ro", "mask" };
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct mnt_op *op = &p->op[i];
+
+		if (i == p->pivot_at)
+			buf_puts(out, "pivot\n");
+		buf_printf(out, "%s %s", verbs[op->verb], op->dst);
+		if (op->src)
+			buf_printf(out, " from %s", op->src);
+		if (op->type)
+			buf_printf(out, " type %s", op->type);
+		if (op->data)
+			buf_printf(out, " data %s", op->data);
+		if (op->verb == MNT_NODE)
+			buf_printf(out, " %o %u:%u", op->mode, op->major, op->minor);
+		print_attr(out, "set", op->attr_set);
+		print_attr(out, "clear", op->attr_clr);
+		print_attr(out, "rset", op->rec_set);
+		print_attr(out, "rclear", op->rec_clr);
+		print_attr(out, "propagation", op->propagation);
+		print_attr(out, "flags", op->flags);
+		buf_puts(out, "\n");
+	}
+}

@@ -1,0 +1,70 @@
+#include "runtime/child/mount.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <fcntl.h>
+
+static const struct { const char *word; uint64_t propagation; bool rec; } propagations[] = {
+	{ "private", MS_PRIVATE, false }, { "rprivate", MS_PRIVATE, true },
+	{ "slave", MS_SLAVE, false },     { "rslave", MS_SLAVE, true },
+	{ "shared", MS_SHARED, false },   { "rshared", MS_SHARED, true },
+	{ "unbindable", MS_UNBINDABLE, false }, { "runbindable", MS_UNBINDABLE, true },
+};
+
+static int set_propagation(int fd, const char *path, uint64_t propagation, bool rec)
+{
+	struct mount_attr a = { .propagation = propagation };
+	unsigned flags = (unsigned)(rec ? AT_RECURSIVE : 0) | (*path ? 0 : AT_EMPTY_PATH);
+
+	return mount_setattr(fd, path, flags, &a, sizeof a);
+}
+
+int mnt_isolate(const char *rootfs_propagation)
+{
+	/* A container that asks for slave or shared wants the host's later mounts to arrive below its binds. */
+	bool slave = rootfs_propagation && (str_ends(rootfs_propagation, "slave") ||
+					    str_ends(rootfs_propagation, "shared"));
+
+	if (set_propagation(AT_FDCWD, "/", slave ? MS_SLAVE : MS_PRIVATE, true) < 0)
+		return fail_errno("make the mounts of the namespace private");
+	return 0;
+}
+
+int mnt_attach_root(int tree_fd)
+{
+	if (move_mount(tree_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return fail_errno("attach the root filesystem");
+	return 0;
+}
+
+int mnt_pivot(int root_fd, bool no_pivot)
+{
+	if (fchdir(root_fd) < 0)
+		return fail_errno("enter the root filesystem");
+	if (no_pivot) {
+		if (chroot(".") < 0)
+			return fail_errno("chroot");
+	} else {
+		/* "." as put_old stacks the old root on the new one, where it can be unmounted without a name. */
+		if (sys_pivot_root(".", ".") < 0)
+			return fail_errno("pivot_root");
+		if (set_propagation(AT_FDCWD, ".", MS_PRIVATE, true) < 0)
+			return fail_errno("cut off the old root");
+		if (umount2(".", MNT_DETACH) < 0)
+			return fail_errno("unmount the old root");
+	}
+	return chdir("/") < 0 ? fail_errno("chdir /") : 0;
+}
+
+int mnt_finish_root(int root_fd, const char *propagation, bool readonly)
+{
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	if (readonly && mount_setattr(root_fd, "", AT_EMPTY_PATH, &ro, sizeof ro) < 0)
+		return fail_errno("make the root filesystem read-only");
+	for (size_t i = 0; propagation && i < COUNT(propagations); i++)
+		if (str_eq(propagations[i].word, propagation) &&
+		    set_propagation(root_fd, "", propagations[i].propagation, propagations[i].rec) < 0)
+			return fail_errno("rootfsPropagation %s", propagation);
+	return 0;
+}

@@ -1,0 +1,143 @@
+#include "runtime/child/ns.h"
+#include "base/file.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <string.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+/* The user namespace first: it gives the right to join the others. The mount namespace last: paths change. */
+static const int join_order[] = {
+	CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET, CLONE_NEWCGROUP, CLONE_NEWNS,
+};
+
+static int open_ns(const struct spec_ns *n)
+{
+	auto_close int fd = open(n->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int type;
+
+	if (fd < 0)
+		return fail_errno("open namespace %s", n->path);
+	type = ioctl(fd, NS_GET_NSTYPE);
+	if (type < 0)
+		return fail(EINVAL, "%s is not a namespace", n->path);
+	if (type != n->type)
+		return fail(EINVAL, "%s is a %s namespace, not %s", n->path,
+			    name_of(spec_ns_names, type) ? name_of(spec_ns_names, type) : "foreign",
+			    name_of(spec_ns_names, n->type));
+	return take_fd(&fd);
+}
+
+static int add_join(struct ns_plan *p, const struct spec *s, int type)
+{
+	LIST_EACH(struct spec_ns, n, s->linux_->namespaces) {
+		if (n->type != type || !n->path || !*n->path)
+			continue;
+		int fd = open_ns(n);
+
+		TRY(fd);
+		p->join[p->n++] = (struct ns_join){ type, fd };
+	}
+	return 0;
+}
+
+int ns_plan(const struct spec *s, struct ns_plan *out)
+{
+	struct ns_plan p = { 0 };
+
+	if (s->linux_) {
+		LIST_EACH(struct spec_ns, n, s->linux_->namespaces)
+			if (!n->path || !*n->path)
+				p.clone_flags |= (uint64_t)n->type;
+		for (size_t i = 0; i < COUNT(join_order); i++) {
+			int r = add_join(&p, s, join_order[i]);
+
+			if (r < 0) {
+				ns_plan_close(&p);
+				return r;
+			}
+		}
+	}
+	p.new_cgroup = p.clone_flags & CLONE_NEWCGROUP;
+	p.new_time = p.clone_flags & CLONE_NEWTIME;
+	p.clone_flags &= ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME);
+	*out = p;
+	return 0;
+}
+
+void ns_plan_close(struct ns_plan *p)
+{
+	while (p->n > 0)
+		drop_fd(&p->join[--p->n].fd);
+}
+
+const struct ns_join *ns_joined(const struct ns_plan *p, int type)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->join[i].type == type)
+			return &p->join[i];
+	return NULL;
+}
+
+static int set_offsets(const struct spec *s)
+{
+	char text[256];
+	size_t n = 0;
+
+	LIST_EACH(struct spec_time_offset, o, s->linux_->time_offsets)
+		n += (size_t)snprintf(text + n, sizeof text - n, "%s %jd %u\n", o->key, (intmax_t)o->secs.v,
+				      o->nanosecs.v);
+	if (n == 0)
+		return 0;
+	int r = file_poke(AT_FDCWD, "/proc/self/timens_offsets", text);
+	return r < 0 ? fail(-r, "linux.timeOffsets: the kernel refuses them (%s)", strerrordesc_np(-r)) : 0;
+}
+
+int ns_for_children(const struct ns_plan *p, const struct spec *s, struct ns_back *back)
+{
+	const struct ns_join *pid = ns_joined(p, CLONE_NEWPID);
+
+	*back = (struct ns_back){ -1, -1 };
+	/* With a joined user namespace the second process does this, with the rights it has there. */
+	if (pid && !ns_joined(p, CLONE_NEWUSER)) {
+		back->pid_fd = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+		if (back->pid_fd < 0 || setns(pid->fd, CLONE_NEWPID) < 0)
+			return fail_errno("join the pid namespace");
+	}
+	if (p->new_time) {
+		back->time_fd = open("/proc/self/ns/time", O_RDONLY | O_CLOEXEC);
+		if (back->time_fd < 0 || unshare(CLONE_NEWTIME) < 0)
+			return fail_errno("make a time namespace");
+		TRY(set_offsets(s));
+	}
+	return 0;
+}
+
+int ns_go_back(struct ns_back *back)
+{
+	int r = 0;
+
+	if (back->pid_fd >= 0 && setns(back->pid_fd, CLONE_NEWPID) < 0)
+		r = fail_errno("return to the own pid namespace");
+	if (back->time_fd >= 0 && setns(back->time_fd, CLONE_NEWTIME) < 0)
+		r = fail_errno("return to the own time namespace");
+	drop_fd(&back->pid_fd);
+	drop_fd(&back->time_fd);
+	return r;
+}
+
+int ns_join_rest(const struct ns_plan *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		int type = p->join[i].type;
+
+		if (type == CLONE_NEWUSER || type == CLONE_NEWPID)
+			continue;
+		if (setns(p->join[i].fd, type) < 0)
+			return fail_errno("join the %s namespace", name_of(spec_ns_names, type));
+	}
+	return 0;
+}

@@ -1,0 +1,31 @@
+/*
+ * Namespaces as a plan: what the clone makes, what is joined by descriptor, what is
+ * unshared late. Opened and checked in the runtime, before anything is made.
+ * namespaces(7), setns(2), time_namespaces(7).
+ */
+#pragma once
+#include "runtime/spec/spec.h"
+
+struct ns_join { int type, fd; };
+
+struct ns_plan {
+	uint64_t clone_flags;		/* new, made by the clone itself */
+	bool new_cgroup;		/* unshared after the cgroup is joined */
+	bool new_time;			/* unshared by the runtime before the clone, so that offsets can be set */
+	struct ns_join join[8];		/* by path, in the order in which they must be joined: user first */
+	size_t n;
+};
+
+int ns_plan(const struct spec *s, struct ns_plan *out);
+void ns_plan_close(struct ns_plan *p);
+const struct ns_join *ns_joined(const struct ns_plan *p, int type);
+
+/*
+ * In the runtime, around the clone: enters a joined pid or a new time namespace for its children
+ * only, and goes back. `back` remembers. A second process is needed when a user namespace is joined.
+ */
+struct ns_back { int pid_fd, time_fd; };
+int ns_for_children(const struct ns_plan *p, const struct spec *s, struct ns_back *back);
+int ns_go_back(struct ns_back *back);
+/* In the child: everything by descriptor but user and pid. */
+int ns_join_rest(const struct ns_plan *p);

@@ -1,0 +1,183 @@
+#include "runtime/child/child.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "selinux/lsm.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int limits_apply(pid_t pid, const struct list *rlimits)
+{
+	LIST_EACH(struct spec_rlimit, l, *rlimits) {
+		struct rlimit want = { l->soft.v, l->hard.v }, now;
+		int what = spec_rlimit_number(l->type);
+
+		if (prlimit(pid, what, &want, NULL) == 0)
+			continue;
+		if (errno != EPERM || prlimit(pid, what, NULL, &now) < 0)
+			return fail_errno("%s", l->type);
+		return fail(EPERM, "%s: cannot raise the hard limit from %ju to %ju: CAP_SYS_RESOURCE is missing",
+			    l->type, (uintmax_t)now.rlim_max, (uintmax_t)want.rlim_max);
+	}
+	return 0;
+}
+
+int stage_limits(struct child *c)
+{
+	/* Inside a user namespace the hard limits cannot be raised: the runtime sets them from outside. */
+	return c->own_userns && c->spec ? 0 : limits_apply(0, &c->process->rlimits);
+}
+
+int stage_personality(struct child *c)
+{
+	const struct spec_personality *p = c->spec && c->spec->linux_ ? c->spec->linux_->personality : NULL;
+	unsigned long domain;
+
+	if (!p)
+		return 0;
+	if (str_eq(p->domain, "LINUX"))
+		domain = PER_LINUX;
+	else if (str_eq(p->domain, "LINUX32"))
+		domain = PER_LINUX32;
+	else
+		return fail(EINVAL, "linux.personality.domain: unknown value \"%s\"", p->domain);
+	if (p->flags.n > 0)
+		return fail(EINVAL, "linux.personality.flags: unknown value \"%s\"", p->flags.v[0]);
+	return personality(domain) < 0 ? fail_errno("personality %s", p->domain) : 0;
+}
+
+int stage_label(struct child *c)
+{
+	const struct spec_process *p = c->process;
+
+	if ((!p->selinux_label || !*p->selinux_label) && (!p->apparmor || !*p->apparmor))
+		return 0;
+	return lsm_prepare_exec(c->proc_fd, p->selinux_label, p->apparmor);
+}
+
+int stage_environment(struct child *c)
+{
+	const struct strv *env = &c->process->env;
+	const char **out;
+
+	if (spec_env(env, "HOME")) {
+		c->env = env->v;
+		return 0;
+	}
+	out = arena_alloc(&c->arena, env->n + 2, sizeof *out);
+	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (!out || root < 0)
+		return fail(ENOMEM, "prepare the environment: out of memory");
+	memcpy(out, env->v, env->n * sizeof *out);
+	out[env->n] = arena_printf(&c->arena, "HOME=%s", home_of(&c->arena, root, c->process->user.uid.v));
+	c->env = out;
+	return 0;
+}
+
+int stage_bounding(struct child *c)
+{
+	return c->has_caps ? caps_drop_bounding(&c->caps.sets) : 0;
+}
+
+static int set_groups(const struct child *c)
+{
+	const struct u32v *g = &c->process->user.groups;
+
+	if (setgroups(g->n, g->v) == 0)
+		return 0;
+	/* A user namespace that an ordinary user mapped has setgroups denied; then there are none to drop. */
+	if (errno == EPERM && g->n == 0 && c->own_userns)
+		return 0;
+	return fail_errno("set %zu additional groups", g->n);
+}
+
+int stage_ids(struct child *c)
+{
+	const struct spec_user *u = &c->process->user;
+
+	umask(u->umask.set ? u->umask.v : 0022);
+	if (prctl(PR_SET_KEEPCAPS, 1) < 0)
+		return fail_errno("keep the capabilities");
+	TRY(set_groups(c));
+	if (setresgid(u->gid.v, u->gid.v, u->gid.v) < 0)
+		return fail_errno("become group %u", u->gid.v);
+	if (setresuid(u->uid.v, u->uid.v, u->uid.v) < 0)
+		return fail_errno("become user %u", u->uid.v);
+	return prctl(PR_SET_DUMPABLE, 0) < 0 ? fail_errno("hide from ptrace") : 0;
+}
+
+/* Without no_new_privs the filter needs CAP_SYS_ADMIN, which is about to go. */
+int stage_early_seccomp(struct child *c)
+{
+	if (c->process->no_new_privs || !c->seccomp.insns)
+		return 0;
+	/* The effective set was cleared by the change of user; it is raised for this one call. */
+	if (c->process->user.uid.v != 0) {
+		struct cap_sets all = c->caps.sets;
+
+		all.permitted |= UINT64_C(1) << 21;
+		all.effective |= UINT64_C(1) << 21;
+		all.ambient = 0;
+		TRY(caps_apply(&all));
+	}
+	return seccomp_attach(&c->seccomp, NULL);
+}
+
+int stage_capabilities(struct child *c)
+{
+	if (c->has_caps)
+		TRY(caps_apply(&c->caps.sets));
+	return prctl(PR_SET_KEEPCAPS, 0) < 0 ? fail_errno("drop keepcaps") : 0;
+}
+
+int stage_cwd(struct child *c)
+{
+	char now[4096];
+
+	if (chdir(c->process->cwd) < 0)
+		return fail_errno("chdir to cwd (\"%s\") set in config.json failed", c->process->cwd);
+	/* "(unreachable)": a directory outside the root, by a leaked descriptor (CVE-2024-21626). */
+	if (syscall(SYS_getcwd, now, sizeof now) < 0 || now[0] != '/')
+		return fail(EPERM, "working directory \"%s\" is outside the container", c->process->cwd);
+	return 0;
+}
+
+int stage_executable(struct child *c)
+{
+	return exe_find(&c->arena, c->process->args.v[0], spec_env(&c->process->env, "PATH"), &c->exe);
+}
+
+int stage_no_new_privs(struct child *c)
+{
+	if (c->process->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return fail_errno("set no_new_privs");
+	return 0;
+}
+
+/* What we think we did, read back from the kernel before anything of the container's runs (rule R11). */
+int stage_audit(struct child *c)
+{
+	char self[24], path[40], status[4096];
+	ssize_t n = readlinkat(c->proc_fd, "self", self, sizeof self - 1);
+
+	if (!c->has_caps)
+		return 0;
+	if (n <= 0)
+		return fail_errno("audit: own pid");
+	self[n] = '\0';
+	snprintf(path, sizeof path, "%s/status", self);
+	n = file_peek(c->proc_fd, path, status, sizeof status);
+	if (n < 0)
+		return fail((int)-n, "audit: read /proc/%s: %s", path, strerrordesc_np((int)-n));
+	return caps_verify(&c->caps, status);
+}

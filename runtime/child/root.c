@@ -1,0 +1,166 @@
+#include "runtime/child/child.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+static bool own_mounts(const struct child *c)
+{
+	return c->ns.clone_flags & CLONE_NEWNS;
+}
+
+int stage_isolate(struct child *c)
+{
+	return own_mounts(c) ? mnt_isolate(c->spec->linux_->rootfs_propagation) : 0;
+}
+
+/* The bundle's root, cloned: what the container mounts in it stays in it. */
+static int clone_root(struct child *c)
+{
+	struct stat st;
+	auto_close int tree = open_tree(c->bundle_fd, c->spec->root_path,
+					OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	struct mount_attr a = { .propagation = MS_PRIVATE };
+
+	if (tree < 0)
+		return fail_errno("root filesystem %s", c->spec->root_path);
+	if (fstat(tree, &st) < 0 || !S_ISDIR(st.st_mode))
+		return fail(ENOTDIR, "root filesystem %s: not a directory", c->spec->root_path);
+	if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &a, sizeof a) < 0)
+		return fail_errno("make the root filesystem private");
+	return take_fd(&tree);
+}
+
+int stage_root(struct child *c)
+{
+	umask(0);
+	if (!own_mounts(c)) {
+		/* A joined mount namespace brings its own root; there is nothing to build. */
+		c->mnt.root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		return c->mnt.root_fd < 0 ? fail_errno("open /") : 0;
+	}
+	if (c->root_tree < 0)
+		c->root_tree = clone_root(c);
+	TRY(c->root_tree);
+	TRY(mnt_attach_root(c->root_tree));
+	c->mnt.root_fd = take_fd(&c->root_tree);
+	return 0;
+}
+
+static int make_cwd(struct child *c)
+{
+	auto_close int fd = path_ensure(c->mnt.root_fd, c->process->cwd, PATH_DIR, NULL);
+
+	TRY_IN(fd, "working directory %s", c->process->cwd);
+	return 0;
+}
+
+int stage_mounts(struct child *c)
+{
+	c->mnt.bundle_fd = c->bundle_fd;
+	c->mnt.cg = c->cg;
+	c->mnt.mount_label = c->spec->linux_ ? c->spec->linux_->mount_label : NULL;
+	if (!own_mounts(c))
+		return 0;
+	TRY(mnt_execute(&c->mnt, &c->plan, 0, c->plan.pivot_at));
+	return c->process ? make_cwd(c) : 0;
+}
+
+int stage_files(struct child *c)
+{
+	for (size_t i = 0; own_mounts(c) && i < c->n_files; i++) {
+		const struct child_file *f = &c->files[i];
+		const char *name;
+		struct stat st;
+
+		auto_close int dir = path_parent(c->mnt.root_fd, f->path, &name);
+		TRY(dir);
+		if (f->keep && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			continue;
+		TRY(path_write(c->mnt.root_fd, f->path, f->text, strlen(f->text), f->mode));
+	}
+	return 0;
+}
+
+int stage_runtime_hooks(struct child *c)
+{
+	if (!c->runtime_hooks)
+		return 0;
+	TRY(sync_say(c->sync, SYNC_ROOTED));
+	return sync_hear(c->sync, SYNC_HOOKED, NULL);
+}
+
+static int own_pid(const struct child *c)
+{
+	char text[16];
+	ssize_t n = readlinkat(c->proc_fd, "self", text, sizeof text - 1);
+	int pid;
+
+	text[n > 0 ? n : 0] = '\0';
+	return sscanf(text, "%d", &pid) == 1 ? pid : fail(EIO, "own pid on the host is unknown");
+}
+
+/* The state that a hook inside the container reads; its pid is the host's. */
+static const char *hook_state(struct child *c)
+{
+	return arena_printf(&c->arena, c->hook_state, (int)c->host_pid);
+}
+
+int stage_container_hooks(struct child *c)
+{
+	c->host_pid = own_pid(c);
+	TRY(c->host_pid);
+	if (!c->spec->hooks)
+		return 0;
+	return hooks_run(c->spec->hooks, HOOK_CREATE_CONTAINER, hook_state(c));
+}
+
+int stage_pivot(struct child *c)
+{
+	return own_mounts(c) ? mnt_pivot(c->mnt.root_fd, c->no_pivot) : 0;
+}
+
+int stage_sysctl(struct child *c)
+{
+	const struct map *m = c->spec->linux_ ? &c->spec->linux_->sysctl : NULL;
+
+	for (size_t i = 0; m && i < m->n; i++) {
+		char path[256];
+		struct statfs fs;
+
+		snprintf(path, sizeof path, "sys/%s", m->v[i].key);
+		/* As sysctl(8): dots separate, unless the key itself is written with slashes. */
+		if (!strchr(m->v[i].key, '/'))
+			for (char *p = path; *p; p++)
+				*p = *p == '.' ? '/' : *p;
+		auto_close int fd = path_open_strict(c->proc_fd, path, O_WRONLY);
+		if (fd < 0)
+			return fail_in(fd, "sysctl %s", m->v[i].key);
+		if (fstatfs(fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+			return fail(EPERM, "sysctl %s: not on a procfs", m->v[i].key);
+		if (write(fd, m->v[i].value, strlen(m->v[i].value)) < 0)
+			return fail_errno("sysctl %s: write \"%s\"", m->v[i].key, m->v[i].value);
+	}
+	return 0;
+}
+
+int stage_paths(struct child *c)
+{
+	return own_mounts(c) ? mnt_execute(&c->mnt, &c->plan, c->plan.pivot_at, c->plan.n) : 0;
+}
+
+int stage_finish_root(struct child *c)
+{
+	if (!own_mounts(c))
+		return 0;
+	return mnt_finish_root(c->mnt.root_fd, c->spec->linux_ ? c->spec->linux_->rootfs_propagation : NULL,
+			       c->spec->root_readonly);
+}

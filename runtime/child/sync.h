@@ -1,0 +1,33 @@
+/*
+ * What the runtime and the first process of a container say to each other, over one
+ * SEQPACKET pair. One datagram is one message; a socket that closes without SYNC_FAILED
+ * means the peer died. The child exits on EOF: a killed runtime leaves no child.
+ *
+ *   runtime                            child
+ *                     <-------------   SYNC_PID       a second process took over (joined user namespace, exec)
+ *   SYNC_MAPPED       ------------->   its pid is on record, ids mapped, links moved; root tree fd where the
+ *                                      runtime assembled it
+ *                     <-------------   SYNC_ROOTED    mounts done, not yet pivoted     (only with hooks)
+ *   SYNC_HOOKED       ------------->   prestart and createRuntime hooks ran            (only with hooks)
+ *                     <-------------   SYNC_CONSOLE   carries the terminal's master    (only with a terminal)
+ *                     <-------------   SYNC_READY     everything but exec is done
+ *   SYNC_GO           ------------->   exec (run, exec); after create the word comes over the start socket
+ *                     <-------------   EOF            exec succeeded
+ *   (either side)     SYNC_FAILED      carries code, class and text, ends the talk
+ */
+#pragma once
+#include <stddef.h>
+#include <sys/types.h>
+
+enum sync_msg { SYNC_FAILED = 1, SYNC_PID, SYNC_MAPPED, SYNC_ROOTED, SYNC_HOOKED, SYNC_CONSOLE, SYNC_READY,
+		SYNC_GO, SYNC_MSGS };
+
+int sync_say(int fd, enum sync_msg m);
+int sync_say_pid(int fd, pid_t pid);
+int sync_say_fd(int fd, enum sync_msg m, int passed);
+/* Waits for exactly this message; the peer's failure becomes ours. A passed descriptor goes to *passed (may be NULL). */
+int sync_hear(int fd, enum sync_msg want, int *passed);
+/* The next message, whatever it is (never SYNC_FAILED: that is returned as the error). -ECHILD: the peer died. */
+int sync_next(int fd, pid_t *pid, int *passed);
+/* Sends the pending error as SYNC_FAILED. */
+void sync_say_failed(int fd, int r);

@@ -1,0 +1,94 @@
+#include "runtime/child/child.h"
+#include "base/path.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <linux/magic.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/*
+ * A fresh pseudo-terminal from the container's own devpts. The master is opened where we
+ * know a devpts to be, and checked; the slave comes from the master by TIOCGPTPEER and
+ * never by a name that somebody could have covered (rules R6 and R10).
+ */
+static int open_master(int root_fd)
+{
+	auto_close int fd = path_open_strict(root_fd, "dev/pts/ptmx", O_RDWR | O_NOCTTY);
+	struct statfs fs;
+	struct stat st;
+
+	TRY_IN(fd, "terminal: a devpts must be mounted on /dev/pts");
+	if (fstatfs(fd, &fs) < 0 || fstat(fd, &st) < 0)
+		return fail_errno("terminal");
+	if (fs.f_type != DEVPTS_SUPER_MAGIC || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(5, 2))
+		return fail(EPERM, "terminal: /dev/pts/ptmx is not the multiplexer of a devpts");
+	return take_fd(&fd);
+}
+
+static int open_slave(int master)
+{
+	int zero = 0, fd;
+
+	if (ioctl(master, TIOCSPTLCK, &zero) < 0)
+		return fail_errno("terminal: unlock");
+	fd = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? fail_errno("terminal: open the slave") : fd;
+}
+
+/* /dev/console is the slave, bound; only a container of our own making gets one. */
+static int bind_console(struct child *c, int slave)
+{
+	auto_close int tree = open_tree(slave, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+
+	if (tree < 0)
+		return fail_errno("terminal: clone the slave");
+	auto_close int at = mnt_open_target(c->mnt.root_fd, "/dev/console", NULL, false);
+	TRY_IN(at, "terminal: /dev/console");
+	if (move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return fail_errno("terminal: bind /dev/console");
+	return 0;
+}
+
+int stage_terminal(struct child *c)
+{
+	const struct spec_box *box = &c->process->console_size;
+	struct winsize size = { .ws_row = (unsigned short)box->height.v, .ws_col = (unsigned short)box->width.v };
+
+	if (!c->process->terminal)
+		return 0;
+	auto_close int root = c->spec ? fcntl(c->mnt.root_fd, F_DUPFD_CLOEXEC, 3)
+				      : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return fail_errno("terminal: open the root");
+	auto_close int master = open_master(root);
+	TRY(master);
+	c->tty = open_slave(master);
+	TRY(c->tty);
+	if (size.ws_row && size.ws_col && ioctl(master, TIOCSWINSZ, &size) < 0)
+		return fail_errno("terminal: set the size");
+	/* The process must be able to open its own terminal by name. */
+	if (fchown(c->tty, c->process->user.uid.v, (gid_t)-1) < 0 && errno != EINVAL && errno != EPERM)
+		return fail_errno("terminal: change the owner");
+	if (c->spec && c->ns.clone_flags & CLONE_NEWNS)
+		TRY(bind_console(c, c->tty));
+	return sync_say_fd(c->sync, SYNC_CONSOLE, master);
+}
+
+int stage_session(struct child *c)
+{
+	if (setsid() < 0)
+		return fail_errno("start a session");
+	if (c->tty < 0)
+		return 0;
+	if (ioctl(c->tty, TIOCSCTTY, 0) < 0)
+		return fail_errno("terminal: make it the controlling one");
+	for (int fd = 0; fd <= 2; fd++)
+		if (dup2(c->tty, fd) < 0)
+			return fail_errno("terminal: descriptor %d", fd);
+	return 0;
+}

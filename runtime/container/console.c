@@ -1,0 +1,64 @@
+#include "runtime/container/container.h"
+#include "base/dgram.h"
+#include "base/file.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+int console_send(const char *socket_path, int master)
+{
+	char dir[PATH_MAX], base[PATH_MAX];
+
+	if (strlen(socket_path) >= sizeof dir)
+		return fail(ENAMETOOLONG, "--console-socket: too long");
+	strcpy(dir, socket_path);
+	strcpy(base, socket_path);
+	auto_close int at = open(dirname(dir), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (at < 0)
+		return fail_errno("console socket %s", socket_path);
+	auto_close int fd = dgram_connect(at, basename(base), SOCK_STREAM);
+	TRY_IN(fd, "console socket %s", socket_path);
+	/* The text is a name for the terminal; engines log it. */
+	return dgram_send(fd, "/dev/ptmx", 9, &master, 1);
+}
+
+int write_pid_file(const char *path, pid_t pid)
+{
+	char text[16], dir[PATH_MAX], base[PATH_MAX];
+	int n = snprintf(text, sizeof text, "%d", (int)pid);
+
+	if (strlen(path) >= sizeof dir)
+		return fail(ENAMETOOLONG, "--pid-file: too long");
+	strcpy(dir, path);
+	strcpy(base, path);
+	auto_close int at = open(dirname(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (at < 0)
+		return fail_errno("--pid-file %s", path);
+	return file_write_atomic(at, basename(base), text, (size_t)n, 0644);
+}
+
+int signal_number(const char *name)
+{
+	uint64_t n;
+
+	if (str_u64(name, (uint64_t)SIGRTMAX, &n) == 0)
+		return (int)n;
+	if (strncasecmp(name, "SIG", 3) == 0)
+		name += 3;
+	for (int i = 1; i < 32; i++)
+		if (sigabbrev_np(i) && strcasecmp(sigabbrev_np(i), name) == 0)
+			return i;
+	if (strncasecmp(name, "RTMIN", 5) == 0 && (name[5] == '\0' || name[5] == '+')) {
+		if (name[5] == '\0')
+			return SIGRTMIN;
+		if (str_u64(name + 6, (uint64_t)(SIGRTMAX - SIGRTMIN), &n) == 0)
+			return SIGRTMIN + (int)n;
+	}
+	return fail_as(ERR_USAGE, "invalid signal \"%s\"", name);
+}

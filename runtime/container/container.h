@@ -1,0 +1,93 @@
+/*
+ * The life of a container, for the command line and for guests: one create path, one
+ * state record, one teardown. All functions return 0 or positive, or -errno with the
+ * message; expected: ERR_NOT_FOUND (no such id), ERR_EXISTS, ERR_STATE (wrong state).
+ *
+ *	create:  container_create(req, &c)  container_release(&c)      ... container_start(root, id)
+ *	run:     container_create(req, &c)  container_go(&c)  supervise(&c)  container_delete()
+ */
+#pragma once
+#include "runtime/child/child.h"
+#include "runtime/container/state.h"
+
+/* An overlay that the runtime assembles detached; nothing of it is ever mounted on the host. */
+struct container_root {
+	struct strv layers;		/* lowest first; one layer and no upper: a plain bind */
+	const char *upper_dir;		/* holds upper/ and work/; NULL: read-only */
+	bool idmap;			/* shift by the container's user namespace: ids on disk are plain */
+};
+
+struct container_req {
+	const char *root, *id, *bundle;	/* bundle: directory with config.json and what is relative in it */
+	const char *console_socket, *pid_file;
+	const char *cgroup_manager;	/* "cgroupfs" or "disabled" */
+	bool no_pivot, no_new_keyring;
+	int preserve_fds;
+
+	/* what a guest brings instead of files of a bundle */
+	struct spec *spec;		/* loaded by the caller; NULL: from bundle */
+	const struct container_root *overlay;	/* NULL: root.path */
+	const struct net_port *ports;
+	size_t n_ports;
+	const struct child_file *files;
+	size_t n_files;
+	bool delegate;			/* the payload is an init that manages its own cgroups */
+	bool keep_tty;			/* the terminal's master stays with the caller (container.tty) */
+};
+
+struct container {
+	char id[1025];
+	int root_fd, dir_fd;		/* dir_fd: locked until container_release() */
+	int sync, pidfd, tty;
+	pid_t pid;
+	struct cg cg;
+};
+#define CONTAINER_INIT { .root_fd = -1, .dir_fd = -1, .sync = -1, .pidfd = -1, .tty = -1 }
+
+int container_create(const struct container_req *req, bool run, struct container *out);
+/* After container_create(run=true): exec now. Returns when exec succeeded, or with why it did not. */
+int container_go(struct container *c);
+/* Lets go of everything but the container. */
+void container_release(struct container *c);
+#define auto_container __attribute__((cleanup(container_release)))
+
+int container_start(const char *root, const char *id);
+int container_kill(const char *root, const char *id, int sig, bool all);
+int container_pause(const char *root, const char *id, bool pause);
+/* force: kills what runs, and an unknown id is success. */
+int container_delete(const char *root, const char *id, bool force);
+/* Everything that killed creations left under root; the number of ids cleaned. only: one id, or NULL. */
+int container_recover(const char *root, const char *only);
+
+/* One container as `state` and `list` show it. */
+struct container_info { struct state s; enum status status; pid_t pid; };
+int container_info(const char *root, const char *id, struct container_info *out);
+void container_info_free(struct container_info *i);
+void container_info_json(struct jout *o, const char *key, const struct container_info *i);
+int container_list(const char *root, int (*each)(void *ctx, const struct container_info *i), void *ctx);
+int container_pids(const char *root, const char *id, pid_t **pids, size_t *n);
+
+struct exec_req {
+	const char *root, *id;
+	const char *process_file;	/* --process: replaces everything below */
+	struct strv args, env, caps;	/* added to the container's own */
+	const char *cwd, *user, *console_socket, *pid_file, *selinux_label, *apparmor, *cgroup;
+	struct u32v groups;
+	bool tty, keep_tty, no_new_privs, ignore_paused;
+	int preserve_fds;
+	struct spec_box console_size;
+};
+/* The process is made and waits: container_go() lets it exec. */
+int container_exec(const struct exec_req *req, struct container *out);
+
+/*
+ * Foreground: forwards signals, relays the terminal (c->tty and our stdin/stdout), returns the exit
+ * status of the process (128+n for a signal). subreaper: also reaps its orphans.
+ */
+int supervise(struct container *c, bool subreaper);
+
+/* "SIGKILL", "KILL", "9" */
+int signal_number(const char *name);
+/* Sends a terminal's master to the engine's console socket, as runc does. */
+int console_send(const char *socket_path, int master);
+int write_pid_file(const char *path, pid_t pid);

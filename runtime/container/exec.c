@@ -1,0 +1,231 @@
+#include "runtime/container/launch.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A process for an existing container: its own process section, changed by what the caller asks for. */
+struct joining {
+	const struct exec_req *req;
+	struct state s;
+	struct spec_process p;
+	struct arena arena;
+	yajl_val tree;
+	struct cg cg;
+	struct child child;
+	struct launch launch;
+	int root_fd, dir_fd, pidfd;
+	enum status status;
+};
+
+static int load_process(struct joining *j)
+{
+	yajl_val tree = NULL;
+
+	if (j->req->process_file)
+		return spec_process_load(&j->arena, &j->tree, j->req->process_file, &j->p);
+	TRY(json_load(j->dir_fd, "process.json", &tree));
+	j->tree = tree;
+	return bind_decode(&j->arena, &spec_process_record, j->tree, &j->p);
+}
+
+static int add_words(struct arena *a, struct strv *to, const struct strv *more)
+{
+	const char **v;
+
+	if (more->n == 0)
+		return 0;
+	v = arena_alloc(a, to->n + more->n + 1, sizeof *v);
+	if (!v)
+		return fail(ENOMEM, "out of memory");
+	if (to->n)
+		memcpy(v, to->v, to->n * sizeof *v);
+	memcpy(v + to->n, more->v, more->n * sizeof *v);
+	*to = (struct strv){ v, to->n + more->n };
+	return 0;
+}
+
+/* UID[:GID], whole numbers in range: 4294967296 and -1 must not become root (rule R9). */
+static int parse_user(const char *text, struct spec_user *u)
+{
+	char uid[32];
+	const char *colon = strchr(text, ':');
+	size_t n = colon ? (size_t)(colon - text) : strlen(text);
+	uint64_t v;
+
+	if (n >= sizeof uid)
+		return fail_as(ERR_USAGE, "--user: \"%s\" is not UID[:GID]", text);
+	memcpy(uid, text, n);
+	uid[n] = '\0';
+	/* The last id of 32 bits means "no change" to the kernel. */
+	if (str_u64(uid, UINT32_MAX - 1, &v) < 0)
+		return fail_as(ERR_USAGE, "--user: \"%s\" is not a user id", uid);
+	u->uid = (struct opt_u32){ (uint32_t)v, true };
+	if (!colon)
+		return 0;
+	if (str_u64(colon + 1, UINT32_MAX - 1, &v) < 0)
+		return fail_as(ERR_USAGE, "--user: \"%s\" is not a group id", colon + 1);
+	u->gid = (struct opt_u32){ (uint32_t)v, true };
+	return 0;
+}
+
+static int add_caps(struct joining *j)
+{
+	struct spec_caps *c = j->p.caps;
+
+	if (j->req->caps.n == 0)
+		return 0;
+	if (!c)
+		c = j->p.caps = arena_alloc(&j->arena, 1, sizeof *c);
+	if (!c)
+		return fail(ENOMEM, "out of memory");
+	TRY(add_words(&j->arena, &c->bounding, &j->req->caps));
+	TRY(add_words(&j->arena, &c->effective, &j->req->caps));
+	return add_words(&j->arena, &c->permitted, &j->req->caps);
+}
+
+static int apply_request(struct joining *j)
+{
+	const struct exec_req *r = j->req;
+	struct spec_process *p = &j->p;
+
+	if (r->process_file)
+		return 0;
+	p->args = r->args;
+	p->terminal = r->tty;
+	TRY(add_words(&j->arena, &p->env, &r->env));
+	TRY(add_caps(j));
+	if (r->cwd)
+		p->cwd = r->cwd;
+	if (r->user)
+		TRY(parse_user(r->user, &p->user));
+	if (r->groups.n > 0)
+		p->user.groups = r->groups;
+	if (r->selinux_label)
+		p->selinux_label = r->selinux_label;
+	if (r->apparmor)
+		p->apparmor = r->apparmor;
+	p->no_new_privs |= r->no_new_privs;
+	p->console_size = r->console_size;
+	/* The container's score was for its init; what joins gets it too, as runc does. */
+	return spec_process_check(p);
+}
+
+static int check_terminal(const struct joining *j)
+{
+	if (j->p.terminal && !j->req->console_socket && !j->req->keep_tty)
+		return fail_as(ERR_USAGE, "cannot allocate tty if vzrun will detach without setting console socket");
+	return 0;
+}
+
+static int open_target(struct joining *j)
+{
+	TRY(j->root_fd = open(j->req->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	j->dir_fd = state_open(j->root_fd, j->req->id, false);
+	TRY(j->dir_fd);
+	TRY(state_load(j->dir_fd, j->req->id, &j->s));
+	j->status = state_status(j->dir_fd, &j->s, &j->pidfd);
+	if (j->status == ST_STOPPED)
+		return fail_as(ERR_STATE, "cannot exec in a stopped container");
+	if (j->status == ST_PAUSED && !j->req->ignore_paused)
+		return fail_as(ERR_STATE, "cannot exec in a paused container (use --ignore-paused to override)");
+	return 0;
+}
+
+static int prepare(struct joining *j)
+{
+	struct child *k = &j->child;
+	struct cap_sets *sets = &k->caps.sets;
+	int r;
+
+	k->process = &j->p;
+	k->id = j->req->id;
+	k->own_userns = j->s.own_userns;
+	k->join_flags = j->s.namespaces.v;
+	k->init_pidfd = j->pidfd;
+	k->preserve_fds = j->req->preserve_fds;
+	k->has_caps = true;
+	k->caps.no_new_privs = j->p.no_new_privs;
+	if (j->p.caps) {
+		TRY(caps_parse(&j->p.caps->bounding, &sets->bounding));
+		TRY(caps_parse(&j->p.caps->effective, &sets->effective));
+		TRY(caps_parse(&j->p.caps->permitted, &sets->permitted));
+		TRY(caps_parse(&j->p.caps->inheritable, &sets->inheritable));
+		TRY(caps_parse(&j->p.caps->ambient, &sets->ambient));
+	}
+	if (!k->own_userns)
+		TRY(caps_clamp(sets));
+	k->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (k->proc_fd < 0)
+		return fail_errno("open /proc");
+	r = seccomp_restore(j->dir_fd, "seccomp", &k->seccomp);
+	if (r == -ENOENT)
+		err_clear();
+	else
+		TRY(r);
+	k->caps.seccomp_mode = k->seccomp.insns && !j->p.no_new_privs ? 2 : 0;
+	return 0;
+}
+
+static int join_cgroup(struct joining *j)
+{
+	if (!j->s.cgroup.path)
+		return 0;
+	snprintf(j->cg.path, sizeof j->cg.path, "%s", j->s.cgroup.path);
+	j->cg.hiers = j->s.cgroup.hiers.v;
+	return cg_join_open(&j->cg, j->req->cgroup, &j->child.join);
+}
+
+static int exec_in(struct joining *j, struct container *out)
+{
+	int r;
+
+	TRY(open_target(j));
+	TRY(load_process(j));
+	TRY(apply_request(j));
+	TRY(check_terminal(j));
+	TRY(prepare(j));
+	TRY(join_cgroup(j));
+	j->launch = (struct launch){ .child = &j->child, .journal = -1 };
+	r = launch(&j->launch);
+	cg_join_close(&j->child.join);
+	TRY(r);
+	snprintf(out->id, sizeof out->id, "%s", j->req->id);
+	out->pid = j->launch.pid;
+	out->pidfd = take_fd(&j->launch.pidfd);
+	out->sync = take_fd(&j->launch.sync);
+	out->tty = take_fd(&j->launch.tty);
+	if (out->tty >= 0 && j->req->console_socket)
+		r = console_send(j->req->console_socket, out->tty);
+	if (r >= 0 && j->req->pid_file)
+		r = write_pid_file(j->req->pid_file, out->pid);
+	if (r < 0)
+		container_release(out);		/* the child exits on EOF */
+	return r;
+}
+
+int container_exec(const struct exec_req *req, struct container *out)
+{
+	static struct joining j;
+	int r;
+
+	j = (struct joining){ .req = req, .child = CHILD_INIT, .root_fd = -1, .dir_fd = -1, .pidfd = -1 };
+	r = exec_in(&j, out);
+	if (r < 0 && j.root_fd < 0 && errno == ENOENT)
+		r = fail_as(ERR_NOT_FOUND, "container \"%s\" does not exist", req->id);
+	drop_fd(&j.root_fd);
+	drop_fd(&j.dir_fd);
+	drop_fd(&j.pidfd);
+	drop_fd(&j.child.proc_fd);
+	seccomp_free(&j.child.seccomp);
+	arena_free(&j.child.arena);
+	arena_free(&j.arena);
+	json_free(&j.tree);
+	state_free(&j.s);
+	return r;
+}

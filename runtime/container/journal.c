@@ -1,0 +1,103 @@
+#include "runtime/container/state.h"
+#include "base/file.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+/* One write(2) a line to a file opened with O_APPEND: what is there is whole, or not there. */
+static int line(int fd, const char *text)
+{
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		return fail_errno("write the journal");
+	return 0;
+}
+
+int journal_open(int dir_fd)
+{
+	int fd = openat(dir_fd, "journal", O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	return fd < 0 ? fail_errno("open the journal") : fd;
+}
+
+int journal_step(int fd, size_t i)
+{
+	char text[32];
+
+	snprintf(text, sizeof text, "step %zu\n", i);
+	return line(fd, text);
+}
+
+int journal_pid(int fd, pid_t pid)
+{
+	char text[64];
+
+	snprintf(text, sizeof text, "pid %d %ju\n", (int)pid, (uintmax_t)sys_start_time(pid));
+	return line(fd, text);
+}
+
+int journal_cgroup(int fd, const char *path)
+{
+	char text[CG_PATH_MAX + 16];
+
+	snprintf(text, sizeof text, "cgroup %s\n", path);
+	return line(fd, text);
+}
+
+/* A stored path has a line for each hierarchy that differs; a journal's record is one line. */
+static void swap_char(char *s, char from, char to)
+{
+	for (; (s = strchr(s, from)); s++)
+		*s = to;
+}
+
+int journal_cgroup_made(int fd, const struct cg *cg)
+{
+	char text[CG_PATH_MAX + 48], path[CG_PATH_MAX];
+
+	memcpy(path, cg->path, sizeof path);
+	swap_char(path, '\n', '\v');
+	snprintf(text, sizeof text, "made %u %u %s\n", cg->hiers, cg->made, path);
+	return line(fd, text);
+}
+
+static void read_line(const char *l, struct journal *j)
+{
+	unsigned step, hiers, made;
+	unsigned long long start;
+	int pid, at = 0;
+
+	if (sscanf(l, "step %u", &step) == 1 && step < 64)
+		j->steps |= UINT64_C(1) << step;
+	else if (sscanf(l, "pid %d %llu", &pid, &start) == 2)
+		j->pid = pid, j->start_time = start;
+	else if (sscanf(l, "made %u %u %n", &hiers, &made, &at) == 2 && at > 0) {
+		j->hiers = hiers, j->made = made, j->cgroup_made = true;
+		snprintf(j->cgroup, sizeof j->cgroup, "%s", l + at);
+		swap_char(j->cgroup, '\v', '\n');
+	} else if (str_starts(l, "cgroup /"))
+		snprintf(j->cgroup, sizeof j->cgroup, "%s", l + 7);
+}
+
+int journal_read(int dir_fd, struct journal *out)
+{
+	auto_free char *text = NULL;
+	char *save = NULL;
+	int r = file_read(dir_fd, "journal", &text, NULL);
+
+	*out = (struct journal){ 0 };
+	if (r == -ENOENT)
+		return 0;
+	TRY(r);
+	/* The last line may be cut: it was begun and so is not done; its thing did not happen yet. */
+	char *end = strrchr(text, '\n');
+	if (end)
+		end[1] = '\0';
+	else
+		text[0] = '\0';
+	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
+		read_line(l, out);
+	return 0;
+}

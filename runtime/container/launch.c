@@ -1,0 +1,210 @@
+#include "runtime/container/launch.h"
+#include "base/dgram.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static int open_proc_ns(pid_t pid, const char *name)
+{
+	char path[48];
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? fail_errno("open %s", path) : fd;
+}
+
+static int reap(pid_t pid)
+{
+	return TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0)) < 0 && errno != ECHILD ? fail_errno("reap a process") : 0;
+}
+
+/* A second process took over: it is our child too (CLONE_PARENT), the first one has ended. */
+static int change_over(struct launch *l, pid_t next)
+{
+	pid_t first = l->pid;
+
+	drop_fd(&l->pidfd);
+	l->pid = next;
+	l->pidfd = sys_pidfd_of(next, sys_start_time(next));
+	TRY(reap(first));
+	if (l->pidfd < 0)
+		return fail(ECHILD, "the process died at once");
+	return l->journal >= 0 ? journal_pid(l->journal, next) : 0;
+}
+
+static int outside_work(struct launch *l, int *tree)
+{
+	const struct child *c = l->child;
+
+	*tree = -1;
+	if (c->ns.clone_flags & CLONE_NEWUSER)
+		TRY(idmap_write(l->pid, c->spec->linux_));
+	if (c->n_ports > 0) {
+		auto_close int net = open_proc_ns(l->pid, "net");
+
+		TRY(net);
+		TRY_IN(net_setup(c->ports, c->n_ports, net), "network");
+	}
+	if (l->overlay) {
+		auto_close int user = l->overlay->idmap ? open_proc_ns(l->pid, "user") : -1;
+
+		if (l->overlay->idmap)
+			TRY(user);
+		*tree = rootfs_assemble(l->overlay, user, c->spec->linux_);
+		TRY_IN(*tree, "root filesystem");
+	}
+	return 0;
+}
+
+static int say_mapped(struct launch *l)
+{
+	int tree, r;
+
+	if (!l->child->wait_mapped)
+		return 0;
+	TRY(outside_work(l, &tree));
+	r = sync_say_fd(l->sync, SYNC_MAPPED, tree);
+	drop_fd(&tree);
+	return r;
+}
+
+static int run_hooks(struct launch *l)
+{
+	char *state = arena_printf(&l->child->arena, l->state_text, (int)l->pid);
+
+	TRY(hooks_run(l->child->spec->hooks, HOOK_PRESTART, state));
+	TRY(hooks_run(l->child->spec->hooks, HOOK_CREATE_RUNTIME, state));
+	return sync_say(l->sync, SYNC_HOOKED);
+}
+
+/* What only the host's side may do, last: the child is ready and does nothing until SYNC_GO. */
+static int host_limits(struct launch *l)
+{
+	const struct spec_process *p = l->child->process;
+	char path[40], text[16];
+	int r;
+
+	if (l->child->own_userns && l->child->spec)
+		TRY(limits_apply(l->pid, &p->rlimits));
+	if (!p->oom_score_adj.set)
+		return 0;
+	snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)l->pid);
+	snprintf(text, sizeof text, "%d", (int)p->oom_score_adj.v);
+	r = file_poke(AT_FDCWD, path, text);
+	/* A lower score than the host grants is no reason not to start, for one who is not root there. */
+	if (r == -EACCES || r == -EPERM) {
+		log_warn("oomScoreAdj %s: not permitted", text);
+		return 0;
+	}
+	return r < 0 ? fail(-r, "oomScoreAdj %s: %s", text, strerrordesc_np(-r)) : 0;
+}
+
+static int talk(struct launch *l)
+{
+	if (!ns_joined(&l->child->ns, CLONE_NEWUSER))
+		TRY(say_mapped(l));
+	for (;;) {
+		pid_t pid = 0;
+		int fd = -1, m = sync_next(l->sync, &pid, &fd);
+
+		TRY_IN(m == -ECHILD ? m : 0, "container init");
+		TRY(m);
+		if (m == SYNC_CONSOLE) {
+			drop_fd(&l->tty);
+			l->tty = fd;
+			continue;
+		}
+		drop_fd(&fd);
+		if (m == SYNC_READY)
+			return host_limits(l);
+		if (m == SYNC_PID) {
+			TRY(change_over(l, pid));
+			if (l->child->spec)
+				TRY(say_mapped(l));
+		} else if (m == SYNC_ROOTED) {
+			TRY(run_hooks(l));
+		} else {
+			return fail(EPROTO, "unexpected message %d from the container's process", m);
+		}
+	}
+}
+
+static int start(struct launch *l)
+{
+	struct child *c = l->child;
+	struct ns_back back;
+	uint64_t flags = c->spec && !ns_joined(&c->ns, CLONE_NEWUSER) ? c->ns.clone_flags : 0;
+	int sv[2], r;
+
+	TRY(dgram_pair(sv));
+	l->sync = sv[0];
+	c->sync = sv[1];
+	r = c->spec ? ns_for_children(&c->ns, c->spec, &back) : 0;
+	if (r >= 0) {
+		l->pid = sys_clone(flags, SIGCHLD, c->join.v2_dir, &l->pidfd);
+		if (l->pid == 0) {
+			close(l->sync);
+			child_main(c);
+		}
+		r = l->pid < 0 ? fail_errno("clone the container's first process") : 0;
+		if (l->pid < 0 && errno == EBUSY)
+			err_why("the cgroup has controllers enabled for groups below it");
+	}
+	if (c->spec) {
+		struct err_saved s;
+
+		err_save(&s);
+		if (ns_go_back(&back) < 0 && r >= 0)
+			r = -EIO;
+		else
+			err_restore(&s);
+	}
+	drop_fd(&c->sync);
+	return r;
+}
+
+void launch_kill(struct launch *l)
+{
+	struct err_saved s;
+
+	if (l->pid <= 0)
+		return;
+	err_save(&s);
+	kill(l->pid, SIGKILL);
+	(void)reap(l->pid);
+	l->pid = 0;
+	drop_fd(&l->pidfd);
+	drop_fd(&l->sync);
+	drop_fd(&l->tty);
+	err_restore(&s);
+}
+
+int launch(struct launch *l)
+{
+	int r;
+
+	l->pid = 0;
+	l->pidfd = l->sync = l->tty = -1;
+	r = start(l);
+	if (r >= 0 && l->journal >= 0)
+		r = journal_pid(l->journal, l->pid);
+	if (r >= 0)
+		r = fault_point("talk to the first process");
+	if (r >= 0)
+		r = talk(l);
+	if (r < 0) {
+		drop_fd(&l->sync);
+		launch_kill(l);
+	}
+	return r;
+}

@@ -1,0 +1,24 @@
+/* The clone and the runtime's side of the talk (runtime/child/sync.h). For create and exec. */
+#pragma once
+#include "runtime/container/container.h"
+
+struct launch {
+	struct child *child;
+	int journal;				/* -1: no journal (exec) */
+	const struct container_root *overlay;
+	bool delegate;
+	const char *state_text;			/* hooks: state with %d for the pid */
+	/* out */
+	pid_t pid;
+	int pidfd, sync, tty;
+};
+
+/* Returns when the child said SYNC_READY. A child that failed is dead and reaped; its message is the error. */
+int launch(struct launch *l);
+/* Kills the child and waits for it; for roll-back. */
+void launch_kill(struct launch *l);
+
+/* idmap.c: writes the maps of the child's new user namespace, directly or by newuidmap/newgidmap. */
+int idmap_write(pid_t pid, const struct spec_linux *l);
+/* rootfs.c: the detached root tree; userns_fd: the child's, for idmapping. */
+int rootfs_assemble(const struct container_root *r, int userns_fd, const struct spec_linux *l);

@@ -1,0 +1,274 @@
+#include "runtime/container/teardown.h"
+#include "base/dgram.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* An existing container, opened: root, locked directory, state, pidfd. */
+struct opened { int root_fd, dir_fd, pidfd; struct state s; enum status status; };
+
+static void opened_free(struct opened *o)
+{
+	drop_fd(&o->root_fd);
+	drop_fd(&o->dir_fd);
+	drop_fd(&o->pidfd);
+	state_free(&o->s);
+}
+#define auto_opened SCOPED(opened_free)
+
+static int open_container(const char *root, const char *id, bool lock, struct opened *o)
+{
+	*o = (struct opened){ .root_fd = -1, .dir_fd = -1, .pidfd = -1 };
+	o->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (o->root_fd < 0 && errno == ENOENT)
+		return fail_as(ERR_NOT_FOUND, "container \"%s\" does not exist", id);
+	if (o->root_fd < 0)
+		return fail_errno("open %s", root);
+	o->dir_fd = state_open(o->root_fd, id, lock);
+	TRY(o->dir_fd);
+	TRY(state_load(o->dir_fd, id, &o->s));
+	o->status = state_status(o->dir_fd, &o->s, &o->pidfd);
+	return 0;
+}
+
+static char *state_text(struct arena *a, const struct opened *o, const char *status, int pid)
+{
+	auto_buf struct buf b = { 0 };
+	struct jout j = { .b = &b };
+
+	jout_open(&j, NULL, '{');
+	jout_str(&j, "ociVersion", SPEC_VERSION);
+	jout_str(&j, "id", o->s.id);
+	jout_str(&j, "status", status);
+	if (pid > 0)
+		jout_i64(&j, "pid", pid);
+	jout_str(&j, "bundle", o->s.bundle);
+	jout_open(&j, "annotations", '{');
+	for (size_t i = 0; i < o->s.annotations.n; i++)
+		jout_str(&j, o->s.annotations.v[i].key, o->s.annotations.v[i].value);
+	jout_close(&j, '}');
+	jout_close(&j, '}');
+	return arena_strdup(a, buf_text(&b));
+}
+
+int container_start(const char *root, const char *id)
+{
+	auto_opened struct opened o;
+	auto_arena struct arena a = { 0 };
+	int r;
+
+	TRY(open_container(root, id, true, &o));
+	if (o.status != ST_CREATED)
+		return fail_as(ERR_STATE, o.status == ST_STOPPED ? "cannot start a container that has stopped"
+								 : "cannot start an already running container");
+	auto_close int sync = dgram_connect(o.dir_fd, "start", SOCK_SEQPACKET);
+	TRY(sync);
+	TRY(sync_say(sync, SYNC_GO));
+	/* From here on it counts as started, whatever exec brings. */
+	if (unlinkat(o.dir_fd, "start", 0) < 0 && errno != ENOENT)
+		return fail_errno("remove the start socket");
+	r = sync_next(sync, NULL, NULL);
+	if (r != -ECHILD)
+		return r < 0 ? r : fail(EPROTO, "unexpected message %d at exec", r);
+	err_clear();
+	return hooks_run(o.s.hooks, HOOK_POSTSTART, state_text(&a, &o, "running", (int)o.s.pid.v));
+}
+
+static void cg_of(const struct opened *o, struct cg *cg)
+{
+	*cg = (struct cg){ 0 };
+	if (!o->s.cgroup.path)
+		return;
+	snprintf(cg->path, sizeof cg->path, "%s", o->s.cgroup.path);
+	cg->hiers = o->s.cgroup.hiers.v;
+	cg->made = o->s.cgroup.made.v;
+}
+
+int container_kill(const char *root, const char *id, int sig, bool all)
+{
+	static struct cg cg;
+	auto_opened struct opened o;
+
+	TRY(open_container(root, id, false, &o));
+	cg_of(&o, &cg);
+	if (all && cg.hiers)
+		return cg_kill(&cg, sig);
+	if (o.status == ST_STOPPED)
+		return fail_as(ERR_STATE, "container not running");
+	if (sys_pidfd_kill(o.pidfd, sig) < 0)
+		return errno == ESRCH ? fail_as(ERR_STATE, "container not running")
+				      : fail_errno("send signal %d to container %s", sig, id);
+	/* A frozen process keeps the signal waiting; killing must work on a paused container too. */
+	if (sig == SIGKILL && o.status == ST_PAUSED)
+		return cg_freeze(&cg, false);
+	return 0;
+}
+
+int container_pause(const char *root, const char *id, bool pause)
+{
+	static struct cg cg;
+	auto_opened struct opened o;
+
+	TRY(open_container(root, id, true, &o));
+	if (pause && o.status != ST_RUNNING && o.status != ST_CREATED)
+		return fail_as(ERR_STATE, "container not running or created: %s", status_name(o.status));
+	if (!pause && o.status != ST_PAUSED)
+		return fail_as(ERR_STATE, "container not paused");
+	cg_of(&o, &cg);
+	return cg_freeze(&cg, pause);
+}
+
+static int delete_locked(struct teardown *t, const struct opened *o, uint64_t steps)
+{
+	auto_arena struct arena a = { 0 };
+
+	TRY(steps_unwind(container_steps, CONTAINER_STEPS, t, steps));
+	return o->s.hooks ? hooks_run(o->s.hooks, HOOK_POSTSTOP, state_text(&a, o, "stopped", 0)) : 0;
+}
+
+int container_delete(const char *root, const char *id, bool force)
+{
+	static struct teardown t;
+	auto_opened struct opened o;
+	uint64_t steps = 0;
+	int r = open_container(root, id, true, &o);
+
+	if (o.dir_fd < 0 && err_class() == ERR_NOT_FOUND && force) {
+		err_clear();
+		return 0;
+	}
+	if (o.dir_fd < 0)
+		return r;
+	if (r < 0 && r != -ENODATA && !force)
+		return r;
+	if (r >= 0 && !force && o.status != ST_STOPPED)
+		return fail_as(ERR_STATE, "cannot delete container %s that is not stopped: %s", id,
+			       status_name(o.status));
+	t = (struct teardown)TEARDOWN_INIT;
+	t.root_fd = o.root_fd;
+	t.dir_fd = o.dir_fd;
+	TRY(teardown_load(&t, id, &steps));
+	return delete_locked(&t, &o, steps);
+}
+
+struct recovery { const char *root, *only; int root_fd, n; };
+
+static int recover_one(void *p, const char *id)
+{
+	struct recovery *r = p;
+	auto_close int dir = state_open(r->root_fd, id, false);
+	auto_state struct state s = { 0 };
+
+	if (r->only && !str_eq(r->only, id))
+		return 0;
+	/* Somebody is at work on it: not ours to judge. */
+	if (dir < 0 || flock(dir, LOCK_EX | LOCK_NB) < 0)
+		return 0;
+	if (state_load(dir, id, &s) != -ENODATA)
+		return 0;
+	drop_fd(&dir);
+	TRY(container_delete(r->root, id, true));
+	r->n++;
+	return 0;
+}
+
+int container_recover(const char *root, const char *only)
+{
+	struct recovery r = { .root = root, .only = only };
+
+	r.root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r.root_fd < 0)
+		return errno == ENOENT ? 0 : fail_errno("open %s", root);
+	int ret = state_each(r.root_fd, recover_one, &r);
+	drop_fd(&r.root_fd);
+	return ret < 0 ? ret : r.n;
+}
+
+int container_info(const char *root, const char *id, struct container_info *out)
+{
+	auto_opened struct opened o;
+
+	*out = (struct container_info){ 0 };
+	TRY(open_container(root, id, false, &o));
+	out->s = o.s;
+	out->status = o.status;
+	out->pid = o.status == ST_STOPPED ? 0 : (pid_t)o.s.pid.v;
+	o.s = (struct state){ 0 };
+	return 0;
+}
+
+void container_info_free(struct container_info *i)
+{
+	state_free(&i->s);
+}
+
+void container_info_json(struct jout *o, const char *key, const struct container_info *i)
+{
+	jout_open(o, key, '{');
+	jout_str(o, "ociVersion", SPEC_VERSION);
+	jout_str(o, "id", i->s.id);
+	jout_i64(o, "pid", i->pid);
+	jout_str(o, "status", status_name(i->status));
+	jout_str(o, "bundle", i->s.bundle);
+	jout_str(o, "rootfs", i->s.rootfs);
+	jout_str(o, "created", i->s.created);
+	if (i->s.annotations.n > 0) {
+		jout_open(o, "annotations", '{');
+		for (size_t k = 0; k < i->s.annotations.n; k++)
+			jout_str(o, i->s.annotations.v[k].key, i->s.annotations.v[k].value);
+		jout_close(o, '}');
+	}
+	jout_str(o, "owner", i->s.owner && str_eq(i->s.owner, "0") ? "root" : i->s.owner);
+	jout_close(o, '}');
+}
+
+struct listing { const char *root; int root_fd; int (*each)(void *, const struct container_info *); void *ctx; };
+
+static int list_one(void *p, const char *id)
+{
+	struct listing *l = p;
+	struct container_info i;
+	int r;
+
+	if (container_info(l->root, id, &i) < 0) {
+		/* Gone meanwhile, still being made, or corrupt: said, and the others are shown. */
+		if (err_class() != ERR_NOT_FOUND)
+			log_warn("%s", err_text());
+		err_clear();
+		return 0;
+	}
+	r = l->each(l->ctx, &i);
+	container_info_free(&i);
+	return r;
+}
+
+int container_list(const char *root, int (*each)(void *, const struct container_info *), void *ctx)
+{
+	struct listing l = { .root = root, .each = each, .ctx = ctx };
+
+	auto_close int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fail_errno("open %s", root);
+	return state_each(fd, list_one, &l);
+}
+
+int container_pids(const char *root, const char *id, pid_t **pids, size_t *n)
+{
+	static struct cg cg;
+	auto_opened struct opened o;
+
+	*pids = NULL;
+	*n = 0;
+	TRY(open_container(root, id, false, &o));
+	cg_of(&o, &cg);
+	return cg.hiers ? cg_pids(&cg, true, pids, n) : 0;
+}

@@ -1,0 +1,134 @@
+#include "runtime/container/launch.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+enum { LAYERS_MAX = 100 };
+
+static int clone_dir(const char *path, int userns_fd)
+{
+	struct mount_attr a = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd };
+	struct mount_attr private = { .propagation = MS_PRIVATE };
+	auto_close int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (fd < 0)
+		return fail_errno("layer %s", path);
+	if (mount_setattr(fd, "", AT_EMPTY_PATH, &private, sizeof private) < 0)
+		return fail_errno("layer %s", path);
+	if (userns_fd >= 0 && mount_setattr(fd, "", AT_EMPTY_PATH, &a, sizeof a) < 0) {
+		int r = fail_errno("idmap %s", path);
+
+		err_try("put VZRUN_HOME on a file system with idmapped mounts (ext4, xfs, btrfs), or use --userns host");
+		return fail_class(r, ERR_UNSUPPORTED);
+	}
+	return take_fd(&fd);
+}
+
+/*
+ * overlayfs makes its work directory as the caller: on an idmapped upper that must be the
+ * container's root, or the overlay silently comes up read-only. The change of fsuid drops
+ * the file capabilities, which are raised again.
+ */
+static int act_as(uid_t uid, gid_t gid)
+{
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct d[2];
+
+	setfsgid(gid);
+	setfsuid(uid);
+	if (syscall(SYS_capget, &h, d) < 0)
+		return fail_errno("read the capabilities");
+	d[0].effective = d[0].permitted;
+	d[1].effective = d[1].permitted;
+	return syscall(SYS_capset, &h, d) < 0 ? fail_errno("raise the capabilities") : 0;
+}
+
+static int set(int fs, const char *key, const char *value)
+{
+	return fsconfig(fs, FSCONFIG_SET_STRING, key, value, 0) < 0 ? fail_errno("overlay: %s=%s", key, value) : 0;
+}
+
+/* Run in /proc/self/fd: "7:6:5" is short enough for the 256 bytes that fsconfig takes. */
+static int mount_overlay(const struct container_root *r, const int *layer, int upper)
+{
+	auto_buf struct buf lower = { 0 };
+	char text[32];
+	auto_close int fs = fsopen("overlay", FSOPEN_CLOEXEC);
+	int mnt;
+
+	if (fs < 0)
+		return fail_class(fail_errno("file system \"overlay\""), ERR_UNSUPPORTED);
+	for (size_t i = r->layers.n; i-- > 0;)
+		buf_printf(&lower, "%d%s", layer[i], i ? ":" : "");
+	TRY(set(fs, "source", "vzrun"));
+	TRY(set(fs, "lowerdir", buf_text(&lower)));
+	if (upper >= 0) {
+		snprintf(text, sizeof text, "%d/upper", upper);
+		TRY(set(fs, "upperdir", text));
+		snprintf(text, sizeof text, "%d/work", upper);
+		TRY(set(fs, "workdir", text));
+	}
+	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return fail_errno("overlay of %zu layers", r->layers.n);
+	mnt = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	return mnt < 0 ? fail_errno("mount the overlay") : mnt;
+}
+
+static int check_writable(int mnt)
+{
+	struct statx st;
+
+	/* MS_RDONLY of the superblock shows as a failing create only; overlayfs says it by its flags. */
+	if (faccessat(mnt, ".", W_OK, AT_EACCESS) < 0 && errno == EROFS)
+		return fail(EROFS, "the overlay came up read-only");
+	return statx(mnt, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &st) < 0 ? fail_errno("look at the overlay") : 0;
+}
+
+static int in_fd_dir(const struct container_root *r, const int *layer, int upper, const struct spec_linux *l)
+{
+	auto_close int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int mnt = -1;
+	uid_t uid = r->idmap ? ((struct spec_idmap *)l->uid_maps.v)->host.v : 0;
+	gid_t gid = r->idmap ? ((struct spec_idmap *)l->gid_maps.v)->host.v : 0;
+
+	if (back < 0 || chdir("/proc/self/fd") < 0)
+		return fail_errno("enter /proc/self/fd");
+	int ret = r->idmap ? act_as(uid, gid) : 0;
+	if (ret >= 0)
+		mnt = ret = mount_overlay(r, layer, upper);
+	if (ret >= 0 && upper >= 0)
+		ret = check_writable(mnt);
+	if (r->idmap && act_as(0, 0) < 0 && ret >= 0)
+		ret = -EPERM;
+	if (fchdir(back) < 0 && ret >= 0)
+		ret = fail_errno("return to the working directory");
+	return ret < 0 ? ret : take_fd(&mnt);
+}
+
+int rootfs_assemble(const struct container_root *r, int userns_fd, const struct spec_linux *l)
+{
+	int layer[LAYERS_MAX], ret = 0, upper = -1;
+	size_t n = 0;
+
+	if (r->layers.n == 0 || r->layers.n > LAYERS_MAX)
+		return fail(EINVAL, "%zu layers (1 to %d are possible)", r->layers.n, LAYERS_MAX);
+	if (r->layers.n == 1 && !r->upper_dir)
+		return clone_dir(r->layers.v[0], userns_fd);
+	for (; n < r->layers.n && ret >= 0; n++)
+		ret = layer[n] = clone_dir(r->layers.v[n], userns_fd);
+	if (ret >= 0 && r->upper_dir)
+		ret = upper = clone_dir(r->upper_dir, userns_fd);
+	if (ret >= 0)
+		ret = in_fd_dir(r, layer, upper, l);
+	while (n > 0)
+		drop_fd(&layer[--n]);
+	drop_fd(&upper);
+	return ret;
+}

@@ -1,0 +1,106 @@
+#include "runtime/container/self.h"
+#include "base/err.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Carries the executable's directory over the re-execution: the copy has no path. */
+#define DIR_VARIABLE "_VZRUN_SELF"
+
+enum { SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
+
+static char dir[PATH_MAX];
+
+static bool is_protected(int exe)
+{
+	struct statvfs fs;
+	int seals = fcntl(exe, F_GET_SEALS);
+
+	if (seals >= 0)
+		return (seals & SEALS) == SEALS;
+	return fstatvfs(exe, &fs) == 0 && fs.f_flag & ST_RDONLY;
+}
+
+static int read_only_mount(void)
+{
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID };
+	auto_close int fd = open_tree(AT_FDCWD, "/proc/self/exe", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH, &ro, sizeof ro) < 0)
+		return -1;
+	return take_fd(&fd);
+}
+
+static int sealed_copy(int exe)
+{
+	auto_close int fd = memfd_create("vzrun", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct stat st;
+
+	if (fd < 0 || fstat(exe, &st) < 0)
+		return fail_errno("copy the runtime into memory");
+	for (off_t at = 0; at < st.st_size;)
+		if (sendfile(fd, exe, &at, (size_t)(st.st_size - at)) <= 0)
+			return fail_errno("copy the runtime into memory");
+	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+		return fail_errno("seal the runtime's copy");
+	return take_fd(&fd);
+}
+
+static void remember_dir(void)
+{
+	const char *kept = getenv(DIR_VARIABLE);
+	ssize_t n;
+
+	/* Only the protected process gets here with the variable set by us; see self_protect(). */
+	if (kept && kept[0] == '/') {
+		strncpy(dir, kept, sizeof dir - 1);
+		return;
+	}
+	n = readlink("/proc/self/exe", dir, sizeof dir - 1);
+	dir[n > 0 ? n : 0] = '\0';
+	char *slash = strrchr(dir, '/');
+	if (slash)
+		*slash = '\0';
+}
+
+int self_protect(char **argv)
+{
+	auto_close int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	if (exe < 0)
+		return fail_errno("open /proc/self/exe");
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return fail_errno("hide from ptrace");
+	if (is_protected(exe)) {
+		remember_dir();
+		unsetenv(DIR_VARIABLE);
+		return 0;
+	}
+	unsetenv(DIR_VARIABLE);
+	remember_dir();
+	if (setenv(DIR_VARIABLE, dir, 1) < 0)
+		return fail_errno("prepare the re-execution");
+	auto_close int copy = read_only_mount();
+	if (copy < 0)
+		copy = sealed_copy(exe);
+	TRY(copy);
+	execveat(copy, "", argv, environ, AT_EMPTY_PATH);
+	return fail_errno("execute the protected copy of the runtime");
+}
+
+const char *self_dir(void)
+{
+	return dir;
+}

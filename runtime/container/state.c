@@ -1,0 +1,215 @@
+#include "runtime/container/state.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+static const struct field cgroup_fields[] = {
+	F(struct state_cgroup, "path",  K_STR, path),
+	F(struct state_cgroup, "hiers", K_U32, hiers),
+	F(struct state_cgroup, "made",  K_U32, made),
+	{ 0 }
+};
+static const struct record cgroup_record = RECORD("cgroup", struct state_cgroup, cgroup_fields);
+
+static const struct field state_fields[] = {
+	FR(struct state,  "version",     K_U32,  version),
+	FR(struct state,  "id",          K_STR,  id),
+	FR(struct state,  "bundle",      K_STR,  bundle),
+	FR(struct state,  "rootfs",      K_STR,  rootfs),
+	FR(struct state,  "created",     K_STR,  created),
+	F(struct state,   "owner",       K_STR,  owner),
+	FR(struct state,  "pid",         K_I64,  pid),
+	FR(struct state,  "startTime",   K_U64,  start_time),
+	SUB(struct state, "cgroup",      K_OBJ,  cgroup, &cgroup_record),
+	F(struct state,   "namespaces",  K_U64,  namespaces),
+	F(struct state,   "ownUserns",   K_BOOL, own_userns),
+	F(struct state,   "annotations", K_MAP,  annotations),
+	SUB(struct state, "hooks",       K_OPT,  hooks, &spec_hooks_record),
+	{ 0 }
+};
+static const struct record state_record = RECORD("state.json", struct state, state_fields);
+
+const char *status_name(enum status s)
+{
+	static const char *const names[] = { [ST_CREATING] = "creating", [ST_CREATED] = "created",
+		[ST_RUNNING] = "running", [ST_PAUSED] = "paused", [ST_STOPPED] = "stopped" };
+
+	return names[s];
+}
+
+int state_root(const char *root)
+{
+	return file_make_dirs(root, 0700);
+}
+
+static int check_id(const char *id)
+{
+	return str_is_id(id) ? 0 : fail_as(ERR_USAGE, "invalid container ID format: \"%s\"", id);
+}
+
+int state_claim(int root_fd, const char *id)
+{
+	TRY(check_id(id));
+	if (mkdirat(root_fd, id, 0700) < 0) {
+		if (errno == EEXIST)
+			return fail_as(ERR_EXISTS, "container with given ID already exists: \"%s\"", id);
+		return fail_errno("create the state directory of %s", id);
+	}
+	auto_close int fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		int r = fail_errno("lock the state directory of %s", id);
+
+		(void)unlinkat(root_fd, id, AT_REMOVEDIR);
+		return r;
+	}
+	return take_fd(&fd);
+}
+
+static int unknown(const char *id)
+{
+	return fail_as(ERR_NOT_FOUND, "container \"%s\" does not exist", id);
+}
+
+int state_open(int root_fd, const char *id, bool lock)
+{
+	struct stat st;
+
+	TRY(check_id(id));
+	auto_close int fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? unknown(id) : fail_errno("open the state of %s", id);
+	if (!lock)
+		return take_fd(&fd);
+	if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) < 0)
+		return fail_errno("lock the state of %s", id);
+	/* Whoever held the lock may have been deleting it. */
+	if (fstat(fd, &st) < 0 || st.st_nlink == 0)
+		return unknown(id);
+	return take_fd(&fd);
+}
+
+int state_drop(int root_fd, const char *id)
+{
+	static const char *const files[] = { "start", "seccomp", "process.json", "state.json", "journal" };
+	auto_close int fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fail_errno("open the state of %s", id);
+	for (size_t i = 0; i < COUNT(files); i++)
+		if (unlinkat(fd, files[i], 0) < 0 && errno != ENOENT)
+			return fail_errno("remove %s of %s", files[i], id);
+	if (unlinkat(root_fd, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != ENOTEMPTY)
+		return fail_errno("remove the state of %s", id);
+	/* A write that was killed half-way leaves its private file. */
+	auto_close int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	for (struct dirent *e; d && (e = readdir(d));)
+		if (e->d_type != DT_DIR)
+			(void)unlinkat(fd, e->d_name, 0);
+	if (d) {
+		copy = -1;
+		closedir(d);
+	}
+	if (unlinkat(root_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return fail_errno("remove the state of %s", id);
+	return 0;
+}
+
+int state_save(int dir_fd, const struct state *s)
+{
+	auto_buf struct buf b = { 0 };
+	struct jout o = { .b = &b };
+
+	bind_encode(&o, NULL, &state_record, s);
+	buf_puts(&b, "\n");
+	if (b.oom)
+		return fail(ENOMEM, "write state.json: out of memory");
+	return file_write_atomic(dir_fd, "state.json", b.p, b.n, 0600);
+}
+
+static int decode(const char *id, yajl_val tree, struct state *out)
+{
+	struct arena a = { 0 };
+	int r = bind_decode(&a, &state_record, tree, out);
+
+	out->arena = a;
+	out->tree = tree;
+	if (r < 0)
+		return fail_in(r, "state of %s is corrupt: state.json", id);
+	if (out->version.v > STATE_VERSION)
+		return fail_as(ERR_UNSUPPORTED, "state of %s has version %u, this vzrun knows up to %d", id,
+			       out->version.v, STATE_VERSION);
+	if (!str_eq(out->id, id) || out->pid.v < 1 || out->pid.v > INT32_MAX)
+		return fail(EINVAL, "state of %s is corrupt: state.json: id or pid is wrong", id);
+	return 0;
+}
+
+int state_load(int dir_fd, const char *id, struct state *out)
+{
+	auto_free char *text = NULL;
+	size_t len;
+	yajl_val tree;
+	int r = file_read(dir_fd, "state.json", &text, &len);
+
+	*out = (struct state){ 0 };
+	if (r == -ENOENT)
+		return fail(ENODATA, "container \"%s\" is still being created, or its creation was killed", id);
+	TRY_IN(r, "state of %s", id);
+	TRY_IN(json_parse("state.json", text, len, &tree), "state of %s is corrupt", id);
+	r = decode(id, tree, out);
+	if (r < 0)
+		state_free(out);
+	return r;
+}
+
+void state_free(struct state *s)
+{
+	arena_free(&s->arena);
+	json_free(&s->tree);
+}
+
+enum status state_status(int dir_fd, const struct state *s, int *pidfd)
+{
+	struct cg cg = { 0 };
+	auto_close int fd = sys_pidfd_of((pid_t)s->pid.v, s->start_time.v);
+
+	/* A zombie is dead for everybody but its parent. */
+	if (fd < 0 || sys_pidfd_wait(fd, 0) == 1)
+		return ST_STOPPED;
+	if (pidfd)
+		*pidfd = take_fd(&fd);
+	if (faccessat(dir_fd, "start", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return ST_CREATED;
+	if (s->cgroup.path && cg_open(&cg, s->cgroup.path) == 0 && cg_is_frozen(&cg) == 1)
+		return ST_PAUSED;
+	err_clear();
+	return ST_RUNNING;
+}
+
+int state_each(int root_fd, int (*each)(void *, const char *), void *ctx)
+{
+	int copy = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *e;
+	int r = 0;
+
+	if (!d) {
+		if (copy >= 0)
+			close(copy);
+		return fail_errno("read the state directory");
+	}
+	while (r >= 0 && (e = readdir(d)))
+		if (str_is_id(e->d_name))
+			r = each(ctx, e->d_name);
+	closedir(d);
+	return r;
+}

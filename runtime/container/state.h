@@ -1,0 +1,73 @@
+/*
+ * What a container leaves on record below --root, one directory an id, 0700:
+ *
+ *	ID/journal	what was begun, one line each, appended before the thing is done
+ *	ID/state.json	the finished record, written once, whole
+ *	ID/process.json	the process section, for exec
+ *	ID/seccomp	the compiled filter, for exec
+ *	ID/start	the start socket; gone once the container was started
+ *
+ * The directory itself is the lock (flock). A container is `creating` without state.json,
+ * `created` while ID/start is there, then `running`, `paused` or `stopped`, which the
+ * kernel knows. Identity is pid and start time.
+ */
+#pragma once
+#include "runtime/spec/spec.h"
+
+enum status { ST_CREATING = 1, ST_CREATED, ST_RUNNING, ST_PAUSED, ST_STOPPED };
+const char *status_name(enum status s);
+
+struct state_cgroup { const char *path; struct opt_u32 hiers, made; };
+
+struct state {
+	struct opt_u32 version;			/* of this record; newer than ours is refused */
+	const char *id, *bundle, *rootfs, *created, *owner;
+	struct opt_i64 pid;
+	struct opt_u64 start_time;
+	struct state_cgroup cgroup;
+	struct opt_u64 namespaces;		/* CLONE_NEW* flags that exec joins */
+	bool own_userns, selinux;
+	struct map annotations;
+	struct spec_hooks *hooks;
+	struct arena arena;
+	yajl_val tree;
+};
+enum { STATE_VERSION = 1 };
+
+/* root is created 0700 when missing. */
+int state_root(const char *root);
+/* mkdir decides who owns the id: -EEXIST, ERR_EXISTS. Returns the locked directory. */
+int state_claim(int root_fd, const char *id);
+/*
+ * The directory of an id, locked if wanted (waits). -ENOENT, ERR_NOT_FOUND: "container \"x\" does not exist".
+ */
+int state_open(int root_fd, const char *id, bool lock);
+int state_drop(int root_fd, const char *id);
+
+int state_save(int dir_fd, const struct state *s);
+/* -ENODATA: no state.json yet, only a journal. -EINVAL: corrupt; nothing is concluded from it. */
+int state_load(int dir_fd, const char *id, struct state *out);
+void state_free(struct state *s);
+#define auto_state __attribute__((cleanup(state_free)))
+
+/* Also opens a pidfd of the init into *pidfd when it is alive (may be NULL). */
+enum status state_status(int dir_fd, const struct state *s, int *pidfd);
+
+/* What the journal says; what it does not say is empty. */
+struct journal {
+	uint64_t steps;			/* bit i: step i was begun */
+	pid_t pid;
+	uint64_t start_time;
+	char cgroup[CG_PATH_MAX];
+	uint32_t hiers, made;
+	bool cgroup_made;		/* the group is complete; before that, only the path is known */
+};
+int journal_open(int dir_fd);
+int journal_step(int fd, size_t i);
+int journal_pid(int fd, pid_t pid);
+int journal_cgroup(int fd, const char *path);
+int journal_cgroup_made(int fd, const struct cg *cg);
+int journal_read(int dir_fd, struct journal *out);	/* no journal: all empty */
+
+/* Every id below root, in no order; entries that are no ids are skipped. */
+int state_each(int root_fd, int (*each)(void *ctx, const char *id), void *ctx);

@@ -1,0 +1,174 @@
+#include "runtime/container/container.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <termios.h>
+
+/*
+ * One loop on descriptors: the process, our signals, our terminal and the container's.
+ * A direction whose reader is full stops being read; nothing is buffered without bound.
+ */
+struct pipe { int from, to; char buf[8192]; size_t n, at; bool eof; };
+
+struct loop {
+	struct container *c;
+	int signals;
+	struct pipe in, out;
+	struct termios saved;
+	bool raw, subreaper;
+	int status;
+	bool ended;
+};
+
+static void copy_size(int from, int to)
+{
+	struct winsize w;
+
+	if (ioctl(from, TIOCGWINSZ, &w) == 0)
+		(void)ioctl(to, TIOCSWINSZ, &w);
+}
+
+static void make_raw(struct loop *l)
+{
+	struct termios t;
+
+	if (l->c->tty < 0 || tcgetattr(0, &l->saved) < 0)
+		return;
+	t = l->saved;
+	cfmakeraw(&t);
+	t.c_oflag |= OPOST;
+	l->raw = tcsetattr(0, TCSANOW, &t) == 0;
+}
+
+static void pump(struct pipe *p, short can_read, short can_write)
+{
+	if (p->at < p->n && can_write) {
+		ssize_t n = write(p->to, p->buf + p->at, p->n - p->at);
+
+		if (n > 0)
+			p->at += (size_t)n;
+		else if (n < 0 && errno != EAGAIN && errno != EINTR)
+			p->eof = true, p->at = p->n;	/* nobody reads it any more */
+	}
+	if (p->at == p->n && can_read && !p->eof) {
+		ssize_t n = read(p->from, p->buf, sizeof p->buf);
+
+		p->at = 0;
+		p->n = n > 0 ? (size_t)n : 0;
+		/* EIO: the last slave of a terminal was closed. */
+		p->eof = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+	}
+}
+
+static void reap(struct loop *l)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(l->subreaper ? -1 : l->c->pid, &status, WNOHANG)) > 0)
+		if (pid == l->c->pid) {
+			l->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+			l->ended = true;
+		}
+	/* Somebody else's wait took it (SIGCHLD ignored): the status is lost, the end is not. */
+	if (pid < 0 && errno == ECHILD && !l->ended && sys_pidfd_wait(l->c->pidfd, 0) == 1) {
+		l->status = 255;
+		l->ended = true;
+	}
+}
+
+static void on_signals(struct loop *l)
+{
+	struct signalfd_siginfo s;
+
+	while (read(l->signals, &s, sizeof s) == sizeof s) {
+		if (s.ssi_signo == SIGCHLD)
+			continue;
+		if (s.ssi_signo == SIGWINCH && l->c->tty >= 0)
+			copy_size(0, l->c->tty);
+		else
+			(void)sys_pidfd_kill(l->c->pidfd, (int)s.ssi_signo);
+	}
+}
+
+static short want(const struct pipe *p, bool reading)
+{
+	if (reading)
+		return p->at == p->n && !p->eof ? POLLIN : 0;
+	return p->at < p->n ? POLLOUT : 0;
+}
+
+static int turn(struct loop *l)
+{
+	bool tty = l->c->tty >= 0;
+	short in_read = tty ? want(&l->in, true) : 0, out_write = tty ? want(&l->out, false) : 0;
+	short master = tty ? (short)(want(&l->in, false) | want(&l->out, true)) : 0;
+	struct pollfd p[] = {
+		{ l->c->pidfd, POLLIN, 0 }, { l->signals, POLLIN, 0 },
+		{ in_read ? 0 : -1, in_read, 0 }, { out_write ? 1 : -1, out_write, 0 },
+		{ master ? l->c->tty : -1, master, 0 },
+	};
+
+	if (poll(p, COUNT(p), -1) < 0)
+		return errno == EINTR ? 0 : fail_errno("wait for the container");
+	if (p[1].revents)
+		on_signals(l);
+	if (tty) {
+		pump(&l->in, p[2].revents, p[4].revents & POLLOUT);
+		pump(&l->out, p[4].revents & (POLLIN | POLLHUP | POLLERR), p[3].revents);
+	}
+	if (p[0].revents || l->subreaper)
+		reap(l);
+	return 0;
+}
+
+/* What the process wrote last is still in the terminal. */
+static void drain(struct loop *l)
+{
+	if (l->c->tty < 0)
+		return;
+	(void)fcntl(l->c->tty, F_SETFL, fcntl(l->c->tty, F_GETFL) | O_NONBLOCK);
+	for (int i = 0; i < 64 && !l->out.eof; i++) {
+		struct pollfd p = { l->c->tty, POLLIN, 0 };
+
+		if (l->out.at == l->out.n && poll(&p, 1, 0) <= 0)
+			break;
+		pump(&l->out, 1, 1);
+	}
+	pump(&l->out, 0, 1);
+}
+
+int supervise(struct container *c, bool subreaper)
+{
+	static struct loop l;
+	sigset_t all, old;
+	int r = 0;
+
+	l = (struct loop){ .c = c, .subreaper = subreaper, .in = { .from = 0, .to = c->tty },
+			   .out = { .from = c->tty, .to = 1 } };
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	signal(SIGPIPE, SIG_IGN);
+	l.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (l.signals < 0)
+		return fail_errno("signalfd");
+	if (c->tty >= 0)
+		copy_size(0, c->tty);
+	make_raw(&l);
+	while (!l.ended && r >= 0)
+		r = turn(&l);
+	drain(&l);
+	if (l.raw)
+		(void)tcsetattr(0, TCSANOW, &l.saved);
+	close(l.signals);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return r < 0 ? r : l.status;
+}

@@ -1,0 +1,34 @@
+/*
+ * One table is create, roll-back, delete and crash recovery (base/steps.h). Undo needs no
+ * more than struct teardown, which comes from the creation itself, from state.json, or
+ * from the journal of a creation that was killed.
+ */
+#pragma once
+#include "base/steps.h"
+#include "runtime/container/launch.h"
+
+struct teardown {
+	char id[1025];
+	int root_fd, dir_fd, journal;
+	struct cg cg;
+	pid_t pid;
+	uint64_t start_time;
+	bool ours;			/* the process is our own child: reap it */
+	bool group_unsure;		/* the creation was killed while making the group: remove what is empty, kill nothing */
+};
+#define TEARDOWN_INIT { .root_fd = -1, .dir_fd = -1, .journal = -1 }
+
+enum { CONTAINER_STEPS = 4 };
+extern const struct step container_steps[CONTAINER_STEPS];
+
+int create_claim(void *ctx);	/* create.c; ctx begins with struct teardown */
+int create_cgroup(void *ctx);
+int create_init(void *ctx);
+int create_record(void *ctx);
+
+int teardown_claim(void *ctx);	/* teardown.c */
+int teardown_cgroup(void *ctx);
+int teardown_init(void *ctx);
+
+/* Fills t for an existing container: state.json, or else the journal. *steps: what is on record. */
+int teardown_load(struct teardown *t, const char *id, uint64_t *steps);

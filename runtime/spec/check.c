@@ -1,0 +1,238 @@
+#include "runtime/spec/spec.h"
+#include "base/scope.h"
+
+#include <linux/sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+static const struct name rlimit_names[] = {
+	{ "RLIMIT_AS", RLIMIT_AS }, { "RLIMIT_CORE", RLIMIT_CORE }, { "RLIMIT_CPU", RLIMIT_CPU },
+	{ "RLIMIT_DATA", RLIMIT_DATA }, { "RLIMIT_FSIZE", RLIMIT_FSIZE }, { "RLIMIT_LOCKS", RLIMIT_LOCKS },
+	{ "RLIMIT_MEMLOCK", RLIMIT_MEMLOCK }, { "RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE }, { "RLIMIT_NICE", RLIMIT_NICE },
+	{ "RLIMIT_NOFILE", RLIMIT_NOFILE }, { "RLIMIT_NPROC", RLIMIT_NPROC }, { "RLIMIT_RSS", RLIMIT_RSS },
+	{ "RLIMIT_RTPRIO", RLIMIT_RTPRIO }, { "RLIMIT_RTTIME", RLIMIT_RTTIME },
+	{ "RLIMIT_SIGPENDING", RLIMIT_SIGPENDING }, { "RLIMIT_STACK", RLIMIT_STACK },
+};
+
+int spec_rlimit_number(const char *name)
+{
+	for (size_t i = 0; i < COUNT(rlimit_names); i++)
+		if (str_eq(rlimit_names[i].text, name))
+			return rlimit_names[i].value;
+	return -1;
+}
+
+static int check_version(const char *v)
+{
+	unsigned major, minor, patch;
+
+	/* Any 1.x: members that are newer than us are ignored, as the specification says. */
+	if (sscanf(v, "%u.%u.%u", &major, &minor, &patch) != 3)
+		return fail(EINVAL, "ociVersion: \"%s\" is not a version", v);
+	if (major != 1)
+		return fail(EINVAL, "ociVersion: %s is not supported (1.0 to " SPEC_VERSION " are)", v);
+	return 0;
+}
+
+static int check_maps(const char *what, const struct list *maps)
+{
+	size_t i = 0;
+
+	LIST_EACH(struct spec_idmap, m, *maps) {
+		if (m->size.v == 0)
+			return fail(EINVAL, "%s[%zu].size: must not be 0", what, i);
+		if (m->inside.v + (uint64_t)m->size.v > UINT32_MAX || m->host.v + (uint64_t)m->size.v > UINT32_MAX)
+			return fail(EINVAL, "%s[%zu]: reaches beyond the last id", what, i);
+		for (size_t j = 0; j < i; j++) {
+			const struct spec_idmap *o = (struct spec_idmap *)maps->v + j;
+
+			if (m->inside.v < o->inside.v + (uint64_t)o->size.v &&
+			    o->inside.v < m->inside.v + (uint64_t)m->size.v)
+				return fail(EINVAL, "%s[%zu]: overlaps %s[%zu]", what, i, what, j);
+		}
+		i++;
+	}
+	return maps->n > 340 ? fail(EINVAL, "%s: the kernel takes at most 340", what) : 0;
+}
+
+static int check_namespaces(const struct spec *s)
+{
+	const struct spec_linux *l = s->linux_;
+	int seen = 0;
+	size_t i = 0;
+
+	LIST_EACH(struct spec_ns, n, l->namespaces) {
+		if (seen & n->type)
+			return fail(EINVAL, "linux.namespaces[%zu]: %s is given twice", i,
+				    name_of(spec_ns_names, n->type));
+		if (n->path && *n->path && n->path[0] != '/')
+			return fail(EINVAL, "linux.namespaces[%zu].path: must be absolute", i);
+		seen |= n->type;
+		i++;
+	}
+	TRY(check_maps("linux.uidMappings", &l->uid_maps));
+	TRY(check_maps("linux.gidMappings", &l->gid_maps));
+	if (l->uid_maps.n > 0 && !(seen & CLONE_NEWUSER))
+		return fail(EINVAL, "linux.uidMappings: needs a user namespace in linux.namespaces");
+	if (l->gid_maps.n > 0 && !(seen & CLONE_NEWUSER))
+		return fail(EINVAL, "linux.gidMappings: needs a user namespace in linux.namespaces");
+	if (spec_new_ns(s, CLONE_NEWUSER) && (l->uid_maps.n == 0 || l->gid_maps.n == 0))
+		return fail(EINVAL, "linux.%s: missing, the new user namespace needs it",
+			    l->uid_maps.n == 0 ? "uidMappings" : "gidMappings");
+	if ((s->hostname || s->domainname) && !(seen & CLONE_NEWUTS))
+		return fail(EINVAL, "%s: needs a uts namespace in linux.namespaces",
+			    s->hostname ? "hostname" : "domainname");
+	if (l->time_offsets.n > 0 && !spec_new_ns(s, CLONE_NEWTIME))
+		return fail(EINVAL, "linux.timeOffsets: needs a new time namespace in linux.namespaces");
+	return 0;
+}
+
+static int check_mounts(const struct spec *s)
+{
+	size_t i = 0;
+
+	LIST_EACH(struct spec_mount, m, s->mounts) {
+		if (!m->dst[0])
+			return fail(EINVAL, "mounts[%zu].destination: empty", i);
+		if (strlen(m->dst) >= 4096)
+			return fail(EINVAL, "mounts[%zu].destination: too long", i);
+		TRY_IN(check_maps("uidMappings", &m->uid_maps), "mounts[%zu]", i);
+		if (m->uid_maps.n > 0 || m->gid_maps.n > 0)
+			return fail(ENOTSUP, "mounts[%zu].uidMappings: idmapped mounts are not supported", i);
+		i++;
+	}
+	return 0;
+}
+
+static int check_sysctl(const struct spec *s)
+{
+	static const struct { const char *prefix; int ns; } owners[] = {
+		{ "net.", CLONE_NEWNET }, { "fs.mqueue.", CLONE_NEWIPC }, { "kernel.msg", CLONE_NEWIPC },
+		{ "kernel.sem", CLONE_NEWIPC }, { "kernel.shm", CLONE_NEWIPC }, { "kernel.domainname", CLONE_NEWUTS },
+		{ "kernel.hostname", CLONE_NEWUTS },
+	};
+	const struct map *m = &s->linux_->sysctl;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const char *key = m->v[i].key;
+		int ns = 0;
+
+		for (size_t j = 0; j < COUNT(owners) && !ns; j++)
+			if (str_starts(key, owners[j].prefix))
+				ns = owners[j].ns;
+		if (!*key || strstr(key, "..") || strlen(key) > 200)
+			return fail(EINVAL, "linux.sysctl.%s: not a sysctl name", key);
+		if (!ns)
+			return fail(EINVAL, "linux.sysctl.%s: belongs to the host, not to a namespace", key);
+		/* Written in a namespace that is not the container's own, it would change the host's. */
+		if (!spec_has_ns(s, ns))
+			return fail(EINVAL, "linux.sysctl.%s: needs a %s namespace in linux.namespaces", key,
+				    name_of(spec_ns_names, ns));
+	}
+	return 0;
+}
+
+static int check_hooks(const struct spec *s)
+{
+	for (int k = 0; s->hooks && k < HOOK_KINDS; k++) {
+		size_t i = 0;
+
+		LIST_EACH(struct spec_hook, h, s->hooks->of[k]) {
+			if (h->path[0] != '/')
+				return fail(EINVAL, "hooks.%s[%zu].path: must be absolute", hook_names[k], i);
+			if (h->timeout.set && (h->timeout.v <= 0 || h->timeout.v > 86400))
+				return fail(EINVAL, "hooks.%s[%zu].timeout: must be 1 to 86400 seconds",
+					    hook_names[k], i);
+			i++;
+		}
+	}
+	return 0;
+}
+
+int spec_process_check(const struct spec_process *p)
+{
+	size_t i = 0;
+
+	if (p->cwd[0] != '/')
+		return fail(EINVAL, "cwd: \"%s\" is not absolute", p->cwd);
+	if (p->args.n == 0)
+		return fail(EINVAL, "args: missing or empty");
+	if (!*p->args.v[0])
+		return fail(EINVAL, "args[0]: empty");
+	if (p->oom_score_adj.set && (p->oom_score_adj.v < -1000 || p->oom_score_adj.v > 1000))
+		return fail(EINVAL, "oomScoreAdj: must be -1000 to 1000");
+	if (p->user.umask.set && p->user.umask.v > 0777)
+		return fail(EINVAL, "user.umask: must be at most 0777");
+	LIST_EACH(struct spec_rlimit, l, p->rlimits) {
+		if (spec_rlimit_number(l->type) < 0)
+			return fail(EINVAL, "rlimits[%zu].type: unknown value \"%s\"", i, l->type);
+		for (size_t j = 0; j < i; j++)
+			if (str_eq(((struct spec_rlimit *)p->rlimits.v)[j].type, l->type))
+				return fail(EINVAL, "rlimits[%zu].type: %s is given twice", i, l->type);
+		if (l->soft.v > l->hard.v)
+			return fail(EINVAL, "rlimits[%zu].soft: is above hard", i);
+		i++;
+	}
+	for (i = 0; i < p->env.n; i++)
+		if (!strchr(p->env.v[i], '=') || p->env.v[i][0] == '=')
+			return fail(EINVAL, "env[%zu]: \"%s\" is not NAME=VALUE", i, p->env.v[i]);
+	return 0;
+}
+
+static int check_refused(const struct spec *s)
+{
+	const struct spec_process *p = s->process;
+	const struct spec_linux *l = s->linux_;
+	const struct { const char *place; yajl_val v; } refused[] = {
+		{ "process.ioPriority", p ? p->io_priority : NULL },
+		{ "process.scheduler", p ? p->scheduler : NULL },
+		{ "process.execCPUAffinity", p ? p->cpu_affinity : NULL },
+		{ "linux.intelRdt", l ? l->intel_rdt : NULL },
+		{ "linux.netDevices", l ? l->net_devices : NULL },
+		{ "linux.memoryPolicy", l ? l->memory_policy : NULL },
+	};
+
+	for (size_t i = 0; i < COUNT(refused); i++)
+		if (refused[i].v)
+			return fail(ENOTSUP, "%s: not supported by this version", refused[i].place);
+	return 0;
+}
+
+static int check_linux(const struct spec *s)
+{
+	static const char *const propagation[] = { "private", "rprivate", "slave", "rslave", "shared", "rshared",
+						   "unbindable", "runbindable", NULL };
+	const struct spec_linux *l = s->linux_;
+	size_t i = 0;
+
+	TRY(check_namespaces(s));
+	TRY(check_sysctl(s));
+	if (l->resources)
+		TRY_IN(cg_check(l->resources), "linux.resources");
+	if (l->cgroups_path)
+		TRY_IN(cg_check_path(l->cgroups_path), "linux.cgroupsPath");
+	if (l->seccomp)
+		TRY_IN(spec_seccomp_check(l->seccomp), "linux.seccomp");
+	LIST_EACH(struct spec_device, d, l->devices) {
+		if (d->path[0] != '/')
+			return fail(EINVAL, "linux.devices[%zu].path: must be absolute", i);
+		i++;
+	}
+	for (i = 0; l->rootfs_propagation && propagation[i]; i++)
+		if (str_eq(propagation[i], l->rootfs_propagation))
+			return 0;
+	return l->rootfs_propagation ? fail(EINVAL, "linux.rootfsPropagation: unknown value \"%s\"",
+					    l->rootfs_propagation) : 0;
+}
+
+int spec_check(const struct spec *s)
+{
+	TRY(check_version(s->version));
+	if (s->process)
+		TRY_IN(spec_process_check(s->process), "process");
+	TRY(check_refused(s));
+	TRY(check_mounts(s));
+	TRY(check_hooks(s));
+	return s->linux_ ? check_linux(s) : 0;
+}

@@ -1,0 +1,92 @@
+#include "runtime/spec/spec.h"
+#include "base/file.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+int spec_take(const char *name, yajl_val tree, struct spec *out)
+{
+	struct arena a = { 0 };
+	struct spec s;
+	int r = bind_decode(&a, &spec_record, tree, &s);
+
+	/* Decoding zeroes the record, so what it owns is set after. */
+	s.arena = a;
+	s.tree = tree;
+	if (r >= 0)
+		r = spec_check(&s);
+	if (r < 0) {
+		spec_free(&s);
+		return fail_class(fail_in(r, "%s", name), ERR_CONFIG);
+	}
+	*out = s;
+	return 0;
+}
+
+int spec_parse(const char *name, const char *text, size_t len, struct spec *out)
+{
+	yajl_val tree;
+	int r = json_parse(name, text, len, &tree);
+
+	return r < 0 ? fail_class(r, ERR_CONFIG) : spec_take(name, tree, out);
+}
+
+int spec_load(int dirfd, const char *path, struct spec *out)
+{
+	auto_free char *text = NULL;
+	size_t len;
+
+	TRY(file_read(dirfd, path, &text, &len));
+	return spec_parse(path, text, len, out);
+}
+
+void spec_free(struct spec *s)
+{
+	arena_free(&s->arena);
+	json_free(&s->tree);
+}
+
+int spec_process_load(struct arena *a, yajl_val *tree, const char *path, struct spec_process *out)
+{
+	TRY(json_load(AT_FDCWD, path, tree));
+	TRY_IN(bind_decode(a, &spec_process_record, *tree, out), "%s", path);
+	TRY_IN(spec_process_check(out), "%s", path);
+	return 0;
+}
+
+static const struct spec_ns *ns_of(const struct spec *s, int type)
+{
+	if (s->linux_)
+		LIST_EACH(struct spec_ns, n, s->linux_->namespaces)
+			if (n->type == type)
+				return n;
+	return NULL;
+}
+
+bool spec_has_ns(const struct spec *s, int type)
+{
+	return ns_of(s, type);
+}
+
+const char *spec_ns_path(const struct spec *s, int type)
+{
+	const struct spec_ns *n = ns_of(s, type);
+
+	return n && n->path && *n->path ? n->path : NULL;
+}
+
+bool spec_new_ns(const struct spec *s, int type)
+{
+	return ns_of(s, type) && !spec_ns_path(s, type);
+}
+
+const char *spec_env(const struct strv *env, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < env->n; i++)
+		if (strncmp(env->v[i], name, n) == 0 && env->v[i][n] == '=')
+			return env->v[i] + n + 1;
+	return NULL;
+}
