@@ -1,0 +1,193 @@
+#include "images/image.h"
+#include "base/proc.h"
+#include "base/scope.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifndef VZRUN_PREFIX
+#define VZRUN_PREFIX "/usr/local"
+#endif
+enum { ARGS_MAX = 64 };
+
+struct made { const char *ref; };
+struct error_words { struct opt_i64 code; const char *msg, *why, *try; };
+
+static const struct field rootfs_fields[] = {
+	FR(struct image_rootfs, "ref", K_STR, ref),
+	FR(struct image_rootfs, "digest", K_STR, digest),
+	FR(struct image_rootfs, "layers", K_STRV, layers),
+	F(struct image_rootfs, "env", K_STRV, env),
+	F(struct image_rootfs, "cmd", K_STRV, cmd),
+	F(struct image_rootfs, "entrypoint", K_STRV, entrypoint),
+	F(struct image_rootfs, "user", K_STR, user),
+	F(struct image_rootfs, "workdir", K_STR, workdir),
+	F(struct image_rootfs, "stop_signal", K_STR, stop_signal),
+	{ 0 }
+};
+static const struct record rootfs_record = RECORD("image", struct image_rootfs, rootfs_fields);
+
+static const struct field made_fields[] = { FR(struct made, "ref", K_STR, ref), { 0 } };
+static const struct record made_record = RECORD("image", struct made, made_fields);
+
+static const struct field error_fields[] = {
+	FR(struct error_words, "code", K_I64, code),
+	FR(struct error_words, "msg", K_STR, msg),
+	F(struct error_words, "why", K_STR, why),
+	F(struct error_words, "try", K_STR, try),
+	{ 0 }
+};
+static const struct record error_record = RECORD("error", struct error_words, error_fields);
+
+static const char *helper_dir;
+
+void image_set_helper_dir(const char *dir)
+{
+	helper_dir = dir;
+}
+
+static bool is_there(const char *dir, char path[PATH_MAX])
+{
+	return dir && *dir && snprintf(path, PATH_MAX, "%s/vzrun-image", dir) < PATH_MAX && access(path, X_OK) == 0;
+}
+
+static int find_helper(char path[PATH_MAX])
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	char *slash;
+
+	self[n < 0 ? 0 : n] = '\0';
+	slash = strrchr(self, '/');
+	if (slash)
+		*slash = '\0';
+	if (is_there(getenv("VZRUN_LIBEXEC"), path) || is_there(helper_dir, path) || is_there(slash ? self : NULL, path) ||
+	    is_there(VZRUN_PREFIX "/libexec/vzrun", path))
+		return 0;
+	int r = fail_as(ERR_UNSUPPORTED, "vzrun-image: not found beside vzrun nor in %s", VZRUN_PREFIX "/libexec/vzrun");
+	err_try("VZRUN_LIBEXEC=DIR with the directory that has it");
+	return r;
+}
+
+/* The helper ends when we do: it is told who we are. */
+static int run(const char *const *argv, struct buf *out, int *status)
+{
+	char path[PATH_MAX], parent[48];
+	size_t n = 0, at = 0;
+
+	TRY(find_helper(path));
+	while (environ[n])
+		n++;
+	auto_free const char **env = calloc(n + 2, sizeof *env);
+	if (!env)
+		return fail(ENOMEM, "vzrun-image: out of memory");
+	snprintf(parent, sizeof parent, "VZRUN_IMAGE_PARENT=%d", (int)getpid());
+	for (size_t i = 0; i < n; i++)
+		if (!str_starts(environ[i], "VZRUN_IMAGE_PARENT="))
+			env[at++] = environ[i];
+	env[at] = parent;
+	struct proc_req req = { .path = path, .argv = argv, .env = env, .out = out };
+	return proc_run(&req, status);
+}
+
+static int pass_on(yajl_val tree, int status)
+{
+	auto_arena struct arena a = { 0 };
+	struct error_words e;
+
+	if (!json_get(tree, "error") || bind_decode(&a, &error_record, json_get(tree, "error"), &e) < 0)
+		return fail_as(ERR_OTHER, "vzrun-image: exit status %d without a word", status);
+	int r = fail_as(e.code.v >= ERR_OTHER && e.code.v <= ERR_PARTIAL ? (enum err_class)e.code.v : ERR_OTHER, "%s", e.msg);
+	if (e.why)
+		err_why("%s", e.why);
+	if (e.try)
+		err_try("%s", e.try);
+	return r;
+}
+
+/* The helper's answer, a JSON object; its failure becomes ours, line and class. */
+static int ask(const char *const *argv, yajl_val *tree)
+{
+	auto_buf struct buf out = { 0 };
+	int status;
+
+	TRY(run(argv, &out, &status));
+	if (!out.n)
+		return fail_as(ERR_OTHER, "vzrun-image: exit status %d without a word", status);
+	TRY(json_parse("vzrun-image", out.p, out.n, tree));
+	return status ? pass_on(*tree, status) : 0;
+}
+
+void image_rootfs_free(struct image_rootfs *r)
+{
+	json_free(&r->tree);
+	arena_free(&r->arena);
+}
+
+int image_resolve(const char *home, const char *ref, struct image_rootfs *out)
+{
+	const char *argv[] = { "vzrun-image", "--json", "--home", home, "resolve", "--", ref, NULL };
+	auto_json yajl_val tree = NULL;
+	auto_arena struct arena a = { 0 };
+
+	memset(out, 0, sizeof *out);
+	TRY(ask(argv, &tree));
+	TRY_IN(bind_decode(&a, &rootfs_record, tree, out), "vzrun-image");
+	out->tree = TAKE(tree);
+	out->arena = a;
+	a = (struct arena){ 0 };
+	return 0;
+}
+
+static int ask_made(const char *const *argv, struct buf *made_ref)
+{
+	auto_json yajl_val tree = NULL;
+	auto_arena struct arena a = { 0 };
+	struct made m;
+
+	TRY(ask(argv, &tree));
+	TRY_IN(bind_decode(&a, &made_record, tree, &m), "vzrun-image");
+	if (made_ref)
+		buf_puts(made_ref, m.ref);
+	return 0;
+}
+
+int image_import(const char *home, const char *source, const char *ref, struct buf *made_ref)
+{
+	const char *named[] = { "vzrun-image", "--json", "--home", home, "import", "--ref", ref, "--", source, NULL };
+	const char *plain[] = { "vzrun-image", "--json", "--home", home, "import", "--", source, NULL };
+
+	return ask_made(ref ? named : plain, made_ref);
+}
+
+int image_template(const char *home, const char *template, struct buf *made_ref)
+{
+	const char *argv[] = { "vzrun-image", "--json", "--home", home, "template", "--", template, NULL };
+
+	return ask_made(argv, made_ref);
+}
+
+int image_unpack_copy(const char *home, const char *ref, const char *target)
+{
+	const char *argv[] = { "vzrun-image", "--json", "--home", home, "copy", "--", ref, target, NULL };
+	auto_json yajl_val tree = NULL;
+
+	return ask(argv, &tree);
+}
+
+int image_command(const char *home, bool json, int argc, char **argv)
+{
+	const char *v[ARGS_MAX + 8] = { "vzrun-image", "--home", home };
+	size_t n = 3;
+	int status;
+
+	if (argc > ARGS_MAX)
+		return fail_as(ERR_USAGE, "image: more than %d words", ARGS_MAX);
+	if (json)
+		v[n++] = "--json";
+	for (int i = 0; i < argc; i++)
+		v[n++] = argv[i];
+	TRY(run(v, NULL, &status));
+	return status;
+}
