@@ -28,9 +28,9 @@ static const struct stage root_stages[] = {
 	{ "files",                     stage_files },
 	{ "hooks of the runtime",      stage_runtime_hooks },
 	{ "hooks of the container",    stage_container_hooks },
+	{ "masked and read-only paths", stage_paths },
 	{ "pivot",                     stage_pivot },
 	{ "sysctl",                    stage_sysctl },
-	{ "masked and read-only paths", stage_paths },
 	{ "finish the root",           stage_finish_root },
 };
 

@@ -20,13 +20,13 @@ struct child_file { const char *path, *text; mode_t mode; bool keep; };	/* keep:
 struct child {
 	const struct spec *spec;		/* NULL: a process that joins a container */
 	const struct spec_process *process;
-	const char *id;
+	const char *id, *bundle, *rootfs;	/* absolute; rootfs NULL: assembled, it has no path */
 
 	/* descriptors that the runtime opened; all O_CLOEXEC */
 	int sync;				/* the child's end of the talk */
 	int proc_fd;				/* the host's procfs, O_PATH: never a path of the container's (R4) */
 	int start_fd;				/* listening start socket (create); -1: exec at SYNC_GO */
-	int bundle_fd;
+	int bundle_fd;				/* of the runtime; the child opens `bundle` in its own mount namespace */
 	int root_tree;				/* detached tree of the root, or -1: opened by path, or heard with SYNC_MAPPED */
 	int init_pidfd;				/* join: the container's first process */
 	struct cg_join join;

@@ -4,7 +4,7 @@
  * open_tree(2), fsopen(2), mount_setattr(2), move_mount(2), and rules R4 to R6.
  *
  * Order: mnt_plan_spec  [mnt_open_sources in the runtime, for a new user namespace]
- *        in the child: mnt_attach_root  mnt_execute(before pivot)  mnt_pivot  mnt_execute(after)
+ *        in the child: mnt_attach_root  mnt_execute  [hooks]  mnt_execute(masks)  mnt_pivot
  */
 #pragma once
 #include "runtime/spec/spec.h"
@@ -50,7 +50,7 @@ struct mnt_op {
 struct mnt_plan {
 	struct mnt_op *op;
 	size_t n, size;
-	size_t pivot_at;		/* ops from here on run after the pivot */
+	size_t hooks_at;		/* ops from here on (masks) run after the hooks, still before the pivot (R6) */
 	struct arena arena;
 };
 
@@ -86,8 +86,10 @@ struct mnt_ctx {
 int mnt_execute(struct mnt_ctx *c, const struct mnt_plan *p, size_t from, size_t to);
 /* Makes the namespace's copy of the host's tree private (or slave), so that nothing we do is seen outside. */
 int mnt_isolate(const char *rootfs_propagation);
-/* Attaches a detached root tree over "/" of this namespace, without making it anyone's root yet. */
-int mnt_attach_root(int tree_fd);
+/* The bundle's root, cloned and private: what the container mounts in it stays in it. A detached tree. */
+int mnt_clone_root(int bundle_fd, const char *path);
+/* Attaches a detached root tree at path, or else over "/" of this namespace, without making it anyone's root yet. */
+int mnt_attach_root(int tree_fd, const char *path);
 /* The attached root becomes "/", the host's tree is gone. no_pivot: chroot (the tree stays mounted below). */
 int mnt_pivot(int root_fd, bool no_pivot);
 /* rootfsPropagation of the finished root; MOUNT_ATTR_RDONLY when readonly. */

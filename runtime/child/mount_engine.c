@@ -221,7 +221,10 @@ static int host_node(const struct mnt_op *op)
 	auto_close int tree = open_tree(AT_FDCWD, op->src, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
 	struct stat st;
 
-	if (tree < 0 || fstat(tree, &st) < 0)
+	/* Read-only: nodes still work, but nobody inside can chmod the host's. */
+	struct mount_attr a = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
+
+	if (tree < 0 || fstat(tree, &st) < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &a, sizeof a) < 0)
 		return fail_errno("the host's %s", op->src);
 	if ((st.st_mode & S_IFMT) != (op->mode & S_IFMT) || st.st_rdev != makedev(op->major, op->minor))
 		return fail(ENODEV, "the host's %s is not device %u:%u", op->src, op->major, op->minor);

@@ -201,7 +201,7 @@ static int plan_all(const struct spec *s, unsigned flags, struct mnt_plan *p)
 	LIST_EACH(struct spec_mount, m, s->mounts)
 		TRY_IN(plan_mount(p, s, m, flags), "mounts[%zu] (%s)", i++, m->dst);
 	TRY(plan_devices(p, s, flags));
-	p->pivot_at = p->n;
+	p->hooks_at = p->n;
 	if (!s->linux_)
 		return 0;
 	for (i = 0; i < s->linux_->readonly.n; i++)
@@ -246,8 +246,8 @@ void mnt_plan_print(struct buf *out, const struct mnt_plan *p)
 	for (size_t i = 0; i < p->n; i++) {
 		const struct mnt_op *op = &p->op[i];
 
-		if (i == p->pivot_at)
-			buf_puts(out, "pivot\n");
+		if (i == p->hooks_at)
+			buf_puts(out, "hooks\n");
 		buf_printf(out, "%s %s", verbs[op->verb], op->dst);
 		if (op->src)
 			buf_printf(out, " from %s", op->src);

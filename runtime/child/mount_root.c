@@ -3,6 +3,7 @@
 #include "base/sys.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 static const struct { const char *word; uint64_t propagation; bool rec; } propagations[] = {
 	{ "private", MS_PRIVATE, false }, { "rprivate", MS_PRIVATE, true },
@@ -30,8 +31,25 @@ int mnt_isolate(const char *rootfs_propagation)
 	return 0;
 }
 
-int mnt_attach_root(int tree_fd)
+int mnt_clone_root(int bundle_fd, const char *path)
 {
+	struct stat st;
+	auto_close int tree = open_tree(bundle_fd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+	if (tree < 0)
+		return fail_errno("root filesystem %s", path);
+	if (fstat(tree, &st) < 0 || !S_ISDIR(st.st_mode))
+		return fail(ENOTDIR, "root filesystem %s: not a directory", path);
+	if (set_propagation(tree, "", MS_PRIVATE, true) < 0)
+		return fail_errno("make the root filesystem private");
+	return take_fd(&tree);
+}
+
+int mnt_attach_root(int tree_fd, const char *path)
+{
+	/* Hooks expect it at its own path; where that is out of sight, or there is none, "/" always is. */
+	if (path && move_mount(tree_fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) == 0)
+		return 0;
 	if (move_mount(tree_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return fail_errno("attach the root filesystem");
 	return 0;

@@ -22,23 +22,6 @@ int stage_isolate(struct child *c)
 	return own_mounts(c) ? mnt_isolate(c->spec->linux_->rootfs_propagation) : 0;
 }
 
-/* The bundle's root, cloned: what the container mounts in it stays in it. */
-static int clone_root(struct child *c)
-{
-	struct stat st;
-	auto_close int tree = open_tree(c->bundle_fd, c->spec->root_path,
-					OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-	struct mount_attr a = { .propagation = MS_PRIVATE };
-
-	if (tree < 0)
-		return fail_errno("root filesystem %s", c->spec->root_path);
-	if (fstat(tree, &st) < 0 || !S_ISDIR(st.st_mode))
-		return fail(ENOTDIR, "root filesystem %s: not a directory", c->spec->root_path);
-	if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &a, sizeof a) < 0)
-		return fail_errno("make the root filesystem private");
-	return take_fd(&tree);
-}
-
 int stage_root(struct child *c)
 {
 	umask(0);
@@ -47,10 +30,11 @@ int stage_root(struct child *c)
 		c->mnt.root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		return c->mnt.root_fd < 0 ? fail_errno("open /") : 0;
 	}
+	/* A descriptor of the runtime's belongs to the runtime's mount namespace; paths are looked up anew in ours. */
+	c->bundle_fd = open(c->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (c->root_tree < 0)
-		c->root_tree = clone_root(c);
-	TRY(c->root_tree);
-	TRY(mnt_attach_root(c->root_tree));
+		TRY(c->root_tree = mnt_clone_root(c->bundle_fd, c->spec->root_path));
+	TRY(mnt_attach_root(c->root_tree, c->rootfs));
 	c->mnt.root_fd = take_fd(&c->root_tree);
 	return 0;
 }
@@ -70,7 +54,7 @@ int stage_mounts(struct child *c)
 	c->mnt.mount_label = c->spec->linux_ ? c->spec->linux_->mount_label : NULL;
 	if (!own_mounts(c))
 		return 0;
-	TRY(mnt_execute(&c->mnt, &c->plan, 0, c->plan.pivot_at));
+	TRY(mnt_execute(&c->mnt, &c->plan, 0, c->plan.hooks_at));
 	return c->process ? make_cwd(c) : 0;
 }
 
@@ -154,7 +138,7 @@ int stage_sysctl(struct child *c)
 
 int stage_paths(struct child *c)
 {
-	return own_mounts(c) ? mnt_execute(&c->mnt, &c->plan, c->plan.pivot_at, c->plan.n) : 0;
+	return own_mounts(c) ? mnt_execute(&c->mnt, &c->plan, c->plan.hooks_at, c->plan.n) : 0;
 }
 
 int stage_finish_root(struct child *c)

@@ -129,6 +129,8 @@ static int prepare_child(struct create *c)
 	k->spec = c->spec;
 	k->process = c->spec->process;
 	k->id = r->id;
+	k->bundle = c->bundle;
+	k->rootfs = r->overlay ? NULL : c->rootfs;
 	k->own_userns = spec_has_ns(c->spec, CLONE_NEWUSER);
 	k->no_pivot = r->no_pivot;
 	k->no_new_keyring = r->no_new_keyring;
@@ -148,8 +150,11 @@ static int prepare_child(struct create *c)
 	TRY(prepare_caps(c));
 	TRY(prepare_seccomp(c));
 	/* In a user namespace the sources may be out of the child's sight: opened with our rights. */
-	if (k->own_userns && geteuid() == 0 && k->ns.clone_flags & CLONE_NEWNS)
+	if (k->own_userns && geteuid() == 0 && k->ns.clone_flags & CLONE_NEWNS) {
+		if (!r->overlay)
+			TRY(k->root_tree = mnt_clone_root(k->bundle_fd, c->spec->root_path));
 		TRY(mnt_open_sources(&k->plan, k->bundle_fd));
+	}
 	return 0;
 }
 
@@ -227,7 +232,7 @@ int create_cgroup(void *p)
 	if (l && l->cgroups_path && *l->cgroups_path)
 		snprintf(path, sizeof path, "%s", l->cgroups_path);
 	else
-		snprintf(path, sizeof path, "%s/%s", geteuid() == 0 ? "/vzrun" : "vzrun", c->req->id);
+		snprintf(path, sizeof path, "%svzrun-%s", geteuid() == 0 ? "/" : "", c->req->id);
 	TRY(journal_cgroup(c->t.journal, path));
 	TRY(cg_create(&c->t.cg, path, l ? l->resources : NULL));
 	r = journal_cgroup_made(c->t.journal, &c->t.cg);
@@ -351,6 +356,7 @@ static void create_free(struct create *c)
 	drop_fd(&c->t.dir_fd);
 	drop_fd(&c->t.journal);
 	drop_fd(&k->bundle_fd);
+	drop_fd(&k->root_tree);
 	drop_fd(&k->proc_fd);
 	ns_plan_close(&k->ns);
 	mnt_plan_free(&k->plan);
