@@ -31,7 +31,7 @@ TEST(its_error_is_ours)
 	snprintf(script, sizeof script, "%s/vzrun-image", dir);
 	f = fopen(script, "we");
 	fputs("#!/bin/sh\n"
-	      "case \"$7\" in\n"
+	      "case \"$6\" in\n"
 	      "good:1) echo '{\"ref\":\"good:1\",\"digest\":\"sha256:00\",\"layers\":[\"/a\",\"/b\"],\"env\":[\"A=B\"]}';;\n"
 	      "mute:1) exit 7;;\n"
 	      "*) echo '{\"error\":{\"code\":3,\"msg\":\"image x:1: not in the store\",\"why\":null,\"try\":\"pull it\"}}'; exit 3;;\n"
