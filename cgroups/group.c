@@ -127,20 +127,39 @@ static int made_one(const char *dir, bool cpuset, bool parent, struct undo *u)
 	return cpuset ? fill_cpuset(dir, parent) : 0;
 }
 
-static int make_parents(char *dir, size_t mount_len, bool cpuset, struct undo *u)
+/* code: the errno of a mkdir(2) that failed; 0 when something else did, which has its message. */
+static int make_parents(char *dir, size_t mount_len, bool cpuset, struct undo *u, int *code)
 {
+	*code = 0;
 	for (char *p = dir + mount_len + 1; (p = strchr(p, '/')); p++) {
 		int r = 0;
 
 		*p = '\0';
 		if (mkdir(dir, 0755) == 0)
 			r = made_one(dir, cpuset, true, u);
-		else if (errno != EEXIST)
-			r = -errno;
+		else if (errno != EEXIST && errno != ENOENT)
+			r = -(*code = errno);
 		*p = '/';
 		TRY(r);
 	}
 	return 0;
+}
+
+/* 0 made, 1 there already. */
+static int make_dir(char *dir, size_t mount_len, bool cpuset, struct undo *u, int *code)
+{
+	/* Again when another's clean-up takes a parent away between the two. */
+	for (int tries = 0; tries < 8; tries++) {
+		*code = 0;
+		if (mkdir(dir, 0755) == 0)
+			return made_one(dir, cpuset, false, u);
+		*code = errno;
+		if (errno != ENOENT)
+			break;
+		TRY(make_parents(dir, mount_len, cpuset, u, code));
+		*code = ENOENT;
+	}
+	return *code == EEXIST ? 1 : -*code;
 }
 
 /* A group that is there already may be a leftover, which is welcome, or in use. */
@@ -166,32 +185,36 @@ static bool may_skip(int code, uint32_t bit, const struct need *need)
 	       (!(need->soft & bit) || cg_rootless());
 }
 
+static int not_made(int code, size_t i, const char *dir, const struct need *need)
+{
+	bool denied = code == EACCES || code == EPERM || code == EROFS;
+	int r;
+
+	errno = code;
+	r = fail_errno("%s%screate cgroup %s", need->why[i] ? need->why[i] : "", need->why[i] ? ": " : "", dir);
+	if (denied)
+		err_try("have the group above delegated to you (chown), or leave the limit out");
+	return fail_class(r, denied ? ERR_PERMISSION : ERR_OTHER);
+}
+
 static int make_in(struct cg *cg, size_t i, const struct need *need, struct undo *u)
 {
 	const struct cg_hier *h = &cg_host()->h[i];
 	bool cpuset = cg_ctl_hier(CTL_CPUSET) == (int)i && !h->v2;
 	char dir[CG_FULL];
-	int r, tries = 0;
+	int code, r;
 
 	cg_file(cg, i, NULL, dir);
-	do {
-		r = mkdir(dir, 0755) < 0 ? -errno : 0;
-		/* Again when another's clean-up took the parent away between the two. */
-	} while (r == -ENOENT && tries++ < 8 && (r = make_parents(dir, strlen(h->mount), cpuset, u)) == 0 && (r = -ENOENT));
-	if (r < 0 && r != -EEXIST && may_skip(-r, BIT(i), need))
-		return 0;
-	if (r == -EEXIST) {
+	r = make_dir(dir, strlen(h->mount), cpuset, u, &code);
+	if (r == 0) {
+		cg->made |= BIT(i);
+	} else if (r == 1) {
 		TRY(take_over(dir, h->v2));
 		TRY(cpuset ? fill_cpuset(dir, false) : 0);
-	} else if (r < 0) {
-		errno = -r;
-		r = fail_errno("%s%screate cgroup %s", need->why[i] ? need->why[i] : "", need->why[i] ? ": " : "", dir);
-		if (r == -EACCES || r == -EPERM || r == -EROFS)
-			err_try("have the group delegated to you (chown), or leave the limit out");
-		return fail_class(r, r == -EACCES || r == -EPERM ? ERR_PERMISSION : ERR_OTHER);
 	} else {
-		cg->made |= BIT(i);
-		TRY(made_one(dir, cpuset, false, u));
+		if (code && may_skip(code, BIT(i), need))
+			return 0;
+		return code ? not_made(code, i, dir, need) : r;
 	}
 	cg->hiers |= BIT(i);
 	return h->v2 ? cg_enable(cg, i, need) : 0;
