@@ -62,7 +62,7 @@ int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_
 	return r;
 }
 
-/* Before it is up: no router of a guest's is believed, no address of its own but the gateway's. */
+/* Before it is up: no router of a guest's is believed, no address but those set below. */
 static const struct { const char *key, *value; } switches[] = {
 	{ "ipv6/conf/%s/disable_ipv6", "0" },
 	{ "ipv6/conf/%s/accept_ra", "0" },
@@ -93,7 +93,9 @@ static int set_switches(const struct net_def *d)
 int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link *out)
 {
 	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
-	const struct net_subnet *s[2] = { &d->v4, &d->v6 };
+	/* Without a link-local address the kernel asks for no neighbour of a forwarded packet. */
+	static const struct net_subnet link_local = { AF_INET6, 64, { 0xfe, 0x80 } };
+	const struct net_subnet *s[] = { &d->v4, &d->v6, d->v6.family ? &link_local : &d->v6 };
 	unsigned char addr[16];
 	int r;
 

@@ -79,7 +79,9 @@ int net_finish_inside(const struct net_port *ports, size_t n)
 {
 	struct about about[NLQ_MAX + 1];
 	auto_nlq struct nlq q = { 0 };
-	int r;
+	int err[NLQ_MAX], r;
+	bool off = false;	/* IPv6 is, by a sysctl of the configuration (disable_ipv6): as asked */
+	size_t sent;
 
 	if (n == 0)
 		return lo_only();
@@ -87,8 +89,15 @@ int net_finish_inside(const struct net_port *ports, size_t n)
 		return fail_as(ERR_CONFIG, "more than %d network ports", NET_PORTS_MAX);
 	TRY(nlq_open(&q, NETLINK_ROUTE));
 	TRY(plan(&q, ports, n, about));
-	r = nlq_talk(&q, NULL, NULL);
+	sent = q.n;
+	r = nlq_ask(&q, NULL, NULL, err);
 	if (r < 0)
-		return net_fail_talk(&q, r, "%s: %s in the guest", about[q.bad].name, what_text[about[q.bad].what]);
+		return net_fail_talk(&q, r, "network in the guest");
+	for (size_t i = 0; i < sent; i++) {
+		off |= about[i].what == ADDRESS6 && err[i] == -EACCES;
+		if (err[i] < 0 && !(off && (about[i].what == ADDRESS6 || about[i].what == ROUTE6)))
+			return net_fail_talk(&q, err[i], "%s: %s in the guest", about[i].name,
+					     what_text[about[i].what]);
+	}
 	return 0;
 }

@@ -48,7 +48,7 @@ static int build_pair(const struct net_port *p, int netns_fd, struct nl_msg **ou
  * Into the bridge and up, in the same send. No IPv6 of the host's own on it: the bridge takes what
  * arrives, and the host would announce itself to the guest for nothing.
  */
-static void join_bridge(struct nlq *q, const char *host_if, int bridge)
+static void join_bridge(struct nlq *q, const char *host_if, int bridge, bool ipv6)
 {
 	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
 	uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
@@ -57,6 +57,8 @@ static void join_bridge(struct nlq *q, const char *host_if, int bridge)
 	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
 	nlq_put_str(q, IFLA_IFNAME, host_if);
 	nlq_put_u32(q, IFLA_MASTER, (uint32_t)bridge);
+	if (!ipv6)
+		return;
 	spec = nlq_nest(q, IFLA_AF_SPEC);
 	inet6 = nlq_nest(q, AF_INET6);
 	nlq_put(q, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof mode);
@@ -70,7 +72,7 @@ static int try_add(struct nlq *q, const struct net_port *p, int netns_fd)
 
 	TRY(build_pair(p, netns_fd, &m));
 	nlq_take(q, m);
-	join_bridge(q, p->host_if, p->bridge_index);
+	join_bridge(q, p->host_if, p->bridge_index, !IN6_IS_ADDR_UNSPECIFIED(&p->ip6));
 	return nlq_talk(q, NULL, NULL);
 }
 

@@ -1,0 +1,436 @@
+#!/usr/bin/env bats
+# The default network: bridge, addresses, leases, firewall, NAT. Everything happens in network namespaces of
+# the test's own: one stands for the host, one for the outside, one for each guest. Needs root.
+
+setup() {
+	[ "$(id -u)" = 0 ] || { echo "needs root" >&2; return 1; }
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
+	export VZRUN_LIBEXEC=${VZRUN_LIBEXEC:-$PWD/build}
+	T=${NETTOOL:-$PWD/build/tools/nettool}
+	D=$(mktemp -d "${BATS_TMPDIR:-/tmp}/vznet.XXXXXX")
+	H=$D/home
+	PIDS=()
+	space HOST
+	h ip link set lo up
+	space OUT
+	# 192.0.2.1 is the host as the outside sees it.
+	h ip link add up0 type veth peer name out0 netns "$OUT"
+	h ip addr add 192.0.2.1/24 dev up0
+	h ip addr add 2001:db8::1/64 dev up0 nodad
+	h ip link set up0 up
+	h ip route add default via 192.0.2.2
+	h ip -6 route add default via 2001:db8::2
+	o ip link set lo up
+	o ip addr add 192.0.2.2/24 dev out0
+	o ip addr add 2001:db8::2/64 dev out0 nodad
+	o ip link set out0 up
+}
+
+teardown() {
+	local p
+
+	for p in "${PIDS[@]}"; do
+		kill -9 "$p" 2>/dev/null
+	done
+	rm -rf "$D"
+}
+
+# A namespace held by a sleeping process, its pid in the variable $1.
+space() {
+	local want
+
+	unshare -n sleep 300 3>&- &
+	PIDS+=("$!")
+	printf -v "$1" %s "$!"
+	want=$(readlink /proc/self/ns/net)
+	for _ in {1..200}; do
+		[ "$(readlink "/proc/$!/ns/net")" = "$want" ] || return 0
+		sleep 0.01
+	done
+	return 1
+}
+
+in_ns() { nsenter -t "$1" -n -- "${@:2}"; }
+h() { in_ns "$HOST" "$@"; }
+o() { in_ns "$OUT" "$@"; }
+tool() { h "$T" "$@"; }
+
+# guest VAR NAME [NIC...]
+guest() {
+	space "$1"
+	tool up "$H" "$2" "${!1}" "${@:3}" >"$D/$2.ports"
+}
+
+ip4_of() { awk 'NR == 1 { sub("/.*", "", $5); print $5 }' "$D/$1.ports"; }
+ip6_of() { awk 'NR == 1 { sub("/.*", "", $6); print $6 }' "$D/$1.ports"; }
+table_of() { h nft list tables | awk '$3 ~ /^vzrun_/ { print $3 }'; }
+
+pings() { in_ns "$1" ping -c 1 -W 2 -i 0.2 "$2" >/dev/null; }
+gone() { if "$@" 2>/dev/null; then return 1; fi; }
+not_pings() { ! in_ns "$1" ping -c 1 -W 1 "$2" >/dev/null 2>&1; }
+
+# serve PID PORT: answers each TCP connection with the address that it comes from
+serve() {
+	in_ns "$1" python3 -c '
+import socket, sys
+s = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
+open(sys.argv[2], "w").close()
+while True:
+    c, a = s.accept()
+    c.sendall(a[0].replace("::ffff:", "").encode())
+    c.close()
+' "$2" "$D/ready.$1.$2" 3>&- &
+	PIDS+=("$!")
+	for _ in {1..300}; do
+		[ ! -e "$D/ready.$1.$2" ] || return 0
+		sleep 0.01
+	done
+	return 1
+}
+
+# dial PID ADDRESS PORT: what the server says; "refused" or "silence" when it does not
+dial() {
+	in_ns "$1" python3 -c '
+import socket, sys
+try:
+    c = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=1.0)
+    print(c.recv(100).decode())
+except ConnectionRefusedError:
+    print("refused")
+except OSError:
+    print("silence")
+' "$2" "$3"
+}
+
+@test "first use makes definition, bridge, addresses, table; again is the same lease" {
+	run tool claim "$H" web1
+	[ "$status" -eq 0 ]
+	[[ $output =~ ^default\ vzbr0\ vz[0-9a-f]{9}\ eth0\ 10\.77\.0\.2/16\ fd77:[0-9a-f:]+::2/64\ .[26ae]: ]]
+	first=$output
+	run tool claim "$H" web1
+	[ "$output" = "$first" ]
+	run tool claim "$H" web2
+	[[ $output == *" 10.77.0.3/16 "* ]]
+	h ip -o addr show vzbr0 | grep -q "inet 10.77.0.1/16 "
+	h ip -o -6 addr show vzbr0 | grep -q "fd77:.*::1/64 scope global"
+	[ "$(h ip -o -6 addr show vzbr0 | wc -l)" = 2 ]
+	[ "$(stat -c %a "$H/networks/default.json")" = 600 ]
+	python3 -m json.tool "$H/networks/default.json" >/dev/null
+	run tool list "$H"
+	[[ $output =~ ^default\ vzbr0\ nat\ 10\.77\.0\.0/16\ fd77:[0-9a-f:]+::/64\ 2$ ]]
+}
+
+@test "guests reach each other and the gateway at once, IPv4 and IPv6" {
+	guest A a
+	guest B b
+	for to in "$(ip4_of b)" "$(ip6_of b)" 10.77.0.1 "$(ip6_of b | sed 's/::.*/::1/')"; do
+		pings "$A" "$to"
+	done
+	in_ns "$A" ip -o link show lo | grep -q "UP,LOWER_UP"
+	in_ns "$A" ip route | grep -q "^default via 10.77.0.1 dev eth0"
+	in_ns "$A" ip -6 route | grep -q "^default via fd77:.*::1 dev eth0"
+	serve "$B" 80
+	[ "$(dial "$A" "$(ip4_of b)" 80)" = "$(ip4_of a)" ]
+	[ "$(dial "$A" "$(ip6_of b)" 80)" = "$(ip6_of a)" ]
+	[ "$(dial "$HOST" "$(ip4_of b)" 80)" = 10.77.0.1 ]
+	in_ns "$A" ip neigh flush all
+	h ip neigh flush all
+	pings "$HOST" "$(ip6_of a)"
+}
+
+@test "a guest reaches the outside under the host's address" {
+	guest A a
+	serve "$OUT" 80
+	pings "$A" 192.0.2.2
+	pings "$A" 2001:db8::2
+	[ "$(dial "$A" 192.0.2.2 80)" = 192.0.2.1 ]
+	[ "$(dial "$A" 2001:db8::2 80)" = 2001:db8::1 ]
+}
+
+@test "nothing from outside opens a connection to a guest, route or not" {
+	guest A a
+	serve "$A" 80
+	o ip route add 10.77.0.0/16 via 192.0.2.1
+	o ip -6 route add "$(ip6_of a | sed 's/::.*/::/')/64" via 2001:db8::1
+	not_pings "$OUT" "$(ip4_of a)"
+	not_pings "$OUT" "$(ip6_of a)"
+	[ "$(dial "$OUT" "$(ip4_of a)" 80)" = silence ]
+	[ "$(dial "$OUT" "$(ip6_of a)" 80)" = silence ]
+	# The way is there: without the rules the packets arrive.
+	h nft flush chain inet "$(table_of)" forward
+	[ "$(dial "$OUT" "$(ip4_of a)" 80)" = 192.0.2.2 ]
+	[ "$(dial "$OUT" "$(ip6_of a)" 80)" = 2001:db8::2 ]
+}
+
+@test "of the host a guest sees the gateway's echo and nothing else" {
+	guest A a
+	serve "$HOST" 8080
+	[ "$(dial "$OUT" 192.0.2.1 8080)" = 192.0.2.2 ]
+	[ "$(dial "$A" 10.77.0.1 8080)" = refused ]
+	[ "$(dial "$A" "$(ip6_of a | sed 's/::.*/::1/')" 8080)" = refused ]
+	[ "$(dial "$A" 192.0.2.1 8080)" = refused ]
+	not_pings "$A" 192.0.2.1
+	not_pings "$A" 2001:db8::1
+	pings "$A" 10.77.0.1
+}
+
+# Another segment, as a later "network create" will write it.
+segment() {
+	cat >"$H/networks/$1.json" <<-EOF
+	{"version":1,"name":"$1","mode":"$2","bridge":"$3","subnet":"$4","subnet6":"$5","leases":[]}
+	EOF
+}
+
+rules() {
+	local chain
+
+	for chain in forward input postrouting; do
+		h nft -a list chain inet "$1" "$chain"
+	done
+}
+
+@test "segments are closed to each other; a network more adds elements, no rules" {
+	guest A a
+	t=$(table_of)
+	rules "$t" >"$D/before"
+	segment blue nat vzblue 10.99.0.0/16 fd99::/64
+	guest B b network=blue
+	rules "$t" | diff "$D/before" -
+	pings "$B" 10.99.0.1
+	pings "$B" 192.0.2.2
+	for to in "$(ip4_of b)" "$(ip6_of b)" 10.99.0.1 fd99::1; do
+		not_pings "$A" "$to"
+	done
+	not_pings "$B" "$(ip4_of a)"
+	not_pings "$B" 10.77.0.1
+	# One guest on both.
+	guest C c "" network=blue,name=lan
+	pings "$C" "$(ip4_of a)"
+	pings "$C" "$(ip4_of b)"
+	[ "$(in_ns "$C" ip route | grep -c ^default)" = 1 ]
+}
+
+@test "an isolated network leads nowhere" {
+	tool claim "$H" x >/dev/null
+	segment dark isolated vzdark 10.98.0.0/16 fd98::/64
+	guest A a network=dark
+	guest B b network=dark
+	pings "$A" "$(ip4_of b)"
+	pings "$A" "$(ip6_of b)"
+	in_ns "$A" ip route add default via 10.98.0.1
+	not_pings "$A" 192.0.2.2
+}
+
+@test "a flushed ruleset, an emptied chain, a lost bridge are mended by the next claim" {
+	guest A a
+	guest B b
+	h nft flush ruleset
+	tool claim "$H" a >/dev/null
+	[ -n "$(table_of)" ]
+	pings "$A" 192.0.2.2
+	h nft flush chain inet "$(table_of)" forward
+	tool claim "$H" a >/dev/null
+	h nft list chain inet "$(table_of)" forward | grep -q drop
+	h nft delete element inet "$(table_of)" outward '{ "vzbr0" }'
+	h nft delete element inet "$(table_of)" bridges '{ "vzbr0" }'
+	tool claim "$H" a >/dev/null
+	pings "$A" 192.0.2.2
+	h sysctl -qw net.ipv4.conf.vzbr0.forwarding=0
+	tool claim "$H" a >/dev/null
+	pings "$A" 192.0.2.2
+	h ip link del vzbr0
+	guest C c
+	pings "$C" 10.77.0.1
+	pings "$C" 192.0.2.2
+}
+
+@test "other people's tables stay as they were, and their drop drops" {
+	h nft add table inet admin
+	h nft add chain inet admin pass '{ type filter hook forward priority 0; policy accept; }'
+	h nft list table inet admin >"$D/before"
+	guest A a
+	pings "$A" 192.0.2.2
+	h nft add rule inet admin pass ip daddr 192.0.2.2 drop
+	not_pings "$A" 192.0.2.2
+	h nft flush chain inet admin pass
+	tool release "$H" a
+	tool remove "$H" default
+	h nft list ruleset | diff "$D/before" -
+}
+
+@test "addresses: duplicates 12, foreign 10, no such network 3, names of evil 10" {
+	tool claim "$H" a ip=10.77.0.9 >/dev/null
+	run tool claim "$H" b ip=10.77.0.9
+	[ "$status" -eq 12 ]
+	[ "$output" = "nettool: address 10.77.0.9 of network default is in use by a" ]
+	run tool claim "$H" b ip=10.1.2.3
+	[ "$status" -eq 10 ]
+	run tool claim "$H" b network=nope
+	[ "$status" -eq 3 ]
+	[ "$output" = "nettool: network nope does not exist" ]
+	run tool claim "$H" b 'network=x"; drop'
+	[ "$status" -eq 10 ]
+	run tool claim "$H" b ip=10.77.0.10 ip=10.77.0.9
+	[ "$status" -eq 12 ]
+	# Nothing of the refused ones stays.
+	[[ $(tool list "$H") == *" 1" ]]
+	# Another address for the same guest replaces the lease.
+	tool claim "$H" a ip=10.77.0.11 >/dev/null
+	tool claim "$H" b ip=10.77.0.9 >/dev/null
+	[[ $(tool list "$H") == *" 2" ]]
+}
+
+@test "40 parallel first claims: all succeed, no address twice" {
+	tool_path=$T
+	h bash -c 'for i in {1..40}; do "$1" claim "$2" g$i >"$3/p$i" 2>&1 & p+=($!); done
+		for x in "${p[@]}"; do wait $x || exit 1; done' - "$tool_path" "$H" "$D" 3>&-
+	[ "$(cat "$D"/p* | awk '{ print $5 }' | sort -u | wc -l)" = 40 ]
+	[ "$(cat "$D"/p* | awk '{ print $6 }' | sort -u | wc -l)" = 40 ]
+	[ "$(cat "$D"/p* | awk '{ print $7 }' | sort -u | wc -l)" = 40 ]
+	[[ $(tool list "$H") == *" 40" ]]
+	[ "$(h nft list chain inet "$(table_of)" forward | grep -c drop)" = 2 ]
+	[ "$(cat "$D"/p* | awk '{ print $5 }' | sort -t. -k4n | tail -1)" = 10.77.0.41/16 ]
+}
+
+@test "two homes on one host: two bridges, two subnets, two tables, the same guest name" {
+	guest A a
+	first=$H H=$D/second
+	space B
+	tool up "$H" a "$B" >"$D/b.ports"
+	[[ $(tool list "$H") == "default vzbr1 nat 10.78.0.0/16 "* ]]
+	[ "$(table_of | wc -l)" = 2 ]
+	pings "$B" 10.78.0.1
+	pings "$B" 192.0.2.2
+	not_pings "$A" 10.78.0.2
+	not_pings "$B" 10.77.0.2
+	tool teardown "$H" a
+	tool release "$H" a
+	tool remove "$H" default
+	pings "$A" 192.0.2.2
+	[ "$(table_of | wc -l)" = 1 ]
+}
+
+@test "names and subnets in use are left alone: vzbr1, 10.78" {
+	h ip link add vzbr0 type bridge
+	h ip route add 10.77.3.0/24 via 192.0.2.2
+	run tool claim "$H" a
+	[[ $output == "default vzbr1 "*" 10.78.0.2/16 "* ]]
+	# After a reboot: another one was first.
+	h ip link del vzbr1
+	h ip link add vzbr1 type bridge
+	run tool claim "$H" a
+	[[ $output == *"the name vzbr1 is taken, its bridge is vzbr2 now"* ]]
+	h ip link del vzbr2
+	h ip route add 10.78.3.0/24 via 192.0.2.2
+	run tool claim "$H" a
+	[ "$status" -eq 12 ]
+	[[ $output == *"network default: subnet 10.78.0.0/16 clashes with the host's route to 10.78.3.0/24 by up0"* ]]
+	gone h ip link show vzbr2
+}
+
+@test "a guest that restarts at once; leftovers are removed by name" {
+	guest A a
+	port=$(awk '{ print $3 }' "$D/a.ports")
+	h ip link show "$port" >/dev/null
+	space B
+	# The first pair still stands, its namespace too: the guest's names are its own.
+	tool up "$H" a "$B" >/dev/null
+	pings "$B" 10.77.0.1
+	tool teardown "$H" a
+	gone h ip link show "$port"
+	tool teardown "$H" a
+}
+
+@test "20 guests at once" {
+	for i in {1..20}; do
+		space "G$i"
+	done
+	for i in {1..20}; do
+		v=G$i
+		tool up "$H" "g$i" "${!v}" >"$D/g$i.ports" 3>&- &
+		jobs[i]=$!
+	done
+	for i in {1..20}; do
+		wait "${jobs[i]}"
+	done
+	for i in {2..20}; do
+		pings "$G1" "$(ip4_of "g$i")"
+	done
+}
+
+@test "routing is on only where it is needed, and goes back to what it was" {
+	h ip link add idle0 type veth peer name idle1
+	h sh -c 'cat /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/*forwarding' >"$D/before"
+	guest A a
+	[ "$(h cat /proc/sys/net/ipv4/ip_forward)" = 0 ]
+	[ "$(h cat /proc/sys/net/ipv4/conf/idle0/forwarding)" = 0 ]
+	[ "$(h cat /proc/sys/net/ipv4/conf/up0/forwarding)" = 1 ]
+	run tool remove "$H" default
+	[ "$status" -eq 5 ]
+	[ "$output" = "nettool: network default is in use by a" ]
+	kill -9 "$A"
+	tool teardown "$H" a
+	tool release "$H" a
+	tool release "$H" a
+	tool remove "$H" default
+	h sh -c 'cat /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/*forwarding' | diff "$D/before" -
+	[ -z "$(table_of)" ]
+	gone h ip link show vzbr0
+	[ "$(ls -A "$H/networks")" = .lock ]
+	run tool remove "$H" default
+	[ "$status" -eq 3 ]
+}
+
+@test "routing that the administrator switched on meanwhile stays" {
+	tool claim "$H" a >/dev/null
+	h sysctl -qw net.ipv4.ip_forward=1
+	tool release "$H" a
+	tool remove "$H" default
+	[ "$(h cat /proc/sys/net/ipv4/conf/up0/forwarding)" = 1 ]
+}
+
+@test "without the helper: one line, exit 8, nothing left" {
+	VZRUN_LIBEXEC=/nonexistent run tool claim "$H" a
+	[ "$status" -eq 8 ]
+	[ "${lines[0]}" = "nettool: firewall: cannot run /nonexistent/vzrun-net: No such file or directory" ]
+	gone h ip link show vzbr0
+	[ ! -e "$H/networks/default.json" ]
+	[ ! -e "$H/networks/.forwarding" ]
+	tool claim "$H" a >/dev/null
+}
+
+@test "a damaged file is an error that names the place; nothing changes" {
+	tool claim "$H" a >/dev/null
+	sed -i 's/"10.77.0.2"/"10.99.0.2"/' "$H/networks/default.json"
+	cp "$H/networks/default.json" "$D/damaged"
+	run tool claim "$H" b
+	[ "$status" -eq 10 ]
+	[ "$output" = "nettool: networks/default.json: leases[0]: ip: 10.99.0.2 is not in the network's subnet" ]
+	echo '{' >"$H/networks/default.json"
+	run tool claim "$H" b
+	[ "$status" -eq 10 ]
+	[ "$(cat "$H/networks/default.json")" = "{" ]
+}
+
+@test "vzrun-net: hostile words never reach a rule" {
+	req() { printf '{"table":"%s","action":"create","networks":[{"name":"n","bridge":"%s","mark":"ab","subnet":"%s"}]}' "$@"; }
+	run "$VZRUN_LIBEXEC/vzrun-net" apply --dry-run < <(req t vzbr0 10.0.0.0/8)
+	[ "$status" -eq 0 ]
+	for bad in 't;x vzbr0 10.0.0.0/8' 't b;r 10.0.0.0/8' 't vzbr0 10.0.0.0/8,0.0.0.0/0' 't vzbr0 10.0.0.0' \
+	           '-t vzbr0 10.0.0.0/8' 't -x 10.0.0.0/8' 't @bridges 10.0.0.0/8'; do
+		# shellcheck disable=SC2086
+		run "$VZRUN_LIBEXEC/vzrun-net" apply --dry-run < <(req $bad)
+		[ "$status" -ne 0 ]
+		[ "${#lines[@]}" -eq 1 ]
+		[[ $output == "vzrun-net: stdin: "* ]]
+	done
+}
+
+@test "a guest whose configuration switches IPv6 off keeps IPv4" {
+	space A
+	in_ns "$A" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+	tool up "$H" a "$A" >/dev/null
+	pings "$A" 10.77.0.1
+	pings "$A" 192.0.2.2
+	[ -z "$(in_ns "$A" ip -6 addr show eth0)" ]
+}

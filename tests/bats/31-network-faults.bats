@@ -1,0 +1,90 @@
+#!/usr/bin/env bats
+# The network part of a start, failing or killed at each fault point in turn. A failure leaves nothing of its
+# own; after a kill the undo of the caller (teardown, release, remove) leaves nothing. Needs root.
+
+setup() {
+	[ "$(id -u)" = 0 ] || { echo "needs root" >&2; return 1; }
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
+	export VZRUN_LIBEXEC=${VZRUN_LIBEXEC:-$PWD/build}
+	T=${NETTOOL_FAULT:-$PWD/build/fault/tools/nettool}
+	[ -x "$T" ] || make -s FAULT=1 build/fault/tools/nettool >&2
+	D=$(mktemp -d "${BATS_TMPDIR:-/tmp}/vznet.XXXXXX")
+	unshare -n sleep 300 3>&- &
+	HOST=$!
+	unshare -n sleep 300 3>&- &
+	GUEST=$!
+	sleep 0.3
+	nsenter -t "$GUEST" -n -- ip link set lo up
+	h ip link add up0 type veth peer name up1
+	h ip addr add 192.0.2.1/24 dev up0
+	h ip link set up0 up
+	h ip link set up1 up
+	snapshot >"$D/before"
+}
+
+teardown() {
+	kill -9 "$HOST" "$GUEST"
+	rm -rf "$D"
+}
+
+h() { nsenter -t "$HOST" -n -- "$@"; }
+
+snapshot() {
+	h ip -o link | sed 's/^[0-9]*: //; s/state.*//' | sort
+	h ip -o addr | sed 's/^[0-9]*: //' | grep -v fe80 | sort
+	h nft list ruleset
+	h sh -c 'grep . /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/*forwarding'
+	nsenter -t "$GUEST" -n -- ip -o link | sed 's/^[0-9]*: //; s/ qdisc.*//'
+}
+
+same() { snapshot | diff "$D/before" -; }
+
+# sweep VARIABLE: one run a point, until a run meets none
+sweep() {
+	local n rc
+
+	for n in {1..100}; do
+		rc=0
+		h env "$1=$n" VZRUN_FAULT_LOG="$D/log" "$T" up "$D/home" a "$GUEST" >"$D/out" 2>&1 || rc=$?
+		"undo_$1" "$n" "$rc" || { echo "$1=$n: $(tail -1 "$D/log")"; cat "$D/out"; return 1; }
+		[ "$rc" -ne 0 ] || break
+	done
+	[ "$n" -gt 6 ]
+	echo "# $1: $((n - 1)) points" >&3
+}
+
+undo_VZRUN_FAULT() {
+	if [ "$2" -ne 0 ]; then
+		grep -q "injected fault" "$D/out" || return 1
+		# The step that failed left no link; leases are the caller's to release.
+		! h ip -o link | grep -q ": vz[0-9a-f]\{9\}" || return 1
+	fi
+	clean
+}
+
+undo_VZRUN_KILL() {
+	[ "$2" -eq 0 ] || [ "$2" -eq 137 ] || return 1
+	clean
+}
+
+clean() {
+	h "$T" teardown "$D/home" a && h "$T" release "$D/home" a || return 1
+	h "$T" remove "$D/home" default 2>"$D/err" || grep -q "does not exist" "$D/err" || return 1
+	same && [ "$(ls -A "$D/home/networks" 2>/dev/null | grep -v '^.lock$' | wc -l)" = 0 ]
+}
+
+@test "a fault at each point leaves nothing" { sweep VZRUN_FAULT; }
+@test "killed at each point, everything is taken back" { sweep VZRUN_KILL; }
+
+@test "killed at each point, the next start succeeds" {
+	for n in {1..100}; do
+		rc=0
+		h env "VZRUN_KILL=$n" "$T" up "$D/home" a "$GUEST" >"$D/out" 2>&1 || rc=$?
+		[ "$rc" -ne 0 ] || break
+		h "$T" teardown "$D/home" a
+		h "$T" up "$D/home" a "$GUEST" >"$D/out" 2>&1 || { echo "after $n:"; cat "$D/out"; false; }
+		nsenter -t "$GUEST" -n -- ping -c 1 -W 2 10.77.0.1 >/dev/null
+		clean
+	done
+	[ "$n" -gt 6 ]
+}
