@@ -20,7 +20,8 @@ static int lacks(const char *what, enum ctl c)
 	else
 		r = fail_as(ERR_UNSUPPORTED, "%s: the %s controller is not available: no cgroup v1 mount has it%s", what, v1,
 			    tree < 0 || !v2 ? "" : ", nor has the v2 tree");
-	err_try("grep %s /proc/cgroups; boot without cgroup_disable=%s", v1, v1);
+	if (cg_host()->layout != CG_V2 || v2)
+		err_try("grep %s /proc/cgroups; boot without cgroup_disable=%s", v1, v1);
 	return r;
 }
 
@@ -129,6 +130,20 @@ static int not_enabled(int code, enum ctl c, const char *dir, const char *what)
 	return r;
 }
 
+/*
+ * The kernel would let a group with processes have cpu and pids, and by that make it and
+ * all below it threaded: worse than the refusal that memory gets.
+ */
+static bool holds_processes(const char *dir)
+{
+	char path[CG_FULL + 32], text[16];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "%s/cgroup.procs", dir);
+	n = file_peek(AT_FDCWD, path, text, sizeof text);
+	return n > 0 || n == -EOPNOTSUPP;
+}
+
 static int enable_each(const char *dir, const char *file, uint32_t missing, const struct need *need)
 {
 	char word[32];
@@ -139,12 +154,12 @@ static int enable_each(const char *dir, const char *file, uint32_t missing, cons
 		snprintf(word, sizeof word, "+%s", cg_ctl_name((enum ctl)c, true));
 		int r = file_poke(AT_FDCWD, file, word);
 		if (r < 0 && (need->v2_ctl & BIT(c)))
-			return not_enabled(-r, (enum ctl)c, dir, need->why_ctl[c] ? need->why_ctl[c] : "limit");
+			return not_enabled(-r, (enum ctl)c, dir, need->why_ctl[c]);
 	}
 	return 0;
 }
 
-static int enable_in(const char *dir, uint32_t wanted, const struct need *need)
+static int enable_in(const char *dir, bool root, uint32_t wanted, const struct need *need)
 {
 	char file[CG_FULL + 32], words[256] = "";
 	uint32_t missing;
@@ -155,6 +170,11 @@ static int enable_in(const char *dir, uint32_t wanted, const struct need *need)
 	missing = wanted & ~cg_ctl_mask(words);
 	if (!missing)
 		return 0;
+	if (!root && holds_processes(dir)) {
+		enum ctl c = (enum ctl)__builtin_ctz((missing & need->v2_ctl) | BIT(31));
+
+		return c < CTL_N ? not_enabled(EBUSY, c, dir, need->why_ctl[c]) : 0;
+	}
 	for (size_t c = 0; c < CTL_N; c++)
 		if (missing & BIT(c))
 			n += (size_t)snprintf(words + n, sizeof words - n, "+%s ", cg_ctl_name((enum ctl)c, true));
@@ -179,7 +199,7 @@ int cg_enable(const struct cg *cg, size_t v2, const struct need *need)
 	cg_file(cg, v2, NULL, dir);
 	for (char *p = dir + strlen(mount); (p = strchr(p, '/')); p++) {
 		*p = '\0';
-		int r = enable_in(dir, wanted, need);
+		int r = enable_in(dir, strlen(dir) == strlen(mount), wanted, need);
 		*p = '/';
 		TRY(r);
 	}

@@ -182,7 +182,7 @@ background() { "$CGTOOL" exec "$G" "$@" >/dev/null 2>&1 3>&- & wait_for has_pids
 
 @test "kill reaches a frozen group, a group below, and beats a fork bomb" {
 	"$CGTOOL" create "$G" '{"pids":{"limit":100}}'
-	background sh -c 'f() { f & f; }; f'
+	background bash -c 'f() { while :; do f & sleep 0.01; done; }; f'
 	"$CGTOOL" create "$G/below"
 	"$CGTOOL" exec "$G/below" sleep 100 >/dev/null 2>&1 3>&- &
 	"$CGTOOL" freeze "$G"
@@ -207,6 +207,19 @@ background() { "$CGTOOL" exec "$G" "$@" >/dev/null 2>&1 3>&- & wait_for has_pids
 	cg remove "$G"
 	[ "$status" = 1 ]
 	[[ "$output" = "remove cgroup "*": process "*" (sleep) is still inside"* ]]
+}
+
+@test "v2: a group with processes gives no controllers, is told so and stays as it was" {
+	v2 || skip "controllers are in v1 hierarchies here"
+	"$CGTOOL" create "$G"
+	background sleep 100
+	cg create "$G/below" '{"memory":{"limit":10485760}}'
+	[ "$status" = 1 ]
+	[ "${lines[0]}" = "memory limit: enable the memory controller in /sys/fs/cgroup$G/cgroup.subtree_control: Device or resource busy" ]
+	[[ "${lines[1]}" = *"holds processes"* ]]
+	"$CGTOOL" create "$G/below"
+	[ "$(file cgroup.type)" = domain ]
+	[ -z "$(file cgroup.subtree_control)" ]
 }
 
 @test "unified: written verbatim, an unknown file refused by name" {
