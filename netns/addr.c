@@ -126,10 +126,12 @@ uint64_t net_lowest_free(uint64_t *used, size_t n, uint64_t first, uint64_t last
 	return want >= first && want <= last ? want : 0;
 }
 
-const struct net_route *net_clash(const struct net_subnet *s, const struct net_route *r, size_t n, int own_oif)
+const struct net_route *net_clash(const struct net_subnet *s, const struct net_route *r, size_t n,
+				  int own_oif)
 {
 	for (size_t i = 0; i < n; i++)
-		if (r[i].to.prefix > 0 && (own_oif <= 0 || r[i].oif != own_oif) && net_subnet_overlap(s, &r[i].to))
+		if (r[i].to.prefix > 0 && (own_oif <= 0 || r[i].oif != own_oif) &&
+		    net_subnet_overlap(s, &r[i].to))
 			return &r[i];
 	return NULL;
 }
@@ -145,7 +147,8 @@ int net_subnet_pick(const struct net_route *r, size_t n, struct net_subnet *out)
 				return 0;
 		}
 	}
-	return fail_as(ERR_RESOURCE, "no subnet among 10.70.0.0/16 to 10.250.0.0/16 is free of the host's routes");
+	return fail_as(ERR_RESOURCE,
+		       "no subnet among 10.70.0.0/16 to 10.250.0.0/16 is free of the host's routes");
 }
 
 int net_mac_parse(const char *text, unsigned char mac[6])

@@ -114,5 +114,7 @@ int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link
 		net_add_address(q, out->index, s[i]->family, addr, s[i]->prefix);
 	}
 	r = nlq_talk(q, NULL, NULL);
-	return r < 0 ? net_fail_talk(q, r, "network %s: set bridge %s up with its addresses", d->name, d->bridge) : 0;
+	return r < 0 ? net_fail_talk(q, r, "network %s: set bridge %s up with its addresses", d->name,
+				     d->bridge)
+		     : 0;
 }

@@ -125,8 +125,8 @@ static int refuse_clash(struct up *u, const struct net_subnet *s)
 	net_subnet_text(s, mine, sizeof mine);
 	net_subnet_text(&r->to, its, sizeof its);
 	(void)if_indextoname((unsigned)r->oif, dev);
-	return fail_as(ERR_ADDRESS, "network %s: subnet %s clashes with the host's route to %s by %s", u->f->d.name,
-		       mine, its, dev);
+	return fail_as(ERR_ADDRESS, "network %s: subnet %s clashes with the host's route to %s by %s",
+		       u->f->d.name, mine, its, dev);
 }
 
 static int define(void *ctx)
@@ -148,8 +148,8 @@ static int define(void *ctx)
 			u->old_bridge = d->bridge;
 			u->link = (struct net_link){ 0 };
 			TRY(pick_bridge(u));
-			log_warn("network %s: the name %s is taken, its bridge is %s now", d->name, u->old_bridge,
-				 d->bridge);
+			log_warn("network %s: the name %s is taken, its bridge is %s now", d->name,
+				 u->old_bridge, d->bridge);
 			changed = true;
 		}
 		TRY(refuse_clash(u, &d->v4));
@@ -211,8 +211,8 @@ static int make_firewall(void *ctx)
 	TRY(net_fw_apply(u->h, u->dir, u->old_bridge && action == FW_ADD ? FW_REPLACE : action, NULL));
 	lacks = net_fw_check(&q, u->h->table, &u->f->d);
 	return lacks <= 0 ? lacks
-			  : fail(EIO, "network %s: nftables table %s is not as it was just made", u->f->d.name,
-				 u->h->table);
+			  : fail(EIO, "network %s: nftables table %s is not as it was just made",
+				 u->f->d.name, u->h->table);
 }
 
 static int drop_firewall(void *ctx)

@@ -8,7 +8,13 @@
 
 #include <string.h>
 
-struct use { struct net_file f; bool loaded, changed; int bridge_index; char name[64]; };
+struct use {
+	struct net_file f;
+	char name[64];
+	bool loaded, changed;
+	int bridge_index;
+	char *old;		/* the file's text before this claim */
+};
 struct claim {
 	const struct net_home *h;
 	const char *guest;
@@ -20,8 +26,10 @@ struct claim {
 
 static void claim_free(struct claim *c)
 {
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < c->n; i++) {
 		net_file_free(&c->use[i].f);
+		free(c->use[i].old);
+	}
 	c->n = 0;
 }
 
@@ -105,22 +113,20 @@ static void drop_stale(struct claim *c, struct use *u)
 
 		if (!str_eq(v->guest, c->guest))
 			continue;
-		if (v->index < c->nics->n && str_eq(network_of(nic), u->name) && net_lease_fits(v, &u->f.d, nic))
+		if (v->index < c->nics->n && str_eq(network_of(nic), u->name) &&
+		    net_lease_fits(v, &u->f.d, nic))
 			continue;
 		net_lease_remove(&u->f.d, v);
 		u->changed = true;
 	}
 }
 
-struct restore { int dir; char file[80]; char *text; size_t n; };
+struct restore { int dir; char file[80]; const char *text; size_t n; };
 
 static int put_back(void *arg)
 {
 	struct restore *r = arg;
-	int e = file_write_atomic(r->dir, r->file, r->text, r->n, 0600);
-
-	free(r->text);
-	return e;
+	return file_write_atomic(r->dir, r->file, r->text, r->n, 0600);
 }
 
 /* A file written is put back when the next one fails. */
@@ -134,7 +140,8 @@ static int store(struct claim *c)
 		if (!c->use[i].changed)
 			continue;
 		snprintf(r.file, sizeof r.file, "%s.json", c->use[i].name);
-		TRY(file_read(c->dir, r.file, &r.text, &r.n));
+		TRY(file_read(c->dir, r.file, &c->use[i].old, &r.n));
+		r.text = c->use[i].old;
 		TRY(undo_push(&u, "lease", put_back, &r, sizeof r));
 		TRY(net_def_store(c->dir, &c->use[i].f.d));
 	}

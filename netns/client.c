@@ -92,8 +92,9 @@ static int run(const char *request, size_t n)
 		says += strlen("vzrun-net: ");
 	if (status >= 128)
 		return fail_as(ERR_OTHER, "firewall: %s was killed by signal %d", path, status - 128);
-	return fail_as(status > 0 && status <= ERR_PARTIAL ? (enum err_class)status : ERR_OTHER, "firewall: %.*s",
-		       *says ? (int)strcspn(says, "\n") : 64, *says ? says : "vzrun-net failed and said nothing");
+	return fail_as(status > 0 && status <= ERR_PARTIAL ? (enum err_class)status : ERR_OTHER,
+		       "firewall: %.*s", *says ? (int)strcspn(says, "\n") : 64,
+		       *says ? says : "vzrun-net failed and said nothing");
 }
 
 int net_fw_apply(const struct net_home *h, int dirfd, int action, const char *without)

@@ -35,7 +35,8 @@ static int check_nic(const struct net_nic_conf *c)
 	if (c->network && !str_is_name(c->network))
 		return fail_as(ERR_CONFIG, ".network: not the name of a network");
 	if (c->name && !is_if_name(c->name))
-		return fail_as(ERR_CONFIG, ".name: not the name of an interface (1 to 15 characters, no / : %%)");
+		return fail_as(ERR_CONFIG,
+			       ".name: not the name of an interface (1 to 15 characters, no / : %%)");
 	if (c->ip && inet_pton(AF_INET, c->ip, a) != 1)
 		return fail_as(ERR_CONFIG, ".ip: %.64s is not an IPv4 address", c->ip);
 	if (c->ip6 && inet_pton(AF_INET6, c->ip6, a) != 1)
@@ -72,7 +73,8 @@ int net_check(const struct list *nics)
 	char a[IFNAMSIZ], b[IFNAMSIZ];
 
 	if (nics->n > NET_PORTS_MAX)
-		return fail_as(ERR_CONFIG, "[%d]: more than %d network interfaces", NET_PORTS_MAX, NET_PORTS_MAX);
+		return fail_as(ERR_CONFIG, "[%d]: more than %d network interfaces", NET_PORTS_MAX,
+			       NET_PORTS_MAX);
 	for (size_t i = 0; i < nics->n; i++) {
 		TRY(place(check_nic(&v[i]), i));
 		net_inside_name(&v[i], i, a);

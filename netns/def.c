@@ -69,7 +69,8 @@ static int check_address(const char *key, const char *text, const struct net_sub
 	if (!s->family)
 		return fail_as(ERR_CONFIG, "%s: the network has no such subnet", key);
 	if (inet_pton(s->family, text, a) != 1)
-		return fail_as(ERR_CONFIG, "%s: %.64s is not an IPv%c address", key, text, s->family == AF_INET ? '4' : '6');
+		return fail_as(ERR_CONFIG, "%s: %.64s is not an IPv%c address", key, text,
+			       s->family == AF_INET ? '4' : '6');
 	if (!net_subnet_has(s, a))
 		return fail_as(ERR_CONFIG, "%s: %.64s is not in the network's subnet", key, text);
 	return 0;
@@ -82,7 +83,8 @@ static int check_lease(const struct raw_lease *l, const struct net_def *d)
 	if (!str_is_id(l->guest))
 		return fail_as(ERR_CONFIG, "guest: not a name");
 	if (l->index.v >= NET_PORTS_MAX)
-		return fail_as(ERR_CONFIG, "index: %u is too large (at most %d)", l->index.v, NET_PORTS_MAX - 1);
+		return fail_as(ERR_CONFIG, "index: %u is too large (at most %d)", l->index.v,
+			       NET_PORTS_MAX - 1);
 	TRY(check_address("ip", l->ip, &d->v4));
 	TRY(check_address("ip6", l->ip6, &d->v6));
 	if (net_mac_parse(l->mac, mac) < 0)
@@ -110,7 +112,8 @@ static int take_def(struct net_file *f, const struct raw_def *raw, const char *n
 	struct net_def *d = &f->d;
 
 	if (raw->version.v > VERSION)
-		return fail_as(ERR_UNSUPPORTED, "version: %u is newer than this vzrun (%d)", raw->version.v, VERSION);
+		return fail_as(ERR_UNSUPPORTED, "version: %u is newer than this vzrun (%d)", raw->version.v,
+			       VERSION);
 	if (!str_eq(raw->name, name))
 		return fail_as(ERR_CONFIG, "name: \"%.64s\" is not the file's name", raw->name);
 	if (!is_link_name(raw->bridge))
@@ -119,8 +122,10 @@ static int take_def(struct net_file *f, const struct raw_def *raw, const char *n
 		return fail_as(ERR_CONFIG, "mtu: must be 1280 to 65535");
 	if (!raw->subnet && !raw->subnet6)
 		return fail_as(ERR_CONFIG, "subnet: missing");
-	*d = (struct net_def){ raw->version.v, raw->name, raw->mode, raw->bridge, raw->mtu.v, raw->subnet, raw->subnet6,
-			       .leases = { NULL, 0 } };
+	*d = (struct net_def){
+		.version = raw->version.v, .name = raw->name, .mode = raw->mode, .bridge = raw->bridge,
+		.mtu = raw->mtu.v, .subnet = raw->subnet, .subnet6 = raw->subnet6,
+	};
 	if (d->subnet)
 		TRY_IN(fail_class(net_subnet_parse(d->subnet, AF_INET, &d->v4), ERR_CONFIG), "subnet");
 	if (d->subnet6)
@@ -160,8 +165,10 @@ int net_def_load(int dirfd, const char *name, struct net_file *f)
 
 int net_def_store(int dirfd, const struct net_def *d)
 {
-	struct raw_def raw = { .version = { VERSION, true }, .mtu = { d->mtu, d->mtu != 0 }, .name = d->name,
-			       .bridge = d->bridge, .subnet = d->subnet, .subnet6 = d->subnet6, .mode = d->mode };
+	struct raw_def raw = {
+		.version = { VERSION, true }, .mtu = { d->mtu, d->mtu != 0 }, .name = d->name,
+		.bridge = d->bridge, .subnet = d->subnet, .subnet6 = d->subnet6, .mode = d->mode,
+	};
 	auto_free struct raw_lease *leases = calloc(d->leases.n + 1, sizeof *leases);
 	auto_buf struct buf b = { 0 };
 	struct jout o = { .b = &b };

@@ -28,7 +28,7 @@ struct net_file { struct arena a; yajl_val tree; struct net_def d; };
 void net_file_free(struct net_file *f);
 #define auto_net_file SCOPED(net_file_free)
 
-/* dirfd is HOME/networks. -ENOENT expected (no message of its own). Errors: "network NAME: FILE: place: what". */
+/* dirfd is HOME/networks. -ENOENT is expected. Errors: "networks/NAME.json: leases[3]: ip: what". */
 int net_def_load(int dirfd, const char *name, struct net_file *f);
 int net_def_parse(const char *name, const char *text, size_t len, struct net_file *f);
 int net_def_store(int dirfd, const struct net_def *d);

@@ -30,8 +30,8 @@ static void up(struct nlq *q, int index)
 }
 
 enum what { LINK, ADDRESS, ADDRESS6, ROUTE, ROUTE6 };
-static const char *const what_text[] = { "bring up", "set IPv4 address", "set IPv6 address", "set IPv4 default route",
-					 "set IPv6 default route" };
+static const char *const what_text[] = {"bring up", "set IPv4 address", "set IPv6 address",
+					"set IPv4 default route", "set IPv6 default route"};
 /* What request i was about, for its error. */
 struct about { const char *name; enum what what; };
 

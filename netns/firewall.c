@@ -5,7 +5,7 @@
 #include <nftables/libnftables.h>
 #include <string.h>
 
-/* "Error: Could not process rule: Operation not supported" and the place: the first line, without "Error: ". */
+/* "Error: Could not process rule: Operation not supported", then the place: the first line's words. */
 static void first_line(const char *words, char *out, size_t size)
 {
 	size_t n;
@@ -36,6 +36,7 @@ int fw_run(const char *table, const char *text)
 	if (strstr(words, "Operation not permitted"))
 		return fail_as(ERR_PERMISSION, "nftables table %s: not permitted", table);
 	if (strstr(words, "not supported") || strstr(words, "No such file or directory"))
-		return fail_as(ERR_UNSUPPORTED, "nftables table %s: this kernel lacks what it needs: %s", table, words);
+		return fail_as(ERR_UNSUPPORTED, "nftables table %s: this kernel lacks what it needs: %s",
+			       table, words);
 	return fail(EIO, "nftables table %s: %s", table, words[0] ? words : "refused");
 }

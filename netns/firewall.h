@@ -7,18 +7,18 @@
 #include "base/bind.h"
 #include <stddef.h>
 
-/* Each network's element in the set of bridges carries "NAME MARK"; another mark means other rules or subnets. */
+/* A network's element in the set of bridges carries "NAME MARK"; another mark: other rules or subnets. */
 enum { FW_RULES_VERSION = 1, FW_COMMENT_MAX = 96 };
 
 struct fw_set { const char *name, *type; };
 static const struct fw_set fw_sets[] = {
-	{ "bridges", "type ifname" },				/* ours */
-	{ "links", "type ifname . ifname" },			/* from, to: what may cross or stay within */
-	{ "outward", "type ifname" },				/* may reach the outside */
-	{ "hosts4", "type ifname . ipv4_addr" },		/* the host as this bridge's guests know it */
+	{ "bridges", "type ifname" },			/* ours */
+	{ "links", "type ifname . ifname" },		/* from, to: what may cross or stay within */
+	{ "outward", "type ifname" },			/* may reach the outside */
+	{ "hosts4", "type ifname . ipv4_addr" },	/* the host as this bridge's guests know it */
 	{ "hosts6", "type ifname . ipv6_addr" },
-	{ "services", "type ifname . inet_proto . inet_service" },	/* of the host, for this bridge's guests */
-	{ "nat4", "type ipv4_addr; flags interval" },		/* leave under the host's address */
+	{ "services", "type ifname . inet_proto . inet_service" },	/* of the host, for these guests */
+	{ "nat4", "type ipv4_addr; flags interval" },	/* leave under the host's address */
 	{ "nat6", "type ipv6_addr; flags interval" },
 };
 
@@ -69,7 +69,10 @@ static const struct name fw_actions[] = {
 	{ "create", FW_CREATE }, { "add", FW_ADD }, { "replace", FW_REPLACE }, { "remove", FW_REMOVE }, { 0 },
 };
 
-struct fw_net { const char *name, *bridge, *mark, *subnet, *subnet6, *gateway, *gateway6; bool nat, outward; };
+struct fw_net {
+	const char *name, *bridge, *mark, *subnet, *subnet6, *gateway, *gateway6;
+	bool nat, outward;
+};
 struct fw_req { const char *table; int action; struct list nets; };
 
 static const struct field fw_net_fields[] = {

@@ -19,7 +19,8 @@ static bool only(const char *s, const char *allowed, size_t max)
 
 static bool is_link(const char *s)
 {
-	return only(s, LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "_.-", IFNAMSIZ - 1) && *s != '-' && *s != '.';
+	return only(s, LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "_.-", IFNAMSIZ - 1) && *s != '-' &&
+	       *s != '.';
 }
 
 static int check_addr(const char *key, const char *s, int family, bool subnet)
@@ -35,7 +36,8 @@ static int check_addr(const char *key, const char *s, int family, bool subnet)
 		return fail(EINVAL, "%s: not an address", key);
 	memcpy(part, s, n);
 	part[n] = '\0';
-	if (inet_pton(family, part, a) != 1 || (subnet && str_u64(s + n + 1, family == AF_INET ? 32 : 128, &prefix) < 0))
+	if (inet_pton(family, part, a) != 1 ||
+	    (subnet && str_u64(s + n + 1, family == AF_INET ? 32 : 128, &prefix) < 0))
 		return fail(EINVAL, "%s: not an address", key);
 	return 0;
 }

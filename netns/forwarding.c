@@ -111,13 +111,15 @@ static int want(struct open_book *o, const char *key, const char *only_if, const
 }
 
 /* Each link once that a route of the family leads out by; link-local ones lead nowhere. */
-static int want_ways_out(struct open_book *o, const char *fmt, int family, const struct net_route *r, size_t n)
+static int want_ways_out(struct open_book *o, const char *fmt, int family, const struct net_route *r,
+			 size_t n)
 {
 	static const struct net_subnet link_local = { AF_INET6, 10, { 0xfe, 0x80 } };
 	char name[IFNAMSIZ], key[128];
 
 	for (size_t i = 0; i < n; i++) {
-		if (r[i].to.family != family || (r[i].to.prefix >= 8 && net_subnet_overlap(&r[i].to, &link_local)) ||
+		if (r[i].to.family != family ||
+		    (r[i].to.prefix >= 8 && net_subnet_overlap(&r[i].to, &link_local)) ||
 		    (family == AF_INET6 && r[i].to.addr[0] == 0xff))
 			continue;
 		if (!if_indextoname((unsigned)r[i].oif, name) || str_eq(name, "lo"))

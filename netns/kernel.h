@@ -6,7 +6,7 @@
 
 enum { NET_LACKS_BRIDGE = 1, NET_LACKS_TABLE = 2, NET_LACKS_ELEMENTS = 4, NET_RULES_DIFFER = 8 };
 
-/* Two conversations, a dozen microseconds each. Flags of what is missing, 0: nothing. *bridge_index when it is there. */
+/* Two short conversations. Flags of what is missing, 0: nothing. *bridge_index when it is there. */
 int net_kernel_check(const struct net_home *h, const struct net_def *d, int *bridge_index);
 /* The firewall's part of it, on a socket of NETLINK_NETFILTER. */
 int net_fw_check(struct nlq *q, const char *table, const struct net_def *d);

@@ -22,7 +22,8 @@ bool net_lease_fits(const struct net_lease *l, const struct net_def *d, const st
 		return false;
 	if (nic->ip6 && !same_addr(AF_INET6, l->ip6, nic->ip6))
 		return false;
-	return !nic->mac || (net_mac_parse(nic->mac, a) == 0 && net_mac_parse(l->mac, b) == 0 && memcmp(a, b, 6) == 0);
+	return !nic->mac ||
+	       (net_mac_parse(nic->mac, a) == 0 && net_mac_parse(l->mac, b) == 0 && memcmp(a, b, 6) == 0);
 }
 
 /* What is leased already, as numbers within the subnets. */
@@ -81,7 +82,8 @@ static int asked(const struct net_def *d, const struct net_subnet *s, const char
 		return fail_as(ERR_CONFIG, "address %s is not in network %s (%s)", text, d->name, subnet);
 	*offset = net_subnet_offset(s, a);
 	if (*offset < NET_FIRST || *offset > net_subnet_last(s))
-		return fail_as(ERR_ADDRESS, "address %s of network %s (%s) is not for guests", text, d->name, subnet);
+		return fail_as(ERR_ADDRESS, "address %s of network %s (%s) is not for guests", text, d->name,
+			       subnet);
 	who = holder(d, s->family, text);
 	return who ? fail_as(ERR_ADDRESS, "address %s of network %s is in use by %s", text, d->name, who) : 0;
 }
@@ -143,7 +145,8 @@ static int choose_mac(const struct net_home *h, const struct net_def *d, const c
 	if (nic->mac) {
 		TRY(net_mac_parse(nic->mac, mac));
 		who = mac_holder(d, mac);
-		return who ? fail_as(ERR_ADDRESS, "MAC address %s on network %s is in use by %s", nic->mac, d->name, who)
+		return who ? fail_as(ERR_ADDRESS, "MAC address %s on network %s is in use by %s", nic->mac,
+				     d->name, who)
 			   : 0;
 	}
 	for (unsigned attempt = 0; attempt < 1000; attempt++) {
@@ -164,7 +167,9 @@ int net_lease_new(const struct net_home *h, struct net_file *f, const char *gues
 	TRY(choose(&f->d, nic, &o4, &o6));
 	TRY(choose_mac(h, &f->d, guest, index, nic, mac));
 	net_mac_text(mac, text);
-	struct net_lease l = { .guest = arena_strdup(&f->a, guest), .index = index, .mac = arena_strdup(&f->a, text) };
+	struct net_lease l = {
+		.guest = arena_strdup(&f->a, guest), .index = index, .mac = arena_strdup(&f->a, text),
+	};
 	if (o4)
 		l.ip = address_text(&f->a, &f->d.v4, o4);
 	if (o6)

@@ -58,8 +58,9 @@ static void read_link(void *ctx, size_t i, const struct nlmsghdr *h)
 		memcpy(l->mac, nla_data(a[IFLA_ADDRESS]), 6);
 	if (a[IFLA_AF_SPEC])
 		l->forwards = forwards(a[IFLA_AF_SPEC]);
-	kind = a[IFLA_LINKINFO] ? nla_find(nla_data(a[IFLA_LINKINFO]), nla_len(a[IFLA_LINKINFO]), IFLA_INFO_KIND)
-				: NULL;
+	kind = a[IFLA_LINKINFO]
+		   ? nla_find(nla_data(a[IFLA_LINKINFO]), nla_len(a[IFLA_LINKINFO]), IFLA_INFO_KIND)
+		   : NULL;
 	l->bridge = kind && nla_strcmp(kind, "bridge") == 0;
 }
 
@@ -114,8 +115,10 @@ void net_add_address(struct nlq *q, int index, int family, const void *addr, uns
 
 void net_add_default_route(struct nlq *q, int index, int family, const void *gateway)
 {
-	struct rtmsg m = { .rtm_family = (unsigned char)family, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_BOOT,
-			   .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST };
+	struct rtmsg m = {
+		.rtm_family = (unsigned char)family, .rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = RTPROT_BOOT, .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST,
+	};
 
 	nlq_add(q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof m);
 	nlq_put(q, RTA_GATEWAY, gateway, family == AF_INET ? 4 : 16);

@@ -30,7 +30,8 @@ void net_host_if(const struct net_home *h, const char *guest, unsigned index, ch
 	snprintf(out, IFNAMSIZ, "vz%08x%x", (unsigned)(v ^ v >> 32), index & 15);
 }
 
-void net_mac_of(const struct net_home *h, const char *owner, unsigned index, unsigned attempt, unsigned char mac[6])
+void net_mac_of(const struct net_home *h, const char *owner, unsigned index, unsigned attempt,
+		unsigned char mac[6])
 {
 	uint64_t v = hash_of(h, owner, index + 1, attempt);
 

@@ -17,4 +17,5 @@ void net_home_of(const char *home, struct net_home *out);
 /* vz, 8 digits of home and guest, one of the index. */
 void net_host_if(const struct net_home *h, const char *guest, unsigned index, char out[IFNAMSIZ]);
 /* Locally administered; attempt: the next one when the first is taken. */
-void net_mac_of(const struct net_home *h, const char *owner, unsigned index, unsigned attempt, unsigned char mac[6]);
+void net_mac_of(const struct net_home *h, const char *owner, unsigned index, unsigned attempt,
+		unsigned char mac[6]);

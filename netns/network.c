@@ -61,7 +61,8 @@ static int refuse_in_use(const struct net_def *d)
 		}
 	}
 	if (d->leases.n > shown)
-		return fail_as(ERR_STATE, "network %s is in use by %s and others (%zu leases)", d->name, who, d->leases.n);
+		return fail_as(ERR_STATE, "network %s is in use by %s and others (%zu leases)", d->name, who,
+			       d->leases.n);
 	return fail_as(ERR_STATE, "network %s is in use by %s", d->name, who);
 }
 
@@ -130,8 +131,10 @@ struct listing { int (*each)(void *ctx, const struct network_info *i); void *ctx
 static int show(void *ctx, struct net_file *f)
 {
 	struct listing *l = ctx;
-	struct network_info i = { .name = f->d.name, .bridge = f->d.bridge, .mode = name_of(net_modes, f->d.mode),
-				  .leases = f->d.leases.n };
+	struct network_info i = {
+		.name = f->d.name, .bridge = f->d.bridge, .mode = name_of(net_modes, f->d.mode),
+		.leases = f->d.leases.n,
+	};
 
 	net_subnet_text(&f->d.v4, i.subnet, sizeof i.subnet);
 	net_subnet_text(&f->d.v6, i.subnet6, sizeof i.subnet6);

@@ -152,8 +152,8 @@ static void keep_words(struct nlq *q, const struct nlmsghdr *h)
 		skip += NLMSG_ALIGN(e->msg.nlmsg_len) - sizeof e->msg;
 	if (h->nlmsg_len < NLMSG_LENGTH(skip))
 		return;
-	a = nla_find((struct nlattr *)((char *)NLMSG_DATA(h) + skip), (int)(h->nlmsg_len - NLMSG_LENGTH(skip)),
-		     NLMSGERR_ATTR_MSG);
+	a = nla_find((struct nlattr *)((char *)NLMSG_DATA(h) + skip),
+		     (int)(h->nlmsg_len - NLMSG_LENGTH(skip)), NLMSGERR_ATTR_MSG);
 	if (a)
 		nla_strlcpy(q->says, a, sizeof q->says);
 }

@@ -17,7 +17,7 @@ struct nlq {
 	struct nl_msg *msg[NLQ_MAX];
 	size_t n;
 	bool oom;
-	size_t bad;		/* after a failure: which request, and what the kernel says about it ("" when nothing) */
+	size_t bad; /* after a failure: which request, and what the kernel says about it ("" when nothing) */
 	char says[128];
 };
 

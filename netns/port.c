@@ -89,8 +89,10 @@ static int add(struct nlq *q, const struct net_port *p, int netns_fd)
 		return 0;
 	if (q->bad == 0) {
 		if (r == -EEXIST)
-			return fail_as(ERR_EXISTS, "port %s: the guest already has a link %s", p->host_if, p->name);
-		return net_fail_talk(q, r, "port %s: create the pair with %s in the guest", p->host_if, p->name);
+			return fail_as(ERR_EXISTS, "port %s: the guest already has a link %s", p->host_if,
+				       p->name);
+		return net_fail_talk(q, r, "port %s: create the pair with %s in the guest", p->host_if,
+				     p->name);
 	}
 	(void)net_fail_talk(q, r, "port %s: join bridge %s", p->host_if, p->bridge);
 	struct err_saved why;
@@ -115,8 +117,8 @@ static int bridge_index(struct nlq *q, const struct net_port *p, int *index)
 	int r = net_link_find(q, p->bridge, &l);
 
 	if (r == -ENODEV)
-		return fail_as(ERR_NOT_FOUND, "port %s: bridge %s of network %s is gone", p->host_if, p->bridge,
-			       p->network);
+		return fail_as(ERR_NOT_FOUND, "port %s: bridge %s of network %s is gone", p->host_if,
+			       p->bridge, p->network);
 	*index = l.index;
 	return r;
 }

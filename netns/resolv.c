@@ -20,8 +20,8 @@ static bool usable(const char *addr)
 
 	if (inet_pton(AF_INET, addr, &a4) == 1)
 		return ntohl(a4.s_addr) >> 24 != 127 && a4.s_addr != 0;
-	return inet_pton(AF_INET6, addr, &a6) == 1 && !IN6_IS_ADDR_LOOPBACK(&a6) && !IN6_IS_ADDR_LINKLOCAL(&a6) &&
-	       !IN6_IS_ADDR_UNSPECIFIED(&a6);
+	return inet_pton(AF_INET6, addr, &a6) == 1 && !IN6_IS_ADDR_LOOPBACK(&a6) &&
+	       !IN6_IS_ADDR_LINKLOCAL(&a6) && !IN6_IS_ADDR_UNSPECIFIED(&a6);
 }
 
 static bool printable(const char *s)

@@ -1,4 +1,5 @@
-/* The host's routes, for clashes and for the ways out. Only where something is made: a dump, by libnl-route. */
+/* The host's routes, for clashes and for the ways out. Only where something is made: a dump, by libnl-route.
+ */
 #include "netns/kernel.h"
 #include "base/err.h"
 

@@ -1,11 +1,13 @@
 /*
  * nettool: the netns layer by hand, for tests and measurements.
  *
- *	claim HOME GUEST [NIC...]	leases and bring-up; prints the ports. NIC: key=value,... (network name ip ip6 mac)
+ *	claim HOME GUEST [NIC...]	leases and bring-up; prints the ports
  *	up HOME GUEST PID [NIC...]	claim, pairs into the namespace of PID, addresses and routes inside
  *	lo				net_finish_inside() without ports, in this namespace
  *	teardown HOME GUEST | release HOME GUEST | remove HOME NETWORK | list HOME | resolv
  *	bench HOME N			medians of each part in microseconds, N guests one after the other
+ *
+ * NIC: key=value,... of network name ip ip6 mac
  */
 #include "base/log.h"
 #include "base/scope.h"
@@ -61,9 +63,9 @@ static void print_ports(size_t n)
 
 		inet_ntop(AF_INET, &p->ip, a, sizeof a);
 		inet_ntop(AF_INET6, &p->ip6, b, sizeof b);
-		printf("%s %s %s %s %s/%u %s/%u %02x:%02x:%02x:%02x:%02x:%02x\n", p->network, p->bridge, p->host_if,
-		       p->name, a, p->prefix, b, p->prefix6, p->mac[0], p->mac[1], p->mac[2], p->mac[3], p->mac[4],
-		       p->mac[5]);
+		printf("%s %s %s %s %s/%u %s/%u %02x:%02x:%02x:%02x:%02x:%02x\n", p->network, p->bridge,
+		       p->host_if, p->name, a, p->prefix, b, p->prefix6, p->mac[0], p->mac[1], p->mac[2],
+		       p->mac[3], p->mac[4], p->mac[5]);
 	}
 }
 
@@ -152,8 +154,8 @@ static int cmd_resolv(char **v)
 
 enum { CLAIM_NEW, CLAIM_AGAIN, SETUP, FINISH, LO, GONE, RELEASE, PARTS };
 static const char *const part_text[PARTS] = {
-	"claim, new lease", "claim, lease there (check of the network)", "setup", "finish inside", "finish inside, lo only",
-	"teardown of nothing", "release",
+	"claim, new lease", "claim, lease there (check of the network)", "setup", "finish inside",
+	"finish inside, lo only", "teardown of nothing", "release",
 };
 
 static double now(void)
@@ -269,16 +271,18 @@ static int cmd_bench(char **v)
 		TRY(round_of(v[0], k, t));
 	for (int i = 0; i < PARTS; i++) {
 		qsort(t[i], n, sizeof(double), by_time);
-		printf("%-45s min %.0f median %.0f p90 %.0f us\n", part_text[i], t[i][0], t[i][n / 2], t[i][n * 9 / 10]);
+		printf("%-45s min %.0f median %.0f p90 %.0f us\n", part_text[i], t[i][0], t[i][n / 2],
+		       t[i][n * 9 / 10]);
 		free(t[i]);
 	}
 	return 0;
 }
 
-static const struct { const char *name; int args; int (*run)(char **v); } cmds[] = {
+struct word { const char *name; int args; int (*run)(char **v); };
+static const struct word cmds[] = {
 	{ "claim", 2, cmd_claim }, { "up", 3, cmd_up }, { "lo", 0, cmd_lo }, { "teardown", 2, cmd_teardown },
-	{ "release", 2, cmd_release }, { "remove", 2, cmd_remove }, { "list", 1, cmd_list }, { "resolv", 0, cmd_resolv },
-	{ "bench", 2, cmd_bench },
+	{ "release", 2, cmd_release }, { "remove", 2, cmd_remove }, { "list", 1, cmd_list },
+	{ "resolv", 0, cmd_resolv }, { "bench", 2, cmd_bench },
 };
 
 int main(int argc, char **argv)

@@ -115,7 +115,8 @@ TEST(pick)
 	r[3] = (struct net_route){ sub("10.64.0.0/12"), 3 };
 	picks(r, 4, "10.80.0.0/16");
 	r[4] = (struct net_route){ sub("10.0.0.0/8"), 4 };
-	CHECK_FAILS(net_subnet_pick(r, 5, &s), "no subnet among 10.70.0.0/16 to 10.250.0.0/16 is free of the host's routes");
+	CHECK_FAILS(net_subnet_pick(r, 5, &s),
+		    "no subnet among 10.70.0.0/16 to 10.250.0.0/16 is free of the host's routes");
 	CHECK(err_class() == ERR_RESOURCE);
 	/* A route of the bridge itself is no clash. */
 	s = sub("10.77.0.0/16");
