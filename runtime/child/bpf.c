@@ -350,9 +350,10 @@ static int compare(const struct rewrite *w)
 		uint32_t arch = i < w->narchs ? w->archs[i] : unnamed_arch(w);
 
 		for (size_t j = 0; j < w->nstarts; j++) {
+			uint32_t first = w->starts[j];
 			uint32_t last = j + 1 < w->nstarts ? w->starts[j + 1] - 1 : UINT32_MAX;
 
-			if (!same(w, arch, w->starts[j]) || !same(w, arch, last))
+			if (!same(w, arch, first) || (last != first && !same(w, arch, last)))
 				return -EOPNOTSUPP;
 		}
 	}

@@ -34,7 +34,6 @@ int seccomp_save(const struct seccomp_prog *p, int dirfd, const char *name);
 int seccomp_restore(int dirfd, const char *name, struct seccomp_prog *out);
 
 /*
- * (Not seccomp_load(): that name is libseccomp's.)
  * Attaches the filter to the calling thread (TSYNC: to all). Allocates nothing, opens
  * nothing. An empty program does nothing. *listener (may be NULL unless notify) is the
  * O_CLOEXEC descriptor of the listener, or -1. After this only what the filter allows works;
