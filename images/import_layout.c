@@ -114,7 +114,8 @@ static int take_layers(struct import *im, struct stage *g, int dir, const struct
 		auto_close int blob = openat(g->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 		if (blob < 0)
 			return fail_errno("blob %s", l->digest);
-		TRY_IN(layer_unpack(g, blob, "layer", c->rootfs.diff_ids.v[i], im->devices, got), "layers[%zu]", i);
+		TRY_IN(layer_unpack(g, blob, "layer", c->rootfs.diff_ids.v[i],
+				    im->devices ? LAYER_DEVICES : 0, got), "layers[%zu]", i);
 		i++;
 	}
 	return 0;

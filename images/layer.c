@@ -59,7 +59,7 @@ static int write_out(int fd, const void *p, size_t n)
 	return file_write_all(fd, p, n) < 0 ? fail_class(fail_errno("write into the image store"), ERR_STORAGE) : 0;
 }
 
-static int copy_in(int from, int to, uint64_t total, const char **media_type)
+static int copy_in(int from, int to, uint64_t total, const char **media_type, bool *ours)
 {
 	auto_free char *part = malloc(PART);
 	auto_squeeze struct squeeze *z = NULL;
@@ -82,6 +82,7 @@ static int copy_in(int from, int to, uint64_t total, const char **media_type)
 	TRY((int)n);
 	if (done == 0)
 		return fail_as(ERR_IMAGE, "empty");
+	*ours = z;
 	if (z)
 		*media_type = kinds[1].media_type;
 	return z ? squeeze_end(z) : 0;
@@ -91,12 +92,13 @@ int layer_from_stream(struct stage *g, int fd, uint64_t total, const char *what,
 {
 	char name[32];
 	auto_close int blob = create(g, "blob", name);
+	bool ours;
 
 	TRY(blob);
-	TRY_IN(copy_in(fd, blob, total, &out->media_type), "%s", what);
+	TRY_IN(copy_in(fd, blob, total, &out->media_type, &ours), "%s", what);
 	TRY_IN(digest_file(blob, out->hex, &out->size), "%s", what);
 	TRY(stage_add_blob(g, name, out->hex));
-	return layer_unpack(g, blob, what, NULL, devices, out->diff);
+	return layer_unpack(g, blob, what, NULL, (devices ? LAYER_DEVICES : 0) | (ours ? LAYER_OURS : 0), out->diff);
 }
 
 int layer_take_blob(struct stage *g, int fd, const char *digest, uint64_t size, char as[32])
@@ -129,7 +131,7 @@ int layer_take_blob(struct stage *g, int fd, const char *digest, uint64_t size, 
 	return stage_add_blob(g, as, want);
 }
 
-int layer_unpack(struct stage *g, int blob, const char *what, const char *diff, bool devices, char got[HEX_SIZE])
+int layer_unpack(struct stage *g, int blob, const char *what, const char *diff, int flags, char got[HEX_SIZE])
 {
 	char want[HEX_SIZE] = "", tree[32];
 
@@ -139,7 +141,7 @@ int layer_unpack(struct stage *g, int blob, const char *what, const char *diff, 
 		if (stage_has_layer(g, want))
 			return 0;
 	}
-	TRY(unpack_layer(g, blob, what, devices, tree, got));
+	TRY(unpack_layer(g, blob, what, flags, tree, got));
 	if (diff && !str_eq(got, want))
 		return fail_as(ERR_IMAGE, "%s: unpacks to sha256:%s, its image says %s", what, got, diff);
 	return stage_add_layer(g, tree, got);

@@ -10,5 +10,7 @@ int layer_from_stream(struct stage *g, int fd, uint64_t total, const char *what,
  * A blob that must have this digest and size, checked while it is copied. as: its name in the stage.
  */
 int layer_take_blob(struct stage *g, int fd, const char *digest, uint64_t size, char as[32]);
+/* LAYER_OURS: compressed by us, so how far it expands says nothing against it. */
+enum { LAYER_DEVICES = 1, LAYER_OURS = 2 };
 /* Unpacks unless the layer is known; diff: what it must be (sha256:...), NULL: anything, then in *got. */
-int layer_unpack(struct stage *g, int blob, const char *what, const char *diff, bool devices, char got[HEX_SIZE]);
+int layer_unpack(struct stage *g, int blob, const char *what, const char *diff, int flags, char got[HEX_SIZE]);

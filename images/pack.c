@@ -64,6 +64,25 @@ static int add_xattrs(struct archive_entry *e, int fd, const char *path)
 	return 0;
 }
 
+/* The writer wants to know where the data is, and then the whole file all the same. */
+static void add_holes(struct archive_entry *e, int fd, const struct stat *st)
+{
+	off_t hole = 0;
+
+	if (st->st_size == 0 || st->st_blocks * 512 >= st->st_size)
+		return;
+	while (hole < st->st_size) {
+		off_t data = lseek(fd, hole, SEEK_DATA);
+
+		if (data < 0 || (hole = lseek(fd, data, SEEK_HOLE)) < 0)
+			break;
+		archive_entry_sparse_add_entry(e, data, hole - data);
+	}
+	if (archive_entry_sparse_count(e) == 0)
+		archive_entry_sparse_add_entry(e, st->st_size, 0);
+	(void)lseek(fd, 0, SEEK_SET);
+}
+
 static int add_data(struct pack *p, int fd, uint64_t size, const char *path)
 {
 	while (size > 0) {
@@ -126,6 +145,8 @@ static int add_here(struct pack *p, int dirfd, const char *name, size_t len, int
 		target[n < 0 ? 0 : n] = '\0';
 		archive_entry_copy_symlink(e, target);
 	}
+	if (S_ISREG(st.st_mode))
+		add_holes(e, fd, &st);
 	if (fd >= 0)
 		r = add_xattrs(e, fd, p->path);
 	if (r == 0)

@@ -113,7 +113,8 @@ static int explain(const struct debian *d, int status)
 
 	if (file_read(AT_FDCWD, d->log, &log, &n) == 0)
 		for (char *line = strtok_r(log, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-			if (str_starts(line, "E: ") && (!error || !strstr(line, "apt-get")))
+			/* What mmdebstrap itself adds only says that something failed. */
+			if (str_starts(line, "E: ") && !(error && (strstr(line, "mmdebstrap failed") || strstr(line, "apt-get "))))
 				error = line + 3;
 	return fail_as(ERR_IMAGE, "mmdebstrap failed: %.400s%s", error ? error : "exit status ",
 		       error ? "" : status == 127 ? "127" : "not zero");

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "images/confine.h"
 #include "images/extract.h"
+#include "images/layer.h"
 #include "images/probe.h"
 #include "images/progress.h"
 
@@ -17,7 +18,7 @@ struct job {
 	/* the child's */
 	int fd, report;
 	struct limits lim;
-	bool devices, plain;
+	bool devices, plain, ours;
 	/* the parent's */
 	int dir;
 	char diff[HEX_SIZE], skipped[24];
@@ -88,6 +89,8 @@ static int run(struct stage *g, struct job *j, const char *what, char name[32])
 	char path[PATH_MAX], digest[DIGEST_SIZE], hex[HEX_SIZE];
 
 	TRY(limits_get(&j->lim));
+	if (j->ours)
+		j->lim.ratio = UINT64_MAX;
 	stage_name(g, "tree", name);
 	stage_path(g, name, path);
 	if (mkdirat(g->dir, name, 0755) < 0 || fchmodat(g->dir, name, 0755, 0) < 0)
@@ -105,9 +108,9 @@ static int run(struct stage *g, struct job *j, const char *what, char name[32])
 	return 0;
 }
 
-int unpack_layer(struct stage *g, int fd, const char *what, bool devices, char name[32], char diff[HEX_SIZE])
+int unpack_layer(struct stage *g, int fd, const char *what, int flags, char name[32], char diff[HEX_SIZE])
 {
-	struct job j = { .fd = fd, .devices = devices };
+	struct job j = { .fd = fd, .devices = flags & LAYER_DEVICES, .ours = flags & LAYER_OURS };
 
 	TRY(run(g, &j, what, name));
 	memcpy(diff, j.diff, HEX_SIZE);
