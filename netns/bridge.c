@@ -25,6 +25,40 @@ bool net_bridge_is_ours(const struct net_home *h, const char *network, const str
 	return l->bridge && memcmp(mac, l->mac, 6) == 0;
 }
 
+static void alias_of(const struct net_home *h, const char *network, char *out, size_t size)
+{
+	snprintf(out, size, "vzrun:%016llx:%s", (unsigned long long)h->id, network);
+}
+
+struct others { char ours[64]; bool found; };
+
+static void see_alias(void *ctx, size_t i, const struct nlmsghdr *h)
+{
+	struct others *o = ctx;
+	struct nlattr *a = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct ifinfomsg),
+					   IFLA_IFALIAS);
+	char text[256];
+
+	(void)i;
+	if (!a)
+		return;
+	nla_strlcpy(text, a, sizeof text);
+	o->found |= str_starts(text, "vzrun:") && !str_starts(text, o->ours);
+}
+
+int net_bridge_of_others(struct nlq *q, const struct net_home *h)
+{
+	struct ifinfomsg m = { 0 };
+	struct others o = { .found = false };
+	int r;
+
+	alias_of(h, "", o.ours, sizeof o.ours);
+	nlq_add(q, RTM_GETLINK, NLM_F_DUMP, &m, sizeof m);
+	nlq_put_u32(q, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	r = nlq_talk(q, see_alias, &o);
+	return r < 0 ? net_fail_talk(q, r, "list links") : o.found;
+}
+
 int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_def *d)
 {
 	struct ifinfomsg m = { 0 };
@@ -34,7 +68,7 @@ int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_
 	int r;
 
 	net_bridge_mac(h, d->name, mac);
-	snprintf(alias, sizeof alias, "vzrun:%016llx:%s", (unsigned long long)h->id, d->name);
+	alias_of(h, d->name, alias, sizeof alias);
 	nlq_add(q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &m, sizeof m);
 	nlq_put_str(q, IFLA_IFNAME, d->bridge);
 	nlq_put(q, IFLA_ADDRESS, mac, sizeof mac);

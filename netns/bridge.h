@@ -5,6 +5,8 @@
 #include "netns/name.h"
 
 bool net_bridge_is_ours(const struct net_home *h, const char *network, const struct net_link *l);
+/* 1: bridges of other homes stand on this host. */
+int net_bridge_of_others(struct nlq *q, const struct net_home *h);
 int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_def *d);
 /* Addresses, switches, up; again is harmless. *out: as it is then. */
 int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link *out);

@@ -228,8 +228,15 @@ static int make_forwarding(void *ctx)
 
 	if (u->f->d.mode == NET_ISOLATED)
 		return 0;
-	TRY_IN(net_forwarding_on(u->dir, u->f->d.bridge, u->routes, u->nroutes), "network %s", u->f->d.name);
-	return 0;
+	int r = net_forwarding_on(u->dir, u->f->d.bridge, u->routes, u->nroutes);
+	if (r < 0 && u->fresh) {
+		struct err_saved why;
+
+		err_save(&why);
+		(void)net_forwarding_off(u->dir, net_bridge_of_others(&u->q, u->h) != 0);
+		err_restore(&why);
+	}
+	return r < 0 ? fail_in(r, "network %s", u->f->d.name) : 0;
 }
 
 static const struct step up_steps[] = {

@@ -180,7 +180,7 @@ int net_forwarding_on(int dirfd, const char *bridge, const struct net_route *r, 
 	return poke(key, "1");
 }
 
-int net_forwarding_off(int dirfd)
+int net_forwarding_off(int dirfd, bool keep)
 {
 	SCOPED(book_close) struct open_book o = { 0 };
 	char now[32];
@@ -190,7 +190,7 @@ int net_forwarding_off(int dirfd)
 	/* The administrator made this host a router since: its links stay as they are. */
 	host_routes = o.b.ip_forward && str_eq(o.b.ip_forward, "0") &&
 		      peek("ipv4/ip_forward", now, sizeof now) > 0 && str_eq(now, "1");
-	for (size_t i = o.b.saved.n; i-- > 0;) {
+	for (size_t i = keep ? 0 : o.b.saved.n; i-- > 0;) {
 		const struct saved *s = (const struct saved *)o.b.saved.v + i;
 
 		if (host_routes && str_starts(s->key, "ipv4/"))

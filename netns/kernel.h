@@ -29,5 +29,6 @@ int net_fw_apply(const struct net_home *h, int dirfd, int action, const char *wi
 int net_routes(struct net_route **out, size_t *n);
 
 int net_forwarding_on(int dirfd, const char *bridge, const struct net_route *r, size_t n);
-int net_forwarding_off(int dirfd);
+/* keep: somebody else of ours needs the switches; they stay as they are. */
+int net_forwarding_off(int dirfd, bool keep);
 bool net_host_has_ipv6(void);

@@ -93,8 +93,11 @@ static int take_apart(const struct net_home *h, int dir, const struct net_def *d
 		TRY(net_link_delete(&q, d->bridge));
 	TRY(net_fw_apply(h, dir, FW_REPLACE, d->name));
 	TRY(net_def_each(dir, see_need, &needs));
-	if (!needs.forwarding)
-		TRY(net_forwarding_off(dir));
+	if (!needs.forwarding) {
+		r = net_bridge_of_others(&q, h);
+		TRY(r);
+		TRY(net_forwarding_off(dir, r > 0));
+	}
 	snprintf(file, sizeof file, "%s.json", d->name);
 	if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)
 		return fail_errno("networks/%s", file);

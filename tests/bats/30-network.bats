@@ -308,6 +308,14 @@ rules() {
 	tool remove "$H" default
 	pings "$A" 192.0.2.2
 	[ "$(table_of | wc -l)" = 1 ]
+	# The home that switched routing on goes first.
+	tool claim "$H" b >/dev/null
+	tool release "$first" a
+	tool remove "$first" default
+	H=$D/second
+	guest C c
+	pings "$C" 192.0.2.2
+	pings "$C" 2001:db8::2
 }
 
 @test "names and subnets in use are left alone: vzbr1, 10.78" {
