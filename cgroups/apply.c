@@ -11,14 +11,17 @@ enum { TEXT_MAX = 4096, AGAIN_MAX = 16 };
 
 /* What the kernel's bare code means for this controller. */
 static const struct { int code; enum ctl ctl; const char *hint; } hints[] = {
-	{ EBUSY, CTL_MEMORY, "the group uses more than that now: stop something in it first, or choose a higher limit" },
+	{ EBUSY, CTL_MEMORY,
+	  "the group uses more than that now: stop something in it first, or choose a higher limit" },
 	{ EINVAL, CTL_MEMORY, "the limit of memory and swap together may not be below the memory limit" },
-	{ EACCES, CTL_CPUSET, "only CPUs and nodes of the parent group can be given: see cpuset.cpus above it" },
+	{ EACCES, CTL_CPUSET,
+	  "only CPUs and nodes of the parent group can be given: see cpuset.cpus above it" },
 	{ ERANGE, CTL_CPUSET, "see /sys/devices/system/cpu/online and /sys/devices/system/node/online" },
 	{ EINVAL, CTL_CPUSET, "see /sys/devices/system/cpu/online and /sys/devices/system/node/online" },
 	{ ENODEV, CTL_IO, "name a whole disk (ls -l /dev, lsblk), not a partition" },
 	{ EINVAL, CTL_IO, "name a whole disk (lsblk), not a partition" },
-	{ EOPNOTSUPP, CTL_IO, "the disk's I/O scheduler takes no weights: echo bfq > /sys/block/DISK/queue/scheduler" },
+	{ EOPNOTSUPP, CTL_IO,
+	  "the disk's I/O scheduler takes no weights: echo bfq > /sys/block/DISK/queue/scheduler" },
 	{ EINVAL, CTL_CPU, "a quota may not exceed the parent group's, nor a burst the quota" },
 };
 
@@ -57,11 +60,13 @@ static int check_use(const struct job *j, const char *file)
 	char path[CG_FULL], now[32];
 	uint64_t used;
 
-	snprintf(path, sizeof path, "%s/%s", j->dir, cg_host()->h[j->hier].v2 ? "memory.current" : "memory.usage_in_bytes");
+	snprintf(path, sizeof path, "%s/%s", j->dir,
+		 cg_host()->h[j->hier].v2 ? "memory.current" : "memory.usage_in_bytes");
 	if (file_peek(AT_FDCWD, path, now, sizeof now) <= 0 || str_u64(now, UINT64_MAX, &used) < 0 ||
 	    m->limit.v <= 0 || used <= (uint64_t)m->limit.v)
 		return 0;
-	return fail_class(fail(EBUSY, "memory limit: %jd bytes for %s: %s bytes are in use", (intmax_t)m->limit.v, file, now),
+	return fail_class(fail(EBUSY, "memory limit: %jd bytes for %s: %s bytes are in use",
+			       (intmax_t)m->limit.v, file, now),
 			  ERR_RESOURCE);
 }
 
@@ -75,7 +80,9 @@ static int write_one(struct job *j, const struct knob *k, const void *value, boo
 	int r = (f->name ? f : v2 ? &k->v1 : &k->v2)->text(&j->at, value, text, sizeof text);
 
 	if (r == 0 && !f->name)
-		return k->flags & OR_NEXT ? 2 : fail_as(ERR_UNSUPPORTED, "%s: cgroup v%d has no such setting", k->what, v2 + 1);
+		return k->flags & OR_NEXT
+			   ? 2
+			   : fail_as(ERR_UNSUPPORTED, "%s: cgroup v%d has no such setting", k->what, v2 + 1);
 	if (r != 0)
 		return r < 0 ? fail_in(r, "%s", k->what) : 0;
 	cg_knob_file(f, value, name, sizeof name);
@@ -98,7 +105,8 @@ static int enter_hier(struct job *j, const char *what, int i)
 		return 0;
 	if (i < 0 || !(j->cg->hiers & BIT(i)))
 		return fail_as(ERR_UNSUPPORTED, "%s: the group %.*s does not exist in the %s hierarchy", what,
-			       (int)strcspn(j->cg->path, "\n"), j->cg->path, i < 0 ? "needed" : cg_host()->h[i].name);
+			       (int)strcspn(j->cg->path, "\n"), j->cg->path,
+			       i < 0 ? "needed" : cg_host()->h[i].name);
 	cg_file(j->cg, (size_t)i, NULL, j->dir);
 	j->hier = i;
 	return 0;
@@ -182,7 +190,8 @@ int cg_apply(const struct cg *cg, const struct cg_resources *r)
 	if (need.v2_ctl)
 		TRY(cg_enable(cg, (size_t)cg_v2_hier(), &need));
 	if (r->memory && r->memory->kernel.set && r->memory->kernel.v != 0)
-		log_warn("memory.kernel is ignored: kernels since 5.16 have no such limit; memory.limit counts kernel memory");
+		log_warn("memory.kernel is ignored: kernels since 5.16 have no such limit; memory.limit "
+			 "counts kernel memory");
 	TRY(write_knobs(&j));
 	if (r->unified.n)
 		TRY(enter_hier(&j, "unified", cg_v2_hier()));

@@ -22,7 +22,7 @@ enum { CG_HIER_MAX = 20, CG_PATH_MAX = 3000 };
 struct cg_hier {
 	char name[32];		/* "memory", "cpu,cpuacct", "name=systemd", "unified" */
 	char mount[256];	/* where it is mounted on the host */
-	char own[512];		/* our own cgroup in it, from /proc/self/cgroup, relative to the mount's root */
+	char own[512];		/* our own cgroup in it, relative to the mount's root */
 	bool v2;
 };
 
@@ -48,15 +48,16 @@ struct cg {
 };
 
 /* ---- the configuration's slice ------------------------------------------------------------ */
-struct cg_device_rule { struct opt_bool allow; const char *type; struct opt_i64 major, minor; const char *access; };
+struct cg_device_rule { struct opt_bool allow; const char *type, *access; struct opt_i64 major, minor; };
 struct cg_memory { struct opt_i64 limit, reservation, swap, kernel, kernel_tcp; struct opt_u64 swappiness;
 		   struct opt_bool disable_oom_killer, use_hierarchy, check_before_update; };
-struct cg_cpu { struct opt_u64 shares; struct opt_i64 quota; struct opt_u64 burst, period; struct opt_i64 realtime_runtime;
-		struct opt_u64 realtime_period; const char *cpus, *mems; struct opt_i64 idle; };
+struct cg_cpu { struct opt_u64 shares, burst, period, realtime_period;
+		struct opt_i64 quota, realtime_runtime, idle; const char *cpus, *mems; };
 struct cg_pids { struct opt_i64 limit; };
 struct cg_weight_device { struct opt_i64 major, minor; struct opt_u32 weight, leaf_weight; };
 struct cg_throttle { struct opt_i64 major, minor; struct opt_u64 rate; };
-struct cg_blkio { struct opt_u32 weight, leaf_weight; struct list weight_device, read_bps, write_bps, read_iops, write_iops; };
+struct cg_blkio { struct opt_u32 weight, leaf_weight;
+		  struct list weight_device, read_bps, write_bps, read_iops, write_iops; };
 struct cg_hugepage { const char *page_size; struct opt_u64 limit; };
 struct cg_netprio { const char *name; struct opt_u32 priority; };
 struct cg_network { struct opt_u32 class_id; struct list priorities; };
@@ -84,14 +85,17 @@ int cg_check_path(const char *path);
 /*
  * Fills cg->path and makes the groups. path absolute: below each hierarchy's root; relative: below
  * our own group there (on a v2-only host beside it where we may: a group that holds processes can give
- * no controllers to groups below). On v1 every controller, on hybrid also unified and name=systemd. A group that
- * exists and holds processes is refused (-EBUSY); an empty one is taken over (not in `made`). What
- * fails half-way removes what it made. r: which optional controllers must exist (refused by name) and
- * on v2 which to enable in the ancestors' subtree_control. Rootless: hierarchies where we may not
- * create a group are skipped when r asks for nothing there, refused by name otherwise.
+ * no controllers to groups below). On v1 every controller, on hybrid also unified and name=systemd.
+ * A group that exists and holds processes is refused (-EBUSY); an empty one is taken over (not in
+ * `made`). What fails half-way removes what it made; groups on the way to it stay after cg_remove.
+ * r (NULL: nothing): which optional controllers must exist (refused by name) and on v2 which to enable
+ * in the ancestors' subtree_control; cpu, memory, pids and io are enabled there where that is possible,
+ * for their counters. Rootless: hierarchies where we may not create a group are skipped when r asks
+ * for nothing there (device rules do not count), refused by name otherwise; all skipped is success.
  */
 int cg_create(struct cg *cg, const char *path, const struct cg_resources *r);
-/* A group made earlier by cg_create: path as stored in cg->path; `made` is all found. -ENOENT: in no hierarchy. */
+/* A group made earlier by cg_create: path as stored in cg->path; `made` becomes all that is found.
+ * -ENOENT: it is in no hierarchy. */
 int cg_open(struct cg *cg, const char *path);
 /* Its host directory in hierarchy i of cg_host(). -ENOENT when it has none there; no message. */
 int cg_dir(const struct cg *cg, size_t i, char *buf, size_t size);
@@ -110,13 +114,18 @@ int cg_apply(const struct cg *cg, const struct cg_resources *r);
  */
 struct cg_join { int v2_dir; int tasks[CG_HIER_MAX]; uint8_t hier[CG_HIER_MAX]; size_t n; };
 #define CG_JOIN_NONE { .v2_dir = -1 }
-int cg_join_open(const struct cg *cg, const char *sub, struct cg_join *j);	/* sub: NULL or a group below */
+/* sub: NULL, or a group below (on v1 in those hierarchies that have it). */
+int cg_join_open(const struct cg *cg, const char *sub, struct cg_join *j);
 int cg_join_self(struct cg_join *j);		/* in the child; closes what it used */
 void cg_join_close(struct cg_join *j);
 
-int cg_freeze(const struct cg *cg, bool frozen);	/* returns when the state is reached; -ENOTSUP names the freezer */
+/* Returns when the state is reached; -ENOTSUP names the freezer. */
+int cg_freeze(const struct cg *cg, bool frozen);
 int cg_is_frozen(const struct cg *cg);			/* 1, 0 */
-/* SIGKILL (or sig) to every process of the group and below: cgroup.kill on v2, else until none is left to signal. */
+/*
+ * SIGKILL (or sig) to every process of the group and below: by cgroup.kill where there is a v2 tree,
+ * else frozen first, then until none is left to signal. Does not wait for the last to be dead.
+ */
 int cg_kill(const struct cg *cg, int sig);
 /* malloc'ed list of host pids of the group and, if recursive, of all below. */
 int cg_pids(const struct cg *cg, bool recursive, pid_t **pids, size_t *n);

@@ -43,12 +43,24 @@ int cg_check_path(const char *path)
 
 /* ---- ranges: one row each ---- */
 
-struct range { const char *place; int section; size_t offset; enum value_kind kind; int64_t min, max; bool zero; };
+struct range {
+	const char *place;
+	int section;
+	size_t offset;
+	enum value_kind kind;
+	int64_t min, max;
+	bool zero;
+};
 
-#define R(s, m, json, min, max, zero)                                                                      \
-	{ json, offsetof(struct cg_resources, s), offsetof(struct cg_##s, m),                              \
-	  _Generic(((struct cg_##s *)0)->m, struct opt_i64: V_I64, struct opt_u64: V_U64, struct opt_u32: V_U32), \
-	  min, max, zero }
+#define R(s, m, json, min, max, zero)                                               \
+	{                                                                           \
+		json, offsetof(struct cg_resources, s), offsetof(struct cg_##s, m), \
+		    _Generic(((struct cg_##s *)0)->m, struct opt_i64                \
+			     : V_I64, struct opt_u64                                \
+			     : V_U64, struct opt_u32                                \
+			     : V_U32),                                              \
+		    min, max, zero                                                  \
+	}
 
 /* zero: 0 stands for "not given" and is always right. */
 static const struct range ranges[] = {
@@ -84,7 +96,9 @@ static int check_range(const struct range *g, const struct cg_resources *r)
 	}
 	if (g->min > 0 && n.v < (uint64_t)g->min)
 		return bad("%s: %ju is below %jd", g->place, (uintmax_t)n.v, (intmax_t)g->min);
-	return n.v > (uint64_t)g->max ? bad("%s: %ju is above %jd", g->place, (uintmax_t)n.v, (intmax_t)g->max) : 0;
+	return n.v > (uint64_t)g->max
+		   ? bad("%s: %ju is above %jd", g->place, (uintmax_t)n.v, (intmax_t)g->max)
+		   : 0;
 }
 
 /* ---- contradictions ---- */
@@ -92,10 +106,12 @@ static int check_range(const struct range *g, const struct cg_resources *r)
 static int check_memory(const struct cg_memory *m)
 {
 	if (m->swap.v > 0 && m->limit.v > 0 && m->swap.v < m->limit.v)
-		return bad("memory.swap: %jd is less than memory.limit %jd: it counts memory and swap together",
-			   (intmax_t)m->swap.v, (intmax_t)m->limit.v);
+		return bad(
+		    "memory.swap: %jd is less than memory.limit %jd: it counts memory and swap together",
+		    (intmax_t)m->swap.v, (intmax_t)m->limit.v);
 	if (m->swap.v > 0 && m->limit.v < 0)
-		return bad("memory.swap: %jd, but memory.limit is unlimited: memory and swap together cannot be less",
+		return bad("memory.swap: %jd, but memory.limit is unlimited: memory and swap together cannot "
+			   "be less",
 			   (intmax_t)m->swap.v);
 	return 0;
 }
@@ -112,7 +128,8 @@ static int check_set(const char *place, const char *s)
 		char *dash = strchr(word, '-');
 		if (dash)
 			*dash = '\0';
-		if (str_u64(word, 65535, &from) < 0 || (dash && str_u64(dash + 1, 65535, &to) < 0) || (dash && to < from))
+		if (str_u64(word, 65535, &from) < 0 || (dash && str_u64(dash + 1, 65535, &to) < 0) ||
+		    (dash && to < from))
 			return bad("%s: \"%s\" is no list such as 0-3,7", place, s);
 		p += n;
 		if (!*p)
@@ -128,12 +145,15 @@ static int check_cpu(const struct cg_cpu *c)
 	uint64_t period = c->period.v ? c->period.v : 100000;
 
 	if (c->burst.v && c->quota.v > 0 && c->burst.v > (uint64_t)c->quota.v)
-		return bad("cpu.burst: %ju is above cpu.quota %jd", (uintmax_t)c->burst.v, (intmax_t)c->quota.v);
-	if (c->realtime_runtime.v > 0 && c->realtime_period.v && (uint64_t)c->realtime_runtime.v > c->realtime_period.v)
-		return bad("cpu.realtimeRuntime: %jd is above cpu.realtimePeriod %ju", (intmax_t)c->realtime_runtime.v,
-			   (uintmax_t)c->realtime_period.v);
+		return bad("cpu.burst: %ju is above cpu.quota %jd", (uintmax_t)c->burst.v,
+			   (intmax_t)c->quota.v);
+	if (c->realtime_runtime.v > 0 && c->realtime_period.v &&
+	    (uint64_t)c->realtime_runtime.v > c->realtime_period.v)
+		return bad("cpu.realtimeRuntime: %jd is above cpu.realtimePeriod %ju",
+			   (intmax_t)c->realtime_runtime.v, (uintmax_t)c->realtime_period.v);
 	if (c->quota.v > 0 && (uint64_t)c->quota.v / period > 65536)
-		return bad("cpu.quota: %jd is above 65536 times the period %ju", (intmax_t)c->quota.v, (uintmax_t)period);
+		return bad("cpu.quota: %jd is above 65536 times the period %ju", (intmax_t)c->quota.v,
+			   (uintmax_t)period);
 	TRY(check_set("cpu.cpus", c->cpus));
 	return check_set("cpu.mems", c->mems);
 }
@@ -163,7 +183,8 @@ static int check_blkio(const struct cg_blkio *b)
 		TRY(check_number("blockIO.weightDevice", i, "major", &d->major, 0));
 		TRY(check_number("blockIO.weightDevice", i, "minor", &d->minor, 0));
 		if (d->weight.v && (d->weight.v < 10 || d->weight.v > 1000))
-			return bad("blockIO.weightDevice[%zu].weight: %u is not in the range 10 to 1000", i, d->weight.v);
+			return bad("blockIO.weightDevice[%zu].weight: %u is not in the range 10 to 1000", i,
+				   d->weight.v);
 		i++;
 	}
 	TRY(check_throttles("blockIO.throttleReadBpsDevice", &b->read_bps));
@@ -182,7 +203,8 @@ static int check_devices(const struct list *l)
 		if (!d->access || !*d->access)
 			return bad("devices[%zu].access: missing", i);
 		if (strspn(d->access, "rwm") != strlen(d->access))
-			return bad("devices[%zu].access: \"%s\" has letters other than r, w, m", i, d->access);
+			return bad("devices[%zu].access: \"%s\" has letters other than r, w, m", i,
+				   d->access);
 		TRY(check_number("devices", i, "major", &d->major, -1));
 		TRY(check_number("devices", i++, "minor", &d->minor, -1));
 	}
@@ -203,7 +225,8 @@ static int check_hugepages(const struct list *l)
 
 	for (size_t i = 0; i < l->n; i++) {
 		if (!is_page_size(v[i].page_size))
-			return bad("hugepageLimits[%zu].pageSize: \"%s\" is no size such as 2MB or 1GB", i, v[i].page_size);
+			return bad("hugepageLimits[%zu].pageSize: \"%s\" is no size such as 2MB or 1GB", i,
+				   v[i].page_size);
 		for (size_t k = 0; k < i; k++)
 			if (str_eq(v[k].page_size, v[i].page_size))
 				return bad("hugepageLimits[%zu].pageSize: %s given twice", i, v[i].page_size);
@@ -228,7 +251,8 @@ static int check_names(const struct cg_resources *r)
 	if (r->network)
 		LIST_EACH(struct cg_netprio, p, r->network->priorities) {
 			if (!is_word(p->name) || strlen(p->name) > 15)
-				return bad("network.priorities[%zu].name: \"%s\" is no interface name", i, p->name);
+				return bad("network.priorities[%zu].name: \"%s\" is no interface name", i,
+					   p->name);
 			i++;
 		}
 	LIST_EACH(struct cg_rdma, d, r->rdma)
@@ -240,8 +264,8 @@ static int check_names(const struct cg_resources *r)
 /* "controller.name" in lower case: what moves or kills processes is no limit. */
 static int check_unified(const struct map *m)
 {
-	static const char *const actions[] = { "cgroup.procs", "cgroup.threads", "cgroup.kill", "cgroup.freeze",
-					       "cgroup.type" };
+	static const char *const actions[] = { "cgroup.procs", "cgroup.threads", "cgroup.kill",
+					       "cgroup.freeze", "cgroup.type" };
 
 	for (size_t i = 0; i < m->n; i++) {
 		const char *key = m->v[i].key;

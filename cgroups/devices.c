@@ -32,7 +32,8 @@ int cg_dev_of(const struct cg_device_rule *rule, struct dev *out)
 
 static bool wider(const struct dev *a, const struct dev *b)
 {
-	return a->type == b->type && (a->major < 0 || a->major == b->major) && (a->minor < 0 || a->minor == b->minor);
+	return a->type == b->type && (a->major < 0 || a->major == b->major) &&
+	       (a->minor < 0 || a->minor == b->minor);
 }
 
 static bool meets(const struct dev *a, const struct dev *b)
@@ -90,7 +91,8 @@ static int unexcept(struct dev_list *l, const struct dev *d)
 		if (wider(d, e))
 			e->acc &= ~d->acc;
 		else if (meets(d, e) && (d->acc & e->acc))
-			return fail_as(ERR_UNSUPPORTED, "cgroup v1 cannot take \"%s\" out of the wider rule \"%s\"",
+			return fail_as(ERR_UNSUPPORTED,
+				       "cgroup v1 cannot take \"%s\" out of the wider rule \"%s\"",
 				       dev_text(d, a), dev_text(e, b));
 		if (e->acc)
 			l->v[kept++] = *e;

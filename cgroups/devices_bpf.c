@@ -17,9 +17,12 @@
 enum { PER_RULE = 8, FRAME = 6, PROGS_MAX = 64 };
 
 /* w2 the type, w3 the access that no rule has decided yet, w4 major, w5 minor */
-#define INSN(op, d, s, o, i) (struct bpf_insn){ .code = (op), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) }
-#define LOAD(d, member) INSN(BPF_LDX | BPF_MEM | BPF_W, d, BPF_REG_1, offsetof(struct bpf_cgroup_dev_ctx, member), 0)
-#define SKIP_UNLESS(d, v) INSN(BPF_JMP | BPF_JNE | BPF_K, d, 0, 0, v)	/* off is set at the end of the rule */
+#define INSN(op, d, s, o, i) \
+	(struct bpf_insn){ .code = (op), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) }
+#define LOAD(d, member) \
+	INSN(BPF_LDX | BPF_MEM | BPF_W, d, BPF_REG_1, offsetof(struct bpf_cgroup_dev_ctx, member), 0)
+/* off is set at the end of the rule */
+#define SKIP_UNLESS(d, v) INSN(BPF_JMP | BPF_JNE | BPF_K, d, 0, 0, v)
 #define MOV(d, s) INSN(BPF_ALU64 | BPF_MOV | BPF_X, d, s, 0, 0)
 #define SET(d, v) INSN(BPF_ALU64 | BPF_MOV | BPF_K, d, 0, 0, v)
 #define AND(d, v) INSN(BPF_ALU64 | BPF_AND | BPF_K, d, 0, 0, v)
@@ -98,7 +101,9 @@ static int load(const struct bpf_insn *insn, size_t n)
 {
 	static const char license[] = "Dual BSD/GPL";
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
-	union bpf_attr a = { .prog_type = BPF_PROG_TYPE_CGROUP_DEVICE, .insn_cnt = (uint32_t)n, .prog_name = PROG_NAME };
+	union bpf_attr a = {
+		.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE, .insn_cnt = (uint32_t)n, .prog_name = PROG_NAME,
+	};
 	int fd;
 
 	a.insns = (uintptr_t)insn;

@@ -88,7 +88,8 @@ static int freeze_v1(const char *dir, bool frozen)
 		/* Written anew each time: a process forked meanwhile may have missed the first. */
 		r = file_poke(AT_FDCWD, path, want);
 		if (r < 0)
-			return fail(-r, "%s: write to %s: %s", frozen ? "freeze" : "thaw", path, strerrordesc_np(-r));
+			return fail(-r, "%s: write to %s: %s", frozen ? "freeze" : "thaw", path,
+				    strerrordesc_np(-r));
 		if (file_peek(AT_FDCWD, path, state, sizeof state) < 0)
 			return fail(EIO, "read %s", path);
 		if (str_eq(state, want))
@@ -109,7 +110,8 @@ static int freezer_of(const struct cg *cg, bool *v2, char dir[CG_FULL])
 	int tree = cg_v2_hier(), v1 = cg_ctl_hier(CTL_FREEZER);
 	char path[CG_FULL];
 
-	if (tree >= 0 && (cg->hiers & BIT(tree)) && access(cg_file(cg, (size_t)tree, "cgroup.freeze", path), F_OK) == 0) {
+	if (tree >= 0 && (cg->hiers & BIT(tree)) &&
+	    access(cg_file(cg, (size_t)tree, "cgroup.freeze", path), F_OK) == 0) {
 		*v2 = true;
 		cg_file(cg, (size_t)tree, NULL, dir);
 		return 0;
@@ -119,8 +121,10 @@ static int freezer_of(const struct cg *cg, bool *v2, char dir[CG_FULL])
 		cg_file(cg, (size_t)v1, NULL, dir);
 		return 0;
 	}
-	return fail_as(ERR_UNSUPPORTED, "freezer: the group %.*s has none: no v1 freezer hierarchy, no cgroup.freeze (Linux 5.2)",
-		       (int)strcspn(cg->path, "\n"), cg->path);
+	return fail_as(
+	    ERR_UNSUPPORTED,
+	    "freezer: the group %.*s has none: no v1 freezer hierarchy, no cgroup.freeze (Linux 5.2)",
+	    (int)strcspn(cg->path, "\n"), cg->path);
 }
 
 int cg_freeze(const struct cg *cg, bool frozen)

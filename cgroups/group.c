@@ -80,9 +80,12 @@ int cg_place(const struct cg_host *host, const char *path, char out[CG_PATH_MAX]
 	for (size_t i = 0; i < host->n && n < CG_PATH_MAX; i++) {
 		base_of(host, &host->h[i], base);
 		if (!str_eq(base, first))
-			n += (size_t)snprintf(out + n, CG_PATH_MAX - n, "\n%s:%s/%s", host->h[i].name, base, path);
+			n += (size_t)snprintf(out + n, CG_PATH_MAX - n, "\n%s:%s/%s", host->h[i].name, base,
+					      path);
 	}
-	return n < CG_PATH_MAX ? 0 : fail(ENAMETOOLONG, "cgroups path %.64s...: too long below our own group", path);
+	if (n >= CG_PATH_MAX)
+		return fail(ENAMETOOLONG, "cgroups path %.64s...: too long below our own group", path);
+	return 0;
 }
 
 /* ---- making ---- */
@@ -191,7 +194,8 @@ static int not_made(int code, size_t i, const char *dir, const struct need *need
 	int r;
 
 	errno = code;
-	r = fail_errno("%s%screate cgroup %s", need->why[i] ? need->why[i] : "", need->why[i] ? ": " : "", dir);
+	r = fail_errno("%s%screate cgroup %s", need->why[i] ? need->why[i] : "", need->why[i] ? ": " : "",
+		       dir);
 	if (denied)
 		err_try("have the group above delegated to you (chown), or leave the limit out");
 	return fail_class(r, denied ? ERR_PERMISSION : ERR_OTHER);
@@ -259,15 +263,16 @@ int cg_open(struct cg *cg, const char *path)
 			cg->hiers |= BIT(i);
 	cg->made = cg->hiers;
 	if (!cg->hiers)
-		return fail_as(ERR_NOT_FOUND, "cgroup %.*s: in no hierarchy of this host", (int)strcspn(path, "\n"), path);
+		return fail_as(ERR_NOT_FOUND, "cgroup %.*s: in no hierarchy of this host",
+			       (int)strcspn(path, "\n"), path);
 	return 0;
 }
 
 /* What systemd in the guest needs to own; files of other kernels are just not there. */
 int cg_delegate(const struct cg *cg, uid_t uid, gid_t gid)
 {
-	static const char *const files[] = { NULL, "cgroup.procs", "tasks", "cgroup.threads", "cgroup.subtree_control",
-					     "memory.oom.group", "memory.reclaim" };
+	static const char *const files[] = { NULL, "cgroup.procs", "tasks", "cgroup.threads",
+					     "cgroup.subtree_control", "memory.oom.group", "memory.reclaim" };
 	char path[CG_FULL];
 
 	EACH_HIER(i, cg->hiers) {

@@ -89,7 +89,7 @@ static void unescape(const char *from, size_t len, char *out, size_t size)
 
 	for (size_t i = 0; i < len && n + 1 < size; i++)
 		if (from[i] == '\\' && i + 3 < len) {
-			out[n++] = (char)((from[i + 1] - '0') * 64 + (from[i + 2] - '0') * 8 + (from[i + 3] - '0'));
+			out[n++] = (char)((from[i + 1] & 3) << 6 | (from[i + 2] & 7) << 3 | (from[i + 3] & 7));
 			i += 3;
 		} else {
 			out[n++] = from[i];
@@ -193,7 +193,8 @@ static bool at_place(struct cg_hier *h, const char *place)
 	struct statfs fs;
 
 	snprintf(path, sizeof path, "%s%s", place, h->own);
-	if (statfs(path, &fs) < 0 || (unsigned long)fs.f_type != (h->v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC))
+	if (statfs(path, &fs) < 0 ||
+	    (unsigned long)fs.f_type != (h->v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC))
 		return false;
 	snprintf(h->mount, sizeof h->mount, "%s", place);
 	return true;
@@ -207,7 +208,8 @@ static bool usual_place(struct cg_hier *h)
 	if (h->v2)
 		return at_place(h, "/sys/fs/cgroup/unified") || at_place(h, "/sys/fs/cgroup") ||
 		       at_place(h, "/sys/fs/cgroup/systemd");
-	snprintf(place, sizeof place, "/sys/fs/cgroup/%s", str_starts(h->name, "name=") ? h->name + 5 : h->name);
+	snprintf(place, sizeof place, "/sys/fs/cgroup/%s",
+		 str_starts(h->name, "name=") ? h->name + 5 : h->name);
 	return at_place(h, place);
 }
 

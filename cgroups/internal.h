@@ -20,18 +20,18 @@ int cg_v2_hier(void);				/* -1: no v2 tree is mounted */
 uint32_t cg_ctl_mask(const char *words);	/* "cpu io memory" of a v2 file */
 bool cg_rootless(void);				/* not the host's root, or in a user namespace */
 void cg_parse_self(const char *text, struct cg_host *host);		/* /proc/self/cgroup */
-void cg_parse_mounts(const char *text, struct cg_host *host);		/* /proc/self/mountinfo: fills mount and own */
+void cg_parse_mounts(const char *text, struct cg_host *host);	/* /proc/self/mountinfo */
 bool cg_word_in(const char *list, const char *word, size_t len, char sep);
 
 /* ---- paths: group.c ---- */
 /* The host path of the group's file (NULL: of its directory) in hierarchy i; buf has CG_FULL bytes. */
 const char *cg_file(const struct cg *cg, size_t i, const char *file, char *buf);
-/* How `path` is to be stored in cg->path: one absolute path, and where hierarchies differ one more line each. */
+/* `path` as it is stored in cg->path: one absolute path, one more line for each hierarchy that differs. */
 int cg_place(const struct cg_host *host, const char *path, char out[CG_PATH_MAX]);
 const char *cg_path_in(const char *stored, const char *hier, size_t *len);
 
 /* ---- knobs.c: the table of limits ---- */
-struct at { const struct cg_resources *r; const char *dir; };	/* what is wanted, and the group's directory */
+struct at { const struct cg_resources *r; const char *dir; };	/* what is wanted, and where */
 struct num { bool set, none; uint64_t v; };			/* none: -1 */
 enum { KNOB_SKIP = 1 };
 typedef int knob_conv(const struct at *at, const void *value, char *out, size_t size);

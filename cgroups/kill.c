@@ -106,7 +106,8 @@ static int listing_dir(const struct cg *cg, char dir[CG_FULL])
 	int tree = cg_v2_hier();
 
 	if (!cg->hiers)
-		return fail_as(ERR_UNSUPPORTED, "cgroup %.*s: the container has no cgroup", (int)strcspn(cg->path, "\n"), cg->path);
+		return fail_as(ERR_UNSUPPORTED, "cgroup %.*s: the container has no cgroup",
+			       (int)strcspn(cg->path, "\n"), cg->path);
 	if (tree >= 0 && (cg->hiers & BIT(tree)))
 		cg_file(cg, (size_t)tree, NULL, dir);
 	else
@@ -151,8 +152,8 @@ static int signal_round(const char *dir, int sig, struct pollfd **fds, size_t *n
 	*nfds = n;
 	TRY(n ? cg_pids_of(dir, true, &after, &m) : 0);
 	for (size_t i = 0; i < n; i++)
-		if ((*fds)[i].fd >= 0 && has_pid(after, m, before[i]) && sys_pidfd_kill((*fds)[i].fd, sig) < 0 &&
-		    errno != ESRCH)
+		if ((*fds)[i].fd >= 0 && has_pid(after, m, before[i]) &&
+		    sys_pidfd_kill((*fds)[i].fd, sig) < 0 && errno != ESRCH)
 			return fail_errno("kill process %d of cgroup %s", (int)before[i], dir);
 	return 0;
 }
@@ -189,7 +190,8 @@ static int kill_by_pid(const struct cg *cg, const char *dir)
 		close_round(fds, n, ROUND_MS);
 	}
 	if (r == 0 && n)
-		return fail(EBUSY, "kill the processes of cgroup %s: %zu still there after %d rounds", dir, n, KILL_ROUNDS);
+		return fail(EBUSY, "kill the processes of cgroup %s: %zu still there after %d rounds", dir, n,
+			    KILL_ROUNDS);
 	if (r == 0)
 		err_restore(&pending);
 	return r;

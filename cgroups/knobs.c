@@ -166,7 +166,9 @@ static int swap_v2(const struct at *at, const void *value, char *out, size_t siz
 /* On v1 no limit of memory can be had below a limit of memory and swap: lift both. */
 static int swap_free(const struct at *at, const void *value, char *out, size_t size)
 {
-	return ((const struct opt_i64 *)value)->v >= 0 || at->r->memory->swap.v ? KNOB_SKIP : say(out, size, "-1");
+	const struct opt_i64 *limit = value;
+
+	return limit->v >= 0 || at->r->memory->swap.v ? KNOB_SKIP : say(out, size, "-1");
 }
 
 static int never(const struct at *at, const void *value, char *out, size_t size)
@@ -216,7 +218,8 @@ static int dev_io_weight(const struct at *at, const void *value, char *out, size
 	(void)at;
 	if (!d->weight.v)
 		return KNOB_SKIP;
-	return say(out, size, "%jd:%jd %u", (intmax_t)d->major.v, (intmax_t)d->minor.v, io_weight_of(d->weight.v));
+	return say(out, size, "%jd:%jd %u", (intmax_t)d->major.v, (intmax_t)d->minor.v,
+		   io_weight_of(d->weight.v));
 }
 
 static int rate(const struct at *at, const void *value, char *out, size_t size)
@@ -224,7 +227,8 @@ static int rate(const struct at *at, const void *value, char *out, size_t size)
 	const struct cg_throttle *t = value;
 
 	(void)at;
-	return say(out, size, "%jd:%jd %ju", (intmax_t)t->major.v, (intmax_t)t->minor.v, (uintmax_t)t->rate.v);
+	return say(out, size, "%jd:%jd %ju", (intmax_t)t->major.v, (intmax_t)t->minor.v,
+		   (uintmax_t)t->rate.v);
 }
 
 static int io_max(const struct cg_throttle *t, const char *key, char *out, size_t size)
@@ -279,22 +283,30 @@ static int rdma(const struct at *at, const void *value, char *out, size_t size)
 #define KIND(T, m)                                                                             \
 	_Generic(((T *)0)->m, struct opt_i64: V_I64, struct opt_u64: V_U64, struct opt_u32: V_U32, \
 		 struct opt_bool: V_BOOL, const char *: V_STR, struct list: V_LIST)
-#define SCALAR(s, m) (int)offsetof(struct cg_resources, s), offsetof(struct cg_##s, m), 0, KIND(struct cg_##s, m)
-#define LIST(s, m, E) (int)offsetof(struct cg_resources, s), offsetof(struct cg_##s, m), sizeof(struct E), V_LIST
+#define SCALAR(s, m) \
+	(int)offsetof(struct cg_resources, s), offsetof(struct cg_##s, m), 0, KIND(struct cg_##s, m)
+#define LIST(s, m, E) \
+	(int)offsetof(struct cg_resources, s), offsetof(struct cg_##s, m), sizeof(struct E), V_LIST
 #define TOP(m, E) -1, offsetof(struct cg_resources, m), sizeof(struct E), V_LIST
 #define NO { NULL, NULL }
 
 const struct knob cg_knobs[] = {
-	{ "CPU shares", CTL_CPU, ZERO_UNSET, SCALAR(cpu, shares), { "cpu.shares", u64 }, { "cpu.weight", weight } },
+	{ "CPU shares", CTL_CPU, ZERO_UNSET, SCALAR(cpu, shares),
+	  { "cpu.shares", u64 }, { "cpu.weight", weight } },
 	{ "CPU idle class", CTL_CPU, 0, SCALAR(cpu, idle), { "cpu.idle", i64 }, { "cpu.idle", i64 } },
 	{ "CPU period", CTL_CPU, ZERO_UNSET, SCALAR(cpu, period),
 	  { "cpu.cfs_period_us", u64 }, { "cpu.max", period_v2 } },
-	{ "CPU quota", CTL_CPU, ZERO_UNSET, SCALAR(cpu, quota), { "cpu.cfs_quota_us", i64 }, { "cpu.max", quota_v2 } },
-	{ "CPU burst", CTL_CPU, 0, SCALAR(cpu, burst), { "cpu.cfs_burst_us", u64 }, { "cpu.max.burst", u64 } },
-	{ "real-time period", CTL_CPU, ZERO_UNSET, SCALAR(cpu, realtime_period), { "cpu.rt_period_us", u64 }, NO },
-	{ "real-time runtime", CTL_CPU, ZERO_UNSET, SCALAR(cpu, realtime_runtime), { "cpu.rt_runtime_us", i64 }, NO },
+	{ "CPU quota", CTL_CPU, ZERO_UNSET, SCALAR(cpu, quota),
+	  { "cpu.cfs_quota_us", i64 }, { "cpu.max", quota_v2 } },
+	{ "CPU burst", CTL_CPU, 0, SCALAR(cpu, burst),
+	  { "cpu.cfs_burst_us", u64 }, { "cpu.max.burst", u64 } },
+	{ "real-time period", CTL_CPU, ZERO_UNSET, SCALAR(cpu, realtime_period),
+	  { "cpu.rt_period_us", u64 }, NO },
+	{ "real-time runtime", CTL_CPU, ZERO_UNSET, SCALAR(cpu, realtime_runtime),
+	  { "cpu.rt_runtime_us", i64 }, NO },
 	{ "CPU set", CTL_CPUSET, 0, SCALAR(cpu, cpus), { "cpuset.cpus", text }, { "cpuset.cpus", text } },
-	{ "memory nodes", CTL_CPUSET, 0, SCALAR(cpu, mems), { "cpuset.mems", text }, { "cpuset.mems", text } },
+	{ "memory nodes", CTL_CPUSET, 0, SCALAR(cpu, mems),
+	  { "cpuset.mems", text }, { "cpuset.mems", text } },
 	{ "memory limit", CTL_MEMORY, ZERO_UNSET | CHECK_USE, SCALAR(memory, limit),
 	  { "memory.limit_in_bytes", i64 }, { "memory.max", i64_max } },
 	{ "memory and swap limit", CTL_MEMORY, ZERO_UNSET | NONE_OK, SCALAR(memory, swap),
@@ -306,13 +318,15 @@ const struct knob cg_knobs[] = {
 	{ "kernel TCP memory limit", CTL_MEMORY, ZERO_UNSET, SCALAR(memory, kernel_tcp),
 	  { "memory.kmem.tcp.limit_in_bytes", i64 }, NO },
 	{ "swappiness", CTL_MEMORY, 0, SCALAR(memory, swappiness), { "memory.swappiness", u64 }, NO },
-	{ "disabled OOM killer", CTL_MEMORY, 0, SCALAR(memory, disable_oom_killer), { "memory.oom_control", flag }, NO },
+	{ "disabled OOM killer", CTL_MEMORY, 0, SCALAR(memory, disable_oom_killer),
+	  { "memory.oom_control", flag }, NO },
 	{ "process limit", CTL_PIDS, 0, SCALAR(pids, limit), { "pids.max", pids }, { "pids.max", pids } },
 	{ "block I/O weight", CTL_IO, ZERO_UNSET | OR_NEXT, SCALAR(blkio, weight),
 	  { "blkio.weight", u32 }, { "io.bfq.weight", u32 } },
 	{ "block I/O weight", CTL_IO, ZERO_UNSET, SCALAR(blkio, weight),
 	  { "blkio.bfq.weight", u32 }, { "io.weight", io_weight } },
-	{ "block I/O leaf weight", CTL_IO, ZERO_UNSET, SCALAR(blkio, leaf_weight), { "blkio.leaf_weight", u32 }, NO },
+	{ "block I/O leaf weight", CTL_IO, ZERO_UNSET, SCALAR(blkio, leaf_weight),
+	  { "blkio.leaf_weight", u32 }, NO },
 	{ "block I/O weight", CTL_IO, OR_NEXT, LIST(blkio, weight_device, cg_weight_device),
 	  { "blkio.weight_device", dev_weight }, { "io.bfq.weight", dev_weight } },
 	{ "block I/O weight", CTL_IO, 0, LIST(blkio, weight_device, cg_weight_device),
@@ -331,7 +345,8 @@ const struct knob cg_knobs[] = {
 	  { "hugetlb.*.limit_in_bytes", hugepages }, { "hugetlb.*.max", hugepages } },
 	{ "huge page reservation limit", CTL_HUGETLB, OPTIONAL, TOP(hugepages, cg_hugepage),
 	  { "hugetlb.*.rsvd.limit_in_bytes", hugepages }, { "hugetlb.*.rsvd.max", hugepages } },
-	{ "network class", CTL_NET_CLS, ZERO_UNSET, SCALAR(network, class_id), { "net_cls.classid", u32 }, NO },
+	{ "network class", CTL_NET_CLS, ZERO_UNSET, SCALAR(network, class_id),
+	  { "net_cls.classid", u32 }, NO },
 	{ "network priority", CTL_NET_PRIO, 0, LIST(network, priorities, cg_netprio),
 	  { "net_prio.ifpriomap", priority }, NO },
 	{ "RDMA limit", CTL_RDMA, 0, TOP(rdma, cg_rdma), { "rdma.max", rdma }, { "rdma.max", rdma } },

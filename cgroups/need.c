@@ -11,14 +11,16 @@ static int lacks(const char *what, enum ctl c)
 	int tree = cg_v2_hier(), r;
 
 	if (cg_host()->layout == CG_NONE)
-		return fail_as(ERR_UNSUPPORTED, "%s: this host has no cgroups mounted below /sys/fs/cgroup", what);
+		return fail_as(ERR_UNSUPPORTED, "%s: this host has no cgroups mounted below /sys/fs/cgroup",
+			       what);
 	if (cg_host()->layout == CG_V2 && v2)
-		r = fail_as(ERR_UNSUPPORTED, "%s: the %s controller is not available in cgroup v2 at %s", what, v2,
-			    cg_host()->h[tree].mount);
+		r = fail_as(ERR_UNSUPPORTED, "%s: the %s controller is not available in cgroup v2 at %s",
+			    what, v2, cg_host()->h[tree].mount);
 	else if (cg_host()->layout == CG_V2)
 		r = fail_as(ERR_UNSUPPORTED, "%s: cgroup v2 has no %s controller", what, v1);
 	else
-		r = fail_as(ERR_UNSUPPORTED, "%s: the %s controller is not available: no cgroup v1 mount has it%s", what, v1,
+		r = fail_as(ERR_UNSUPPORTED,
+			    "%s: the %s controller is not available: no cgroup v1 mount has it%s", what, v1,
 			    tree < 0 || !v2 ? "" : ", nor has the v2 tree");
 	if (cg_host()->layout != CG_V2 || v2)
 		err_try("grep %s /proc/cgroups; boot without cgroup_disable=%s", v1, v1);
@@ -75,8 +77,10 @@ static int need_unified(struct need *need, const struct map *unified)
 		for (size_t c = 0; c < CTL_N; c++)
 			if (mask & BIT(c)) {
 				if (cg_ctl_hier((enum ctl)c) != tree)
-					return fail_as(ERR_UNSUPPORTED, "unified.%s: the %s controller is not in the v2 tree at %s",
-						       key, word, cg_host()->h[tree].mount);
+					return fail_as(
+					    ERR_UNSUPPORTED,
+					    "unified.%s: the %s controller is not in the v2 tree at %s", key,
+					    word, cg_host()->h[tree].mount);
 				TRY(need_ctl(need, "unified", (enum ctl)c));
 			}
 	}
@@ -122,11 +126,15 @@ static int not_enabled(int code, enum ctl c, const char *dir, const char *what)
 	r = fail_errno("%s: enable the %s controller in %s/cgroup.subtree_control", what, name, dir);
 	fail_class(r, code == EACCES || code == EPERM ? ERR_PERMISSION : ERR_UNSUPPORTED);
 	if (code == EBUSY)
-		err_why("%s holds processes: only a group without any gives controllers to the groups below it", dir);
+		err_why(
+		    "%s holds processes: only a group without any gives controllers to the groups below it",
+		    dir);
 	else if (code == ENOENT)
 		err_why("the controller is not delegated to %s", dir);
-	err_try("%s", code == EBUSY ? "move the processes of that group to one below it, or give an absolute cgroups path" :
-		      "enable it in the groups above; under systemd: Delegate=yes");
+	err_try("%s",
+		code == EBUSY
+		    ? "move the processes of that group to one below it, or give an absolute cgroups path"
+		    : "enable it in the groups above; under systemd: Delegate=yes");
 	return r;
 }
 
@@ -177,7 +185,8 @@ static int enable_in(const char *dir, bool root, uint32_t wanted, const struct n
 	}
 	for (size_t c = 0; c < CTL_N; c++)
 		if (missing & BIT(c))
-			n += (size_t)snprintf(words + n, sizeof words - n, "+%s ", cg_ctl_name((enum ctl)c, true));
+			n += (size_t)snprintf(words + n, sizeof words - n, "+%s ",
+					      cg_ctl_name((enum ctl)c, true));
 	return file_poke(AT_FDCWD, file, words) == 0 ? 0 : enable_each(dir, file, missing, need);
 }
 

@@ -25,7 +25,8 @@ static void remove_below(int dirfd_, int depth)
 		return;
 	}
 	while (depth < DEPTH_MAX && (e = readdir(d))) {
-		if (e->d_type != DT_DIR || e->d_name[0] == '.' || unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) == 0)
+		if (e->d_type != DT_DIR || e->d_name[0] == '.' ||
+		    unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) == 0)
 			continue;
 		int sub = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (sub < 0)
@@ -64,7 +65,8 @@ static bool is_dying(pid_t pid)
 		(void)sscanf(p + 8, "%llx", &sets[1]);
 	p = strstr(text, "\nState:\t");
 	/* An exiting process has no memory any more. */
-	return ((sets[0] | sets[1]) >> (SIGKILL - 1) & 1) || (p && strchr("ZX", p[8])) || !strstr(text, "\nVmSize:");
+	return ((sets[0] | sets[1]) >> (SIGKILL - 1) & 1) || (p && strchr("ZX", p[8])) ||
+	       !strstr(text, "\nVmSize:");
 }
 
 static int inside(const char *dir, pid_t pid)
@@ -74,7 +76,8 @@ static int inside(const char *dir, pid_t pid)
 
 	snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
 	(void)file_peek(AT_FDCWD, path, comm, sizeof comm);
-	r = fail_class(fail(EBUSY, "remove cgroup %s: process %d (%s) is still inside", dir, (int)pid, comm), ERR_STATE);
+	r = fail_class(fail(EBUSY, "remove cgroup %s: process %d (%s) is still inside", dir, (int)pid, comm),
+		       ERR_STATE);
 	err_try("kill %d, or delete with force", (int)pid);
 	return r;
 }
@@ -120,7 +123,8 @@ int cg_remove_dir(const char *dir, bool v2)
 		if (nap.tv_nsec < 50000000)
 			nap.tv_nsec *= 2;
 	}
-	return fail_class(fail(EBUSY, "remove cgroup %s: in use, by no process that we can see", dir), ERR_STATE);
+	return fail_class(fail(EBUSY, "remove cgroup %s: in use, by no process that we can see", dir),
+			  ERR_STATE);
 }
 
 int cg_remove(const struct cg *cg)

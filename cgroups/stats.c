@@ -20,15 +20,18 @@ struct row { enum ctl ctl; size_t offset; struct place v1, v2; };
 static const struct row rows[] = {
 	{ CTL_CPUACCT, S(cpu_total_ns), { "cpuacct.usage", "", 1 }, { "cpu.stat", "usage_usec", 1000 } },
 	{ CTL_CPUACCT, S(cpu_user_ns), { "cpuacct.usage_user", "", 1 }, { "cpu.stat", "user_usec", 1000 } },
-	{ CTL_CPUACCT, S(cpu_kernel_ns), { "cpuacct.usage_sys", "", 1 }, { "cpu.stat", "system_usec", 1000 } },
+	{ CTL_CPUACCT, S(cpu_kernel_ns),
+	  { "cpuacct.usage_sys", "", 1 }, { "cpu.stat", "system_usec", 1000 } },
 	{ CTL_CPU, S(cpu_periods), { "cpu.stat", "nr_periods", 1 }, { "cpu.stat", "nr_periods", 1 } },
 	{ CTL_CPU, S(cpu_throttled), { "cpu.stat", "nr_throttled", 1 }, { "cpu.stat", "nr_throttled", 1 } },
-	{ CTL_CPU, S(cpu_throttled_ns), { "cpu.stat", "throttled_time", 1 }, { "cpu.stat", "throttled_usec", 1000 } },
+	{ CTL_CPU, S(cpu_throttled_ns),
+	  { "cpu.stat", "throttled_time", 1 }, { "cpu.stat", "throttled_usec", 1000 } },
 	{ CTL_MEMORY, S(mem_usage), { "memory.usage_in_bytes", "", 1 }, { "memory.current", "", 1 } },
 	{ CTL_MEMORY, S(mem_max_usage), { "memory.max_usage_in_bytes", "", 1 }, { "memory.peak", "", 1 } },
 	{ CTL_MEMORY, S(mem_limit), { "memory.limit_in_bytes", "", 1 }, { "memory.max", "", 1 } },
 	{ CTL_MEMORY, S(mem_failcnt), { "memory.failcnt", "", 1 }, { "memory.events", "max", 1 } },
-	{ CTL_MEMORY, S(oom_kills), { "memory.oom_control", "oom_kill", 1 }, { "memory.events", "oom_kill", 1 } },
+	{ CTL_MEMORY, S(oom_kills),
+	  { "memory.oom_control", "oom_kill", 1 }, { "memory.events", "oom_kill", 1 } },
 	{ CTL_MEMORY, S(mem_cache), { "memory.stat", "total_cache", 1 }, { "memory.stat", "file", 1 } },
 	{ CTL_MEMORY, S(mem_rss), { "memory.stat", "total_rss", 1 }, { "memory.stat", "anon", 1 } },
 	{ CTL_MEMORY, S(swap_usage), { "memory.stat", "total_swap", 1 }, { "memory.swap.current", "", 1 } },
@@ -93,7 +96,8 @@ int cg_stats(const struct cg *cg, struct cg_stats *out)
 	int last_hier = -1;
 	bool have = false;
 
-	*out = (struct cg_stats){ .mem_limit = UINT64_MAX, .swap_limit = UINT64_MAX, .pids_limit = UINT64_MAX };
+	*out = (struct cg_stats){ 0 };
+	out->mem_limit = out->swap_limit = out->pids_limit = UINT64_MAX;
 	for (const struct row *r = rows; r < rows + COUNT(rows); r++) {
 		int i = hier_of(cg, r->ctl);
 		const struct place *p;
@@ -102,7 +106,8 @@ int cg_stats(const struct cg *cg, struct cg_stats *out)
 			continue;
 		p = cg_host()->h[i].v2 ? &r->v2 : &r->v1;
 		if (i != last_hier || !last || !str_eq(last, p->file)) {
-			have = file_peek(AT_FDCWD, cg_file(cg, (size_t)i, p->file, path), text, sizeof text) > 0;
+			cg_file(cg, (size_t)i, p->file, path);
+			have = file_peek(AT_FDCWD, path, text, sizeof text) > 0;
 			last = p->file;
 			last_hier = i;
 		}
@@ -138,7 +143,8 @@ int cg_oom_fd(const struct cg *cg)
 	char path[CG_FULL], text[512];
 
 	if (i < 0 || !(cg->hiers & BIT(i)))
-		return fail_as(ERR_UNSUPPORTED, "out-of-memory events: the group %.*s has no memory controller",
+		return fail_as(ERR_UNSUPPORTED,
+			       "out-of-memory events: the group %.*s has no memory controller",
 			       (int)strcspn(cg->path, "\n"), cg->path);
 	if (!cg_host()->h[i].v2)
 		return oom_v1(cg, (size_t)i);

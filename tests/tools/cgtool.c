@@ -112,8 +112,13 @@ static int do_exec(char **arg)
 
 static int do_freeze(char **arg) { TRY(cg_open(&cg, arg[0])); return cg_freeze(&cg, true); }
 static int do_thaw(char **arg) { TRY(cg_open(&cg, arg[0])); return cg_freeze(&cg, false); }
-static int do_delegate(char **arg) { TRY(cg_open(&cg, arg[0])); return cg_delegate(&cg, (uid_t)atoi(arg[1]), (gid_t)atoi(arg[1])); }
 static int do_remove(char **arg) { TRY(cg_open(&cg, arg[0])); return cg_remove(&cg); }
+
+static int do_delegate(char **arg)
+{
+	TRY(cg_open(&cg, arg[0]));
+	return cg_delegate(&cg, (uid_t)atoi(arg[1]), (gid_t)atoi(arg[1]));
+}
 
 static int do_kill(char **arg)
 {
@@ -160,9 +165,12 @@ static int do_stats(char **arg)
 	TRY(cg_open(&cg, arg[0]));
 	TRY(cg_stats(&cg, &s));
 	const struct { const char *name; uint64_t v; } rows[] = {
-		{ "cpu_total_ns", s.cpu_total_ns }, { "cpu_user_ns", s.cpu_user_ns }, { "cpu_kernel_ns", s.cpu_kernel_ns },
-		{ "cpu_periods", s.cpu_periods }, { "cpu_throttled", s.cpu_throttled }, { "cpu_throttled_ns", s.cpu_throttled_ns },
-		{ "mem_usage", s.mem_usage }, { "mem_max_usage", s.mem_max_usage }, { "mem_limit", s.mem_limit },
+		{ "cpu_total_ns", s.cpu_total_ns }, { "cpu_user_ns", s.cpu_user_ns }, { "cpu_kernel_ns",
+		  s.cpu_kernel_ns },
+		{ "cpu_periods", s.cpu_periods }, { "cpu_throttled",
+		  s.cpu_throttled }, { "cpu_throttled_ns", s.cpu_throttled_ns },
+		{ "mem_usage", s.mem_usage }, { "mem_max_usage", s.mem_max_usage }, { "mem_limit",
+		  s.mem_limit },
 		{ "mem_failcnt", s.mem_failcnt }, { "mem_cache", s.mem_cache }, { "mem_rss", s.mem_rss },
 		{ "swap_usage", s.swap_usage }, { "swap_limit", s.swap_limit }, { "oom_kills", s.oom_kills },
 		{ "pids_current", s.pids_current }, { "pids_limit", s.pids_limit },
@@ -193,7 +201,12 @@ static double now_us(void)
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-static int by_value(const void *a, const void *b) { double x = *(const double *)a, y = *(const double *)b; return (x > y) - (x < y); }
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
 
 static void print_median(const char *what, double *v, size_t n)
 {
@@ -276,10 +289,13 @@ static int do_bench(char **arg)
 }
 
 static const struct { const char *name; int args; int (*run)(char **arg); } verbs[] = {
-	{ "host", 0, do_host }, { "check", 1, do_check }, { "create", 1, do_create }, { "apply", 2, do_apply },
-	{ "exec", 2, do_exec }, { "freeze", 1, do_freeze }, { "thaw", 1, do_thaw }, { "frozen", 1, do_frozen },
+	{ "host", 0, do_host }, { "check", 1, do_check }, { "create", 1, do_create }, { "apply", 2,
+	  do_apply },
+	{ "exec", 2, do_exec }, { "freeze", 1, do_freeze }, { "thaw", 1, do_thaw }, { "frozen", 1,
+	  do_frozen },
 	{ "kill", 1, do_kill }, { "pids", 1, do_pids }, { "stats", 1, do_stats }, { "dirs", 1, do_dirs },
-	{ "oom", 1, do_oom }, { "delegate", 2, do_delegate }, { "remove", 1, do_remove }, { "bench", 1, do_bench },
+	{ "oom", 1, do_oom }, { "delegate", 2, do_delegate }, { "remove", 1, do_remove }, { "bench", 1,
+	  do_bench },
 };
 
 int main(int argc, char **argv)

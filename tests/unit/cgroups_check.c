@@ -49,24 +49,29 @@ static const struct { const char *text, *message; } wrong[] = {
 	{ "{\"network\":{\"priorities\":[{\"name\":\"a b\",\"priority\":1}]}}",
 	  "network.priorities[0].name: \"a b\" is no interface name" },
 	{ "{\"rdma\":{\"x\\ny\":{}}}", "rdma: \"x\ny\" is no device name" },
-	{ "{\"unified\":{\"../memory.max\":\"1\"}}", "unified: \"../memory.max\" is no name of a cgroup file" },
+	{ "{\"unified\":{\"../memory.max\":\"1\"}}",
+	  "unified: \"../memory.max\" is no name of a cgroup file" },
 	{ "{\"unified\":{\"memory\":\"1\"}}", "unified: \"memory\" is no name of a cgroup file" },
 	{ "{\"unified\":{\"cgroup.procs\":\"1\"}}", "unified: cgroup.procs is no limit" },
 	{ "{\"devices\":[{\"access\":\"rwm\"}]}", "r: devices[0].allow: missing" },
 	{ "{\"devices\":[{\"allow\":true}]}", "devices[0].access: missing" },
 	{ "{\"devices\":[{\"allow\":true,\"access\":\"rx\"}]}",
 	  "devices[0].access: \"rx\" has letters other than r, w, m" },
-	{ "{\"devices\":[{\"allow\":true,\"access\":\"r\"},{\"allow\":true,\"type\":\"p\",\"access\":\"r\"}]}",
+	{ "{\"devices\":[{\"allow\":true,\"access\":\"r\"},{\"allow\":true,"
+	  "\"type\":\"p\",\"access\":\"r\"}]}",
 	  "devices[1].type: \"p\" is none of a, b, c" },
-	{ "{\"devices\":[{\"allow\":true,\"access\":\"r\",\"minor\":-2}]}", "devices[0].minor: -2 is no device number" },
+	{ "{\"devices\":[{\"allow\":true,\"access\":\"r\",\"minor\":-2}]}",
+	  "devices[0].minor: -2 is no device number" },
 };
 
 static const char *const right[] = {
 	"{}",
-	"{\"memory\":{\"limit\":0,\"swap\":0,\"swappiness\":0},\"cpu\":{\"shares\":0,\"quota\":0,\"period\":0}}",
+	"{\"memory\":{\"limit\":0,\"swap\":0,\"swappiness\":0},"
+	"\"cpu\":{\"shares\":0,\"quota\":0,\"period\":0}}",
 	"{\"memory\":{\"limit\":-1,\"swap\":-1},\"cpu\":{\"quota\":-1,\"cpus\":\"0-3,7\",\"mems\":\"\"}}",
 	"{\"pids\":{\"limit\":0},\"unified\":{\"memory.high\":\"max\",\"hugetlb.2MB.max\":\"0\"}}",
-	"{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},{\"allow\":true,\"type\":\"c\",\"major\":-1,\"access\":\"m\"}]}",
+	"{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},"
+	"{\"allow\":true,\"type\":\"c\",\"major\":-1,\"access\":\"m\"}]}",
 };
 
 TEST(wrong_lines)
@@ -83,8 +88,10 @@ TEST(right_ones)
 
 TEST(both_ways)
 {
-	const char *text = "{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}],\"memory\":{\"limit\":7,\"swap\":-1},"
-			   "\"cpu\":{\"quota\":-1,\"burst\":0},\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":9}],"
+	const char *text = "{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}],"
+			   "\"memory\":{\"limit\":7,\"swap\":-1},"
+			   "\"cpu\":{\"quota\":-1,\"burst\":0},"
+			   "\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":9}],"
 			   "\"rdma\":{\"mlx5_0\":{\"hcaHandles\":3}},\"unified\":{\"memory.high\":\"1\"}}";
 	auto_arena struct arena a = { 0 };
 	auto_json yajl_val tree = NULL;

@@ -13,7 +13,9 @@ static int run_bpf(const struct bpf_insn *p, size_t n, const struct bpf_cgroup_d
 		uint64_t k = (uint64_t)(int64_t)i->imm;
 
 		switch (i->code) {
-		case BPF_LDX | BPF_MEM | BPF_W: memcpy(&reg[i->dst_reg], (const char *)ctx + i->off, 4); break;
+		case BPF_LDX | BPF_MEM | BPF_W:
+			memcpy(&reg[i->dst_reg], (const char *)ctx + i->off, 4);
+			break;
 		case BPF_ALU64 | BPF_MOV | BPF_X: reg[i->dst_reg] = reg[i->src_reg]; break;
 		case BPF_ALU64 | BPF_MOV | BPF_K: reg[i->dst_reg] = k; break;
 		case BPF_ALU64 | BPF_AND | BPF_K: reg[i->dst_reg] &= k; break;
@@ -32,7 +34,8 @@ static bool ask_v1(const struct dev_list *l, char type, int64_t major, int64_t m
 {
 	for (size_t i = 0; i < l->n; i++) {
 		const struct dev *d = &l->v[i];
-		bool same = d->type == type && (d->major < 0 || d->major == major) && (d->minor < 0 || d->minor == minor);
+		bool same = d->type == type && (d->major < 0 || d->major == major) &&
+			    (d->minor < 0 || d->minor == minor);
 
 		/* A default of allow asks for any overlap, a default of deny for a full cover. */
 		if (same && (l->allow ? (d->acc & acc) != 0 : (acc & ~d->acc) == 0))
@@ -50,8 +53,9 @@ static bool ask_rules(const struct list *rules, char type, int64_t major, int64_
 		LIST_EACH(struct cg_device_rule, rule, *rules) {
 			struct dev d;
 
-			if (cg_dev_of(rule, &d) == 0 && (d.type == 'a' || d.type == type) && (d.major < 0 || d.major == major) &&
-			    (d.minor < 0 || d.minor == minor) && (d.acc & bit))
+			if (cg_dev_of(rule, &d) == 0 && (d.type == 'a' || d.type == type) &&
+			    (d.major < 0 || d.major == major) && (d.minor < 0 || d.minor == minor) &&
+			    (d.acc & bit))
 				allow = d.allow;
 		}
 		if ((acc & bit) && !allow)
@@ -70,9 +74,12 @@ static const char *const lists[] = {
 	    D(true, "\"rw\",\"type\":\"c\",\"major\":1,\"minor\":3") "]",
 	"[" DENY_ALL "," D(true, "\"r\",\"type\":\"c\",\"major\":1,\"minor\":3") ","
 	    D(true, "\"w\",\"type\":\"c\",\"major\":1,\"minor\":3") "]",
-	"[" D(true, "\"rwm\"") "," D(false, "\"rwm\",\"type\":\"b\"") "," D(false, "\"w\",\"type\":\"c\",\"major\":1") "]",
-	"[" DENY_ALL "," D(true, "\"rw\",\"type\":\"a\",\"major\":1") "," D(false, "\"w\",\"type\":\"c\",\"major\":1") "]",
-	"[" DENY_ALL "," D(true, "\"rw\",\"type\":\"c\",\"minor\":3") "," D(true, "\"r\",\"type\":\"c\",\"major\":1") "]",
+	"[" D(true, "\"rwm\"") "," D(false, "\"rwm\",\"type\":\"b\"") ","
+	    D(false, "\"w\",\"type\":\"c\",\"major\":1") "]",
+	"[" DENY_ALL "," D(true, "\"rw\",\"type\":\"a\",\"major\":1") ","
+	    D(false, "\"w\",\"type\":\"c\",\"major\":1") "]",
+	"[" DENY_ALL "," D(true, "\"rw\",\"type\":\"c\",\"minor\":3") ","
+	    D(true, "\"r\",\"type\":\"c\",\"major\":1") "]",
 	"[" D(true, "\"rwm\",\"type\":\"c\",\"major\":1,\"minor\":3") "," DENY_ALL "]",
 	"[" D(true, "\"r\"") "]",
 	"[" D(true, "\"rwm\",\"type\":\"u\",\"major\":1,\"minor\":-1") "]",
@@ -112,8 +119,9 @@ static void same_answers(const char *text, const struct list *rules)
 		bool want = ask_rules(rules, type, major, minor, acc);
 
 		if (run_bpf(p, n, &ctx) != want || ask_v1(&v1, type, major, minor, acc) != want) {
-			printf("# %s: %c %d:%d %u: rules %d bpf %d v1 %d\n", text, type, (int)major, (int)minor, acc, want,
-			       run_bpf(p, n, &ctx), ask_v1(&v1, type, major, minor, acc));
+			printf("# %s: %c %d:%d %u: rules %d bpf %d v1 %d\n", text, type, (int)major,
+			       (int)minor, acc, want, run_bpf(p, n, &ctx),
+			       ask_v1(&v1, type, major, minor, acc));
 			unit_failed = 1;
 		}
 	}

@@ -1,7 +1,8 @@
 #include "cgroups/internal.h"
 #include "tests/unit/unit.h"
 
-static const char self_text[] = "9:name=systemd:/\n4:memory:/process_api/9c4c\n2:cpu,cpuacct:/a b:c\n0::/user/x\n";
+static const char self_text[] =
+    "9:name=systemd:/\n4:memory:/process_api/9c4c\n2:cpu,cpuacct:/a b:c\n0::/user/x\n";
 
 TEST(self)
 {
@@ -43,7 +44,7 @@ TEST(mountinfo)
 	cg_parse_self(self_text, &h);
 	cg_parse_mounts("22 27 0:21 / /proc rw,relatime - proc proc rw\n"
 			"35 31 0:32 /other /odd rw shared:3 master:1 - cgroup cgroup rw,memory\n"
-			"36 31 0:32 /process_api /sys/fs/cgroup/m\\040x rw shared:3 - cgroup cgroup rw,memory\n"
+			"36 31 0:32 /process_api /sys/fs/cgroup/m\\040x rw - cgroup cgroup rw,memory\n"
 			"37 31 0:33 / /cg/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
 			"38 31 0:34 /away /cg/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
 			"39 31 0:35 /user/x /cg/v2 rw - cgroup2 cgroup2 rw,nsdelegate", &h);
@@ -81,8 +82,8 @@ TEST(places)
 TEST(controllers)
 {
 	CHECK(cg_ctl_mask("cpuset cpu io memory hugetlb pids rdma misc\n") ==
-	      (BIT(CTL_CPUSET) | BIT(CTL_CPU) | BIT(CTL_IO) | BIT(CTL_MEMORY) | BIT(CTL_HUGETLB) | BIT(CTL_PIDS) |
-	       BIT(CTL_RDMA) | BIT(CTL_MISC)));
+	      (BIT(CTL_CPUSET) | BIT(CTL_CPU) | BIT(CTL_IO) | BIT(CTL_MEMORY) | BIT(CTL_HUGETLB) |
+	       BIT(CTL_PIDS) | BIT(CTL_RDMA) | BIT(CTL_MISC)));
 	CHECK(cg_ctl_mask("") == 0);
 	CHECK(cg_ctl_mask("cpusets iox devices") == 0);
 	CHECK(cg_word_in("populated 1\nfrozen 0\n", "frozen 0", 8, '\n'));

@@ -33,7 +33,8 @@ static void written(const struct cg_resources *r, bool v2, struct buf *b)
 
 static const struct { const char *json, *v1, *v2; } rows[] = {
 	{ "{}", "", "" },
-	{ "{\"cpu\":{\"shares\":0,\"quota\":0,\"period\":0},\"memory\":{\"limit\":0,\"swap\":0},\"blockIO\":{\"weight\":0}}",
+	{ "{\"cpu\":{\"shares\":0,\"quota\":0,\"period\":0},"
+	  "\"memory\":{\"limit\":0,\"swap\":0},\"blockIO\":{\"weight\":0}}",
 	  "", "" },
 	{ "{\"cpu\":{\"shares\":1024}}", "cpu.shares 1024|", "cpu.weight 100|" },
 	{ "{\"cpu\":{\"shares\":2}}", "cpu.shares 2|", "cpu.weight 1|" },
@@ -42,26 +43,34 @@ static const struct { const char *json, *v1, *v2; } rows[] = {
 	  "cpu.max 50000 100000|" },
 	{ "{\"cpu\":{\"quota\":-1}}", "cpu.cfs_quota_us -1|", "cpu.max max|" },
 	{ "{\"cpu\":{\"period\":5000}}", "cpu.cfs_period_us 5000|", "cpu.max max 5000|" },
-	{ "{\"cpu\":{\"burst\":0,\"idle\":1}}", "cpu.idle 1|cpu.cfs_burst_us 0|", "cpu.idle 1|cpu.max.burst 0|" },
-	{ "{\"cpu\":{\"cpus\":\"0-1\",\"mems\":\"0\"}}", "cpuset.cpus 0-1|cpuset.mems 0|", "cpuset.cpus 0-1|cpuset.mems 0|" },
+	{ "{\"cpu\":{\"burst\":0,\"idle\":1}}", "cpu.idle 1|cpu.cfs_burst_us 0|",
+	  "cpu.idle 1|cpu.max.burst 0|" },
+	{ "{\"cpu\":{\"cpus\":\"0-1\",\"mems\":\"0\"}}", "cpuset.cpus 0-1|cpuset.mems 0|",
+	  "cpuset.cpus 0-1|cpuset.mems 0|" },
 	{ "{\"cpu\":{\"realtimeRuntime\":5}}", "cpu.rt_runtime_us 5|", "!real-time runtime|" },
-	{ "{\"memory\":{\"limit\":100,\"swap\":150}}", "memory.limit_in_bytes 100|memory.memsw.limit_in_bytes 150|",
+	{ "{\"memory\":{\"limit\":100,\"swap\":150}}",
+	  "memory.limit_in_bytes 100|memory.memsw.limit_in_bytes 150|",
 	  "memory.max 100|memory.swap.max 50|" },
-	{ "{\"memory\":{\"limit\":100,\"swap\":100}}", "memory.limit_in_bytes 100|memory.memsw.limit_in_bytes 100|",
+	{ "{\"memory\":{\"limit\":100,\"swap\":100}}",
+	  "memory.limit_in_bytes 100|memory.memsw.limit_in_bytes 100|",
 	  "memory.max 100|memory.swap.max 0|" },
-	{ "{\"memory\":{\"limit\":100,\"swap\":-1}}", "memory.limit_in_bytes 100|memory.memsw.limit_in_bytes -1|",
+	{ "{\"memory\":{\"limit\":100,\"swap\":-1}}",
+	  "memory.limit_in_bytes 100|memory.memsw.limit_in_bytes -1|",
 	  "memory.max 100|memory.swap.max max|" },
-	{ "{\"memory\":{\"limit\":-1}}", "memory.limit_in_bytes -1|memory.memsw.limit_in_bytes -1|", "memory.max max|" },
+	{ "{\"memory\":{\"limit\":-1}}", "memory.limit_in_bytes -1|memory.memsw.limit_in_bytes -1|",
+	  "memory.max max|" },
 	{ "{\"memory\":{\"swap\":150}}", "memory.memsw.limit_in_bytes 150|",
 	  "memory.swap.max: cgroup v2 limits swap alone: give memory.limit too, it is subtracted|" },
-	{ "{\"memory\":{\"reservation\":5,\"swappiness\":0}}", "memory.soft_limit_in_bytes 5|memory.swappiness 0|",
+	{ "{\"memory\":{\"reservation\":5,\"swappiness\":0}}",
+	  "memory.soft_limit_in_bytes 5|memory.swappiness 0|",
 	  "memory.low 5|!swappiness|" },
 	{ "{\"memory\":{\"disableOOMKiller\":true}}", "memory.oom_control 1|", "!disabled OOM killer|" },
 	{ "{\"memory\":{\"disableOOMKiller\":false}}", "", "" },
 	{ "{\"pids\":{\"limit\":5}}", "pids.max 5|", "pids.max 5|" },
 	{ "{\"pids\":{\"limit\":-1}}", "pids.max max|", "pids.max max|" },
 	{ "{\"pids\":{\"limit\":0}}", "pids.max max|", "pids.max max|" },
-	{ "{\"blockIO\":{\"weight\":10}}", "blkio.weight 10|blkio.bfq.weight 10|", "io.bfq.weight 10|io.weight default 1|" },
+	{ "{\"blockIO\":{\"weight\":10}}", "blkio.weight 10|blkio.bfq.weight 10|",
+	  "io.bfq.weight 10|io.weight default 1|" },
 	{ "{\"blockIO\":{\"weight\":1000}}", "blkio.weight 1000|blkio.bfq.weight 1000|",
 	  "io.bfq.weight 1000|io.weight default 10000|" },
 	{ "{\"blockIO\":{\"weightDevice\":[{\"major\":8,\"minor\":0,\"weight\":500}]}}",
@@ -78,7 +87,8 @@ static const struct { const char *json, *v1, *v2; } rows[] = {
 	{ "{\"network\":{\"classID\":4097,\"priorities\":[{\"name\":\"eth0\",\"priority\":3}]}}",
 	  "net_cls.classid 4097|net_prio.ifpriomap eth0 3|", "!network class|!network priority|" },
 	{ "{\"rdma\":{\"mlx5_1\":{\"hcaHandles\":3,\"hcaObjects\":10000}}}",
-	  "rdma.max mlx5_1 hca_handle=3 hca_object=10000|", "rdma.max mlx5_1 hca_handle=3 hca_object=10000|" },
+	  "rdma.max mlx5_1 hca_handle=3 hca_object=10000|",
+	  "rdma.max mlx5_1 hca_handle=3 hca_object=10000|" },
 };
 
 TEST(conversions)
@@ -104,14 +114,17 @@ TEST(conversions)
 TEST(weights)
 {
 	static const struct { uint64_t shares, weight; } want[] = {
-		{ 0, 1 }, { 2, 1 }, { 3, 2 }, { 10, 4 }, { 100, 17 }, { 512, 59 }, { 1023, 100 }, { 1024, 100 },
-		{ 1025, 101 }, { 2048, 174 }, { 10240, 639 }, { 100000, 4340 }, { 262143, 10000 }, { 262144, 10000 },
+		{ 0, 1 }, { 2, 1 }, { 3, 2 }, { 10, 4 }, { 100, 17 }, { 512, 59 }, { 1023,
+		  100 }, { 1024, 100 },
+		{ 1025, 101 }, { 2048, 174 }, { 10240, 639 }, { 100000, 4340 }, { 262143,
+		  10000 }, { 262144, 10000 },
 	};
 	uint64_t last = 0;
 
 	for (size_t i = 0; i < COUNT(want); i++)
 		if (cg_weight_of_shares(want[i].shares) != want[i].weight) {
-			printf("# %ju: %ju\n", (uintmax_t)want[i].shares, (uintmax_t)cg_weight_of_shares(want[i].shares));
+			printf("# %ju: %ju\n", (uintmax_t)want[i].shares,
+			       (uintmax_t)cg_weight_of_shares(want[i].shares));
 			unit_failed = 1;
 		}
 	for (uint64_t s = 2; s <= 262144; s += 7) {
