@@ -270,7 +270,7 @@ refused() {
 	full=$(find "$S/layers" | wc -l)
 	for ms in 005 010 020 030 050 080 120 200; do
 		rm -rf "$S"
-		img import --ref k:1 "$T/tree" > /dev/null 2>&1 & pid=$!
+		"$BUILD/vzrun-image" import --ref k:1 "$T/tree" > /dev/null 2>&1 & pid=$!
 		sleep 0.$ms
 		kill -9 $pid 2>/dev/null || true
 		wait $pid || true
