@@ -177,7 +177,7 @@ int saved_parse(struct doc *d, const char *name, const char *text, size_t len, s
 		return fail(ENOMEM, "%s: out of memory", name);
 	for (size_t i = 0; i < out->n; i++)
 		TRY_IN(fail_class(bind_decode(&d->arena, &saved_record, d->tree->u.array.values[i], &v[i]), ERR_IMAGE),
-		       "%s: [%zu]", name, i);
+		       "%s[%zu]", name, i);
 	return 0;
 }
 

@@ -70,7 +70,8 @@ static bool is_tag(const char *s)
 	for (size_t i = 0; i < n; i++)
 		if (!alnum(s[i]) && s[i] != '_' && (i == 0 || (s[i] != '.' && s[i] != '-')))
 			return false;
-	return n > 0 && n <= 128;
+	/* The specification would allow "a..b"; nothing needs it. */
+	return n > 0 && n <= 128 && !strstr(s, "..");
 }
 
 static int check_name(const char *text, const char *name)
