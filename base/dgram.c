@@ -116,7 +116,7 @@ int dgram_listen(int dirfd, const char *name, int type)
 	TRY(address(&a, dirfd, name));
 	if (bind(fd, (struct sockaddr *)&a, sizeof a) < 0)
 		return fail_errno("bind %s", name);
-	if (listen(fd, 8) < 0)
+	if (type != SOCK_DGRAM && listen(fd, 64) < 0)
 		return fail_errno("listen on %s", name);
 	return take_fd(&fd);
 }

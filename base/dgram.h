@@ -15,6 +15,6 @@ int dgram_send(int fd, const void *p, size_t n, const int *fds, size_t nfds);
  * out; descriptors that do not fit are closed and -EMSGSIZE is returned.
  */
 ssize_t dgram_recv(int fd, void *p, size_t size, int *fds, size_t *nfds);
-/* connect(2) to, and bind(2)+listen(2) at, dirfd/name, whatever the length of the way to dirfd. */
+/* connect(2) to, and bind(2)+listen(2) (SOCK_DGRAM: bind only) at, dirfd/name, whatever the length of the way to dirfd. */
 int dgram_connect(int dirfd, const char *name, int type);
 int dgram_listen(int dirfd, const char *name, int type);

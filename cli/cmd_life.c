@@ -1,5 +1,6 @@
 #include "cli/cmd.h"
 #include "base/scope.h"
+#include "cli/cmd_guest.h"
 #include "cli/out.h"
 #include "runtime/container/container.h"
 
@@ -12,6 +13,7 @@ struct create_args {
 	const char *bundle, *console_socket, *pid_file;
 	bool no_pivot, no_new_keyring, detach, no_subreaper, keep;
 	struct opt_i64 preserve_fds;
+	struct guest_create_args guest;
 };
 
 #define CREATE_OPTS                                                                                             \
@@ -23,7 +25,11 @@ struct create_args {
 	OFLAG(struct create_args, 0, "no-new-keyring", no_new_keyring, "stay in the caller's session keyring"), \
 	OINT(struct create_args, 0, "preserve-fds", "N", preserve_fds, 0, 1000, "pass N more descriptors, from 3 on")
 
-static const struct opt create_opts[] = { CREATE_OPTS, { 0 } };
+static const struct opt create_opts[] = {
+	CREATE_OPTS,
+	GUEST_CREATE_OPTS(struct create_args, guest),
+	{ 0 }
+};
 static const struct opt run_opts[] = {
 	CREATE_OPTS,
 	OFLAG(struct create_args, 'd', "detach", detach, "do not wait for the container"),
@@ -44,10 +50,16 @@ static struct container_req request(const struct cli *g, const struct create_arg
 
 static int create_run(struct cli *g, void *args, int argc, char **argv)
 {
-	struct container_req r = request(g, args, argv[0]);
+	struct create_args *a = args;
+	struct container_req r = request(g, a, argv[0]);
 	auto_container struct container c = CONTAINER_INIT;
 
-	(void)argc;
+	if (guest_asked_for(&a->guest)) {
+		cli_speak(g, 0);
+		return guest_create_cmd(g, &a->guest, argv[0], argc - 1, argv + 1);
+	}
+	if (argc > 1)
+		return fail_as(ERR_USAGE, "create: a command needs --image, --rootfs or --template");
 	return container_create(&r, false, &c);
 }
 
@@ -84,10 +96,18 @@ static int run_run(struct cli *g, void *args, int argc, char **argv)
 	return status;
 }
 
+static const struct opt start_opts[] = { GUEST_START_OPTS(struct guest_start_args), { 0 } };
+
+/* A created container is released; otherwise a guest of that name is meant. */
 static int start_run(struct cli *g, void *args, int argc, char **argv)
 {
-	(void)args;
+	struct guest_where at = guest_at(g);
+
 	(void)argc;
+	if (guest_exists(&at, argv[0])) {
+		cli_speak(g, 0);
+		return guest_start_cmd(g, args, argv[0]);
+	}
 	return container_start(g->root, argv[0]);
 }
 
@@ -132,9 +152,11 @@ static int resume_run(struct cli *g, void *args, int argc, char **argv)
 }
 
 const struct cmd life_cmds[] = {
-	{ "create", "[OPTION...] ID", "create a container from a bundle", 1, 1, create_opts,
+	{ "create", "[-b BUNDLE] [OPTION...] ID\n--image REF|--rootfs DIR|TAR|--template NAME [OPTION...] NAME [COMMAND...]",
+	  "create a container from a bundle, or a guest", 1, -1, create_opts,
 	  sizeof(struct create_args), create_run, CMD_OCI },
-	{ "start", "ID", "start a created container", 1, 1, .run = start_run, .flags = CMD_OCI },
+	{ "start", "ID\n[OPTION...] NAME", "start a created container, or a guest", 1, 1, start_opts,
+	  sizeof(struct guest_start_args), start_run, CMD_OCI },
 	{ "run", "[OPTION...] ID", "create, start, wait and delete", 1, 1, run_opts,
 	  sizeof(struct create_args), run_run, CMD_OCI },
 	{ "kill", "[OPTION...] ID [SIGNAL]", "send a signal (default: SIGTERM)", 1, 2, kill_opts,

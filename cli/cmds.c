@@ -14,9 +14,11 @@ const struct cmd host_cmds[] = {
 };
 
 const struct cmd_group cli_groups[] = {
-	{ "Containers", life_cmds },
+	{ "Guests and containers", life_cmds },
+	{ "Guests", guest_cmds },
+	{ "Looking at guests", show_cmds },
 	{ "Inside", exec_cmds },
-	{ "Looking", look_cmds },
+	{ "Looking at containers", look_cmds },
 	{ "Host", host_cmds },
 	{ 0 }
 };

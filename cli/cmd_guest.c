@@ -1,0 +1,255 @@
+#include "cli/cmd.h"
+#include "base/scope.h"
+#include "cli/cmd_guest.h"
+#include "cli/out.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The life of a guest. */
+
+bool guest_asked_for(const struct guest_create_args *a)
+{
+	return a->image || a->rootfs || a->template;
+}
+
+static void tell_ports(struct jout *o, struct buf *line, const struct guest_where *at, const char *name)
+{
+	static struct net_port ports[NET_PORTS_MAX];
+	auto_guest struct guest g;
+	size_t n = NET_PORTS_MAX;
+	char text[INET6_ADDRSTRLEN];
+
+	if (guest_open(at, name, false, &g) < 0 || g.conf.networks.n == 0 ||
+	    net_claim(at->home, name, &g.conf.networks, ports, &n) < 0) {
+		err_clear();
+		return;
+	}
+	if (o)
+		jout_open(o, "addresses", '[');
+	for (size_t i = 0; i < n; i++) {
+		if (ports[i].ip.s_addr) {
+			inet_ntop(AF_INET, &ports[i].ip, text, sizeof text);
+			buf_printf(line, "%s%s", line->n ? ", " : "", text);
+			if (o)
+				jout_str(o, NULL, text);
+		}
+		if (!IN6_IS_ADDR_UNSPECIFIED(&ports[i].ip6)) {
+			inet_ntop(AF_INET6, &ports[i].ip6, text, sizeof text);
+			buf_printf(line, "%s%s", line->n ? ", " : "", text);
+			if (o)
+				jout_str(o, NULL, text);
+		}
+	}
+	if (o)
+		jout_close(o, ']');
+}
+
+int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const char *name, int argc, char **command)
+{
+	struct guest_where at = guest_at(g);
+	struct guest_create_req r = {
+		.image = a->image, .rootfs = a->rootfs, .template = a->template, .storage = a->storage,
+		.userns = a->userns, .hostname = a->hostname, .ip = a->ip, .ip6 = a->ip6, .mac = a->mac,
+		.no_network = a->net && str_eq(a->net, "none"), .memory = a->memory, .swap = a->swap,
+		.pids = { (uint64_t)a->pids.v, a->pids.set }, .cpus = a->cpus, .features = a->features,
+		.command = { (const char **)command, (size_t)argc },
+	};
+	auto_buf struct buf b = { 0 }, addresses = { 0 };
+	struct jout o;
+
+	TRY(guest_create(&at, name, &r));
+	if (g->json) {
+		out_open(&o, &b);
+		jout_str(&o, "name", name);
+		jout_str(&o, "status", "created");
+		tell_ports(&o, &addresses, &at, name);
+		return out_close(&o);
+	}
+	tell_ports(NULL, &addresses, &at, name);
+	printf("%s created: %s, %s. Next: vzrun start %s\n", name, a->memory.set ? out_size(a->memory.v) : "no memory limit",
+	       addresses.n ? buf_text(&addresses) : "no network", name);
+	return 0;
+}
+
+int guest_start_cmd(struct cli *g, const struct guest_start_args *a, const char *name)
+{
+	struct guest_where at = guest_at(g);
+	struct guest_started s;
+	auto_buf struct buf b = { 0 };
+	struct jout o;
+
+	TRY(guest_start(&at, name, !a->no_wait, a->timeout.set ? a->timeout.v : 90000, &s));
+	if (g->json) {
+		out_open(&o, &b);
+		jout_str(&o, "name", name);
+		jout_str(&o, "status", "running");
+		jout_i64(&o, "pid", s.pid);
+		jout_bool(&o, "ready", s.ready);
+		jout_u64(&o, "ms", s.ms);
+		return out_close(&o);
+	}
+	printf("%s running: %s after %ju.%03ju s\n", name, s.ready ? "up" : "started", (uintmax_t)s.ms / 1000,
+	       (uintmax_t)s.ms % 1000);
+	return 0;
+}
+
+struct stop_args { struct opt_u64 timeout; bool kill; };
+static const struct opt stop_opts[] = {
+	ODURATION(struct stop_args, 't', "timeout", timeout, "how long the guest may take (default: 60s), then SIGKILL"),
+	OFLAG(struct stop_args, 'k', "kill", kill, "do not ask, kill"),
+	{ 0 }
+};
+
+static int stop_one(struct cli *g, const struct stop_args *a, const char *name, bool *killed)
+{
+	struct guest_where at = guest_at(g);
+
+	return guest_stop(&at, name, a->kill ? 0 : a->timeout.set ? a->timeout.v : 60000, killed);
+}
+
+static int tell_status(struct cli *g, const char *name, const char *status)
+{
+	auto_buf struct buf b = { 0 };
+	struct jout o;
+
+	if (!g->json) {
+		printf("%s %s\n", name, status);
+		return 0;
+	}
+	out_open(&o, &b);
+	jout_str(&o, "name", name);
+	jout_str(&o, "status", status);
+	return out_close(&o);
+}
+
+static int stop_run(struct cli *g, void *args, int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++) {
+		bool killed;
+
+		TRY(stop_one(g, args, argv[i], &killed));
+		TRY(tell_status(g, argv[i], killed ? "stopped (killed)" : "stopped"));
+	}
+	return 0;
+}
+
+static int restart_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct guest_start_args s = { 0 };
+	bool killed;
+
+	(void)argc;
+	if (stop_one(g, args, argv[0], &killed) < 0) {
+		if (err_class() != ERR_STATE)
+			return -EIO;
+		err_clear();
+	}
+	return guest_start_cmd(g, &s, argv[0]);
+}
+
+struct destroy_args { bool force; };
+static const struct opt destroy_opts[] = {
+	OFLAG(struct destroy_args, 'f', "force", force, "kill it first if it runs"),
+	{ 0 }
+};
+
+static int destroy_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct guest_where at = guest_at(g);
+
+	for (int i = 0; i < argc; i++) {
+		TRY(guest_destroy(&at, argv[i], ((struct destroy_args *)args)->force));
+		TRY(tell_status(g, argv[i], "destroyed"));
+	}
+	return 0;
+}
+
+static int enter_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct guest_where at = guest_at(g);
+	struct strv command = { (const char **)argv + 1, (size_t)argc - 1 };
+	int r;
+
+	(void)args;
+	r = guest_shell(&at, argv[0], &command, isatty(0));
+	if (r < 0)
+		g->failed = strstr(err_text(), "executable file not found") || strstr(err_text(), "no such file") ? 127
+			    : strstr(err_text(), "permission denied") ? 126 : (int)err_class();
+	return r;
+}
+
+static int console_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct guest_where at = guest_at(g);
+
+	(void)args;
+	(void)argc;
+	if (isatty(0))
+		fprintf(stderr, "Connected to the console of %s; Ctrl-] leaves it.\n", argv[0]);
+	return guest_console(&at, argv[0]);
+}
+
+struct logs_args { struct opt_i64 lines; };
+static const struct opt logs_opts[] = {
+	OINT(struct logs_args, 'n', "lines", "N", lines, 1, 1000000, "the last N lines only"),
+	{ 0 }
+};
+
+static int logs_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct guest_where at = guest_at(g);
+	auto_buf struct buf b = { 0 };
+
+	(void)argc;
+	TRY(guest_log(&at, argv[0], (uint64_t)((struct logs_args *)args)->lines.v, &b));
+	return out_text(buf_text(&b));
+}
+
+struct set_args { struct guest_set_req r; };
+static const struct opt set_opts[] = {
+	OLIMIT(struct set_args, 0, "memory", r.memory, "memory limit"),
+	OLIMIT(struct set_args, 0, "swap", r.swap, "swap limit, beside the memory (needs --memory)"),
+	OSTR(struct set_args, 0, "cpus", "N", r.cpus, "processors' worth of time: 2, 0.5"),
+	OLIMIT(struct set_args, 0, "pids", r.pids, "most processes and threads"),
+	OSTR(struct set_args, 0, "hostname", "NAME", r.hostname, "host name inside, from the next start"),
+	OFLAG(struct set_args, 0, "now", r.only_now, "change the running guest only, save nothing"),
+	OFLAG(struct set_args, 0, "next", r.only_next, "save for the next start only"),
+	OFLAG(struct set_args, 0, "dry-run", r.dry_run, "check and show, change nothing"),
+	{ 0 }
+};
+
+static int set_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct guest_where at = guest_at(g);
+	struct guest_set_req *r = &((struct set_args *)args)->r;
+	auto_buf struct buf told = { 0 }, b = { 0 };
+	struct jout o;
+
+	(void)argc;
+	if (r->only_now && r->only_next)
+		return fail_as(ERR_USAGE, "--now and --next exclude each other");
+	TRY(guest_set(&at, argv[0], r, &told));
+	if (!g->json)
+		return out_text(buf_text(&told));
+	out_open(&o, &b);
+	jout_str(&o, "name", argv[0]);
+	jout_bool(&o, "saved", !r->only_now && !r->dry_run);
+	return out_close(&o);
+}
+
+const struct cmd guest_cmds[] = {
+	{ "stop", "[OPTION...] NAME...", "shut a guest down", 1, -1, stop_opts, sizeof(struct stop_args), stop_run },
+	{ "restart", "[OPTION...] NAME", "stop and start a guest", 1, 1, stop_opts, sizeof(struct stop_args), restart_run },
+	{ "destroy", "[OPTION...] NAME...", "remove a guest with its disk and its addresses", 1, -1, destroy_opts,
+	  sizeof(struct destroy_args), destroy_run },
+	{ "enter", "NAME [COMMAND [ARG...]]", "a login shell, or a command, in a running guest", 1, -1,
+	  .run = enter_run, .flags = CMD_PASS },
+	{ "console", "NAME", "attach to the console", 1, 1, .run = console_run },
+	{ "logs", "[OPTION...] NAME", "what the console said", 1, 1, logs_opts, sizeof(struct logs_args), logs_run },
+	{ "set", "[OPTION...] NAME", "change limits of a guest, live and saved", 1, 1, set_opts, sizeof(struct set_args),
+	  set_run },
+	{ 0 }
+};

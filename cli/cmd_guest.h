@@ -1,0 +1,38 @@
+/* What the words with two meanings (create, start) call when a guest is meant. */
+#pragma once
+#include "cli/opt.h"
+#include "runtime/guest/guest.h"
+
+struct guest_create_args {
+	const char *image, *rootfs, *template, *storage, *userns, *hostname, *ip, *ip6, *mac, *net, *cpus;
+	struct opt_u64 memory, swap;
+	struct opt_i64 pids;
+	struct strv features;
+};
+/* The rows of guest_create_args at member m of T. */
+#define GUEST_CREATE_OPTS(T, m)                                                                              \
+	OSTR(T, 0, "image", "REF", m.image, "make a guest from an image of the store"),                       \
+	OSTR(T, 0, "rootfs", "DIR|TAR", m.rootfs, "make a guest from a directory, tar, OCI or docker archive"), \
+	OSTR(T, 0, "template", "NAME", m.template, "make a guest from a template: debian:bookworm, busybox"), \
+	OCHOICE(T, 0, "storage", "overlay|dir", m.storage, "a layer over the image, or a copy of its own"),   \
+	OSTR(T, 0, "userns", "auto|host|BASE", m.userns, "user namespace (default: auto, a range of its own)"), \
+	OSTR(T, 0, "hostname", "NAME", m.hostname, "host name inside (default: the guest's name)"),           \
+	OSIZE(T, 0, "memory", m.memory, "memory limit"),                                                      \
+	OSIZE(T, 0, "swap", m.swap, "swap limit, beside the memory"),                                         \
+	OSTR(T, 0, "cpus", "N", m.cpus, "processors' worth of time: 2, 0.5"),                                 \
+	OINT(T, 0, "pids", "N", m.pids, 1, 4194304, "most processes and threads (default: 4096)"),             \
+	OCHOICE(T, 0, "net", "default|none", m.net, "network (default: default)"),                            \
+	OSTR(T, 0, "ip", "ADDRESS", m.ip, "IPv4 address (default: a free one)"),                              \
+	OSTR(T, 0, "ip6", "ADDRESS", m.ip6, "IPv6 address (default: a free one)"),                            \
+	OSTR(T, 0, "mac", "ADDRESS", m.mac, "MAC address (default: derived from the name)"),                  \
+	OSTRV(T, 0, "features", "WORD", m.features, "nesting, fuse, tun or i386; repeatable")
+
+struct guest_start_args { bool no_wait; struct opt_u64 timeout; };
+#define GUEST_START_OPTS(T)                                                                        \
+	OFLAG(T, 0, "no-wait", no_wait, "a guest: do not wait until its init reports that it is up"), \
+	ODURATION(T, 0, "timeout", timeout, "a guest: how long to wait (default: 90s)")
+
+static inline struct guest_where guest_at(const struct cli *g) { return (struct guest_where){ g->home, g->root }; }
+bool guest_asked_for(const struct guest_create_args *a);
+int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const char *name, int argc, char **command);
+int guest_start_cmd(struct cli *g, const struct guest_start_args *a, const char *name);

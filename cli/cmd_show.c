@@ -1,0 +1,307 @@
+#include "cli/cmd.h"
+#include "base/file.h"
+#include "base/scope.h"
+#include "cli/cmd_guest.h"
+#include "cli/out.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Looking at guests: ls, show, why, lint; and image, network, recover. */
+
+struct listing { struct guest_where at; struct table t; struct jout *o; bool quiet; };
+
+static void addresses(const struct guest_where *at, struct guest *g, struct buf *b)
+{
+	static struct net_port ports[NET_PORTS_MAX];
+	size_t n = NET_PORTS_MAX;
+	char text[INET6_ADDRSTRLEN];
+
+	if (g->conf.networks.n == 0 || net_claim(at->home, g->name, &g->conf.networks, ports, &n) < 0) {
+		err_clear();
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (ports[i].ip.s_addr)
+			buf_printf(b, "%s%s", b->n ? "," : "", inet_ntop(AF_INET, &ports[i].ip, text, sizeof text));
+}
+
+static uint64_t memory_of(const struct guest *g)
+{
+	const struct spec_linux *l = g->spec.linux_;
+	const struct cg_memory *m = l && l->resources ? l->resources->memory : NULL;
+
+	return m && m->limit.set && m->limit.v > 0 ? (uint64_t)m->limit.v : 0;
+}
+
+static int ls_json(struct listing *l, const char *name, struct guest *g, const char *status, pid_t pid)
+{
+	auto_buf struct buf ip = { 0 };
+
+	jout_open(l->o, NULL, '{');
+	jout_str(l->o, "name", name);
+	jout_str(l->o, "status", status);
+	if (pid)
+		jout_i64(l->o, "pid", pid);
+	if (g) {
+		addresses(&l->at, g, &ip);
+		jout_str(l->o, "image", g->conf.image);
+		jout_u64(l->o, "memory", memory_of(g));
+		jout_str(l->o, "ip", ip.n ? buf_text(&ip) : NULL);
+	}
+	jout_close(l->o, '}');
+	return 0;
+}
+
+static int ls_one(void *p, const char *name)
+{
+	struct listing *l = p;
+	auto_guest struct guest g = { .dir_fd = -1 };
+	auto_buf struct buf ip = { 0 };
+	pid_t pid;
+	enum guest_status s = guest_status(&l->at, name, &pid);
+	bool good = guest_open(&l->at, name, false, &g) >= 0;
+
+	if (l->quiet) {
+		table_cell(&l->t, "%s", name);
+		return 0;
+	}
+	if (l->o)
+		return ls_json(l, name, good ? &g : NULL, good ? guest_status_name(s) : "broken", pid);
+	if (good)
+		addresses(&l->at, &g, &ip);
+	table_cell(&l->t, "%s", name);
+	table_cell(&l->t, "%s", good ? guest_status_name(s) : "broken");
+	table_cell(&l->t, pid ? "%d" : "-", (int)pid);
+	table_cell(&l->t, "%s", good && memory_of(&g) ? out_size(memory_of(&g)) : "-");
+	table_cell(&l->t, "%s", ip.n ? buf_text(&ip) : "-");
+	table_cell(&l->t, "%s", good && g.conf.image ? g.conf.image : "-");
+	err_clear();
+	return 0;
+}
+
+struct ls_args { bool quiet; };
+static const struct opt ls_opts[] = {
+	OFLAG(struct ls_args, 'q', "quiet", quiet, "names only"),
+	{ 0 }
+};
+
+static int ls_run(struct cli *g, void *args, int argc, char **argv)
+{
+	static const char *const head[] = { "NAME", "STATUS", "PID", "MEMORY", "ADDRESS", "IMAGE", NULL };
+	static const char *const name_only[] = { "NAME", NULL };
+	bool quiet = ((struct ls_args *)args)->quiet;
+	struct listing l = { .at = guest_at(g), .t = { .head = quiet ? name_only : head, .no_head = quiet }, .quiet = quiet };
+	auto_buf struct buf b = { 0 };
+	struct jout o;
+
+	(void)argc;
+	(void)argv;
+	if (!g->json) {
+		TRY(guest_each(&l.at, ls_one, &l));
+		return table_print(&l.t);
+	}
+	out_open(&o, &b);
+	jout_open(&o, "guests", '[');
+	l.o = &o;
+	TRY(guest_each(&l.at, ls_one, &l));
+	jout_close(&o, ']');
+	return out_close(&o);
+}
+
+static int show_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct guest_where at = guest_at(g);
+	auto_guest struct guest guest;
+	auto_buf struct buf b = { 0 }, ip = { 0 };
+	struct jout o;
+	pid_t pid;
+	enum guest_status s;
+
+	(void)args;
+	(void)argc;
+	TRY(guest_open(&at, argv[0], false, &guest));
+	s = guest_status(&at, argv[0], &pid);
+	addresses(&at, &guest, &ip);
+	if (g->json) {
+		out_open(&o, &b);
+		jout_str(&o, "name", argv[0]);
+		jout_str(&o, "status", guest_status_name(s));
+		jout_i64(&o, "pid", pid);
+		jout_str(&o, "ip", ip.n ? buf_text(&ip) : NULL);
+		jout_tree(&o, "config", guest.spec.tree);
+		return out_close(&o);
+	}
+	printf("name      %s\nstatus    %s\n", argv[0], guest_status_name(s));
+	if (pid)
+		printf("pid       %d\n", (int)pid);
+	printf("image     %s\nstorage   %s\nuserns    %s\naddress   %s\nmemory    %s\nconfig    %s/guests/%s/config.json\n",
+	       guest.conf.image ? guest.conf.image : "-", guest.conf.storage ? guest.conf.storage : "overlay",
+	       guest.conf.userns ? guest.conf.userns : "auto", ip.n ? buf_text(&ip) : "-",
+	       memory_of(&guest) ? out_size(memory_of(&guest)) : "no limit", at.home, argv[0]);
+	return 0;
+}
+
+static int why_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct guest_where at = guest_at(g);
+	auto_buf struct buf text = { 0 }, b = { 0 };
+	struct jout o;
+
+	(void)args;
+	(void)argc;
+	if (!g->json) {
+		TRY(guest_why(&at, argv[0], &text, NULL));
+		return out_text(buf_text(&text));
+	}
+	out_open(&o, &b);
+	TRY(guest_why(&at, argv[0], &text, &o));
+	return out_close(&o);
+}
+
+struct lint { struct jout *o; const char *file; int n; };
+
+static void found(void *p, const char *place)
+{
+	struct lint *l = p;
+
+	l->n++;
+	if (l->o)
+		jout_str(l->o, NULL, place);
+	else
+		printf("%s: %s: unknown, ignored\n", l->file, place);
+}
+
+static int lint_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct lint l = { .file = argv[0] };
+	auto_buf struct buf b = { 0 };
+	auto_spec struct spec s = { 0 };
+	struct guest_conf conf;
+	struct jout o;
+
+	(void)args;
+	(void)argc;
+	TRY(spec_load(AT_FDCWD, argv[0], &s));
+	if (s.vzrun) {
+		TRY_IN(bind_decode(&s.arena, &guest_conf_record, s.vzrun, &conf), "%s: vzrun", argv[0]);
+		TRY_IN(net_check(&conf.networks), "%s: vzrun.networks", argv[0]);
+	}
+	if (g->json) {
+		out_open(&o, &b);
+		jout_str(&o, "file", argv[0]);
+		jout_open(&o, "unknown", '[');
+		l.o = &o;
+	}
+	bind_unknown(&spec_record, s.tree, found, &l);
+	if (s.vzrun)
+		bind_unknown(&guest_conf_record, s.vzrun, found, &l);
+	if (g->json) {
+		jout_close(&o, ']');
+		return out_close(&o);
+	}
+	if (l.n == 0)
+		printf("%s: good\n", argv[0]);
+	return 0;
+}
+
+static int recover_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct guest_where at = guest_at(g);
+	auto_buf struct buf b = { 0 };
+	struct jout o;
+	int n = guest_recover(&at, argc > 0 ? argv[0] : NULL);
+
+	(void)args;
+	TRY(n);
+	if (g->json) {
+		out_open(&o, &b);
+		jout_i64(&o, "recovered", n);
+		return out_close(&o);
+	}
+	printf(n ? "recovered: %d\n" : "nothing to recover\n", n);
+	return 0;
+}
+
+static int image_run(struct cli *g, void *args, int argc, char **argv)
+{
+	(void)args;
+	return image_command(g->home, g->json, argc, argv);
+}
+
+struct networks { struct table t; struct jout *o; };
+
+static int network_one(void *p, const struct network_info *i)
+{
+	struct networks *l = p;
+
+	if (l->o) {
+		jout_open(l->o, NULL, '{');
+		jout_str(l->o, "name", i->name);
+		jout_str(l->o, "mode", i->mode);
+		jout_str(l->o, "bridge", i->bridge);
+		jout_str(l->o, "subnet", i->subnet);
+		jout_str(l->o, "subnet6", i->subnet6);
+		jout_u64(l->o, "leases", i->leases);
+		jout_close(l->o, '}');
+		return 0;
+	}
+	table_cell(&l->t, "%s", i->name);
+	table_cell(&l->t, "%s", i->mode);
+	table_cell(&l->t, "%s", i->bridge);
+	table_cell(&l->t, "%s", i->subnet);
+	table_cell(&l->t, "%s", i->subnet6);
+	table_cell(&l->t, "%zu", i->leases);
+	return 0;
+}
+
+static int network_ls_run(struct cli *g, void *args, int argc, char **argv)
+{
+	static const char *const head[] = { "NAME", "MODE", "BRIDGE", "SUBNET", "SUBNET6", "LEASES", NULL };
+	struct networks l = { .t = { .head = head } };
+	auto_buf struct buf b = { 0 };
+	struct jout o;
+
+	(void)args;
+	(void)argc;
+	(void)argv;
+	if (!g->json) {
+		TRY(network_list(g->home, network_one, &l));
+		return table_print(&l.t);
+	}
+	out_open(&o, &b);
+	jout_open(&o, "networks", '[');
+	l.o = &o;
+	TRY(network_list(g->home, network_one, &l));
+	jout_close(&o, ']');
+	return out_close(&o);
+}
+
+static int network_rm_run(struct cli *g, void *args, int argc, char **argv)
+{
+	(void)args;
+	for (int i = 0; i < argc; i++)
+		TRY(network_remove(g->home, argv[i]));
+	return 0;
+}
+
+static const struct cmd network_cmds[] = {
+	{ "ls", "", "list networks", 0, 0, .run = network_ls_run },
+	{ "rm", "NAME...", "remove networks that nobody uses", 1, -1, .run = network_rm_run },
+	{ 0 }
+};
+
+const struct cmd show_cmds[] = {
+	{ "ls", "[OPTION...]", "list guests", 0, 0, ls_opts, sizeof(struct ls_args), ls_run },
+	{ "show", "NAME", "what a guest is", 1, 1, .run = show_run },
+	{ "why", "NAME", "why a guest is in the state it is in", 1, 1, .run = why_run },
+	{ "lint", "FILE", "check a config.json and list what would be ignored", 1, 1, .run = lint_run },
+	{ "recover", "[NAME]", "undo what killed commands left", 0, 1, .run = recover_run },
+	{ "image", "COMMAND [ARG...]", "images: ls, import, rm, tag, template, verify, prune", 1, -1, .run = image_run,
+	  .flags = CMD_PASS },
+	{ "network", "ls|rm ...", "networks", .sub = network_cmds },
+	{ 0 }
+};

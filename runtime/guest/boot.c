@@ -1,0 +1,146 @@
+#include "runtime/guest/keeper.h"
+#include "base/log.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int claim_ids(struct keeper *k)
+{
+	const char *u = k->g->conf.userns ? k->g->conf.userns : "auto";
+	auto_buf struct buf holder = { 0 };
+	uint64_t base;
+
+	k->plan.slot_fd = -1;
+	k->plan.base = 0;
+	if (str_eq(u, "host"))
+		return 0;
+	if (str_u64(u, UINT32_MAX - 65536, &base) == 0) {
+		k->plan.base = (uint32_t)base;
+		return 0;
+	}
+	if (!str_eq(u, "auto"))
+		return fail_as(ERR_CONFIG, "config.json: vzrun.userns: unknown value \"%s\"", u);
+	buf_printf(&holder, "%s/%s", k->g->at.home, k->g->name);
+	k->plan.slot_fd = idrange_claim(buf_text(&holder), &k->plan.base);
+	return k->plan.slot_fd < 0 ? k->plan.slot_fd : 0;
+}
+
+static int claim_addresses(struct keeper *k)
+{
+	static const struct net_nic_conf one = { .network = "default" };
+	struct list l = k->g->conf.networks;
+
+	k->plan.n_ports = NET_PORTS_MAX;
+	if (!l.v)
+		l = (struct list){ (void *)(uintptr_t)&one, 1 };
+	if (l.n == 0) {
+		k->plan.n_ports = 0;
+		return 0;
+	}
+	return net_claim(k->g->at.home, k->g->name, &l, k->plan.ports, &k->plan.n_ports);
+}
+
+static int plan_root(struct keeper *k)
+{
+	const char *home = k->g->at.home, *name = k->g->name;
+	struct arena *a = &k->plan.arena;
+	bool dir = k->g->conf.storage && str_eq(k->g->conf.storage, "dir");
+	const char **one;
+
+	k->plan.root = (struct container_root){ .idmap = k->plan.base != 0 };
+	if (!dir) {
+		if (k->g->conf.layers.n == 0)
+			return fail_as(ERR_CONFIG, "config.json: vzrun.layers: missing for storage \"overlay\"");
+		k->plan.root.layers = k->g->conf.layers;
+		k->plan.root.upper_dir = arena_printf(a, "%s/guests/%s/disk", home, name);
+		return k->plan.root.upper_dir ? 0 : fail(ENOMEM, "out of memory");
+	}
+	one = arena_alloc(a, 2, sizeof *one);
+	if (!one)
+		return fail(ENOMEM, "out of memory");
+	one[0] = arena_printf(a, "%s/guests/%s/rootfs", home, name);
+	k->plan.root.layers = (struct strv){ one, 1 };
+	return 0;
+}
+
+static void open_log(struct keeper *k)
+{
+	k->log = openat(k->g->dir_fd, "console.log", O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	k->log_size = k->log < 0 ? 0 : (size_t)lseek(k->log, 0, SEEK_END);
+}
+
+static bool is_systemd(pid_t pid)
+{
+	char path[32], exe[PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+	n = readlink(path, exe, sizeof exe - 1);
+	exe[n > 0 ? n : 0] = '\0';
+	return str_ends(exe, "/systemd");
+}
+
+static int start_container(struct keeper *k)
+{
+	auto_buf struct buf bundle = { 0 };
+	auto_container struct container c = CONTAINER_INIT;
+	struct container_req req = {
+		.root = k->g->at.root, .id = k->g->name, .spec = &k->g->spec, .overlay = &k->plan.root,
+		.ports = k->plan.ports, .n_ports = k->plan.n_ports, .files = k->plan.files, .n_files = k->plan.n_files,
+		.delegate = true, .keep_tty = true,
+	};
+
+	buf_printf(&bundle, "%s/guests/%s", k->g->at.home, k->g->name);
+	req.bundle = buf_text(&bundle);
+	TRY(container_create(&req, true, &c));
+	k->pid = c.pid;
+	k->pidfd = take_fd(&c.pidfd);
+	k->tty = take_fd(&c.tty);
+	k->cg = c.cg;
+	if (k->plan.slot_fd >= 0)
+		TRY(idrange_bind(k->plan.slot_fd, c.pid));
+	return container_go(&c);
+}
+
+int keeper_boot(struct keeper *k)
+{
+	k->victim_pid = 0;
+	k->oom_kills = 0;
+	k->oom_pending = false;
+	TRY(claim_ids(k));
+	TRY(claim_addresses(k));
+	TRY(plan_root(k));
+	TRY(guest_files(k->g, &k->plan));
+	TRY_IN(guest_effective(k->g, &k->plan), "guest \"%s\"", k->g->name);
+	k->kmsg = oom_open_log();
+	TRY(start_container(k));
+	open_log(k);
+	(void)fcntl(k->tty, F_SETFL, O_NONBLOCK);
+	k->oom = cg_oom_fd(&k->cg);
+	if (k->oom < 0)
+		err_clear();
+	(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "started", .pid = { k->pid, true } });
+	keeper_tell(k, KEEPER_STARTED, k->pid, "");
+	if (!is_systemd(k->pid)) {
+		k->ready = true;
+		keeper_tell(k, KEEPER_READY, 0, "");
+	}
+	return 0;
+}
+
+void keeper_unboot(struct keeper *k)
+{
+	drop_fd(&k->pidfd);
+	drop_fd(&k->tty);
+	drop_fd(&k->oom);
+	drop_fd(&k->kmsg);
+	drop_fd(&k->log);
+	idrange_release(k->plan.slot_fd, k->plan.base);
+	arena_free(&k->plan.arena);
+	k->plan = (struct guest_plan){ .slot_fd = -1 };
+	k->pid = 0;
+}

@@ -1,0 +1,273 @@
+#include "runtime/guest/guest.h"
+#include "base/scope.h"
+#include "runtime/guest/profile.h"
+
+#include <linux/magic.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+static const struct field conf_fields[] = {
+	F(struct guest_conf,   "image",       K_STR,  image),
+	F(struct guest_conf,   "layers",      K_STRV, layers),
+	F(struct guest_conf,   "storage",     K_STR,  storage),
+	F(struct guest_conf,   "userns",      K_STR,  userns),
+	SUB(struct guest_conf, "networks",    K_LIST, networks, &net_nic_record),
+	F(struct guest_conf,   "stopSignal",  K_STR,  stop_signal),
+	F(struct guest_conf,   "stopTimeout", K_U64,  stop_timeout),
+	F(struct guest_conf,   "features",    K_STRV, features),
+	{ 0 }
+};
+const struct record guest_conf_record = RECORD("vzrun", struct guest_conf, conf_fields);
+
+#define WORDS(...) { (const char *[]){ __VA_ARGS__, NULL }, sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *) }
+
+static const struct spec_mount default_mounts[] = {
+	{ "/proc", "proc", "proc", WORDS("nosuid", "noexec", "nodev"), { 0 }, { 0 } },
+	{ "/sys", "sysfs", "sysfs", WORDS("nosuid", "noexec", "nodev", "ro"), { 0 }, { 0 } },
+	{ "/sys/fs/cgroup", "cgroup", "cgroup", WORDS("nosuid", "noexec", "nodev", "relatime"), { 0 }, { 0 } },
+	{ "/dev", "tmpfs", "tmpfs", WORDS("nosuid", "noexec", "strictatime", "mode=755", "size=4m"), { 0 }, { 0 } },
+	{ "/dev/pts", "devpts", "devpts",
+	  WORDS("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"), { 0 }, { 0 } },
+	{ "/dev/shm", "tmpfs", "shm", WORDS("nosuid", "nodev", "mode=1777"), { 0 }, { 0 } },
+	{ "/dev/mqueue", "mqueue", "mqueue", WORDS("nosuid", "noexec", "nodev"), { 0 }, { 0 } },
+	{ "/run", "tmpfs", "tmpfs", WORDS("nosuid", "nodev", "mode=755"), { 0 }, { 0 } },
+	/* A systemd that may not mount gives up without it. */
+	{ "/run/lock", "tmpfs", "tmpfs", WORDS("nosuid", "nodev", "noexec", "mode=1777", "size=5m"), { 0 }, { 0 } },
+};
+
+/* What lxcfs makes true: `free`, `nproc`, `uptime` and `top` of the guest show the guest. */
+#define LXCFS "/var/lib/lxcfs"
+static const char *const lxcfs_files[] = {
+	"/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo", "/proc/stat", "/proc/swaps",
+	"/proc/uptime",
+};
+
+static const int default_namespaces[] = {
+	CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET, CLONE_NEWCGROUP,
+};
+
+static const struct strv masked = WORDS(
+	"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/key-users",
+	"/proc/kallsyms", "/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/latency_stats",
+	"/proc/modules", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/proc/config.gz",
+	"/proc/bus", "/proc/iomem", "/proc/ioports", "/proc/slabinfo", "/proc/zoneinfo", "/proc/pagetypeinfo",
+	"/proc/buddyinfo", "/proc/vmallocinfo", "/proc/softirqs", "/proc/mtrr", "/proc/dma",
+	"/sys/firmware", "/sys/kernel/debug", "/sys/kernel/tracing", "/sys/kernel/security", "/sys/kernel/notes",
+	"/sys/kernel/vmcoreinfo", "/sys/module", "/sys/fs/bpf", "/sys/fs/pstore", "/sys/devices/virtual/powercap",
+	"/sys/devices/virtual/dmi", "/sys/hypervisor", "/sys/class/dmi");
+
+/* In a user namespace the kernel itself keeps what is the host's below /proc/sys from being written. */
+static const struct strv readonly_userns = WORDS("/proc/fs", "/proc/irq", "/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern");
+static const struct strv readonly_host = WORDS("/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger");
+
+static const char *const base_env[] = {
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=linux", "container=vzrun",
+};
+
+bool guest_wants(const struct guest *g, const char *feature)
+{
+	return strv_has(&g->conf.features, feature);
+}
+
+static int no_memory(void)
+{
+	return fail(ENOMEM, "out of memory");
+}
+
+static void *more(struct arena *a, const void *v, size_t n, size_t extra, size_t size)
+{
+	char *p = arena_alloc(a, n + extra + 1, size);
+
+	if (p && n)
+		memcpy(p, v, n * size);
+	return p;
+}
+
+static bool has(const struct list *mounts, const char *dst)
+{
+	LIST_EACH(struct spec_mount, m, *mounts)
+		if (str_eq(m->dst, dst))
+			return true;
+	return false;
+}
+
+static bool lxcfs_runs(void)
+{
+	struct statfs fs;
+
+	return statfs(LXCFS, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC;
+}
+
+static struct spec_mount bound(const char *src, const char *dst, bool ro)
+{
+	static const char *rw[] = { "bind", "nosuid", "nodev", NULL };
+	static const char *words[] = { "bind", "ro", "nosuid", "nodev", "noexec", NULL };
+	struct strv rw_words = { rw, 3 }, ro_words = { words, 5 };
+
+	return (struct spec_mount){ .dst = dst, .type = "bind", .src = src, .options = ro ? ro_words : rw_words };
+}
+
+/* Ours first, without those that the file has its own word on; then the file's. */
+static int fill_mounts(struct guest *g, struct arena *a)
+{
+	struct list *m = &g->spec.mounts;
+	struct spec_mount *v = arena_alloc(a, m->n + COUNT(default_mounts) + COUNT(lxcfs_files) + 2, sizeof *v);
+	size_t n = 0;
+
+	if (!v)
+		return no_memory();
+	for (size_t i = 0; i < COUNT(default_mounts); i++)
+		if (!has(m, default_mounts[i].dst))
+			v[n++] = default_mounts[i];
+	for (size_t i = 0; lxcfs_runs() && i < COUNT(lxcfs_files); i++)
+		if (!has(m, lxcfs_files[i]))
+			v[n++] = bound(arena_printf(a, LXCFS "%s", lxcfs_files[i]), lxcfs_files[i], true);
+	v[n++] = bound(arena_printf(a, "%s/guests/%s/notify", g->at.home, g->name), "/run/host/notify", false);
+	memcpy(v + n, m->v, m->n * sizeof *v);
+	*m = (struct list){ v, n + m->n };
+	return 0;
+}
+
+static int fill_namespaces(struct guest *g, struct arena *a, bool userns)
+{
+	struct list *l = &g->spec.linux_->namespaces;
+	struct spec_ns *v;
+	size_t n = 0;
+
+	if (l->n > 0)
+		return 0;
+	v = arena_alloc(a, COUNT(default_namespaces), sizeof *v);
+	if (!v)
+		return no_memory();
+	for (size_t i = 0; i < COUNT(default_namespaces); i++)
+		if (userns || default_namespaces[i] != CLONE_NEWUSER)
+			v[n++] = (struct spec_ns){ .type = default_namespaces[i] };
+	*l = (struct list){ v, n };
+	return 0;
+}
+
+static int fill_ids(struct spec_linux *l, struct arena *a, uint32_t base)
+{
+	struct spec_idmap *m;
+
+	if (!base || l->uid_maps.n > 0)
+		return 0;
+	m = arena_alloc(a, 1, sizeof *m);
+	if (!m)
+		return no_memory();
+	*m = (struct spec_idmap){ { 0, true }, { base, true }, { 65536, true } };
+	l->uid_maps = l->gid_maps = (struct list){ m, 1 };
+	return 0;
+}
+
+static int fill_caps(struct spec_process *p, struct arena *a, unsigned features)
+{
+	uint64_t mask = profile_caps(features);
+	const char **v;
+	size_t n = 0;
+
+	if (p->caps)
+		return 0;
+	p->caps = arena_alloc(a, 1, sizeof *p->caps);
+	v = arena_alloc(a, 65, sizeof *v);
+	if (!p->caps || !v)
+		return no_memory();
+	for (unsigned i = 0; i < 64; i++)
+		if (mask & UINT64_C(1) << i && caps_name(i))
+			v[n++] = arena_strdup(a, caps_name(i));
+	p->caps->bounding = p->caps->effective = p->caps->permitted = (struct strv){ v, n };
+	return 0;
+}
+
+static int fill_process(struct guest *g, struct arena *a, unsigned features)
+{
+	struct spec_process *p = g->spec.process;
+	const char **env;
+
+	if (!p)
+		p = g->spec.process = arena_alloc(a, 1, sizeof *p);
+	if (!p)
+		return no_memory();
+	env = more(a, p->env.v, p->env.n, COUNT(base_env) + 1, sizeof *env);
+	if (!env)
+		return no_memory();
+	for (size_t i = 0; i < COUNT(base_env); i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "%.*s", (int)strcspn(base_env[i], "="), base_env[i]);
+		if (!spec_env(&p->env, name))
+			env[p->env.n++] = base_env[i];
+	}
+	/* systemd.io/CONTAINER_INTERFACE: an init that can, tells when it is up. */
+	env[p->env.n++] = "NOTIFY_SOCKET=/run/host/notify";
+	p->env.v = env;
+	p->terminal = true;
+	return fill_caps(p, a, features);
+}
+
+/* A guest's devices: the default ones, and what its features ask for. */
+static int fill_devices(struct guest *g, struct arena *a)
+{
+	static const struct { const char *feature; struct spec_device d; } known[] = {
+		{ "fuse", { .path = "/dev/fuse", .type = S_IFCHR, .major = { 10, true }, .minor = { 229, true } } },
+		{ "tun", { .path = "/dev/net/tun", .type = S_IFCHR, .major = { 10, true }, .minor = { 200, true } } },
+	};
+	struct spec_linux *l = g->spec.linux_;
+	struct cg_resources *r = l->resources ? l->resources : arena_alloc(a, 1, sizeof *r);
+	struct spec_device *v = more(a, l->devices.v, l->devices.n, COUNT(known), sizeof *v);
+	struct cg_device_rule *rules = r ? more(a, r->devices.v, r->devices.n, COUNT(known) + 1, sizeof *rules) : NULL;
+
+	if (!r || !v || !rules)
+		return no_memory();
+	/* First the refusal of everything; then what the file says. */
+	memmove(rules + 1, rules, r->devices.n * sizeof *rules);
+	rules[0] = (struct cg_device_rule){ .allow = { false, true }, .access = "rwm" };
+	r->devices.n++;
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (guest_wants(g, known[i].feature)) {
+			v[l->devices.n++] = known[i].d;
+			rules[r->devices.n++] = (struct cg_device_rule){ .allow = { true, true }, .type = "c",
+				.major = known[i].d.major, .minor = known[i].d.minor, .access = "rwm" };
+		}
+	l->devices.v = v;
+	r->devices.v = rules;
+	l->resources = r;
+	return 0;
+}
+
+int guest_effective(struct guest *g, const struct guest_plan *p)
+{
+	struct spec *s = &g->spec;
+	struct arena *a = &s->arena;
+	unsigned features = (p->base ? PROFILE_USERNS : 0) | (guest_wants(g, "nesting") ? PROFILE_NESTING : 0) |
+			    (guest_wants(g, "i386") ? PROFILE_I386 : 0);
+
+	if (!s->linux_)
+		s->linux_ = arena_alloc(a, 1, sizeof *s->linux_);
+	if (!s->linux_)
+		return no_memory();
+	s->version = SPEC_VERSION;
+	s->hostname = s->hostname ? s->hostname : g->name;
+	TRY(fill_mounts(g, a));
+	TRY(fill_namespaces(g, a, p->base));
+	TRY(fill_ids(s->linux_, a, p->base));
+	TRY(fill_process(g, a, features));
+	TRY(fill_devices(g, a));
+	if (!s->linux_->masked.v)
+		s->linux_->masked = masked;
+	if (!s->linux_->readonly.v)
+		s->linux_->readonly = p->base ? readonly_userns : readonly_host;
+	if (!s->linux_->seccomp)
+		s->linux_->seccomp = (struct spec_seccomp *)(uintptr_t)profile_seccomp(a, features);
+	if (!s->linux_->seccomp)
+		return no_memory();
+	struct pair *note = more(a, s->annotations.v, s->annotations.n, 1, sizeof *note);
+	if (!note)
+		return no_memory();
+	note[s->annotations.n++] = (struct pair){ "org.vzrun.guest", g->name };
+	s->annotations.v = note;
+	return spec_check(s);
+}

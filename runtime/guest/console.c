@@ -1,0 +1,163 @@
+#include "runtime/guest/guest.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { DETACH = 0x1d };		/* Ctrl-] */
+
+static void send_size(int fd)
+{
+	struct winsize w;
+
+	if (ioctl(0, TIOCGWINSZ, &w) == 0) {
+		struct keeper_packet p = { .msg = KEEPER_SIZE, .code = w.ws_row, .pid = w.ws_col };
+
+		(void)send(fd, &p, offsetof(struct keeper_packet, text), MSG_NOSIGNAL);
+	}
+}
+
+/* 1: detach */
+static int from_user(int fd)
+{
+	struct keeper_packet p = { .msg = KEEPER_DATA };
+	ssize_t n = read(0, p.text, 512);
+
+	if (n <= 0)
+		return 1;
+	char *stop = memchr(p.text, DETACH, (size_t)n);
+	if (stop)
+		n = stop - p.text;
+	if (n > 0 && send(fd, &p, offsetof(struct keeper_packet, text) + (size_t)n, MSG_NOSIGNAL) < 0)
+		return 1;
+	return stop != NULL;
+}
+
+static int from_guest(int fd)
+{
+	struct keeper_packet p;
+	ssize_t n = recv(fd, &p, sizeof p, 0);
+
+	if (n < (ssize_t)offsetof(struct keeper_packet, text))
+		return 1;
+	if (p.msg == KEEPER_DATA && file_write_all(1, p.text, (size_t)n - offsetof(struct keeper_packet, text)) < 0)
+		return 1;
+	return 0;
+}
+
+int guest_console(const struct guest_where *at, const char *name)
+{
+	struct termios saved, raw;
+	bool tty = tcgetattr(0, &saved) == 0;
+	sigset_t winch;
+	struct signalfd_siginfo s;
+	int done = 0;
+	auto_close int fd = keeper_connect(at, name, KEEPER_CONSOLE);
+
+	if (fd < 0)
+		return fail_class(fd, ERR_STATE);
+	sigemptyset(&winch);
+	sigaddset(&winch, SIGWINCH);
+	sigprocmask(SIG_BLOCK, &winch, NULL);
+	auto_close int sigs = signalfd(-1, &winch, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (tty) {
+		raw = saved;
+		cfmakeraw(&raw);
+		(void)tcsetattr(0, TCSANOW, &raw);
+		send_size(fd);
+	}
+	while (!done) {
+		struct pollfd p[] = { { 0, POLLIN, 0 }, { fd, POLLIN, 0 }, { sigs, POLLIN, 0 } };
+
+		if (poll(p, COUNT(p), -1) < 0 && errno != EINTR)
+			break;
+		if (p[2].revents && read(sigs, &s, sizeof s) > 0)
+			send_size(fd);
+		if (p[1].revents)
+			done |= from_guest(fd);
+		if (p[0].revents)
+			done |= from_user(fd);
+	}
+	if (tty)
+		(void)tcsetattr(0, TCSANOW, &saved);
+	return 0;
+}
+
+int guest_log(const struct guest_where *at, const char *name, uint64_t lines, struct buf *out)
+{
+	auto_close int dir = guest_dir(at, name);
+	auto_free char *text = NULL;
+	size_t len;
+
+	TRY(dir);
+	int r = file_read(dir, "console.log", &text, &len);
+	if (r == -ENOENT) {
+		err_clear();
+		return 0;
+	}
+	TRY(r);
+	const char *p = text + len;
+	for (uint64_t n = 0; lines && p > text; p--)
+		if (p[-1] == '\n' && p != text + len && ++n == lines)
+			break;
+	buf_puts(out, lines ? p : text);
+	return 0;
+}
+
+/* root's shell in the guest's own /etc/passwd (rule R14), if it is there to run. */
+static const char *login_shell(struct arena *a, pid_t pid)
+{
+	char path[32];
+	auto_free char *text = NULL;
+
+	snprintf(path, sizeof path, "/proc/%d/root", (int)pid);
+	auto_close int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root >= 0 && path_read(root, "/etc/passwd", 1 << 20, &text, NULL) >= 0 && str_starts(text, "root:")) {
+		char *colon, *end = strchr(text, '\n');
+
+		if (end)
+			*end = '\0';
+		colon = strrchr(text, ':');
+		auto_close int shell = colon && colon[1] == '/' ? path_open(root, colon + 1, O_PATH) : -1;
+		if (shell >= 0)
+			return arena_strdup(a, colon + 1);
+	}
+	err_clear();
+	return "/bin/sh";
+}
+
+int guest_shell(const struct guest_where *at, const char *name, const struct strv *args, bool tty)
+{
+	static const char *env[] = { "TERM=xterm", NULL, NULL };
+	auto_arena struct arena a = { 0 };
+	auto_container struct container c = CONTAINER_INIT;
+	const char *login[] = { NULL, "-l", NULL };
+	struct exec_req r = { .root = at->root, .id = name, .args = *args, .tty = tty, .keep_tty = tty, .cwd = "/" };
+	pid_t pid;
+
+	if (guest_status(at, name, &pid) == GUEST_STOPPED) {
+		fail_as(ERR_STATE, "guest \"%s\" is not running", name);
+		err_try("vzrun start %s", name);
+		return -EBUSY;
+	}
+	if (args->n == 0) {
+		login[0] = login_shell(&a, pid);
+		r.args = (struct strv){ login, 2 };
+	}
+	if (getenv("TERM"))
+		env[0] = arena_printf(&a, "TERM=%s", getenv("TERM"));
+	r.env = (struct strv){ env, 1 };
+	TRY(container_exec(&r, &c));
+	TRY(container_go(&c));
+	return supervise(&c, false);
+}

@@ -1,0 +1,357 @@
+#include "runtime/guest/guest.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "base/steps.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * config.json is written last and removed first: a directory without it is a killed
+ * creation or a killed removal, and is finished by `recover` or by destroy.
+ */
+struct making {
+	const struct guest_where *at;
+	const char *name, *dir;		/* dir: absolute */
+	const struct guest_create_req *req;
+	struct buf ref;
+	struct image_rootfs image;
+	int guests_fd, dir_fd;
+	struct arena arena;
+};
+
+static bool dir_storage(const struct making *m)
+{
+	return m->req->storage && str_eq(m->req->storage, "dir");
+}
+
+static int claim(void *p)
+{
+	struct making *m = p;
+	auto_buf struct buf path = { 0 };
+
+	buf_printf(&path, "%s/guests", m->at->home);
+	TRY(m->guests_fd = file_make_dirs(buf_text(&path), 0700));
+	if (mkdirat(m->guests_fd, m->name, 0700) < 0) {
+		if (errno == EEXIST)
+			return fail_as(ERR_EXISTS, "guest \"%s\" already exists", m->name);
+		return fail_class(fail_errno("create %s", m->dir), ERR_STORAGE);
+	}
+	m->dir_fd = openat(m->guests_fd, m->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (m->dir_fd < 0 || flock(m->dir_fd, LOCK_EX | LOCK_NB) < 0) {
+		int r = fail_errno("open %s", m->dir);
+
+		(void)unlinkat(m->guests_fd, m->name, AT_REMOVEDIR);
+		return r;
+	}
+	return 0;
+}
+
+static int unclaim(void *p)
+{
+	struct making *m = p;
+
+	return path_remove_tree(m->guests_fd, m->name);
+}
+
+static int find_image(void *p)
+{
+	struct making *m = p;
+	const struct guest_create_req *r = m->req;
+
+	if (r->template)
+		TRY(image_template(m->at->home, r->template, &m->ref));
+	else if (r->rootfs)
+		TRY(image_import(m->at->home, r->rootfs, NULL, &m->ref));
+	else
+		buf_puts(&m->ref, r->image);
+	return image_resolve(m->at->home, buf_text(&m->ref), &m->image);
+}
+
+static int make_root(void *p)
+{
+	struct making *m = p;
+
+	if (dir_storage(m)) {
+		auto_buf struct buf target = { 0 };
+
+		if (mkdirat(m->dir_fd, "rootfs", 0755) < 0)
+			return fail_class(fail_errno("create %s/rootfs", m->dir), ERR_STORAGE);
+		buf_printf(&target, "%s/rootfs", m->dir);
+		return image_unpack_copy(m->at->home, buf_text(&m->ref), buf_text(&target));
+	}
+	/* upper becomes the guest's "/": its mode is the root directory's. */
+	if (mkdirat(m->dir_fd, "disk", 0700) < 0 || mkdirat(m->dir_fd, "disk/upper", 0755) < 0 ||
+	    mkdirat(m->dir_fd, "disk/work", 0700) < 0 || fchmodat(m->dir_fd, "disk/upper", 0755, 0) < 0)
+		return fail_class(fail_errno("create the guest's layer in %s", m->dir), ERR_STORAGE);
+	return 0;
+}
+
+static int drop_root(void *p)
+{
+	struct making *m = p;
+
+	TRY(path_remove_tree(m->dir_fd, "disk"));
+	return path_remove_tree(m->dir_fd, "rootfs");
+}
+
+static int nics(struct making *m, struct list *out)
+{
+	struct net_nic_conf *nic = arena_alloc(&m->arena, 1, sizeof *nic);
+
+	if (!nic)
+		return fail(ENOMEM, "out of memory");
+	*nic = (struct net_nic_conf){ .network = "default", .ip = m->req->ip, .ip6 = m->req->ip6, .mac = m->req->mac };
+	*out = (struct list){ nic, m->req->no_network ? 0 : 1 };
+	TRY_IN(net_check(out), "network");
+	return 0;
+}
+
+static int lease(void *p)
+{
+	static struct net_port ports[NET_PORTS_MAX];
+	struct making *m = p;
+	struct list l;
+	size_t n = NET_PORTS_MAX;
+
+	TRY(nics(m, &l));
+	return l.n ? net_claim(m->at->home, m->name, &l, ports, &n) : 0;
+}
+
+static int unlease(void *p)
+{
+	struct making *m = p;
+
+	return net_release(m->at->home, m->name);
+}
+
+static void put_process(struct making *m, struct jout *o)
+{
+	const struct image_rootfs *i = &m->image;
+
+	jout_open(o, "process", '{');
+	jout_open(o, "args", '[');
+	if (m->req->command.n > 0)
+		for (size_t k = 0; k < m->req->command.n; k++)
+			jout_str(o, NULL, m->req->command.v[k]);
+	else if (i->entrypoint.n + i->cmd.n > 0) {
+		for (size_t k = 0; k < i->entrypoint.n; k++)
+			jout_str(o, NULL, i->entrypoint.v[k]);
+		for (size_t k = 0; k < i->cmd.n; k++)
+			jout_str(o, NULL, i->cmd.v[k]);
+	} else
+		jout_str(o, NULL, "/sbin/init");
+	jout_close(o, ']');
+	jout_str(o, "cwd", i->workdir && i->workdir[0] == '/' ? i->workdir : "/");
+	if (i->env.n > 0) {
+		jout_open(o, "env", '[');
+		for (size_t k = 0; k < i->env.n; k++)
+			jout_str(o, NULL, i->env.v[k]);
+		jout_close(o, ']');
+	}
+	jout_close(o, '}');
+}
+
+static int put_resources(struct making *m, struct jout *o)
+{
+	const struct guest_create_req *r = m->req;
+	uint64_t quota;
+
+	jout_open(o, "linux", '{');
+	jout_open(o, "resources", '{');
+	if (r->memory.set) {
+		jout_open(o, "memory", '{');
+		jout_u64(o, "limit", r->memory.v);
+		/* OCI counts memory and swap together. */
+		if (r->swap.set)
+			jout_u64(o, "swap", r->memory.v + r->swap.v);
+		jout_close(o, '}');
+	}
+	if (r->cpus) {
+		TRY(guest_cpu_quota(r->cpus, &quota));
+		jout_open(o, "cpu", '{');
+		jout_u64(o, "quota", quota);
+		jout_u64(o, "period", 100000);
+		jout_close(o, '}');
+	}
+	jout_open(o, "pids", '{');
+	jout_u64(o, "limit", r->pids.set ? r->pids.v : 4096);
+	jout_close(o, '}');
+	jout_close(o, '}');
+	jout_close(o, '}');
+	return 0;
+}
+
+static void put_vzrun(struct making *m, struct jout *o)
+{
+	const struct guest_create_req *r = m->req;
+
+	jout_open(o, "vzrun", '{');
+	jout_str(o, "image", buf_text(&m->ref));
+	jout_str(o, "storage", dir_storage(m) ? "dir" : "overlay");
+	if (!dir_storage(m)) {
+		jout_open(o, "layers", '[');
+		for (size_t k = 0; k < m->image.layers.n; k++)
+			jout_str(o, NULL, m->image.layers.v[k]);
+		jout_close(o, ']');
+	}
+	jout_str(o, "userns", r->userns ? r->userns : "auto");
+	jout_open(o, "networks", '[');
+	if (!r->no_network) {
+		jout_open(o, NULL, '{');
+		jout_str(o, "network", "default");
+		if (r->ip)
+			jout_str(o, "ip", r->ip);
+		if (r->ip6)
+			jout_str(o, "ip6", r->ip6);
+		if (r->mac)
+			jout_str(o, "mac", r->mac);
+		jout_close(o, '}');
+	}
+	jout_close(o, ']');
+	if (r->features.n > 0) {
+		jout_open(o, "features", '[');
+		for (size_t k = 0; k < r->features.n; k++)
+			jout_str(o, NULL, r->features.v[k]);
+		jout_close(o, ']');
+	}
+	if (m->image.stop_signal)
+		jout_str(o, "stopSignal", m->image.stop_signal);
+	jout_close(o, '}');
+}
+
+static int write_config(void *p)
+{
+	struct making *m = p;
+	auto_buf struct buf b = { 0 };
+	struct jout o = { .b = &b, .pretty = true };
+
+	jout_open(&o, NULL, '{');
+	jout_str(&o, "ociVersion", SPEC_VERSION);
+	jout_str(&o, "hostname", m->req->hostname ? m->req->hostname : m->name);
+	jout_open(&o, "root", '{');
+	jout_str(&o, "path", "rootfs");
+	jout_close(&o, '}');
+	put_process(m, &o);
+	TRY(put_resources(m, &o));
+	put_vzrun(m, &o);
+	jout_close(&o, '}');
+	buf_puts(&b, "\n");
+	if (b.oom)
+		return fail(ENOMEM, "write config.json: out of memory");
+	return file_write_atomic(m->dir_fd, "config.json", b.p, b.n, 0600);
+}
+
+static int remove_config(void *p)
+{
+	struct making *m = p;
+
+	if (unlinkat(m->dir_fd, "config.json", 0) < 0 && errno != ENOENT)
+		return fail_errno("remove config.json of %s", m->name);
+	return 0;
+}
+
+static const struct step steps[] = {
+	{ "claim the name",  claim,        unclaim },
+	{ "image",           find_image,   NULL },
+	{ "root filesystem", make_root,    drop_root },
+	{ "address",         lease,        unlease },
+	{ "configuration",   write_config, remove_config },
+};
+
+static int check_words(const struct guest_create_req *r)
+{
+	static const char *const features[] = { "nesting", "fuse", "tun", "i386" };
+	uint64_t quota, base;
+
+	if (!!r->image + !!r->rootfs + !!r->template != 1)
+		return fail_as(ERR_USAGE, "give one of --image, --rootfs and --template");
+	if (r->storage && !str_eq(r->storage, "dir") && !str_eq(r->storage, "overlay"))
+		return fail_as(ERR_USAGE, "--storage: \"%s\" is neither overlay nor dir", r->storage);
+	if (r->userns && !str_eq(r->userns, "auto") && !str_eq(r->userns, "host") &&
+	    (str_u64(r->userns, UINT32_MAX - 65536, &base) < 0 || base < 65536))
+		return fail_as(ERR_USAGE, "--userns: \"%s\" is neither auto, host nor a first id from 65536 on", r->userns);
+	if (r->memory.set && r->memory.v < (1 << 20))
+		return fail_as(ERR_USAGE, "--memory: less than 1M");
+	if (r->swap.set && !r->memory.set)
+		return fail_as(ERR_USAGE, "--swap: needs --memory");
+	if (r->pids.set && r->pids.v < 1)
+		return fail_as(ERR_USAGE, "--pids: less than 1");
+	if (r->cpus)
+		TRY(guest_cpu_quota(r->cpus, &quota));
+	if (r->hostname && !str_is_name(r->hostname))
+		return fail_as(ERR_USAGE, "--hostname: \"%s\" is not a host name", r->hostname);
+	for (size_t i = 0; i < r->features.n; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < COUNT(features); k++)
+			known |= str_eq(features[k], r->features.v[i]);
+		if (!known)
+			return fail_as(ERR_USAGE, "--features: \"%s\" is unknown (nesting, fuse, tun, i386)", r->features.v[i]);
+	}
+	return 0;
+}
+
+static void making_free(struct making *m)
+{
+	drop_fd(&m->dir_fd);
+	drop_fd(&m->guests_fd);
+	buf_free(&m->ref);
+	image_rootfs_free(&m->image);
+	arena_free(&m->arena);
+}
+
+int guest_create(const struct guest_where *at, const char *name, const struct guest_create_req *req)
+{
+	struct making m = { .at = at, .name = name, .req = req, .guests_fd = -1, .dir_fd = -1 };
+	int r;
+
+	TRY(guest_check_name(name));
+	TRY(check_words(req));
+	m.dir = arena_printf(&m.arena, "%s/guests/%s", at->home, name);
+	r = steps_run(steps, COUNT(steps), &m, NULL);
+	if (r >= 0)
+		r = event_add(m.dir_fd, &(struct guest_event){ .event = "created", .detail = buf_text(&m.ref) });
+	making_free(&m);
+	return r;
+}
+
+int guest_destroy(const struct guest_where *at, const char *name, bool force)
+{
+	struct making m = { .at = at, .name = name, .guests_fd = -1, .dir_fd = -1 };
+	auto_buf struct buf path = { 0 };
+	pid_t pid;
+	bool killed;
+	int r;
+
+	TRY(m.dir_fd = guest_dir(at, name));
+	if (guest_status(at, name, &pid) != GUEST_STOPPED) {
+		drop_fd(&m.dir_fd);
+		if (!force) {
+			fail_as(ERR_STATE, "guest \"%s\" is running", name);
+			err_try("vzrun stop %s   |   vzrun destroy --force %s", name, name);
+			return -EBUSY;
+		}
+		r = guest_stop(at, name, 0, &killed);
+		if (r < 0 && err_class() != ERR_STATE)
+			return r;
+		TRY(m.dir_fd = guest_dir(at, name));
+	}
+	buf_printf(&path, "%s/guests", at->home);
+	m.guests_fd = open(buf_text(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (m.guests_fd < 0 || flock(m.dir_fd, LOCK_EX | LOCK_NB) < 0)
+		r = fail_as(ERR_LOCKED, "guest \"%s\" is locked by another command", name);
+	else
+		r = steps_unwind(steps, COUNT(steps), &m, ~UINT64_C(0));
+	if (r >= 0)
+		r = container_delete(at->root, name, true);
+	making_free(&m);
+	return r;
+}

@@ -1,0 +1,179 @@
+#include "runtime/guest/guest.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+int guest_check_name(const char *name)
+{
+	if (str_is_name(name) && strlen(name) <= 60)
+		return 0;
+	fail_as(ERR_USAGE, "invalid guest name \"%.80s\"", name);
+	err_why("a name is a host name: small letters, digits, '-' and '.', at most 60 characters");
+	return -EINVAL;
+}
+
+int guest_dir(const struct guest_where *at, const char *name)
+{
+	auto_buf struct buf path = { 0 };
+	int fd;
+
+	TRY(guest_check_name(name));
+	buf_printf(&path, "%s/guests/%s", at->home, name);
+	fd = open(buf_text(&path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	if (errno != ENOENT)
+		return fail_errno("guest %s", name);
+	fail_as(ERR_NOT_FOUND, "guest \"%s\" does not exist", name);
+	err_try("vzrun ls");
+	return -ENOENT;
+}
+
+static int lock_dir(int fd, const char *name)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return fail_errno("lock guest %s", name);
+	fail_as(ERR_LOCKED, "guest \"%s\" is locked by another command", name);
+	err_try("wait for it and try again");
+	return -EAGAIN;
+}
+
+static int load(struct guest *g)
+{
+	yajl_val tree;
+	int r = json_load(g->dir_fd, "config.json", &tree);
+
+	if (r == -ENOENT)
+		return fail_as(ERR_NOT_FOUND, "guest \"%s\" is only half made (try: vzrun recover %s)", g->name, g->name);
+	if (r >= 0)
+		r = spec_take("config.json", tree, &g->spec);
+	if (r >= 0 && !g->spec.vzrun)
+		r = fail(EINVAL, "config.json: vzrun: missing");
+	if (r >= 0) {
+		r = bind_decode(&g->spec.arena, &guest_conf_record, g->spec.vzrun, &g->conf);
+		if (r < 0)
+			fail_in(r, "config.json: vzrun");
+	}
+	if (r >= 0 && (r = net_check(&g->conf.networks)) < 0)
+		fail_in(r, "config.json: vzrun.networks");
+	return r < 0 ? fail_class(fail_in(r, "guest \"%s\"", g->name), ERR_CONFIG) : 0;
+}
+
+int guest_open(const struct guest_where *at, const char *name, bool lock, struct guest *out)
+{
+	int r;
+
+	*out = (struct guest){ .at = *at, .dir_fd = -1 };
+	out->dir_fd = guest_dir(at, name);
+	TRY(out->dir_fd);
+	snprintf(out->name, sizeof out->name, "%s", name);
+	r = lock ? lock_dir(out->dir_fd, name) : 0;
+	if (r >= 0)
+		r = load(out);
+	if (r < 0)
+		guest_close(out);
+	return r;
+}
+
+void guest_close(struct guest *g)
+{
+	drop_fd(&g->dir_fd);
+	spec_free(&g->spec);
+}
+
+bool guest_exists(const struct guest_where *at, const char *name)
+{
+	int fd = str_is_name(name) ? guest_dir(at, name) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	else
+		err_clear();
+	return fd >= 0;
+}
+
+int guest_each(const struct guest_where *at, int (*each)(void *, const char *), void *ctx)
+{
+	auto_buf struct buf path = { 0 };
+	struct dirent **list;
+	int n, r = 0;
+
+	buf_printf(&path, "%s/guests", at->home);
+	n = scandir(buf_text(&path), &list, NULL, alphasort);
+	if (n < 0)
+		return errno == ENOENT ? 0 : fail_errno("read %s", buf_text(&path));
+	for (int i = 0; i < n; i++) {
+		if (r >= 0 && str_is_name(list[i]->d_name))
+			r = each(ctx, list[i]->d_name);
+		free(list[i]);
+	}
+	free(list);
+	return r;
+}
+
+const char *guest_status_name(enum guest_status s)
+{
+	static const char *const names[] = { [GUEST_STOPPED] = "stopped", [GUEST_STARTING] = "starting",
+					     [GUEST_RUNNING] = "running", [GUEST_PAUSED] = "paused" };
+
+	return names[s];
+}
+
+enum guest_status guest_status(const struct guest_where *at, const char *name, pid_t *pid)
+{
+	struct container_info i;
+	enum guest_status s = GUEST_STOPPED;
+	int r = container_info(at->root, name, &i);
+
+	*pid = 0;
+	if (r < 0) {
+		err_clear();
+		return r == -ENODATA ? GUEST_STARTING : GUEST_STOPPED;
+	}
+	if (i.status == ST_RUNNING || i.status == ST_CREATED)
+		s = GUEST_RUNNING;
+	else if (i.status == ST_PAUSED)
+		s = GUEST_PAUSED;
+	*pid = i.pid;
+	container_info_free(&i);
+	return s;
+}
+
+struct recovery { const struct guest_where *at; const char *only; int n; };
+
+static int recover_one(void *p, const char *name)
+{
+	struct recovery *r = p;
+	auto_close int dir = -1;
+
+	if (r->only && !str_eq(r->only, name))
+		return 0;
+	dir = guest_dir(r->at, name);
+	if (dir < 0 || flock(dir, LOCK_EX | LOCK_NB) < 0)
+		return 0;
+	if (faccessat(dir, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	drop_fd(&dir);
+	r->n++;
+	return guest_destroy(r->at, name, true);
+}
+
+int guest_recover(const struct guest_where *at, const char *only)
+{
+	struct recovery r = { .at = at, .only = only };
+	int n = container_recover(at->root, only);
+
+	TRY(n);
+	TRY(guest_each(at, recover_one, &r));
+	return n + r.n;
+}

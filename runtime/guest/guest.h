@@ -1,0 +1,133 @@
+/*
+ * Persistent guests: named OCI bundles below VZRUN_HOME/guests, started as OCI containers
+ * (runtime/container) with a keeper process each. Only this room knows images, networks
+ * and containers at once.
+ *
+ *	HOME/guests/NAME/config.json	OCI configuration plus the "vzrun" object; edited by hand or by `set`;
+ *					written last: a directory without it is a killed creation
+ *	                 disk/{upper,work}	the guest's layer (storage "overlay"), plain ids
+ *	                 rootfs/		the whole root (storage "dir")
+ *	                 console.log[.1]	what the console said, bounded
+ *	                 events			one JSON object a line, bounded: what happened to the guest
+ *	                 keeper.sock, notify	while it runs
+ *
+ * The directory is the guest's lock (flock). Addresses are leased from create to destroy.
+ */
+#pragma once
+#include "images/image.h"
+#include "netns/net.h"
+#include "runtime/container/container.h"
+
+struct guest_where { const char *home, *root; };	/* VZRUN_HOME and --root, absolute */
+
+/* The "vzrun" object of a guest's config.json. */
+struct guest_conf {
+	const char *image;		/* reference it was made from */
+	struct strv layers;		/* directories, lowest first; storage "overlay" */
+	const char *storage;		/* "overlay" or "dir" */
+	const char *userns;		/* "auto", "host", or the first host id of 65536 */
+	struct list networks;		/* struct net_nic_conf; absent: one NIC in "default"; []: none */
+	const char *stop_signal;	/* when the init is not one that we know */
+	struct opt_u64 stop_timeout;	/* seconds */
+	struct strv features;		/* "nesting", "fuse", "tun", "i386" */
+	const char *dns;
+};
+extern const struct record guest_conf_record;
+
+struct guest {
+	struct guest_where at;
+	char name[64];
+	int dir_fd;			/* the guest's directory, locked if asked for */
+	struct spec spec;
+	struct guest_conf conf;
+};
+#define auto_guest __attribute__((cleanup(guest_close)))
+
+/* -ENOENT, ERR_NOT_FOUND; a corrupt config.json is ERR_CONFIG with its place. */
+int guest_open(const struct guest_where *at, const char *name, bool lock, struct guest *out);
+void guest_close(struct guest *g);
+bool guest_exists(const struct guest_where *at, const char *name);
+int guest_check_name(const char *name);
+int guest_dir(const struct guest_where *at, const char *name);	/* a descriptor; -ENOENT, ERR_NOT_FOUND */
+/* Calls each(ctx, name), in alphabetical order. */
+int guest_each(const struct guest_where *at, int (*each)(void *ctx, const char *name), void *ctx);
+
+/* ---- create, destroy ------------------------------------------------------------------------ */
+struct guest_create_req {
+	const char *image, *rootfs, *template;	/* exactly one */
+	const char *storage, *userns, *hostname, *ip, *ip6, *mac;
+	bool no_network;
+	struct opt_u64 memory, swap;
+	struct opt_u64 pids;
+	const char *cpus;			/* "1.5" */
+	struct strv features;
+	struct strv command;			/* instead of the image's or /sbin/init */
+};
+int guest_create(const struct guest_where *at, const char *name, const struct guest_create_req *r);
+int guest_destroy(const struct guest_where *at, const char *name, bool force);
+/* What killed commands left: half-made guests, creations of containers. The number of things mended. */
+int guest_recover(const struct guest_where *at, const char *only);
+
+/* ---- start, stop ------------------------------------------------------------------------------ */
+struct guest_started { pid_t pid; bool ready; uint64_t ms; };
+/* wait: until the init says that it is up, where it can tell; timeout_ms 0: no limit. */
+int guest_start(const struct guest_where *at, const char *name, bool wait, uint64_t timeout_ms,
+		struct guest_started *out);
+/* The init's own signal, after timeout_ms SIGKILL. *killed: the time ran out. Already stopped: ERR_STATE. */
+int guest_stop(const struct guest_where *at, const char *name, uint64_t timeout_ms, bool *killed);
+
+/* ---- what it is ------------------------------------------------------------------------------- */
+enum guest_status { GUEST_STOPPED = 1, GUEST_STARTING, GUEST_RUNNING, GUEST_PAUSED };
+const char *guest_status_name(enum guest_status s);
+enum guest_status guest_status(const struct guest_where *at, const char *name, pid_t *pid);
+
+/* Live and saved changes; "-" for unset is not offered: limits are replaced. */
+struct guest_set_req { struct opt_i64 memory, swap, pids; const char *cpus, *hostname; bool only_now, only_next, dry_run; };
+int guest_set(const struct guest_where *at, const char *name, const struct guest_set_req *r, struct buf *told);
+
+/* A login shell, or args, with the guest's own environment. status as of `exec`. */
+int guest_shell(const struct guest_where *at, const char *name, const struct strv *args, bool tty);
+/* Attaches stdin/stdout to the console until Ctrl-] or its end. */
+int guest_console(const struct guest_where *at, const char *name);
+int guest_log(const struct guest_where *at, const char *name, uint64_t lines, struct buf *out);
+
+int guest_cpu_quota(const char *cpus, uint64_t *quota);	/* "1.5" to microseconds a 100 ms period; ERR_USAGE */
+
+/* ---- events.c ---------------------------------------------------------------------------------- */
+struct guest_event { const char *time, *event, *detail, *victim; struct opt_i64 code, signal, pid; };
+extern const struct record guest_event_record;
+int event_add(int dir_fd, const struct guest_event *e);		/* time is filled in */
+/* Why the guest is in the state it is in, in words; the last end and what led to it. */
+int guest_why(const struct guest_where *at, const char *name, struct buf *out, struct jout *json);
+
+/* ---- config.c ----------------------------------------------------------------------------------- */
+/* Fills in what the file leaves to the defaults: namespaces, mounts, masks, capabilities, filter, devices. */
+struct guest_plan {
+	struct container_root root;
+	struct child_file files[3];
+	size_t n_files;
+	struct net_port ports[NET_PORTS_MAX];
+	size_t n_ports;
+	uint32_t base;			/* first host id; 0: the host's user namespace */
+	int slot_fd;			/* holds the range */
+	struct arena arena;
+};
+int guest_effective(struct guest *g, const struct guest_plan *p);
+bool guest_wants(const struct guest *g, const char *feature);
+
+/* ---- idrange.c: ranges of 65536 host ids, each for one running guest -------------------------------- */
+int idrange_claim(const char *holder, uint32_t *base);		/* returns a descriptor that holds it */
+int idrange_bind(int fd, pid_t pid);				/* the range is taken while this process lives, too */
+void idrange_release(int fd, uint32_t base);
+
+/* ---- files.c ---------------------------------------------------------------------------------------- */
+int guest_files(struct guest *g, struct guest_plan *p);		/* hostname, hosts, resolv.conf */
+
+/* ---- keeper.c ---------------------------------------------------------------------------------------- */
+/* Becomes the keeper of g; reports over `report`; never returns to the caller's work. */
+_Noreturn void keeper_main(struct guest *g, int report);
+enum keeper_msg { KEEPER_STARTED = 1, KEEPER_READY, KEEPER_FAILED, KEEPER_ENDED,	/* to the starter and watchers */
+		  KEEPER_DATA, KEEPER_SIZE, KEEPER_WATCH, KEEPER_CONSOLE, KEEPER_STOPPING };
+struct keeper_packet { uint32_t msg; int32_t code, class, pid; char text[1000]; };
+/* Connects to the keeper of a running guest; -ENOENT, -ECONNREFUSED: it has none. */
+int keeper_connect(const struct guest_where *at, const char *name, enum keeper_msg hello);

@@ -1,0 +1,110 @@
+#include "runtime/guest/guest.h"
+#include "base/file.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * One file a range, for the whole host whatever VZRUN_HOME: RUN/BASE. A range is taken
+ * while somebody holds its lock (the keeper) or the process written in it lives (the
+ * guest's init, should the keeper have been killed). Ranges lie above those of
+ * useradd's and systemd's, and around whatever /etc/subuid gives away.
+ */
+#define RUN_DIR "/run/vzrun-ids"
+enum { FIRST = 0x70000000, SIZE = 65536, SLOTS = 2048 };
+
+static bool given_away(const char *table, uint32_t base)
+{
+	uint64_t start, count;
+	char line[256];
+	bool hit = false;
+	auto_fclose FILE *f = fopen(table, "re");
+
+	while (f && !hit && fgets(line, sizeof line, f)) {
+		char *save = NULL, *name = strtok_r(line, ":\n", &save), *from = strtok_r(NULL, ":\n", &save),
+		     *n = strtok_r(NULL, ":\n", &save);
+
+		if (!name || !from || !n || str_u64(from, UINT32_MAX, &start) < 0 || str_u64(n, UINT32_MAX, &count) < 0)
+			continue;
+		hit = base < start + count && start < (uint64_t)base + SIZE;
+	}
+	return hit;
+}
+
+static bool still_lives(int fd)
+{
+	char text[64] = { 0 };
+	unsigned long long start;
+	int pid;
+
+	if (pread(fd, text, sizeof text - 1, 0) <= 0 || sscanf(text, "%d %llu", &pid, &start) != 2)
+		return false;
+	return start && sys_start_time(pid) == start && sys_proc_state(pid) != 'Z';
+}
+
+static int try_slot(int dir, uint32_t base)
+{
+	char name[16];
+	struct stat here, there;
+
+	snprintf(name, sizeof name, "%u", base);
+	auto_close int fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail_errno("claim ids %s", name);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || still_lives(fd))
+		return -EAGAIN;
+	/* Released (unlinked) between our open and our lock: the name may be somebody else's by now. */
+	if (fstat(fd, &here) < 0 || fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) < 0 || here.st_ino != there.st_ino)
+		return -EAGAIN;
+	return take_fd(&fd);
+}
+
+int idrange_claim(const char *holder, uint32_t *base)
+{
+	auto_close int dir = file_make_dirs(RUN_DIR, 0700);
+	uint64_t h = str_hash(holder, strlen(holder));
+
+	TRY(dir);
+	/* From a place of its own, so that forty at once do not queue for the first. */
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		uint32_t b = FIRST + (uint32_t)((h + i) % SLOTS) * SIZE;
+		int fd;
+
+		if (given_away("/etc/subuid", b) || given_away("/etc/subgid", b))
+			continue;
+		fd = try_slot(dir, b);
+		if (fd >= 0) {
+			*base = b;
+			return fd;
+		}
+		if (fd != -EAGAIN)
+			return fd;
+	}
+	return fail_as(ERR_RESOURCE, "all %d ranges of user ids are in use", SLOTS);
+}
+
+int idrange_bind(int fd, pid_t pid)
+{
+	char text[64];
+	int n = snprintf(text, sizeof text, "%d %ju\n", (int)pid, (uintmax_t)sys_start_time(pid));
+
+	return pwrite(fd, text, (size_t)n, 0) != n || ftruncate(fd, n) < 0 ? fail_errno("record the id range") : 0;
+}
+
+void idrange_release(int fd, uint32_t base)
+{
+	char path[48];
+
+	if (fd < 0)
+		return;
+	snprintf(path, sizeof path, RUN_DIR "/%u", base);
+	(void)unlink(path);
+	close(fd);
+	(void)rmdir(RUN_DIR);
+}

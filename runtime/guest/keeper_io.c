@@ -1,0 +1,115 @@
+#include "runtime/guest/keeper.h"
+#include "base/dgram.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void keeper_log(struct keeper *k, const char *p, size_t n)
+{
+	if (k->log < 0)
+		return;
+	if (k->log_size + n > CONSOLE_LOG_MAX) {
+		(void)renameat(k->g->dir_fd, "console.log", k->g->dir_fd, "console.log.1");
+		close(k->log);
+		k->log = openat(k->g->dir_fd, "console.log", O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		k->log_size = 0;
+	}
+	/* A full disk must not stop the guest. */
+	if (write(k->log, p, n) > 0)
+		k->log_size += n;
+}
+
+static void drop(struct client *c)
+{
+	close(c->fd);
+	*c = (struct client){ .fd = -1 };
+}
+
+void keeper_console(struct keeper *k)
+{
+	struct keeper_packet p = { .msg = KEEPER_DATA };
+	ssize_t n = read(k->tty, p.text, sizeof p.text);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		drop_fd(&k->tty);
+		return;
+	}
+	keeper_log(k, p.text, (size_t)n);
+	p.code = (int32_t)n;
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		/* A client that does not read misses output; the guest never waits for it. */
+		if (k->client[i].console && send(k->client[i].fd, &p, offsetof(struct keeper_packet, text) + (size_t)n,
+						 MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+			drop(&k->client[i]);
+}
+
+static void say(int fd, enum keeper_msg m, int code, const char *text)
+{
+	struct keeper_packet p = { .msg = m, .code = code, .class = (int32_t)err_class() };
+
+	snprintf(p.text, sizeof p.text, "%s", text);
+	(void)send(fd, &p, sizeof p, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void keeper_tell(struct keeper *k, enum keeper_msg m, int code, const char *text)
+{
+	if (k->report >= 0)
+		say(k->report, m, code, text);
+	if (m == KEEPER_READY || m == KEEPER_FAILED)
+		drop_fd(&k->report);
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (k->client[i].fd >= 0 && !k->client[i].console)
+			say(k->client[i].fd, m, code, text);
+}
+
+void keeper_accept(struct keeper *k)
+{
+	int fd = accept4(k->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	for (size_t i = 0; fd >= 0 && i < CLIENTS_MAX; i++)
+		if (k->client[i].fd < 0) {
+			k->client[i].fd = fd;
+			return;
+		}
+	if (fd >= 0)
+		close(fd);
+}
+
+void keeper_client(struct keeper *k, size_t i)
+{
+	struct client *c = &k->client[i];
+	struct keeper_packet p;
+	ssize_t n = recv(c->fd, &p, sizeof p, MSG_DONTWAIT);
+	struct winsize w;
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n < (ssize_t)offsetof(struct keeper_packet, text)) {
+		drop(c);
+		return;
+	}
+	switch (p.msg) {
+	case KEEPER_CONSOLE:
+		c->console = true;
+		break;
+	case KEEPER_STOPPING:
+		k->stopping = true;
+		break;
+	case KEEPER_SIZE:
+		w = (struct winsize){ .ws_row = (unsigned short)p.code, .ws_col = (unsigned short)p.pid };
+		if (k->tty >= 0)
+			(void)ioctl(k->tty, TIOCSWINSZ, &w);
+		break;
+	case KEEPER_DATA:
+		n -= (ssize_t)offsetof(struct keeper_packet, text);
+		if (k->tty >= 0 && c->console && write(k->tty, p.text, (size_t)n) < 0)
+			break;
+	}
+}

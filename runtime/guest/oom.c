@@ -1,0 +1,88 @@
+#include "runtime/guest/keeper.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* From its end: what the kernel says from now on. Without the right to read it victims have no names. */
+int oom_open_log(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)lseek(fd, 0, SEEK_END);
+	return fd;
+}
+
+/* "oom-kill:constraint=...,task_memcg=/vzrun-web/x,task=stress,pid=123,uid=0": ours when it is our group. */
+static bool is_ours(const struct keeper *k, const char *line)
+{
+	char want[CG_PATH_MAX + 16];
+	const char *at = strstr(line, "task_memcg=");
+	size_t n;
+
+	snprintf(want, sizeof want, "%.*s", (int)strcspn(k->cg.path, "\n"), k->cg.path);
+	n = strlen(want);
+	if (!at || !str_starts(line + strcspn(line, ";") + 1, "oom-kill:"))
+		return false;
+	at += 11;
+	/* The kernel's path is the hierarchy's own: ours is its end when we are not at the root. */
+	for (const char *p = at; (p = strstr(p, want)); p++)
+		if (p < at + strcspn(at, ",") && (p[n] == '/' || p[n] == ','))
+			return true;
+	return false;
+}
+
+static void name_victim(struct keeper *k, const char *line)
+{
+	const char *task = strstr(line, ",task="), *pid;
+
+	if (!task)
+		return;
+	task += 6;
+	pid = strstr(task, ",pid=");
+	if (!pid)
+		return;
+	snprintf(k->victim, sizeof k->victim, "%.*s", (int)(pid - task), task);
+	k->victim_pid = atoi(pid + 5);
+	k->oom_pending = false;
+	(void)event_add(k->g->dir_fd, &(struct guest_event){
+		.event = "oom-kill", .victim = k->victim, .pid = { k->victim_pid, true },
+		.detail = "out of memory: the guest's limit was reached" });
+}
+
+static void read_log(struct keeper *k)
+{
+	char line[2048];
+	ssize_t n;
+
+	/* EPIPE: records were overwritten before we read them; the next read goes on after the gap. */
+	while (k->kmsg >= 0 && ((n = read(k->kmsg, line, sizeof line - 1)) > 0 || (n < 0 && errno == EPIPE))) {
+		if (n < 0)
+			continue;
+		line[n] = '\0';
+		if (is_ours(k, line))
+			name_victim(k, line);
+	}
+}
+
+void oom_look(struct keeper *k)
+{
+	struct cg_stats s;
+	uint64_t fired;
+
+	if (k->oom >= 0 && read(k->oom, &fired, sizeof fired) < 0 && errno == EBADF)
+		return;
+	k->oom_pending = true;
+	read_log(k);
+	if (cg_stats(&k->cg, &s) < 0) {
+		err_clear();
+		return;
+	}
+	if (s.oom_kills > k->oom_kills && k->victim_pid == 0)
+		(void)event_add(k->g->dir_fd, &(struct guest_event){
+			.event = "oom-kill", .detail = "out of memory: the guest's limit was reached" });
+	k->oom_kills = s.oom_kills;
+}
