@@ -179,26 +179,21 @@ static int lint_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct lint l = { .file = argv[0] };
 	auto_buf struct buf b = { 0 };
-	auto_spec struct spec s = { 0 };
-	struct guest_conf conf;
+	auto_json yajl_val tree = NULL;
 	struct jout o;
 
 	(void)args;
 	(void)argc;
-	TRY(spec_load(AT_FDCWD, argv[0], &s));
-	if (s.vzrun) {
-		TRY_IN(bind_decode(&s.arena, &guest_conf_record, s.vzrun, &conf), "%s: vzrun", argv[0]);
-		TRY_IN(net_check(&conf.networks), "%s: vzrun.networks", argv[0]);
-	}
+	TRY(guest_lint(argv[0], &tree));
 	if (g->json) {
 		out_open(&o, &b);
 		jout_str(&o, "file", argv[0]);
 		jout_open(&o, "unknown", '[');
 		l.o = &o;
 	}
-	bind_unknown(&spec_record, s.tree, found, &l);
-	if (s.vzrun)
-		bind_unknown(&guest_conf_record, s.vzrun, found, &l);
+	bind_unknown(&spec_record, tree, found, &l);
+	if (json_get(tree, "vzrun"))
+		bind_unknown(&guest_conf_record, json_get(tree, "vzrun"), found, &l);
 	if (g->json) {
 		jout_close(&o, ']');
 		return out_close(&o);

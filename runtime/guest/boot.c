@@ -115,7 +115,7 @@ int keeper_boot(struct keeper *k)
 	TRY(claim_addresses(k));
 	TRY(plan_root(k));
 	TRY(guest_files(k->g, &k->plan));
-	TRY_IN(guest_effective(k->g, &k->plan), "guest \"%s\"", k->g->name);
+	TRY_IN(fail_class(guest_effective(k->g, &k->plan), ERR_CONFIG), "config.json");
 	k->kmsg = oom_open_log();
 	TRY(start_container(k));
 	open_log(k);

@@ -2,6 +2,7 @@
 #include "base/scope.h"
 #include "runtime/guest/profile.h"
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/sched.h>
 #include <stdio.h>
@@ -194,6 +195,7 @@ static int fill_process(struct guest *g, struct arena *a, unsigned features)
 	env = more(a, p->env.v, p->env.n, COUNT(base_env) + 1, sizeof *env);
 	if (!env)
 		return no_memory();
+	p->env.v = env;
 	for (size_t i = 0; i < COUNT(base_env); i++) {
 		char name[32];
 
@@ -203,7 +205,6 @@ static int fill_process(struct guest *g, struct arena *a, unsigned features)
 	}
 	/* systemd.io/CONTAINER_INTERFACE: an init that can, tells when it is up. */
 	env[p->env.n++] = "NOTIFY_SOCKET=/run/host/notify";
-	p->env.v = env;
 	p->terminal = true;
 	return fill_caps(p, a, features);
 }
@@ -270,4 +271,29 @@ int guest_effective(struct guest *g, const struct guest_plan *p)
 	note[s->annotations.n++] = (struct pair){ "org.vzrun.guest", g->name };
 	s->annotations.v = note;
 	return spec_check(s);
+}
+
+static int lint_guest(struct guest *g)
+{
+	struct guest_plan plan = { .base = 65536 };
+
+	TRY_IN(bind_decode(&g->spec.arena, &guest_conf_record, g->spec.vzrun, &g->conf), "vzrun");
+	TRY_IN(net_check(&g->conf.networks), "vzrun.networks");
+	if (g->conf.userns && str_eq(g->conf.userns, "host"))
+		plan.base = 0;
+	return guest_effective(g, &plan);
+}
+
+int guest_lint(const char *path, yajl_val *tree)
+{
+	struct guest g = { .name = "guest", .at = { "/", "/" } };
+	yajl_val copy;
+	int r;
+
+	TRY(json_load(AT_FDCWD, path, tree));
+	TRY(json_load(AT_FDCWD, path, &copy));
+	TRY(spec_decode(path, copy, &g.spec));
+	r = g.spec.vzrun ? lint_guest(&g) : spec_check(&g.spec);
+	spec_free(&g.spec);
+	return r < 0 ? fail_class(fail_in(r, "%s", path), ERR_CONFIG) : 0;
 }

@@ -56,7 +56,7 @@ static int load(struct guest *g)
 	if (r == -ENOENT)
 		return fail_as(ERR_NOT_FOUND, "guest \"%s\" is only half made (try: vzrun recover %s)", g->name, g->name);
 	if (r >= 0)
-		r = spec_take("config.json", tree, &g->spec);
+		r = spec_decode("config.json", tree, &g->spec);
 	if (r >= 0 && !g->spec.vzrun)
 		r = fail(EINVAL, "config.json: vzrun: missing");
 	if (r >= 0) {

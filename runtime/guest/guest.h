@@ -113,6 +113,11 @@ struct guest_plan {
 	struct arena arena;
 };
 int guest_effective(struct guest *g, const struct guest_plan *p);
+/*
+ * Checks a configuration file as `start` would, a guest's (with a vzrun object) or a plain bundle's.
+ * *tree: the file, for bind_unknown().
+ */
+int guest_lint(const char *path, yajl_val *tree);
 bool guest_wants(const struct guest *g, const char *feature);
 
 /* ---- idrange.c: ranges of 65536 host ids, each for one running guest -------------------------------- */

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-int spec_take(const char *name, yajl_val tree, struct spec *out)
+int spec_decode(const char *name, yajl_val tree, struct spec *out)
 {
 	struct arena a = { 0 };
 	struct spec s;
@@ -14,14 +14,24 @@ int spec_take(const char *name, yajl_val tree, struct spec *out)
 	/* Decoding zeroes the record, so what it owns is set after. */
 	s.arena = a;
 	s.tree = tree;
-	if (r >= 0)
-		r = spec_check(&s);
 	if (r < 0) {
 		spec_free(&s);
 		return fail_class(fail_in(r, "%s", name), ERR_CONFIG);
 	}
 	*out = s;
 	return 0;
+}
+
+int spec_take(const char *name, yajl_val tree, struct spec *out)
+{
+	int r;
+
+	TRY(spec_decode(name, tree, out));
+	r = spec_check(out);
+	if (r >= 0)
+		return 0;
+	spec_free(out);
+	return fail_class(fail_in(r, "%s", name), ERR_CONFIG);
 }
 
 int spec_parse(const char *name, const char *text, size_t len, struct spec *out)

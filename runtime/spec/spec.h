@@ -77,6 +77,8 @@ int spec_load(int dirfd, const char *path, struct spec *out);
 /* The same from a text or a tree (which it takes over, also on failure). */
 int spec_parse(const char *name, const char *text, size_t len, struct spec *out);
 int spec_take(const char *name, yajl_val tree, struct spec *out);
+/* spec_take without the checks: for a file that leaves things to defaults, which are filled in before spec_check(). */
+int spec_decode(const char *name, yajl_val tree, struct spec *out);
 void spec_free(struct spec *s);
 #define auto_spec __attribute__((cleanup(spec_free)))
 
