@@ -48,6 +48,7 @@ struct child {
 	bool runtime_hooks;			/* talk SYNC_ROOTED / SYNC_HOOKED */
 	bool own_userns;			/* lives in a user namespace that is not the runtime's */
 	bool no_pivot, no_new_keyring;
+	bool no_ctty;				/* the payload is an init: it gives the console to a session of its choice */
 	int preserve_fds;			/* 3 .. 3+n-1 reach the process */
 	const char *hook_state;			/* state for hooks inside, with %d for the pid; NULL: no such hooks */
 

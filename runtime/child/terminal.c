@@ -85,7 +85,7 @@ int stage_session(struct child *c)
 		return fail_errno("start a session");
 	if (c->tty < 0)
 		return 0;
-	if (ioctl(c->tty, TIOCSCTTY, 0) < 0)
+	if (!c->no_ctty && ioctl(c->tty, TIOCSCTTY, 0) < 0)
 		return fail_errno("terminal: make it the controlling one");
 	for (int fd = 0; fd <= 2; fd++)
 		if (dup2(c->tty, fd) < 0)

@@ -133,6 +133,7 @@ static int prepare_child(struct create *c)
 	k->rootfs = r->overlay ? NULL : c->rootfs;
 	k->own_userns = spec_has_ns(c->spec, CLONE_NEWUSER);
 	k->no_pivot = r->no_pivot;
+	k->no_ctty = r->delegate;
 	k->no_new_keyring = r->no_new_keyring;
 	k->preserve_fds = r->preserve_fds;
 	k->ports = r->ports, k->n_ports = r->n_ports;

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static int claim_ids(struct keeper *k)
@@ -120,6 +121,13 @@ int keeper_boot(struct keeper *k)
 	TRY(start_container(k));
 	open_log(k);
 	(void)fcntl(k->tty, F_SETFL, O_NONBLOCK);
+	/*
+	 * An init opens and closes its console for every line. Were the last slave ever closed, the
+	 * master would report a hang-up without end; so one stays open with us.
+	 */
+	k->tty_slave = ioctl(k->tty, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (k->tty_slave < 0)
+		return fail_errno("open the console's slave");
 	k->oom = cg_oom_fd(&k->cg);
 	if (k->oom < 0)
 		err_clear();
@@ -136,6 +144,7 @@ void keeper_unboot(struct keeper *k)
 {
 	drop_fd(&k->pidfd);
 	drop_fd(&k->tty);
+	drop_fd(&k->tty_slave);
 	drop_fd(&k->oom);
 	drop_fd(&k->kmsg);
 	drop_fd(&k->log);

@@ -15,7 +15,7 @@ struct keeper {
 	/* of one boot */
 	struct guest_plan plan;
 	pid_t pid;
-	int pidfd, tty, oom, kmsg, log;
+	int pidfd, tty, tty_slave, oom, kmsg, log;
 	struct cg cg;
 	uint64_t oom_kills;
 	bool oom_pending;

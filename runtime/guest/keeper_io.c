@@ -33,7 +33,7 @@ static void drop(struct client *c)
 void keeper_console(struct keeper *k)
 {
 	struct keeper_packet p = { .msg = KEEPER_DATA };
-	ssize_t n = read(k->tty, p.text, sizeof p.text);
+	ssize_t n = k->tty < 0 ? 0 : read(k->tty, p.text, sizeof p.text);
 
 	if (n < 0 && errno == EAGAIN)
 		return;
