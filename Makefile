@@ -2,12 +2,13 @@
 #   make            build/vzrun, build/vzrun-image, build/vzrun-net
 #   make demo       install what it needs, build, run a Debian guest (TEMPLATE=busybox: offline)
 #   make test       install what the tests need, build, run every suite
-#   make FAULT=1 | ASAN=1 | V=1 | CC=clang | WERROR=1
+#   make check-unit | check-bats T=pattern | check-fuzz | asan | lint | fmt | install | deps | clean
+#   make FAULT=1 | ASAN=1 | FUZZ=1 | V=1 | CC=clang | WERROR=1
 CC      ?= cc
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
 DESTDIR ?=
-B       := build$(if $(FAULT),/fault)$(if $(ASAN),/asan)
+B       := build$(if $(FAULT),/fault)$(if $(ASAN),/asan)$(if $(FUZZ),/fuzz)
 Q       := $(if $(V),,@)
 VERSION := 0.1.0
 
@@ -47,13 +48,25 @@ WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 HARDEN  := -fstack-protector-strong -fstack-clash-protection -fcf-protection
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVZRUN_VERSION='"$(VERSION)"' -iquote . $(shell pkg-config --cflags libnl-3.0 2>/dev/null) \
            -MMD -MP $(WARN) $(HARDEN) $(if $(FAULT),-DVZRUN_FAULT_POINTS) \
-           $(if $(ASAN),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) $(CFLAGS)
+           $(if $(ASAN)$(FUZZ),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
+           $(if $(FUZZ),-fsanitize=fuzzer-no-link) $(CFLAGS)
 comma   := ,
 LDHARD  := -Wl,-z,relro,-z,now,-z,noexecstack $(if $(ASAN),-fsanitize=address$(comma)undefined)
 
 all: layers $(B)/vzrun $(B)/vzrun-image $(B)/vzrun-net
 
-$(B)/obj/%.o: %.c
+# --- what the build needs; every missing thing is named at once -------------------------------------------
+NEEDS := libseccomp:libseccomp-dev libcap:libcap-dev libnl-3.0:libnl-3-dev libnl-route-3.0:libnl-route-3-dev \
+         yajl:libyajl-dev libnftables:libnftables-dev libarchive:libarchive-dev nettle:nettle-dev
+$(B)/.needs: Makefile
+	@mkdir -p $(@D)
+	@command -v pkg-config >/dev/null || { echo "vzrun needs pkg-config: apt-get install pkg-config, or make deps" >&2; exit 1; }
+	@lack=; for n in $(NEEDS); do pkg-config --exists $${n%:*} || lack="$$lack $${n#*:}"; done; \
+	 [ -z "$$lack" ] || { echo "vzrun needs:$$lack" >&2; \
+	   echo "  try   apt-get install$$lack   |   make deps" >&2; exit 1; }
+	@touch $@
+
+$(B)/obj/%.o: %.c | $(B)/.needs
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
@@ -103,11 +116,80 @@ $(B)/tools/cgtool: $(call obj,tests/tools/cgtool.c $(BASE_SRC) $(wildcard cgroup
 	@echo "  LD      $@"
 	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ -lyajl$(if $(ASAN),,_s) -lm -lpthread $(LDFLAGS)
 
+# --- fuzz targets: tests/fuzz/fuzz_*.c links everything but the main()s -----------------------------------
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SRC := $(filter-out cli/main.c images/main.c netns/firewall%.c,$(sort $(VZRUN_SRC) $(IMAGE_SRC)))
+FUZZ_OBJ := $(call obj,$(FUZZ_SRC))
+ifneq ($(FUZZ),)
+$(B)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ)
+	@echo "  FUZZ    $*"
+	$(Q)$(CC) $(filter-out -fsanitize=fuzzer-no-link,$(ALL_CFLAGS)) -fsanitize=fuzzer -o $@ $^ \
+	    -lseccomp -lcap -lnl-route-3 -lnl-3 -lyajl -larchive -lnettle -lm -lpthread $(LDFLAGS)
+endif
+fuzz:
+	$(Q)$(MAKE) --no-print-directory FUZZ=1 CC=clang CFLAGS="-O1 -g" $(FUZZ_BIN)
+
+# --- suites -------------------------------------------------------------------------------------------------
+deps:
+	$(Q)tests/deps
+
+test: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory FAULT=1 all
+	$(Q)$(MAKE) --no-print-directory $(UNIT_BIN) build/tools/nettool build/tools/cgtool
+	$(Q)$(MAKE) --no-print-directory fuzz
+	$(Q)tests/run unit bats fuzz
+
 check-unit: $(UNIT_BIN)
 	$(Q)tests/run-unit $(UNIT_BIN)
+
+# make check-bats T=mounts: the files whose name has the word
+check-bats: all build/tools/nettool build/tools/cgtool
+	$(Q)$(MAKE) --no-print-directory FAULT=1 all
+	$(Q)T='$(T)' tests/run bats
+
+check-fuzz: fuzz
+	$(Q)tests/run fuzz
+
+asan:
+	$(Q)$(MAKE) --no-print-directory ASAN=1 all
+	$(Q)$(MAKE) --no-print-directory ASAN=1 check-unit
+
+# Both compilers with warnings as errors, in directories of their own; the scripts; the layers.
+lint: layers
+	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=gcc B=build/lint-gcc build/lint-gcc/vzrun build/lint-gcc/vzrun-image build/lint-gcc/vzrun-net
+	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang B=build/lint-clang build/lint-clang/vzrun build/lint-clang/vzrun-image build/lint-clang/vzrun-net
+	$(Q)shellcheck -x tests/deps tests/run tests/run-unit .ci/run
+	$(Q)shellcheck -s bash -e SC2034,SC2154,SC2317,SC2314,SC2315 tests/bats/helpers.bash
+	$(Q)long=$$(grep -nE '^.{111,}' $(filter-out $(wildcard build/*),$(wildcard */*.[ch] */*/*.[ch])) /dev/null | \
+	  awk -F: '{ print $$1 ":" $$2 }'); [ -z "$$long" ] || { echo "lines over 110 columns:"; echo "$$long"; } >&2
+
+fmt:
+	$(Q)git diff --name-only HEAD -- '*.[ch]' | xargs -r clang-format -i
+
+man: $(B)/vzrun
+	@mkdir -p $(B)/man
+	$(Q)$(B)/vzrun gen man >$(B)/man/vzrun.1
+	$(Q)$(B)/vzrun gen completion bash >$(B)/man/vzrun.bash
+
+install: all man
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/vzrun $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 755 $(B)/vzrun $(DESTDIR)$(PREFIX)/bin/vzrun
+	install -m 755 $(B)/vzrun-image $(B)/vzrun-net $(DESTDIR)$(PREFIX)/libexec/vzrun/
+	install -m 644 $(B)/man/vzrun.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 $(B)/man/vzrun.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/vzrun
 
 clean:
 	rm -rf build
 
-.PHONY: all layers clean check-unit
+.PHONY: all layers clean deps test fuzz check-unit check-bats check-fuzz asan lint fmt man install
 -include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC)))
+
+# --- the main job, shown (demo/run); offline: make demo TEMPLATE=busybox ------------------------------------
+demo:
+	$(Q)tests/deps $(if $(filter busybox,$(TEMPLATE)),build,demo)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)TEMPLATE='$(or $(TEMPLATE),debian:bookworm)' demo/run $(B)
+
+.PHONY: demo

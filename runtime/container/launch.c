@@ -111,9 +111,12 @@ static int host_limits(struct launch *l)
 
 static int talk(struct launch *l)
 {
+	/* A joining process is two: either may be heard first, the one that made it or the one that is ready. */
+	bool second = !l->child->spec && l->child->join_flags & CLONE_NEWPID, ready = false;
+
 	if (!ns_joined(&l->child->ns, CLONE_NEWUSER))
 		TRY(say_mapped(l));
-	for (;;) {
+	while (!ready || second) {
 		pid_t pid = 0;
 		int fd = -1, m = sync_next(l->sync, &pid, &fd);
 
@@ -125,10 +128,11 @@ static int talk(struct launch *l)
 			continue;
 		}
 		drop_fd(&fd);
-		if (m == SYNC_READY)
-			return host_limits(l);
-		if (m == SYNC_PID) {
+		if (m == SYNC_READY) {
+			ready = true;
+		} else if (m == SYNC_PID) {
 			TRY(change_over(l, pid));
+			second = false;
 			if (l->child->spec)
 				TRY(say_mapped(l));
 		} else if (m == SYNC_ROOTED) {
@@ -137,6 +141,7 @@ static int talk(struct launch *l)
 			return fail(EPROTO, "unexpected message %d from the container's process", m);
 		}
 	}
+	return host_limits(l);
 }
 
 static int start(struct launch *l)
