@@ -8,6 +8,7 @@
 #include "netns/link.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -248,15 +249,15 @@ static const struct step up_steps[] = {
 
 /*
  * Homes choose names and subnets one after the other: the choice of one is visible in the kernel before the
- * next one looks. Without /run there is no such order, and a clash is refused by the kernel.
+ * next one looks. The network namespace itself is the lock: there is no file to leave behind. Without it
+ * there is no such order, and a clash is refused by the kernel.
  */
 static int lock_host(void)
 {
-	auto_close int run = open("/run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int fd = run < 0 ? -1 : file_lock(run, "vzrun-net.lock", true);
+	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		log_debug("no lock in /run: %s", err_text());
+	if (fd >= 0 && TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) < 0)
+		log_debug("no order among homes: flock of the network namespace failed");
 	return fd;
 }
 
