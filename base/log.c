@@ -27,6 +27,11 @@ bool log_debug_on(void)
 	return sink.debug;
 }
 
+int log_fd(void)
+{
+	return sink.fd;
+}
+
 void log_quiet(void)
 {
 	sink.quiet = true;

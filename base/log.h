@@ -12,6 +12,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 int log_open(const char *path, bool json, bool debug);
 void log_at(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
 bool log_debug_on(void);
+int log_fd(void);	/* of the log file; -1 without one */
 /* Send warnings to no terminal from now on (the child of a clone, the keeper). */
 void log_quiet(void);
 

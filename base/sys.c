@@ -26,6 +26,9 @@ pid_t sys_clone(uint64_t flags, int exit_signal, int cgroup_fd, int *pidfd)
 	struct clone_args a = { .flags = flags, .exit_signal = (uint64_t)exit_signal };
 	long pid;
 
+	/* A sibling inherits our own exit signal; clone3 refuses to be told one (seen on 6.1). */
+	if (flags & CLONE_PARENT)
+		a.exit_signal = 0;
 	if (pidfd) {
 		a.flags |= CLONE_PIDFD;
 		a.pidfd = (uint64_t)(uintptr_t)pidfd;
