@@ -49,7 +49,8 @@ void image_set_helper_dir(const char *dir)
 
 static bool is_there(const char *dir, char path[PATH_MAX])
 {
-	return dir && *dir && snprintf(path, PATH_MAX, "%s/vzrun-image", dir) < PATH_MAX && access(path, X_OK) == 0;
+	return dir && *dir && snprintf(path, PATH_MAX, "%s/vzrun-image", dir) < PATH_MAX &&
+	       access(path, X_OK) == 0;
 }
 
 static int find_helper(char path[PATH_MAX])
@@ -62,17 +63,19 @@ static int find_helper(char path[PATH_MAX])
 	slash = strrchr(self, '/');
 	if (slash)
 		*slash = '\0';
-	if (is_there(getenv("VZRUN_LIBEXEC"), path) || is_there(helper_dir, path) || is_there(slash ? self : NULL, path) ||
-	    is_there(VZRUN_PREFIX "/libexec/vzrun", path))
+	if (is_there(getenv("VZRUN_LIBEXEC"), path) || is_there(helper_dir, path) ||
+	    is_there(slash ? self : NULL, path) || is_there(VZRUN_PREFIX "/libexec/vzrun", path))
 		return 0;
-	int r = fail_as(ERR_UNSUPPORTED, "vzrun-image: not found beside vzrun nor in %s", VZRUN_PREFIX "/libexec/vzrun");
+	int r = fail_as(ERR_UNSUPPORTED, "vzrun-image: not found beside vzrun nor in %s",
+			VZRUN_PREFIX "/libexec/vzrun");
 	err_try("VZRUN_LIBEXEC=DIR with the directory that has it");
 	return r;
 }
 
 /* The helper ends when we do: it is told who we are. */
-static int run(const char *const *argv, struct buf *out, int *status)
+static int run(const char *const *argv, struct buf *out, bool stdin_too, int *status)
 {
+	const int in = STDIN_FILENO;
 	char path[PATH_MAX], parent[48];
 	size_t n = 0, at = 0;
 
@@ -87,7 +90,7 @@ static int run(const char *const *argv, struct buf *out, int *status)
 		if (!str_starts(environ[i], "VZRUN_IMAGE_PARENT="))
 			env[at++] = environ[i];
 	env[at] = parent;
-	struct proc_req req = { .path = path, .argv = argv, .env = env, .out = out };
+	struct proc_req req = { .path = path, .argv = argv, .env = env, .out = out, .fds = &in, .nfds = stdin_too };
 	return proc_run(&req, status);
 }
 
@@ -98,7 +101,9 @@ static int pass_on(yajl_val tree, int status)
 
 	if (!json_get(tree, "error") || bind_decode(&a, &error_record, json_get(tree, "error"), &e) < 0)
 		return fail_as(ERR_OTHER, "vzrun-image: exit status %d without a word", status);
-	int r = fail_as(e.code.v >= ERR_OTHER && e.code.v <= ERR_PARTIAL ? (enum err_class)e.code.v : ERR_OTHER, "%s", e.msg);
+	int r = fail_as(e.code.v >= ERR_OTHER && e.code.v <= ERR_PARTIAL ? (enum err_class)e.code.v
+									 : ERR_OTHER,
+			"%s", e.msg);
 	if (e.why)
 		err_why("%s", e.why);
 	if (e.try)
@@ -112,7 +117,7 @@ static int ask(const char *const *argv, yajl_val *tree)
 	auto_buf struct buf out = { 0 };
 	int status;
 
-	TRY(run(argv, &out, &status));
+	TRY(run(argv, &out, false, &status));
 	if (!out.n)
 		return fail_as(ERR_OTHER, "vzrun-image: exit status %d without a word", status);
 	TRY(json_parse("vzrun-image", out.p, out.n, tree));
@@ -155,7 +160,8 @@ static int ask_made(const char *const *argv, struct buf *made_ref)
 
 int image_import(const char *home, const char *source, const char *ref, struct buf *made_ref)
 {
-	const char *named[] = { "vzrun-image", "--json", "--home", home, "import", "--ref", ref, "--", source, NULL };
+	const char *named[] = { "vzrun-image", "--json", "--home", home,   "import",
+				"--ref",       ref,      "--",     source, NULL };
 	const char *plain[] = { "vzrun-image", "--json", "--home", home, "import", "--", source, NULL };
 
 	return ask_made(ref ? named : plain, made_ref);
@@ -180,14 +186,20 @@ int image_command(const char *home, bool json, int argc, char **argv)
 {
 	const char *v[ARGS_MAX + 8] = { "vzrun-image", "--home", home };
 	size_t n = 3;
+	bool piped = false;
 	int status;
 
 	if (argc > ARGS_MAX)
 		return fail_as(ERR_USAGE, "image: more than %d words", ARGS_MAX);
 	if (json)
 		v[n++] = "--json";
-	for (int i = 0; i < argc; i++)
-		v[n++] = argv[i];
-	TRY(run(v, NULL, &status));
+	/* proc_run() gives a helper no stdin: "-" is the descriptor that it does give. */
+	for (int i = 0; i < argc; i++) {
+		bool dash = strcmp(argv[i], "-") == 0;
+
+		v[n++] = dash ? "/dev/fd/3" : argv[i];
+		piped |= dash;
+	}
+	TRY(run(v, NULL, piped, &status));
 	return status;
 }

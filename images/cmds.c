@@ -246,8 +246,10 @@ static int cmd_copy(struct cmd_args *a)
 
 const struct image_cmd image_cmds[] = {
 	{ "ls", "", "list the images of the store", 0, 0, cmd_ls },
-	{ "import", "[--ref REF] [--allow-devices] SOURCE", "a directory, tar, OCI layout or docker archive", 1, 1, cmd_import },
-	{ "template", "[--rebuild] NAME", "debian:SUITE[/minbase] or busybox, built once", 1, 1, cmd_template },
+	{ "import", "[--ref REF] [--allow-devices] SOURCE", "a directory, tar, OCI layout or docker archive",
+	  1, 1, cmd_import },
+	{ "template", "[--rebuild] NAME", "debian:SUITE[/minbase] or busybox, built once", 1, 1,
+	  cmd_template },
 	{ "resolve", "REF", "the layers and configuration of an image", 1, 1, cmd_resolve },
 	{ "rm", "REF...", "remove references and what only they need", 1, -1, cmd_rm },
 	{ "tag", "REF NEW", "give an image a further reference", 2, 2, cmd_tag },

@@ -19,7 +19,8 @@
 enum { WORD_MAX = 8192, MEMORY_MAX = 1536 << 20 };
 
 /* Owners, modes, special bits, file capabilities; a mode of 0000 must not stop us. */
-static const cap_value_t needed[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_SETFCAP, CAP_MKNOD };
+static const cap_value_t needed[] = { CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_FOWNER,
+				      CAP_FSETID, CAP_SETFCAP,      CAP_MKNOD };
 
 int confine_say(int report, char what, const char *text)
 {
@@ -35,15 +36,17 @@ static int take_root(const char *target)
 {
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return fail_errno("confine: make mounts private");
-	if (target && (mount(target, target, NULL, MS_BIND, NULL) < 0 ||
-		       mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0))
+	if (target &&
+	    (mount(target, target, NULL, MS_BIND, NULL) < 0 ||
+	     mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0))
 		return fail_errno("confine: bind %s", target);
 	if (!target) {
 		target = "/tmp";
-		if (mount("none", target, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k") < 0)
+		if (mount("none", target, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 			return fail_errno("confine: mount an empty root");
 	}
-	if (chdir(target) < 0 || sys_pivot_root(".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+	if (chdir(target) < 0 || sys_pivot_root(".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
+	    chdir("/") < 0)
 		return fail_errno("confine: make %s the root", target);
 	return 0;
 }
@@ -181,7 +184,8 @@ int confine_run(const struct confine *c, confine_fn *fn, void *ctx, confine_hear
 	auto_close int in = p[0], out = p[1];
 	pid = sys_clone(flags, SIGCHLD, -1, NULL);
 	if (pid < 0)
-		return fail_class(fail_errno("start the confined extractor"), errno == EPERM ? ERR_PERMISSION : ERR_OTHER);
+		return fail_class(fail_errno("start the confined extractor"),
+				  errno == EPERM ? ERR_PERMISSION : ERR_OTHER);
 	if (pid == 0)
 		child(c, fn, ctx, out);
 	drop_fd(&out);

@@ -13,7 +13,10 @@
 
 enum { DEPTH_MAX = 320 };
 
-/* Files with several names: where the first of them went. Sorted by (device, inode), as there may be thousands. */
+/*
+ * Files with several names: where the first of them went. Sorted by (device, inode), as there may be
+ * thousands.
+ */
 struct seen { dev_t dev; ino_t ino; char *path; };
 struct copy { int target; struct seen *seen; size_t n; char path[PATH_MAX]; uint64_t bytes; };
 
@@ -129,7 +132,8 @@ static int copy_children(struct copy *c, int from, int to, int depth)
 	for (int i = 0; i < n; i++) {
 		const char *name = list[i]->d_name;
 
-		if (r == 0 && !str_eq(name, ".") && !str_eq(name, "..") && len + strlen(name) + 2 < sizeof c->path) {
+		if (r == 0 && !str_eq(name, ".") && !str_eq(name, "..") &&
+		    len + strlen(name) + 2 < sizeof c->path) {
 			snprintf(c->path + len, sizeof c->path - len, "/%s", name);
 			r = copy_one(c, from, name, to, depth);
 			c->path[len] = '\0';

@@ -72,7 +72,8 @@ static int copy_data(int in, int out, off_t size)
 		data = lseek(in, hole, SEEK_DATA);
 		if (data < 0 && errno == ENXIO)
 			break;
-		if (data < 0 || (hole = lseek(in, data, SEEK_HOLE)) < 0 || copy_range(in, out, data, hole) < 0)
+		if (data < 0 || (hole = lseek(in, data, SEEK_HOLE)) < 0 ||
+		    copy_range(in, out, data, hole) < 0)
 			return -1;
 	}
 	return ftruncate(out, size);
@@ -81,7 +82,8 @@ static int copy_data(int in, int out, off_t size)
 int copy_regular(int from, const char *name, int to, const struct stat *st)
 {
 	auto_close int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	auto_close int out = in < 0 ? -1 : openat(to, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+	auto_close int out =
+		in < 0 ? -1 : openat(to, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (in < 0 || out < 0)
 		return fail_errno("%s: open", name);
@@ -99,7 +101,8 @@ int copy_symlink(int from, const char *name, int to, const struct stat *st)
 	if (n < 0)
 		return fail_errno("%s: read the link", name);
 	target[n] = '\0';
-	if (symlinkat(target, to, name) < 0 || fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+	if (symlinkat(target, to, name) < 0 ||
+	    fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return fail_errno("%s: create the link", name);
 	return 0;

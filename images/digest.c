@@ -46,7 +46,8 @@ int digest_hex(const char *digest, char hex[HEX_SIZE])
 		return fail_as(ERR_IMAGE, "digest %.40s...: only sha256 is supported", digest);
 	if (!str_starts(digest, "sha256:") || strlen(at) != HEX_SIZE - 1 ||
 	    strspn(at, "0123456789abcdef") != HEX_SIZE - 1)
-		return fail_as(ERR_IMAGE, "digest \"%.80s\": not sha256: and 64 lower-case hexadecimal digits", digest);
+		return fail_as(ERR_IMAGE,
+			       "digest \"%.80s\": not sha256: and 64 lower-case hexadecimal digits", digest);
 	memcpy(hex, at, HEX_SIZE);
 	return 0;
 }

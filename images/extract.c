@@ -46,7 +46,8 @@ static int make_parents(int root, const char *dir, const char *path)
 			return fail_class(fail_errno("%.200s: create its directory", path), ERR_STORAGE);
 		below = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (below < 0)
-			return errno == ENOTDIR || errno == ELOOP ? refuse_parent(path, dir) : fail_errno("%.200s", path);
+			return errno == ENOTDIR || errno == ELOOP ? refuse_parent(path, dir)
+								  : fail_errno("%.200s", path);
 		close(at);
 		at = below;
 	}
@@ -193,7 +194,8 @@ static int check_xattrs(const struct tar_entry *e, struct tar *t, const struct l
 	while (tar_xattr(t, &name, &value, &size)) {
 		bytes += strlen(name) + size;
 		if (++n > l->xattrs || bytes > l->xattr_bytes)
-			return fail_as(ERR_IMAGE, "%.200s: more than %ju extended attributes or %ju bytes of them",
+			return fail_as(ERR_IMAGE,
+				       "%.200s: more than %ju extended attributes or %ju bytes of them",
 				       e->path, (uintmax_t)l->xattrs, (uintmax_t)l->xattr_bytes);
 	}
 	return 0;

@@ -49,7 +49,8 @@ static int set_xattrs(const struct place *p, struct tar *t, int fd, bool plain)
 
 		TRY(r);
 		if (r == 1 && fd >= 0 && fsetxattr(fd, name, value, n, 0) < 0)
-			return fail_class(fail_errno("%.200s: extended attribute %.80s", p->path, name), ERR_STORAGE);
+			return fail_class(fail_errno("%.200s: extended attribute %.80s", p->path, name),
+					  ERR_STORAGE);
 	}
 	return 0;
 }
@@ -87,7 +88,8 @@ static int write_at(int fd, const char *data, size_t n, uint64_t at)
 
 int place_file(const struct place *p, struct tar *t, const struct tar_entry *e, bool plain)
 {
-	auto_close int fd = openat(p->dir, p->name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+	auto_close int fd =
+		openat(p->dir, p->name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
 	const void *data;
 	uint64_t at, end = 0;
 	size_t n;

@@ -1,10 +1,10 @@
 /*
- * What the rest of vzrun may ask of images. Everything that parses bytes from outside (archives, manifests, layers,
- * templates) runs in the executable vzrun-image, found beside vzrun or in libexec (VZRUN_LIBEXEC overrides);
- * images/client.c, the only part linked into vzrun, runs it and reads its JSON answer.
+ * What the rest of vzrun may ask of images. Everything that parses bytes from outside (archives, manifests,
+ * layers, templates) runs in the executable vzrun-image, found beside vzrun or in libexec (VZRUN_LIBEXEC
+ * overrides); images/client.c, the only part linked into vzrun, runs it and reads its JSON answer.
  *
- * Store: HOME/images/{blobs/sha256/HEX, layers/HEX/, refs/..., tmp/}. A layer directory is unpacked once, with plain
- * ids (0, 1000, ...), whiteouts as overlayfs wants them; it is never written again.
+ * Store: HOME/images/{blobs/sha256/HEX, layers/HEX/, refs/..., tmp/}. A layer directory is unpacked once,
+ * with plain ids (0, 1000, ...), whiteouts as overlayfs wants them; it is never written again.
  */
 #pragma once
 #include "base/bind.h"
@@ -22,20 +22,22 @@ void image_rootfs_free(struct image_rootfs *r);
 #define auto_image_rootfs __attribute__((cleanup(image_rootfs_free)))
 
 /*
- * Where vzrun-image is, when /proc/self/exe cannot tell (vzrun running from a detached mount or a memfd). Looked for in
- * VZRUN_LIBEXEC, here, beside the running program, PREFIX/libexec/vzrun. The string is kept, not copied.
+ * Where vzrun-image is, when /proc/self/exe cannot tell (vzrun running from a detached mount or a memfd).
+ * Looked for in VZRUN_LIBEXEC, here, beside the running program, PREFIX/libexec/vzrun. The string is kept,
+ * not copied.
  */
 void image_set_helper_dir(const char *dir);
 
 /* ERR_NOT_FOUND when there is no such reference; ERR_IMAGE when a blob is missing or does not match. */
 int image_resolve(const char *home, const char *ref, struct image_rootfs *out);
 /*
- * Bring something into the store under a reference. source: a directory, a tar (plain, gz, xz, zst), an OCI layout
- * (directory or archive), a docker-save archive; told apart by content. ref NULL: from the source's own annotation or name.
- * The progress of the helper goes to our stderr when that is a terminal.
+ * Bring something into the store under a reference. source: a directory, a tar (plain, gz, xz, zst), an OCI
+ * layout (directory or archive), a docker-save archive; told apart by content. ref NULL: from the source's
+ * own annotation or name. The progress of the helper goes to our stderr when that is a terminal.
  */
 int image_import(const char *home, const char *source, const char *ref, struct buf *made_ref);
-/* "debian:bookworm", "busybox": built once (mmdebstrap or debootstrap; host's busybox), then from the store. */
+/* "debian:bookworm", "busybox": built once (mmdebstrap or debootstrap; host's busybox), then from the store.
+ */
 int image_template(const char *home, const char *template, struct buf *made_ref);
 /* A plain copy of the layers, flattened, into the (existing, empty) directory target: --storage dir. */
 int image_unpack_copy(const char *home, const char *ref, const char *target);

@@ -12,7 +12,10 @@ struct import {
 };
 int import_run(struct import *im);
 
-/* The kinds; each leaves everything in the stage, the digest in im, and a name in im->made when the source has one. */
+/*
+ * The kinds; each leaves everything in the stage, the digest in im, and a name in im->made when the source
+ * has one.
+ */
 int import_layout(struct import *im, struct stage *g, int dir);
 int import_saved(struct import *im, struct stage *g, int dir);
 /* Copies the store-less blob with this digest out of blobs/sha256 of a layout. */

@@ -10,7 +10,10 @@
 
 enum { TEXT_MAX = 8 << 20 };
 
-/* Docker's own archive has no digests of its layers: the image's documents are made anew around its configuration. */
+/*
+ * Docker's own archive has no digests of its layers: the image's documents are made anew around its
+ * configuration.
+ */
 
 static int pick(const struct list *rows, const char *ref, const struct saved **out)
 {
@@ -22,7 +25,8 @@ static int pick(const struct list *rows, const char *ref, const struct saved **o
 	if (ref && ref_parse(ref, &b) == 0)
 		LIST_EACH(struct saved, s, *rows)
 			for (size_t i = 0; i < s->tags.n; i++)
-				if (ref_parse(s->tags.v[i], &a) == 0 && str_eq(a.name, b.name) && str_eq(a.tag, b.tag)) {
+				if (ref_parse(s->tags.v[i], &a) == 0 && str_eq(a.name, b.name) &&
+				    str_eq(a.tag, b.tag)) {
 					*out = s;
 					return 0;
 				}
@@ -66,8 +70,8 @@ static int take_image(struct import *im, struct stage *g, int dir, const struct 
 	TRY(fail_class(path_read(dir, s->config, TEXT_MAX, &text, &n), ERR_IMAGE));
 	TRY(config_parse(&d, s->config, text, n, &c));
 	if (s->layers.n == 0 || s->layers.n != c.rootfs.diff_ids.n)
-		return fail_as(ERR_IMAGE, "%s: %zu layers, but %zu diff_ids in its configuration", s->config, s->layers.n,
-			       c.rootfs.diff_ids.n);
+		return fail_as(ERR_IMAGE, "%s: %zu layers, but %zu diff_ids in its configuration", s->config,
+			       s->layers.n, c.rootfs.diff_ids.n);
 	for (size_t i = 0; i < s->layers.n; i++) {
 		TRY_IN(digest_hex(c.rootfs.diff_ids.v[i], hex), "%s: diff_ids[%zu]", s->config, i);
 		TRY(take_layer(im, g, dir, s->layers.v[i], c.rootfs.diff_ids.v[i], &layers[i]));

@@ -56,7 +56,9 @@ static int create(struct stage *g, const char *what, char name[32])
 
 static int write_out(int fd, const void *p, size_t n)
 {
-	return file_write_all(fd, p, n) < 0 ? fail_class(fail_errno("write into the image store"), ERR_STORAGE) : 0;
+	return file_write_all(fd, p, n) < 0
+		       ? fail_class(fail_errno("write into the image store"), ERR_STORAGE)
+		       : 0;
 }
 
 static int copy_in(int from, int to, uint64_t total, const char **media_type, bool *ours)
@@ -88,7 +90,8 @@ static int copy_in(int from, int to, uint64_t total, const char **media_type, bo
 	return z ? squeeze_end(z) : 0;
 }
 
-int layer_from_stream(struct stage *g, int fd, uint64_t total, const char *what, bool devices, struct layer *out)
+int layer_from_stream(struct stage *g, int fd, uint64_t total, const char *what, bool devices,
+		      struct layer *out)
 {
 	char name[32];
 	auto_close int blob = create(g, "blob", name);
@@ -98,7 +101,8 @@ int layer_from_stream(struct stage *g, int fd, uint64_t total, const char *what,
 	TRY_IN(copy_in(fd, blob, total, &out->media_type, &ours), "%s", what);
 	TRY_IN(digest_file(blob, out->hex, &out->size), "%s", what);
 	TRY(stage_add_blob(g, name, out->hex));
-	return layer_unpack(g, blob, what, NULL, (devices ? LAYER_DEVICES : 0) | (ours ? LAYER_OURS : 0), out->diff);
+	return layer_unpack(g, blob, what, NULL, (devices ? LAYER_DEVICES : 0) | (ours ? LAYER_OURS : 0),
+			    out->diff);
 }
 
 int layer_take_blob(struct stage *g, int fd, const char *digest, uint64_t size, char as[32])
@@ -124,7 +128,8 @@ int layer_take_blob(struct stage *g, int fd, const char *digest, uint64_t size, 
 	}
 	TRY_IN((int)n, "blob %s", digest);
 	if (done != size)
-		return fail_as(ERR_IMAGE, "blob %s: %ju bytes instead of %ju", digest, (uintmax_t)done, (uintmax_t)size);
+		return fail_as(ERR_IMAGE, "blob %s: %ju bytes instead of %ju", digest, (uintmax_t)done,
+			       (uintmax_t)size);
 	sha_hex(sha, hex);
 	if (!str_eq(hex, want))
 		return fail_as(ERR_IMAGE, "blob %s: its content is sha256:%s", digest, hex);

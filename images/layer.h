@@ -5,7 +5,8 @@
 struct layer { char hex[HEX_SIZE], diff[HEX_SIZE]; uint64_t size; const char *media_type; };
 
 /* A root filesystem's tar as it comes; stored compressed. total 0: not known. */
-int layer_from_stream(struct stage *g, int fd, uint64_t total, const char *what, bool devices, struct layer *out);
+int layer_from_stream(struct stage *g, int fd, uint64_t total, const char *what, bool devices,
+		      struct layer *out);
 /*
  * A blob that must have this digest and size, checked while it is copied. as: its name in the stage.
  */
@@ -13,4 +14,5 @@ int layer_take_blob(struct stage *g, int fd, const char *digest, uint64_t size, 
 /* LAYER_OURS: compressed by us, so how far it expands says nothing against it. */
 enum { LAYER_DEVICES = 1, LAYER_OURS = 2 };
 /* Unpacks unless the layer is known; diff: what it must be (sha256:...), NULL: anything, then in *got. */
-int layer_unpack(struct stage *g, int blob, const char *what, const char *diff, int flags, char got[HEX_SIZE]);
+int layer_unpack(struct stage *g, int blob, const char *what, const char *diff, int flags,
+		 char got[HEX_SIZE]);

@@ -12,10 +12,14 @@ const struct limits limits_default = {
 };
 
 static const struct { const char *name; size_t at; } rows[] = {
-	{ "bytes", offsetof(struct limits, bytes) },		{ "ratio", offsetof(struct limits, ratio) },
-	{ "ratio-from", offsetof(struct limits, ratio_from) },	{ "entries", offsetof(struct limits, entries) },
-	{ "depth", offsetof(struct limits, depth) },		{ "path", offsetof(struct limits, path) },
-	{ "xattrs", offsetof(struct limits, xattrs) },		{ "xattr-bytes", offsetof(struct limits, xattr_bytes) },
+	{ "bytes", offsetof(struct limits, bytes) },
+	{ "ratio", offsetof(struct limits, ratio) },
+	{ "ratio-from", offsetof(struct limits, ratio_from) },
+	{ "entries", offsetof(struct limits, entries) },
+	{ "depth", offsetof(struct limits, depth) },
+	{ "path", offsetof(struct limits, path) },
+	{ "xattrs", offsetof(struct limits, xattrs) },
+	{ "xattr-bytes", offsetof(struct limits, xattr_bytes) },
 };
 
 static int set_one(struct limits *l, char *word)

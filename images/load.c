@@ -68,10 +68,14 @@ static int unpack_again(struct stage *g, const struct descriptor *d, const char 
 	int r;
 
 	TRY_IN(stored, "layer %s is not unpacked", diff);
-	/* What it may cost was looked at when it came in. A private copy, as the blob is checked before it is parsed and nothing may change in between. */
+	/*
+	 * What it may cost was looked at when it came in. A private copy, as the blob is checked before it is
+	 * parsed and nothing may change in between.
+	 */
 	TRY(layer_take_blob(g, stored, d->digest, d->size.v, name));
 	auto_close int blob = openat(g->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	r = blob < 0 ? fail_errno("blob %s", d->digest) : layer_unpack(g, blob, d->digest, diff, LAYER_OURS, got);
+	r = blob < 0 ? fail_errno("blob %s", d->digest)
+		     : layer_unpack(g, blob, d->digest, diff, LAYER_OURS, got);
 	return r;
 }
 

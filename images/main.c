@@ -104,6 +104,15 @@ static int run(struct cmd_args *a, const char *home)
 	return r;
 }
 
+static int finish(struct cmd_args *a, int r)
+{
+	if (a->out.n && (a->json || a->out.p[a->out.n - 1] != '\n'))
+		buf_puts(&a->out, "\n");
+	fputs(buf_text(&a->out), stdout);
+	fputs(buf_text(&a->warn), stderr);
+	return fflush(stdout) == EOF ? ERR_OTHER : r > 0 ? ERR_IMAGE : 0;
+}
+
 static void print_error(bool json)
 {
 	auto_buf struct buf b = { 0 };
@@ -166,11 +175,11 @@ int main(int argc, char **argv)
 	store_close(&a.store);
 	if (r < 0) {
 		print_error(a.json);
-		return (int)err_class();
+		r = (int)err_class();
+	} else {
+		r = finish(&a, r);
 	}
-	if (a.out.n && (a.json || a.out.p[a.out.n - 1] != '\n'))
-		buf_puts(&a.out, "\n");
-	fputs(buf_text(&a.out), stdout);
-	fputs(buf_text(&a.warn), stderr);
-	return fflush(stdout) == EOF ? ERR_OTHER : r > 0 ? ERR_IMAGE : 0;
+	buf_free(&a.out);
+	buf_free(&a.warn);
+	return r;
 }

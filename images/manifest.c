@@ -87,10 +87,14 @@ static bool in_list(const char *const *list, const char *s)
 }
 
 static const char *const index_types[] = {
-	"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json", NULL,
+	"application/vnd.oci.image.index.v1+json",
+	"application/vnd.docker.distribution.manifest.list.v2+json",
+	NULL,
 };
 static const char *const manifest_types[] = {
-	"application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json", NULL,
+	"application/vnd.oci.image.manifest.v1+json",
+	"application/vnd.docker.distribution.manifest.v2+json",
+	NULL,
 };
 static const char *const config_types[] = {
 	"application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json", NULL,
@@ -112,7 +116,8 @@ void doc_free(struct doc *d)
 	arena_free(&d->arena);
 }
 
-static int parse(struct doc *d, const struct record *rec, const char *name, const char *text, size_t len, void *out)
+static int parse(struct doc *d, const struct record *rec, const char *name, const char *text, size_t len,
+		 void *out)
 {
 	TRY(fail_class(json_parse(name, text, len, &d->tree), ERR_IMAGE));
 	TRY_IN(fail_class(bind_decode(&d->arena, rec, d->tree, out), ERR_IMAGE), "%s", name);
@@ -145,7 +150,8 @@ int manifest_parse(struct doc *d, const char *name, const char *text, size_t len
 	TRY(parse(d, &manifest_record, name, text, len, out));
 	TRY(check_schema(name, &out->schema));
 	if (out->media_type && !in_list(manifest_types, out->media_type))
-		return fail_as(ERR_IMAGE, "%s: media type \"%.100s\" is not an image manifest", name, out->media_type);
+		return fail_as(ERR_IMAGE, "%s: media type \"%.100s\" is not an image manifest", name,
+			       out->media_type);
 	if (out->config.media_type && !in_list(config_types, out->config.media_type))
 		return fail_as(ERR_IMAGE, "%s: no container image: its configuration is \"%.100s\"", name,
 			       out->config.media_type);
@@ -156,11 +162,13 @@ int config_parse(struct doc *d, const char *name, const char *text, size_t len, 
 {
 	TRY(parse(d, &config_record, name, text, len, out));
 	if (strcmp(out->rootfs.type, "layers") != 0)
-		return fail_as(ERR_IMAGE, "%s: rootfs.type \"%.40s\" is not \"layers\"", name, out->rootfs.type);
+		return fail_as(ERR_IMAGE, "%s: rootfs.type \"%.40s\" is not \"layers\"", name,
+			       out->rootfs.type);
 	struct platform p = { out->architecture, out->os, out->variant };
 	if (platform_rank(&p) < 0)
 		return fail_as(ERR_IMAGE, "%s: made for %.20s/%.20s, this host is linux/%s", name,
-			       out->os ? out->os : "?", out->architecture ? out->architecture : "?", platform_arch());
+			       out->os ? out->os : "?", out->architecture ? out->architecture : "?",
+			       platform_arch());
 	return 0;
 }
 
@@ -176,7 +184,8 @@ int saved_parse(struct doc *d, const char *name, const char *text, size_t len, s
 	if (!v)
 		return fail(ENOMEM, "%s: out of memory", name);
 	for (size_t i = 0; i < out->n; i++)
-		TRY_IN(fail_class(bind_decode(&d->arena, &saved_record, d->tree->u.array.values[i], &v[i]), ERR_IMAGE),
+		TRY_IN(fail_class(bind_decode(&d->arena, &saved_record, d->tree->u.array.values[i], &v[i]),
+				  ERR_IMAGE),
 		       "%s[%zu]", name, i);
 	return 0;
 }
@@ -192,15 +201,17 @@ int image_check(const char *name, const struct manifest *m, const struct image_c
 	size_t i = 0;
 
 	if (m->layers.n == 0 || m->layers.n > LAYERS_MAX)
-		return fail_as(ERR_IMAGE, "%s: %zu layers (1 to %d are possible)", name, m->layers.n, LAYERS_MAX);
+		return fail_as(ERR_IMAGE, "%s: %zu layers (1 to %d are possible)", name, m->layers.n,
+			       LAYERS_MAX);
 	if (m->layers.n != c->rootfs.diff_ids.n)
-		return fail_as(ERR_IMAGE, "%s: %zu layers, but %zu diff_ids in its configuration", name, m->layers.n,
-			       c->rootfs.diff_ids.n);
+		return fail_as(ERR_IMAGE, "%s: %zu layers, but %zu diff_ids in its configuration", name,
+			       m->layers.n, c->rootfs.diff_ids.n);
 	LIST_EACH(struct descriptor, l, m->layers) {
 		TRY_IN(digest_hex(l->digest, hex), "%s: layers[%zu]", name, i);
 		TRY_IN(digest_hex(c->rootfs.diff_ids.v[i], hex), "%s: diff_ids[%zu]", name, i);
 		if (l->media_type && !in_list(layer_types, l->media_type))
-			return fail_as(ERR_IMAGE, "%s: layers[%zu]: media type \"%.100s\" is not a file system layer",
+			return fail_as(ERR_IMAGE,
+				       "%s: layers[%zu]: media type \"%.100s\" is not a file system layer",
 				       name, i, l->media_type);
 		i++;
 	}

@@ -21,7 +21,8 @@ static const char *shown(const char *raw)
 			strcpy(to + n, "...");
 			return to;
 		}
-		n += (size_t)sprintf(to + n, (unsigned char)*s < 32 || *s == 127 ? "\\x%02x" : "%c", (unsigned char)*s);
+		n += (size_t)sprintf(to + n, (unsigned char)*s < 32 || *s == 127 ? "\\x%02x" : "%c",
+				     (unsigned char)*s);
 	}
 	to[n] = '\0';
 	return to;
@@ -41,10 +42,12 @@ int member_path(const char *raw, const struct limits *lim, char out[PATH_MAX])
 		if (n == 2 && s[0] == '.' && s[1] == '.')
 			return fail_as(ERR_IMAGE, "%s: \"..\" in a name", shown(raw));
 		if (n > lim->name)
-			return fail_as(ERR_IMAGE, "%s: name longer than %ju bytes", shown(raw), (uintmax_t)lim->name);
+			return fail_as(ERR_IMAGE, "%s: name longer than %ju bytes", shown(raw),
+				       (uintmax_t)lim->name);
 		if (n > 0 && !(n == 1 && s[0] == '.')) {
 			if (++depth > lim->depth)
-				return fail_as(ERR_IMAGE, "%s: nested deeper than %ju", shown(raw), (uintmax_t)lim->depth);
+				return fail_as(ERR_IMAGE, "%s: nested deeper than %ju", shown(raw),
+					       (uintmax_t)lim->depth);
 			if (o)
 				out[o++] = '/';
 			memcpy(out + o, s, n);

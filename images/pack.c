@@ -54,7 +54,8 @@ static int add_xattrs(struct archive_entry *e, int fd, const char *path)
 		return errno == EOPNOTSUPP ? 0 : fail_errno("%.200s: list extended attributes", path);
 	for (const char *s = names; s < names + n; s += strlen(s) + 1) {
 		/* Labels belong to this host, overlay marks to the overlay that they came from. */
-		if (!str_starts(s, "user.") && !str_eq(s, "security.capability") && !str_starts(s, "system.posix_acl_"))
+		if (!str_starts(s, "user.") && !str_eq(s, "security.capability") &&
+		    !str_starts(s, "system.posix_acl_"))
 			continue;
 		ssize_t v = fgetxattr(fd, s, value, sizeof value);
 		if (v < 0)

@@ -6,9 +6,9 @@
 #include <sys/utsname.h>
 
 static const struct { const char *machine, *arch; int variant; } hosts[] = {
-	{ "x86_64", "amd64", 0 }, { "aarch64", "arm64", 8 }, { "armv7l", "arm", 7 }, { "armv6l", "arm", 6 },
-	{ "i686", "386", 0 }, { "ppc64le", "ppc64le", 0 }, { "s390x", "s390x", 0 }, { "riscv64", "riscv64", 0 },
-	{ "loongarch64", "loong64", 0 },
+	{ "x86_64", "amd64", 0 }, { "aarch64", "arm64", 8 },   { "armv7l", "arm", 7 },
+	{ "armv6l", "arm", 6 },   { "i686", "386", 0 },        { "ppc64le", "ppc64le", 0 },
+	{ "s390x", "s390x", 0 },  { "riscv64", "riscv64", 0 }, { "loongarch64", "loong64", 0 },
 };
 
 static size_t host(void)

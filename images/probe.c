@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-/* Top-level names that only an archive of blobs has: "blobs", 64 hexadecimal digits, the same with .json or .tar. */
+/*
+ * Top-level names that only an archive of blobs has: "blobs", 64 hexadecimal digits, the same with .json or
+ * .tar.
+ */
 static bool is_of_blobs(const char *s, size_t n)
 {
 	static const char *const names[] = { "blobs", "repositories", "version" };
@@ -13,7 +16,8 @@ static bool is_of_blobs(const char *s, size_t n)
 			return true;
 	if (strspn(s, "0123456789abcdef") < 64)
 		return false;
-	return n == 64 || (n == 69 && strncmp(s + 64, ".json", 5) == 0) || (n == 68 && strncmp(s + 64, ".tar", 4) == 0);
+	return n == 64 || (n == 69 && strncmp(s + 64, ".json", 5) == 0) ||
+	       (n == 68 && strncmp(s + 64, ".tar", 4) == 0);
 }
 
 bool probe_name(struct probe *p, const char *path)

@@ -82,8 +82,10 @@ static int check_name(const char *text, const char *name)
 		size_t n = strcspn(s, "/");
 
 		if (!is_component(s, n) && !(first && s[n] && is_host(s, n)))
-			return fail_as(ERR_USAGE, "reference \"%s\": \"%.*s\" is not a name"
-				       " (lower-case letters and digits, single separators between)", text, (int)n, s);
+			return fail_as(ERR_USAGE,
+				       "reference \"%s\": \"%.*s\" is not a name"
+				       " (lower-case letters and digits, single separators between)",
+				       text, (int)n, s);
 		if (!s[n])
 			return 0;
 		s += n + 1;
@@ -97,8 +99,8 @@ int ref_parse(const char *text, struct ref *out)
 	memset(out, 0, sizeof *out);
 	if (!*text)
 		return fail_as(ERR_USAGE, "reference \"\": empty");
-	if (strcspn(text, "@") >= sizeof out->name - 8)
-		return fail_as(ERR_USAGE, "reference \"%.32s...\": longer than %zu bytes", text, sizeof out->name - 9);
+	if (strcspn(text, "@") >= sizeof out->name)
+		return fail_as(ERR_USAGE, "reference \"%.32s...\": too long", text);
 	snprintf(out->name, sizeof out->name, "%.*s", (int)strcspn(text, "@"), text);
 	at = strchr(text, '@');
 	if (at) {

@@ -21,7 +21,8 @@ int squeeze_open(struct squeeze **out, int fd)
 
 	if (!s || !(s->a = archive_write_new()))
 		return fail(ENOMEM, "compress: out of memory");
-	if (archive_write_set_format_raw(s->a) != ARCHIVE_OK || archive_write_add_filter_zstd(s->a) != ARCHIVE_OK ||
+	if (archive_write_set_format_raw(s->a) != ARCHIVE_OK ||
+	    archive_write_add_filter_zstd(s->a) != ARCHIVE_OK ||
 	    archive_write_set_options(s->a, "zstd:compression-level=1") != ARCHIVE_OK)
 		return blame(s);
 	archive_write_set_bytes_in_last_block(s->a, 1);

@@ -37,8 +37,12 @@ int stage_collect(const struct store *s)
 	for (int i = 0; i < n; i++) {
 		const char *name = list[i]->d_name;
 
-		/* Somebody else may be removing it too, or its last process may still be dying: next time, then. */
-		if (!str_eq(name, ".") && !str_eq(name, "..") && !owner_lives(name) && path_remove_tree(s->tmp, name) < 0)
+		/*
+		 * Somebody else may be removing it too, or its last process may still be dying: next time,
+		 * then.
+		 */
+		if (!str_eq(name, ".") && !str_eq(name, "..") && !owner_lives(name) &&
+		    path_remove_tree(s->tmp, name) < 0)
 			log_debug("left for later: images/tmp/%s: %s", name, err_text());
 		free(list[i]);
 	}
@@ -53,7 +57,8 @@ int stage_open(struct stage *g, const struct store *s)
 
 	*g = (struct stage){ .store = s, .dir = -1 };
 	TRY(stage_collect(s));
-	snprintf(g->name, sizeof g->name, "%d.%ju.%u", (int)getpid(), (uintmax_t)sys_start_time(getpid()), serial++);
+	snprintf(g->name, sizeof g->name, "%d.%ju.%u", (int)getpid(), (uintmax_t)sys_start_time(getpid()),
+		 serial++);
 	if (mkdirat(s->tmp, g->name, 0700) < 0) {
 		int r = fail_class(fail_errno("create images/tmp/%s", g->name), ERR_STORAGE);
 

@@ -6,7 +6,14 @@
 #include "images/store.h"
 
 struct staged { bool layer; char name[32], hex[HEX_SIZE]; };
-struct stage { const struct store *store; int dir; char name[64]; unsigned made; struct staged *v; size_t n; };
+struct stage {
+	const struct store *store;
+	int dir;
+	char name[64];
+	unsigned made;
+	struct staged *v;
+	size_t n;
+};
 
 int stage_open(struct stage *g, const struct store *s);
 void stage_close(struct stage *g);

@@ -128,7 +128,8 @@ static int same_image(void *ctx, const char *text, const char *digest)
 	struct sought *f = ctx;
 	struct ref r;
 
-	f->found |= ref_parse(text, &r) == 0 && str_eq(r.name, f->ref->name) && str_eq(digest, f->ref->digest);
+	f->found |=
+		ref_parse(text, &r) == 0 && str_eq(r.name, f->ref->name) && str_eq(digest, f->ref->digest);
 	return 0;
 }
 

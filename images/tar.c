@@ -54,7 +54,8 @@ static int check_stream(struct tar *t)
 	uint64_t in = (uint64_t)archive_filter_bytes(t->plain, -1);
 
 	if (t->bytes > t->lim->bytes)
-		return fail_as(ERR_IMAGE, "archive: more than %ju bytes uncompressed", (uintmax_t)t->lim->bytes);
+		return fail_as(ERR_IMAGE, "archive: more than %ju bytes uncompressed",
+			       (uintmax_t)t->lim->bytes);
 	if (t->bytes > t->lim->ratio_from && t->bytes / t->lim->ratio > in)
 		return fail_as(ERR_IMAGE, "archive: expands more than %ju times", (uintmax_t)t->lim->ratio);
 	return 0;
@@ -169,7 +170,8 @@ int tar_next(struct tar *t, struct tar_entry *e)
 	if ((e->type == TAR_HARDLINK || e->type == TAR_SYMLINK) && !e->link)
 		return fail_as(ERR_IMAGE, "%.200s: a link without a target", e->path);
 	if (uid < 0 || gid < 0 || uid >= UINT32_MAX || gid >= UINT32_MAX)
-		return fail_as(ERR_IMAGE, "%.200s: owner %jd:%jd out of range", e->path, (intmax_t)uid, (intmax_t)gid);
+		return fail_as(ERR_IMAGE, "%.200s: owner %jd:%jd out of range", e->path, (intmax_t)uid,
+			       (intmax_t)gid);
 	if (archive_entry_size(t->entry) < 0)
 		return fail_as(ERR_IMAGE, "%.200s: negative size", e->path);
 	e->uid = (uid_t)uid;

@@ -35,7 +35,8 @@ int template_parse(const char *name, struct template *t)
 		return fail_as(ERR_USAGE, "template \"%.80s\": neither debian:SUITE nor busybox", name);
 	slash = strchrnul(suite, '/');
 	if (!is_word(suite, (size_t)(slash - suite)))
-		return fail_as(ERR_USAGE, "template \"%.80s\": \"%.*s\" is not a suite", name, (int)(slash - suite), suite);
+		return fail_as(ERR_USAGE, "template \"%.80s\": \"%.*s\" is not a suite", name,
+			       (int)(slash - suite), suite);
 	if (*slash && !str_eq(slash, "/minbase") && !str_eq(slash, "/system"))
 		return fail_as(ERR_USAGE, "template \"%.80s\": no such variant (minbase, system)", name);
 	snprintf(t->suite, sizeof t->suite, "%.*s", (int)(slash - suite), suite);
@@ -48,7 +49,8 @@ static void ref_name(const struct template *t, char out[REF_MAX])
 	if (t->busybox)
 		snprintf(out, REF_MAX, "template/busybox:latest");
 	else
-		snprintf(out, REF_MAX, "template/debian:%s%s", t->suite, str_eq(t->variant, "minbase") ? "-minbase" : "");
+		snprintf(out, REF_MAX, "template/debian:%s%s", t->suite,
+			 str_eq(t->variant, "minbase") ? "-minbase" : "");
 }
 
 /* Is it there, whole? */
@@ -69,8 +71,11 @@ static int build(struct import *im, const struct template *t, const struct ref *
 	auto_producer struct producer p = { .fd = -1, .err = -1 };
 	char dir[PATH_MAX], log[PATH_MAX];
 	struct debian d = { .t = t, .dir = dir, .log = log };
-	struct make_words words = { "vzrun template", t->busybox || str_eq(t->variant, "system") ? "/sbin/init" : "/bin/bash",
-				    t->busybox ? "SIGUSR2" : str_eq(t->variant, "system") ? "SIGRTMIN+3" : NULL };
+	struct make_words words = { "vzrun template",
+				    t->busybox || str_eq(t->variant, "system") ? "/sbin/init" : "/bin/bash",
+				    t->busybox                     ? "SIGUSR2"
+				    : str_eq(t->variant, "system") ? "SIGRTMIN+3"
+								   : NULL };
 	struct err_saved e;
 	struct layer l;
 	int made;

@@ -3,7 +3,10 @@
 #include "images/import.h"
 
 struct template { char suite[40], variant[40]; bool busybox; };
-/* "debian:SUITE[/VARIANT]" or "busybox"; ERR_USAGE. The suite ends up on a command line: letters, digits, single '-'. */
+/*
+ * "debian:SUITE[/VARIANT]" or "busybox"; ERR_USAGE. The suite ends up on a command line: letters, digits,
+ * single '-'.
+ */
 int template_parse(const char *name, struct template *out);
 /* im->made and im->digest; rebuild: even when it is in the store. */
 int template_run(struct import *im, bool rebuild);

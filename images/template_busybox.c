@@ -30,16 +30,19 @@ static const struct { const char *path; mode_t mode; const char *text; } tree[] 
 	{ "var/log", S_IFDIR | 0755, NULL },
 	{ "var/run", S_IFLNK | 0777, "/run" },
 	{ "var/tmp", S_IFDIR | 01777, NULL },
-	{ "etc/passwd", S_IFREG | 0644, "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n" },
+	{ "etc/passwd", S_IFREG | 0644,
+	  "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n" },
 	{ "etc/group", S_IFREG | 0644, "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n" },
 	{ "etc/shadow", S_IFREG | 0600, "root:*:19000:0:99999:7:::\nnobody:*:19000:0:99999:7:::\n" },
 	{ "etc/hosts", S_IFREG | 0644, "127.0.0.1\tlocalhost\n::1\tlocalhost\n" },
-	{ "etc/profile", S_IFREG | 0644, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
-					 "export PATH\nPS1='\\u@\\h:\\w\\$ '\n" },
+	{ "etc/profile", S_IFREG | 0644,
+	  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+	  "export PATH\nPS1='\\u@\\h:\\w\\$ '\n" },
 	/* The runtime has mounted everything and set the host name. */
 	{ "etc/init.d/rcS", S_IFREG | 0755, "#!/bin/sh\n[ -x /etc/rc.local ] && /etc/rc.local\nexit 0\n" },
-	{ "etc/inittab", S_IFREG | 0644, "::sysinit:/etc/init.d/rcS\nconsole::respawn:-/bin/sh\n"
-					 "::ctrlaltdel:/sbin/reboot\n::shutdown:/bin/sync\n::restart:/sbin/init\n" },
+	{ "etc/inittab", S_IFREG | 0644,
+	  "::sysinit:/etc/init.d/rcS\nconsole::respawn:-/bin/sh\n"
+	  "::ctrlaltdel:/sbin/reboot\n::shutdown:/bin/sync\n::restart:/sbin/init\n" },
 };
 
 static const char *const candidates[] = { "/bin/busybox", "/usr/bin/busybox", "/usr/lib/busybox/busybox" };
@@ -60,7 +63,8 @@ static int check_static(const char *path)
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	Elf64_Ehdr h;
 
-	if (fd < 0 || pread(fd, &h, sizeof h, 0) != (ssize_t)sizeof h || memcmp(h.e_ident, ELFMAG, SELFMAG) != 0)
+	if (fd < 0 || pread(fd, &h, sizeof h, 0) != (ssize_t)sizeof h ||
+	    memcmp(h.e_ident, ELFMAG, SELFMAG) != 0)
 		return fail_as(ERR_UNSUPPORTED, "%s: not an ELF program", path);
 	if (h.e_ident[EI_CLASS] != ELFCLASS64)
 		return 0;
@@ -71,7 +75,8 @@ static int check_static(const char *path)
 			return fail_as(ERR_UNSUPPORTED, "%s: damaged", path);
 		if (p.p_type != PT_INTERP)
 			continue;
-		int r = fail_as(ERR_UNSUPPORTED, "%s is dynamically linked; the template needs a static one", path);
+		int r = fail_as(ERR_UNSUPPORTED, "%s is dynamically linked; the template needs a static one",
+				path);
 		err_try("apt-get install busybox-static");
 		return r;
 	}
@@ -125,7 +130,8 @@ int template_busybox(void *ctx, int out)
 		return fail_errno("open %s", busybox);
 	TRY(pack_open(&p, out));
 	for (size_t i = 0; i < COUNT(tree); i++)
-		TRY(pack_text(p, tree[i].path, tree[i].mode, tree[i].text, tree[i].text ? strlen(tree[i].text) : 0));
+		TRY(pack_text(p, tree[i].path, tree[i].mode, tree[i].text,
+			      tree[i].text ? strlen(tree[i].text) : 0));
 	TRY(pack_file(p, "bin/busybox", S_IFREG | 0755, fd));
 	TRY(add_applets(p, busybox));
 	return pack_end(p);

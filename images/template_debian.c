@@ -18,12 +18,13 @@ static const struct { const char *variant, *packages; } variants[] = {
 };
 
 /*
- * The words are ours, nothing of the caller's is in them; mmdebstrap gives the root as $1. machine-id is empty and
- * the package lists are gone already.
+ * The words are ours, nothing of the caller's is in them; mmdebstrap gives the root as $1. machine-id is
+ * empty and the package lists are gone already.
  */
-static const char clean_up[] = "--customize-hook=rm -rf \"$1\"/etc/resolv.conf \"$1\"/etc/hostname"
-			       " \"$1\"/var/lib/dbus/machine-id \"$1\"/etc/ssh/ssh_host_*; : > \"$1\"/etc/machine-id;"
-			       " chmod 444 \"$1\"/etc/machine-id";
+static const char clean_up[] =
+	"--customize-hook=rm -rf \"$1\"/etc/resolv.conf \"$1\"/etc/hostname"
+	" \"$1\"/var/lib/dbus/machine-id \"$1\"/etc/ssh/ssh_host_*; : > \"$1\"/etc/machine-id;"
+	" chmod 444 \"$1\"/etc/machine-id";
 
 static const char *find(void)
 {
@@ -47,8 +48,10 @@ int template_debian_check(const struct template *t)
 
 static _Noreturn void run_builder(const struct debian *d, const char *path, int out, int log)
 {
-	static const char *const tidy_env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-						"LC_ALL=C.UTF-8", "HOME=/root", "DEBIAN_FRONTEND=noninteractive" };
+	static const char *const tidy_env[] = {
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
+		"HOME=/root", "DEBIAN_FRONTEND=noninteractive"
+	};
 	const char *argv[24], *env[10];
 	char include[256], tmp[PATH_MAX + 8];
 	struct sources src;
@@ -114,7 +117,8 @@ static int explain(const struct debian *d, int status)
 	if (file_read(AT_FDCWD, d->log, &log, &n) == 0)
 		for (char *line = strtok_r(log, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 			/* What mmdebstrap itself adds only says that something failed. */
-			if (str_starts(line, "E: ") && !(error && (strstr(line, "mmdebstrap failed") || strstr(line, "apt-get "))))
+			if (str_starts(line, "E: ") &&
+			    !(error && (strstr(line, "mmdebstrap failed") || strstr(line, "apt-get "))))
 				error = line + 3;
 	return fail_as(ERR_IMAGE, "mmdebstrap failed: %.400s%s", error ? error : "exit status ",
 		       error ? "" : status == 127 ? "127" : "not zero");

@@ -12,7 +12,8 @@ static bool is_of(const char *word, size_t n, const char *suite)
 {
 	size_t len = strlen(suite);
 
-	return n >= len && strncmp(word, suite, len) == 0 && (n == len || word[len] == '-' || word[len] == '/');
+	return n >= len && strncmp(word, suite, len) == 0 &&
+	       (n == len || word[len] == '-' || word[len] == '/');
 }
 
 static bool any_word(const char *s, size_t n, const char *suite)
@@ -66,7 +67,8 @@ static void consider(const char *path, const char *suite, struct sources *out)
 	auto_free char *text = NULL;
 	size_t n;
 
-	if (out->n == COUNT(out->path) || strlen(path) >= sizeof out->path[0] || file_read(AT_FDCWD, path, &text, &n) < 0)
+	if (out->n == COUNT(out->path) || strlen(path) >= sizeof out->path[0] ||
+	    file_read(AT_FDCWD, path, &text, &n) < 0)
 		return;
 	if (template_names_suite(text, str_ends(path, ".sources"), suite))
 		strcpy(out->path[out->n++], path);

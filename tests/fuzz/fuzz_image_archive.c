@@ -45,7 +45,8 @@ static void one(struct tar *t, const struct tar_entry *e, const struct member_ru
 		demand(m.what == MEMBER_MAKE || strcmp(m.path, ".") != 0);
 		if (e->type == TAR_HARDLINK && m.what == MEMBER_MAKE)
 			check_path(m.link);
-		demand(rules->devices || m.what != MEMBER_MAKE || (e->type != TAR_CHAR && e->type != TAR_BLOCK));
+		demand(rules->devices || m.what != MEMBER_MAKE ||
+		       (e->type != TAR_CHAR && e->type != TAR_BLOCK));
 	}
 	while (tar_xattr(t, &name, &value, &n))
 		if (member_xattr(m.path, name, value, n) == 1)
@@ -56,8 +57,16 @@ static void one(struct tar *t, const struct tar_entry *e, const struct member_ru
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct limits lim = { .bytes = 8 << 20, .ratio = 1000, .ratio_from = 1 << 20, .entries = 1000, .depth = 256,
-				    .path = 4095, .name = 255, .link = 4095, .xattrs = 64, .xattr_bytes = 65536 };
+	const struct limits lim = { .bytes = 8 << 20,
+				    .ratio = 1000,
+				    .ratio_from = 1 << 20,
+				    .entries = 1000,
+				    .depth = 256,
+				    .path = 4095,
+				    .name = 255,
+				    .link = 4095,
+				    .xattrs = 64,
+				    .xattr_bytes = 65536 };
 	auto_tar struct tar *t = NULL;
 	struct probe probe = { 0 };
 	struct tar_entry e;

@@ -1,4 +1,7 @@
-/* References, digests, template names, limits: what is accepted must be harmless as a file name and a word of argv. */
+/*
+ * References, digests, template names, limits: what is accepted must be harmless as a file name and a word of
+ * argv.
+ */
 #include "base/err.h"
 #include "images/limits.h"
 #include "images/ref.h"
@@ -31,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ref_file(out, file);
 		demand(!strchr(file, '/') && file[0] != '.' && file[0] != '-' && strlen(file) < 255);
 		demand(ref_unfile(file, back) == 0 && strcmp(out, back) == 0);
-		demand(ref_parse(out, &again) == 0 && strcmp(again.name, r.name) == 0 && strcmp(again.tag, r.tag) == 0);
+		demand(ref_parse(out, &again) == 0 && strcmp(again.name, r.name) == 0 &&
+		       strcmp(again.tag, r.tag) == 0);
 		demand(!strstr(out, ".."));
 	}
 	ref_from_path(text, out);

@@ -32,10 +32,14 @@ TEST(its_error_is_ours)
 	f = fopen(script, "we");
 	fputs("#!/bin/sh\n"
 	      "case \"$6\" in\n"
-	      "good:1) echo '{\"ref\":\"good:1\",\"digest\":\"sha256:00\",\"layers\":[\"/a\",\"/b\"],\"env\":[\"A=B\"]}';;\n"
+	      "good:1) echo "
+	      "'{\"ref\":\"good:1\",\"digest\":\"sha256:00\",\"layers\":[\"/a\",\"/"
+	      "b\"],\"env\":[\"A=B\"]}';;\n"
 	      "mute:1) exit 7;;\n"
-	      "*) echo '{\"error\":{\"code\":3,\"msg\":\"image x:1: not in the store\",\"why\":null,\"try\":\"pull it\"}}'; exit 3;;\n"
-	      "esac\n", f);
+	      "*) echo '{\"error\":{\"code\":3,\"msg\":\"image x:1: not in the "
+	      "store\",\"why\":null,\"try\":\"pull it\"}}'; exit 3;;\n"
+	      "esac\n",
+	      f);
 	fclose(f);
 	CHECK(chmod(script, 0755) == 0);
 	setenv("VZRUN_LIBEXEC", dir, 1);

@@ -65,12 +65,14 @@ TEST(good_ones)
 TEST(bad_manifests)
 {
 	CHECK_FAILS(manifest("{}"), "manifest: schemaVersion: missing");
-	CHECK_FAILS(manifest("{\"schemaVersion\":1,\"config\":" CONFIG "}"), "manifest: schemaVersion 1 is not supported");
+	CHECK_FAILS(manifest("{\"schemaVersion\":1,\"config\":" CONFIG "}"),
+		    "manifest: schemaVersion 1 is not supported");
 	CHECK_FAILS(manifest("{\"schemaVersion\":2}"), "manifest: config: missing");
 	CHECK_FAILS(manifest("{\"schemaVersion\":2,\"mediaType\":\"x/y\",\"config\":" CONFIG "}"),
 		    "manifest: media type \"x/y\" is not an image manifest");
 	CHECK_FAILS(manifest(MANIFEST(DESC("application/vnd.cncf.helm.config.v1+json"), LAYER)),
-		    "manifest: no container image: its configuration is \"application/vnd.cncf.helm.config.v1+json\"");
+		    "manifest: no container image: its configuration is "
+		    "\"application/vnd.cncf.helm.config.v1+json\"");
 	CHECK_FAILS(manifest(MANIFEST(CONFIG, "{\"digest\":" D ",\"size\":-1}")),
 		    "manifest: layers[0].size: expected an unsigned integer");
 	CHECK_FAILS(manifest(MANIFEST(CONFIG, "{\"digest\":" D "}")), "manifest: layers[0].size: missing");
@@ -83,11 +85,15 @@ TEST(bad_pairs)
 	CHECK_FAILS(whole(MANIFEST(CONFIG, LAYER "," LAYER), ONE_DIFF),
 		    "manifest: 2 layers, but 1 diff_ids in its configuration");
 	CHECK_FAILS(whole(MANIFEST(CONFIG, DESC("application/vnd.in-toto+json")), ONE_DIFF),
-		    "manifest: layers[0]: media type \"application/vnd.in-toto+json\" is not a file system layer");
+		    "manifest: layers[0]: media type \"application/vnd.in-toto+json\" is not a file system "
+		    "layer");
 	CHECK_FAILS(whole(MANIFEST(CONFIG, "{\"digest\":\"sha256:../../x\",\"size\":1}"), ONE_DIFF),
-		    "manifest: layers[0]: digest \"sha256:../../x\": not sha256: and 64 lower-case hexadecimal digits");
-	CHECK_FAILS(whole(MANIFEST(CONFIG, LAYER), "{\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:X\"]}}"),
-		    "manifest: diff_ids[0]: digest \"sha256:X\": not sha256: and 64 lower-case hexadecimal digits");
+		    "manifest: layers[0]: digest \"sha256:../../x\": not sha256: and 64 lower-case "
+		    "hexadecimal digits");
+	CHECK_FAILS(whole(MANIFEST(CONFIG, LAYER),
+			  "{\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:X\"]}}"),
+		    "manifest: diff_ids[0]: digest \"sha256:X\": not sha256: and 64 lower-case hexadecimal "
+		    "digits");
 }
 
 TEST(bad_configs)
@@ -95,18 +101,21 @@ TEST(bad_configs)
 	CHECK_FAILS(config("{}"), "configuration: rootfs: missing");
 	CHECK_FAILS(config("{\"rootfs\":{\"type\":\"zip\",\"diff_ids\":[]}}"),
 		    "configuration: rootfs.type \"zip\" is not \"layers\"");
-	CHECK_FAILS(config("{\"os\":\"windows\",\"architecture\":\"amd64\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}"),
+	CHECK_FAILS(config("{\"os\":\"windows\",\"architecture\":\"amd64\",\"rootfs\":{\"type\":\"layers\","
+			   "\"diff_ids\":[]}}"),
 		    "configuration: made for windows/amd64, this host is linux/amd64");
 	CHECK_FAILS(saved("{}"), "manifest.json: not a list of images");
 	CHECK_FAILS(saved("[{}]"), "manifest.json[0]: Config: missing");
 	CHECK_FAILS(index_of("{\"schemaVersion\":2,\"manifests\":[{\"digest\":\"sha256:/\",\"size\":1}]}"),
-		    "index.json: manifests[0]: digest \"sha256:/\": not sha256: and 64 lower-case hexadecimal digits");
+		    "index.json: manifests[0]: digest \"sha256:/\": not sha256: and 64 lower-case "
+		    "hexadecimal digits");
 }
 
 TEST(platforms)
 {
 	const struct platform here = { platform_arch(), "linux", NULL }, other = { "pdp11", "linux", NULL };
-	const struct platform far = { platform_arch(), "linux", "v9" }, os = { platform_arch(), "plan9", NULL };
+	const struct platform far = { platform_arch(), "linux", "v9" },
+			      os = { platform_arch(), "plan9", NULL };
 
 	CHECK(platform_rank(NULL) >= 0);
 	CHECK(platform_rank(&here) > platform_rank(NULL));
@@ -116,7 +125,8 @@ TEST(platforms)
 TEST(apt_sources)
 {
 	CHECK(template_names_suite("deb http://x/debian bookworm main\n", false, "bookworm"));
-	CHECK(template_names_suite("# c\ndeb [signed-by=/a b] http://x bookworm-updates main", false, "bookworm"));
+	CHECK(template_names_suite("# c\ndeb [signed-by=/a b] http://x bookworm-updates main", false,
+				   "bookworm"));
 	CHECK(template_names_suite("deb http://x stretch/updates main", false, "stretch"));
 	CHECK(!template_names_suite("#deb http://x bookworm main\n", false, "bookworm"));
 	CHECK(!template_names_suite("deb http://x cloud-sdk-bookworm main\n", false, "bookworm"));
@@ -127,4 +137,5 @@ TEST(apt_sources)
 	CHECK(!template_names_suite("Types: deb\nURIs: bookworm\nSuites: nodistro\n", true, "bookworm"));
 }
 
-UNIT_MAIN(UNIT(good_ones), UNIT(bad_manifests), UNIT(bad_pairs), UNIT(bad_configs), UNIT(platforms), UNIT(apt_sources))
+UNIT_MAIN(UNIT(good_ones), UNIT(bad_manifests), UNIT(bad_pairs), UNIT(bad_configs), UNIT(platforms),
+	  UNIT(apt_sources))

@@ -67,7 +67,8 @@ TEST(kinds)
 	CHECK_FAILS(decide("a", TAR_OTHER, NULL, false), "a: of unknown type");
 	CHECK(decide("a", TAR_HARDLINK, "/./b//c", false) == 0);
 	CHECK_STR(m.link, "b/c");
-	CHECK_FAILS(decide("a", TAR_HARDLINK, "../b", false), "a: hard link out of the layer: ../b: \"..\" in a name");
+	CHECK_FAILS(decide("a", TAR_HARDLINK, "../b", false),
+		    "a: hard link out of the layer: ../b: \"..\" in a name");
 	CHECK(decide("a", TAR_SYMLINK, "../../b", false) == 0);
 	CHECK_STR(m.link, "../../b");
 	CHECK_FAILS(decide("a", TAR_SYMLINK, "", false), "a: a link target of 0 bytes");
@@ -90,10 +91,14 @@ TEST(attributes)
 	CHECK(member_xattr("f", "system.posix_acl_access", "", 0) == 1);
 	CHECK(member_xattr("f", "com.apple.x", "", 0) == 0);
 	CHECK(member_xattr("f", "user.", "", 0) == 0);
-	CHECK_FAILS(member_xattr("f", "security.capability", v3, sizeof v3), "f: security.capability is not of version 2");
-	CHECK_FAILS(member_xattr("f", "security.capability", v3, 20), "f: security.capability is not of version 2");
-	CHECK_FAILS(member_xattr("f", "trusted.overlay.opaque", "y", 1), "f: extended attribute trusted.overlay.opaque");
-	CHECK_FAILS(member_xattr("f", "user.overlay.opaque", "y", 1), "f: extended attribute user.overlay.opaque");
+	CHECK_FAILS(member_xattr("f", "security.capability", v3, sizeof v3),
+		    "f: security.capability is not of version 2");
+	CHECK_FAILS(member_xattr("f", "security.capability", v3, 20),
+		    "f: security.capability is not of version 2");
+	CHECK_FAILS(member_xattr("f", "trusted.overlay.opaque", "y", 1),
+		    "f: extended attribute trusted.overlay.opaque");
+	CHECK_FAILS(member_xattr("f", "user.overlay.opaque", "y", 1),
+		    "f: extended attribute user.overlay.opaque");
 	CHECK_FAILS(member_xattr("f", "security.selinux", "y", 1), "f: extended attribute security.selinux");
 }
 
@@ -101,7 +106,8 @@ TEST(limits)
 {
 	struct limits l;
 
-	CHECK(limits_parse("bytes=1M,depth=3", &l) == 0 && l.bytes == 1 << 20 && l.depth == 3 && l.entries == 2000000);
+	CHECK(limits_parse("bytes=1M,depth=3", &l) == 0 && l.bytes == 1 << 20 && l.depth == 3 &&
+	      l.entries == 2000000);
 	CHECK_FAILS(limits_parse("bytes=64G", &l), "limit bytes=64G: not a number up to 34359738368");
 	CHECK_FAILS(limits_parse("byte=1", &l), "limit \"byte=1\": no such limit");
 	CHECK_FAILS(limits_parse("entries=0", &l), "limit entries=0: not a number up to 2000000");
@@ -121,7 +127,8 @@ static enum archive_kind kind(const char *const *names)
 TEST(what_an_archive_is)
 {
 	CHECK(KIND("./", "./oci-layout", "./blobs/", "./blobs/sha256/x", "./index.json") == ARCHIVE_OCI);
-	CHECK(KIND("blobs/sha256/x", "index.json", "manifest.json", "oci-layout", "repositories") == ARCHIVE_OCI);
+	CHECK(KIND("blobs/sha256/x", "index.json", "manifest.json", "oci-layout", "repositories") ==
+	      ARCHIVE_OCI);
 	CHECK(KIND(HEX64 "/layer.tar", HEX64 ".json", "manifest.json") == ARCHIVE_DOCKER);
 	CHECK(KIND("./bin", "index.json", "oci-layout") == ARCHIVE_ROOTFS);
 	CHECK(KIND("etc/", "manifest.json") == ARCHIVE_ROOTFS);

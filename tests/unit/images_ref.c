@@ -45,7 +45,8 @@ TEST(with_digest)
 	CHECK_STR(r.name, "a/b");
 	CHECK_STR(r.tag, "latest");
 	CHECK_STR(r.digest, "sha256:" ZEROS);
-	bad("a@sha256:00", "reference \"a@sha256:00\": digest \"sha256:00\": not sha256: and 64 lower-case hexadecimal digits");
+	bad("a@sha256:00", "reference \"a@sha256:00\": digest \"sha256:00\": not sha256: and 64 lower-case "
+			   "hexadecimal digits");
 	bad("a@sha256:../../../../etc/passwd",
 	    "reference \"a@sha256:../../../../etc/passwd\": digest \"sha256:../../../../etc/passwd\":"
 	    " not sha256: and 64 lower-case hexadecimal digits");
@@ -93,10 +94,16 @@ TEST(long_ones)
 
 TEST(from_paths)
 {
-	static const struct { const char *path, *ref; } rows[] = {
-		{ "/x/My Root.tar.gz", "my-root:latest" }, { "web/", "web:latest" },	  { "/", "image:latest" },
-		{ "a..b.tar", "a.b:latest" },		   { "---", "image:latest" },	  { "x.tar.zst", "x:latest" },
-		{ "/a/.tar", "tar:latest" },		   { "é.tar", "image:latest" },
+	static const struct { const char *path, *ref;
+	} rows[] = {
+		{ "/x/My Root.tar.gz", "my-root:latest" },
+		{ "web/", "web:latest" },
+		{ "/", "image:latest" },
+		{ "a..b.tar", "a.b:latest" },
+		{ "---", "image:latest" },
+		{ "x.tar.zst", "x:latest" },
+		{ "/a/.tar", "tar:latest" },
+		{ "é.tar", "image:latest" },
 	};
 	char out[REF_MAX];
 	struct ref r;
