@@ -1,14 +1,19 @@
 #include "runtime/container/launch.h"
+#include "base/dgram.h"
 #include "base/scope.h"
+#include "base/sys.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 enum { LAYERS_MAX = 100 };
 
@@ -29,6 +34,13 @@ static int clone_dir(const char *path, int userns_fd)
 		return fail_class(r, ERR_UNSUPPORTED);
 	}
 	return take_fd(&fd);
+}
+
+static int attach_clone(int fd, const char *path)
+{
+	if (move_mount(fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return fail_errno("attach layer %s", path);
+	return 0;
 }
 
 /*
@@ -112,23 +124,74 @@ static int in_fd_dir(const struct container_root *r, const int *layer, int upper
 	return ret < 0 ? ret : take_fd(&mnt);
 }
 
-int rootfs_assemble(const struct container_root *r, int userns_fd, const struct spec_linux *l)
+static int assemble(const struct container_root *r, int userns_fd, const struct spec_linux *l, bool attach)
 {
 	int layer[LAYERS_MAX], ret = 0, upper = -1;
 	size_t n = 0;
 
-	if (r->layers.n == 0 || r->layers.n > LAYERS_MAX)
-		return fail(EINVAL, "%zu layers (1 to %d are possible)", r->layers.n, LAYERS_MAX);
-	if (r->layers.n == 1 && !r->upper_dir)
-		return clone_dir(r->layers.v[0], userns_fd);
-	for (; n < r->layers.n && ret >= 0; n++)
+	for (; n < r->layers.n && ret >= 0; n++) {
 		ret = layer[n] = clone_dir(r->layers.v[n], userns_fd);
+		if (ret >= 0 && attach)
+			ret = attach_clone(layer[n], r->layers.v[n]);
+	}
 	if (ret >= 0 && r->upper_dir)
 		ret = upper = clone_dir(r->upper_dir, userns_fd);
+	if (ret >= 0 && r->upper_dir && attach)
+		ret = attach_clone(upper, r->upper_dir);
 	if (ret >= 0)
 		ret = in_fd_dir(r, layer, upper, l);
 	while (n > 0)
 		drop_fd(&layer[--n]);
 	drop_fd(&upper);
 	return ret;
+}
+
+static _Noreturn void assemble_attached(const struct container_root *r, int userns_fd, const struct spec_linux *l,
+					int talk)
+{
+	struct mount_attr private = { .propagation = MS_PRIVATE };
+	int tree = -1;
+
+	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof private) < 0)
+		tree = fail_errno("make the mounts private");
+	else
+		tree = assemble(r, userns_fd, l, true);
+	if (tree < 0)
+		sync_say_failed(talk, tree);
+	else
+		(void)sync_say_fd(talk, SYNC_ROOTED, tree);
+	_exit(tree < 0);
+}
+
+/*
+ * Linux before 6.15 takes layers only from mounts of the caller's own namespace, not detached ones. A
+ * short-lived process has a namespace of its own for that; nothing of it is seen on the host or outlives it.
+ */
+static int in_own_namespace(const struct container_root *r, int userns_fd, const struct spec_linux *l)
+{
+	int sv[2], tree = -1, ret;
+	pid_t pid;
+
+	TRY(dgram_pair(sv));
+	pid = sys_clone(CLONE_NEWNS, SIGCHLD, -1, NULL);
+	if (pid == 0)
+		assemble_attached(r, userns_fd, l, sv[1]);
+	close(sv[1]);
+	ret = pid < 0 ? fail_errno("assemble the overlay") : sync_hear(sv[0], SYNC_ROOTED, &tree);
+	close(sv[0]);
+	if (pid > 0)
+		(void)TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0));
+	return ret < 0 ? ret : tree;
+}
+
+int rootfs_assemble(const struct container_root *r, int userns_fd, const struct spec_linux *l)
+{
+	int ret;
+
+	if (r->layers.n == 0 || r->layers.n > LAYERS_MAX)
+		return fail(EINVAL, "%zu layers (1 to %d are possible)", r->layers.n, LAYERS_MAX);
+	if (r->layers.n == 1 && !r->upper_dir)
+		return clone_dir(r->layers.v[0], userns_fd);
+	ret = assemble(r, userns_fd, l, false);
+	return ret == -EINVAL ? in_own_namespace(r, userns_fd, l) : ret;
 }
