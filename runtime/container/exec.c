@@ -23,6 +23,17 @@ struct joining {
 	enum status status;
 };
 
+/* It is the init's alone: whoever else wrote there would speak for the whole container. */
+static void drop_notify(struct strv *env)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < env->n; i++)
+		if (!str_starts(env->v[i], "NOTIFY_SOCKET="))
+			env->v[n++] = env->v[i];
+	env->n = n;
+}
+
 static int load_process(struct joining *j)
 {
 	yajl_val tree = NULL;
@@ -31,7 +42,9 @@ static int load_process(struct joining *j)
 		return spec_process_load(&j->arena, &j->tree, j->req->process_file, &j->p);
 	TRY(json_load(j->dir_fd, "process.json", &tree));
 	j->tree = tree;
-	return bind_decode(&j->arena, &spec_process_record, j->tree, &j->p);
+	TRY(bind_decode(&j->arena, &spec_process_record, j->tree, &j->p));
+	drop_notify(&j->p.env);
+	return 0;
 }
 
 static int add_words(struct arena *a, struct strv *to, const struct strv *more)
