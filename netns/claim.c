@@ -6,6 +6,7 @@
 #include "netns/lease.h"
 #include "netns/net.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 struct use {
@@ -207,4 +208,36 @@ int net_claim(const char *home, const char *guest, const struct list *nics, stru
 	TRY(r);
 	*n = nics->n;
 	return 0;
+}
+
+struct leased { const char *guest; struct net_port *ports; size_t n; };
+
+static int leased_in(void *ctx, struct net_file *f)
+{
+	struct leased *l = ctx;
+
+	LIST_EACH(const struct net_lease, v, f->d.leases) {
+		struct net_port *p = l->n < NET_PORTS_MAX ? &l->ports[l->n] : NULL;
+
+		if (!p || !str_eq(v->guest, l->guest))
+			continue;
+		memset(p, 0, sizeof *p);
+		snprintf(p->network, sizeof p->network, "%s", f->d.name);
+		if (v->ip)
+			(void)inet_pton(AF_INET, v->ip, &p->ip);
+		if (v->ip6)
+			(void)inet_pton(AF_INET6, v->ip6, &p->ip6);
+		l->n++;
+	}
+	return 0;
+}
+
+int net_leased(const char *home, const char *guest, struct net_port *ports, size_t *n)
+{
+	auto_close int dir = net_dir_open(home, false);
+	struct leased l = { guest, ports, 0 };
+	int r = dir == -ENOENT ? 0 : dir < 0 ? dir : net_def_each(dir, leased_in, &l);
+
+	*n = l.n;
+	return r;
 }

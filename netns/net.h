@@ -54,6 +54,8 @@ enum { NET_PORTS_MAX = 16 };
  * same guest. Errors: ERR_ADDRESS (duplicate), ERR_RESOURCE (subnet full), ERR_NOT_FOUND (network).
  */
 int net_claim(const char *home, const char *guest, const struct list *nics, struct net_port *ports, size_t *n);
+/* What is leased to the guest, read only: network and addresses of each port. ports: room for NET_PORTS_MAX. */
+int net_leased(const char *home, const char *guest, struct net_port *ports, size_t *n);
 /* Gives every lease of the guest back; already gone is success. Bridge and table stay: they belong to the network. */
 int net_release(const char *home, const char *guest);
 /* Host side: veth pairs with the peer born in the namespace, host end in the bridge and up. */
