@@ -1,5 +1,6 @@
 #include "cli/cmd.h"
 #include "base/scope.h"
+#include "cli/cmd_guest.h"
 #include "runtime/container/container.h"
 
 struct exec_args {
@@ -47,6 +48,17 @@ static const struct opt exec_opts[] = {
 	{ 0 }
 };
 
+static bool is_guest(const struct cli *g, const char *id)
+{
+	struct guest_where at = guest_at(g);
+	struct err_saved s;
+
+	err_save(&s);
+	bool yes = guest_exists(&at, id);
+	err_restore(&s);
+	return yes;
+}
+
 static int exec_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct exec_args *a = args;
@@ -63,9 +75,16 @@ static int exec_run(struct cli *g, void *args, int argc, char **argv)
 
 	if (argc < 2 && !a->process)
 		return fail_as(ERR_USAGE, "process args cannot be empty");
-	TRY(container_exec(&r, &c));
-	TRY(container_go(&c));
-	return a->detach ? 0 : supervise(&c, false);
+	int status = container_exec(&r, &c);
+	if (status >= 0)
+		status = container_go(&c);
+	if (status >= 0 && !a->detach)
+		status = supervise(&c, false);
+	if (status < 0 && is_guest(g, argv[0])) {
+		cli_speak(g, 0);
+		g->failed = guest_exec_status();
+	}
+	return status;
 }
 
 const struct cmd exec_cmds[] = {

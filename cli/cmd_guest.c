@@ -18,15 +18,11 @@ bool guest_asked_for(const struct guest_create_args *a)
 static void tell_ports(struct jout *o, struct buf *line, const struct guest_where *at, const char *name)
 {
 	static struct net_port ports[NET_PORTS_MAX];
-	auto_guest struct guest g;
-	size_t n = NET_PORTS_MAX;
+	size_t n = 0;
 	char text[INET6_ADDRSTRLEN];
 
-	if (guest_open(at, name, false, &g) < 0 || g.conf.networks.n == 0 ||
-	    net_claim(at->home, name, &g.conf.networks, ports, &n) < 0) {
+	if (net_leased(at->home, name, ports, &n) < 0)
 		err_clear();
-		return;
-	}
 	if (o)
 		jout_open(o, "addresses", '[');
 	for (size_t i = 0; i < n; i++) {
@@ -45,6 +41,15 @@ static void tell_ports(struct jout *o, struct buf *line, const struct guest_wher
 	}
 	if (o)
 		jout_close(o, ']');
+}
+
+int guest_exec_status(void)
+{
+	const char *e = strstr(err_text(), "exec: \"");
+
+	if (!e)
+		return 125;
+	return strstr(e, "executable file not found") || strstr(e, "no such file") ? 127 : 126;
 }
 
 int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const char *name, int argc, char **command)
@@ -98,7 +103,7 @@ int guest_start_cmd(struct cli *g, const struct guest_start_args *a, const char 
 
 struct stop_args { struct opt_u64 timeout; bool kill; };
 static const struct opt stop_opts[] = {
-	ODURATION(struct stop_args, 't', "timeout", timeout, "how long the guest may take (default: 60s), then SIGKILL"),
+	ODURATION(struct stop_args, 't', "timeout", timeout, "how long the guest may take (default: its stopTimeout, 60s), then SIGKILL"),
 	OFLAG(struct stop_args, 'k', "kill", kill, "do not ask, kill"),
 	{ 0 }
 };
@@ -106,22 +111,25 @@ static const struct opt stop_opts[] = {
 static int stop_one(struct cli *g, const struct stop_args *a, const char *name, bool *killed)
 {
 	struct guest_where at = guest_at(g);
+	uint64_t at_once = 0;
 
-	return guest_stop(&at, name, a->kill ? 0 : a->timeout.set ? a->timeout.v : 60000, killed);
+	return guest_stop(&at, name, a->kill ? &at_once : a->timeout.set ? &a->timeout.v : NULL, killed);
 }
 
-static int tell_status(struct cli *g, const char *name, const char *status)
+static int tell_status(struct cli *g, const char *name, const char *status, bool killed)
 {
 	auto_buf struct buf b = { 0 };
 	struct jout o;
 
 	if (!g->json) {
-		printf("%s %s\n", name, status);
+		printf("%s %s%s\n", name, status, killed ? " (killed)" : "");
 		return 0;
 	}
 	out_open(&o, &b);
 	jout_str(&o, "name", name);
 	jout_str(&o, "status", status);
+	if (killed)
+		jout_bool(&o, "killed", true);
 	return out_close(&o);
 }
 
@@ -131,7 +139,7 @@ static int stop_run(struct cli *g, void *args, int argc, char **argv)
 		bool killed;
 
 		TRY(stop_one(g, args, argv[i], &killed));
-		TRY(tell_status(g, argv[i], killed ? "stopped (killed)" : "stopped"));
+		TRY(tell_status(g, argv[i], "stopped", killed));
 	}
 	return 0;
 }
@@ -162,7 +170,7 @@ static int destroy_run(struct cli *g, void *args, int argc, char **argv)
 
 	for (int i = 0; i < argc; i++) {
 		TRY(guest_destroy(&at, argv[i], ((struct destroy_args *)args)->force));
-		TRY(tell_status(g, argv[i], "destroyed"));
+		TRY(tell_status(g, argv[i], "destroyed", false));
 	}
 	return 0;
 }
@@ -176,8 +184,7 @@ static int enter_run(struct cli *g, void *args, int argc, char **argv)
 	(void)args;
 	r = guest_shell(&at, argv[0], &command, isatty(0));
 	if (r < 0)
-		g->failed = strstr(err_text(), "executable file not found") || strstr(err_text(), "no such file") ? 127
-			    : strstr(err_text(), "permission denied") ? 126 : (int)err_class();
+		g->failed = guest_exec_status();
 	return r;
 }
 
@@ -237,6 +244,10 @@ static int set_run(struct cli *g, void *args, int argc, char **argv)
 	out_open(&o, &b);
 	jout_str(&o, "name", argv[0]);
 	jout_bool(&o, "saved", !r->only_now && !r->dry_run);
+	jout_open(&o, "changed", '[');
+	for (char *save = NULL, *l = strtok_r(told.p, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
+		jout_str(&o, NULL, l + strspn(l, " "));
+	jout_close(&o, ']');
 	return out_close(&o);
 }
 

@@ -14,16 +14,14 @@
 
 struct listing { struct guest_where at; struct table t; struct jout *o; bool quiet; };
 
-static void addresses(const struct guest_where *at, struct guest *g, struct buf *b)
+static void addresses(const struct guest_where *at, const struct guest *g, struct buf *b)
 {
 	static struct net_port ports[NET_PORTS_MAX];
-	size_t n = NET_PORTS_MAX;
+	size_t n = 0;
 	char text[INET6_ADDRSTRLEN];
 
-	if (g->conf.networks.n == 0 || net_claim(at->home, g->name, &g->conf.networks, ports, &n) < 0) {
+	if (net_leased(at->home, g->name, ports, &n) < 0)
 		err_clear();
-		return;
-	}
 	for (size_t i = 0; i < n; i++)
 		if (ports[i].ip.s_addr)
 			buf_printf(b, "%s%s", b->n ? "," : "", inet_ntop(AF_INET, &ports[i].ip, text, sizeof text));

@@ -1,5 +1,5 @@
 #include "runtime/guest/keeper.h"
-#include "base/log.h"
+#include "base/fault.h"
 #include "base/scope.h"
 
 #include <fcntl.h>
@@ -68,12 +68,6 @@ static int plan_root(struct keeper *k)
 	return 0;
 }
 
-static void open_log(struct keeper *k)
-{
-	k->log = openat(k->g->dir_fd, "console.log", O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	k->log_size = k->log < 0 ? 0 : (size_t)lseek(k->log, 0, SEEK_END);
-}
-
 static bool is_systemd(pid_t pid)
 {
 	char path[32], exe[PATH_MAX];
@@ -85,10 +79,9 @@ static bool is_systemd(pid_t pid)
 	return str_ends(exe, "/systemd");
 }
 
-static int start_container(struct keeper *k)
+static int make_container(struct keeper *k)
 {
 	auto_buf struct buf bundle = { 0 };
-	auto_container struct container c = CONTAINER_INIT;
 	struct container_req req = {
 		.root = k->g->at.root, .id = k->g->name, .spec = &k->g->spec, .overlay = &k->plan.root,
 		.ports = k->plan.ports, .n_ports = k->plan.n_ports, .files = k->plan.files, .n_files = k->plan.n_files,
@@ -97,57 +90,93 @@ static int start_container(struct keeper *k)
 
 	buf_printf(&bundle, "%s/guests/%s", k->g->at.home, k->g->name);
 	req.bundle = buf_text(&bundle);
-	TRY(container_create(&req, true, &c));
-	k->pid = c.pid;
-	k->pidfd = take_fd(&c.pidfd);
-	k->tty = take_fd(&c.tty);
-	k->cg = c.cg;
-	if (k->plan.slot_fd >= 0)
-		TRY(idrange_bind(k->plan.slot_fd, c.pid));
-	return container_go(&c);
+	TRY(container_create(&req, true, &k->c));
+	k->pid = k->c.pid;
+	k->pidfd = take_fd(&k->c.pidfd);
+	k->tty = take_fd(&k->c.tty);
+	k->cg = k->c.cg;
+	return k->plan.slot_fd >= 0 ? idrange_bind(k->plan.slot_fd, k->pid) : 0;
 }
 
-int keeper_boot(struct keeper *k)
+static int open_console(struct keeper *k)
 {
-	k->victim_pid = 0;
-	k->oom_kills = 0;
-	k->oom_pending = false;
-	TRY(claim_ids(k));
-	TRY(claim_addresses(k));
-	TRY(plan_root(k));
-	TRY(guest_files(k->g, &k->plan));
-	TRY_IN(fail_class(guest_effective(k->g, &k->plan), ERR_CONFIG), "config.json");
-	k->kmsg = oom_open_log();
-	TRY(start_container(k));
-	open_log(k);
+	k->log = openat(k->g->dir_fd, "console.log", O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	k->log_size = k->log < 0 ? 0 : (size_t)lseek(k->log, 0, SEEK_END);
 	(void)fcntl(k->tty, F_SETFL, O_NONBLOCK);
 	/*
 	 * An init opens and closes its console for every line. Were the last slave ever closed, the
 	 * master would report a hang-up without end; so one stays open with us.
 	 */
 	k->tty_slave = ioctl(k->tty, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (k->tty_slave < 0)
-		return fail_errno("open the console's slave");
+	return k->tty_slave < 0 ? fail_errno("open the console's slave") : 0;
+}
+
+static int open_oom(struct keeper *k)
+{
+	k->kmsg = oom_open_log();
 	k->oom = cg_oom_fd(&k->cg);
 	if (k->oom < 0)
 		err_clear();
+	return 0;
+}
+
+static int release(struct keeper *k)
+{
+	TRY(container_go(&k->c));
+	container_release(&k->c);
+	return 0;
+}
+
+static int plan_files(struct keeper *k)
+{
+	TRY(guest_files(k->g, &k->plan));
+	TRY_IN(fail_class(guest_effective(k->g, &k->plan), ERR_CONFIG), "config.json");
+	return 0;
+}
+
+static const struct { const char *name; int (*run)(struct keeper *k); } boot[] = {
+	{ "range of user ids", claim_ids },
+	{ "addresses", claim_addresses },
+	{ "root filesystem", plan_root },
+	{ "configuration", plan_files },
+	{ "container", make_container },
+	{ "console", open_console },
+	{ "memory events", open_oom },
+	{ "init", release },
+};
+
+int keeper_boot(struct keeper *k)
+{
+	k->victim_pid = 0;
+	k->oom_kills = k->oom_named = 0;
+	k->oom_pending = false;
+	k->c = (struct container)CONTAINER_INIT;
+	for (size_t i = 0; i < COUNT(boot); i++) {
+		TRY(fault_point(boot[i].name));
+		TRY(boot[i].run(k));
+	}
 	(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "started", .pid = { k->pid, true } });
-	keeper_tell(k, KEEPER_STARTED, k->pid, "");
+	keeper_tell(k, KEEPER_STARTED, k->pid);
 	if (!is_systemd(k->pid)) {
 		k->ready = true;
-		keeper_tell(k, KEEPER_READY, 0, "");
+		keeper_tell(k, KEEPER_READY, 0);
 	}
 	return 0;
 }
 
 void keeper_unboot(struct keeper *k)
 {
+	container_release(&k->c);
 	drop_fd(&k->pidfd);
 	drop_fd(&k->tty);
 	drop_fd(&k->tty_slave);
 	drop_fd(&k->oom);
 	drop_fd(&k->kmsg);
 	drop_fd(&k->log);
+}
+
+void keeper_release_ids(struct keeper *k)
+{
 	idrange_release(k->plan.slot_fd, k->plan.base);
 	arena_free(&k->plan.arena);
 	k->plan = (struct guest_plan){ .slot_fd = -1 };

@@ -64,8 +64,7 @@ int guest_console(const struct guest_where *at, const char *name)
 	int done = 0;
 	auto_close int fd = keeper_connect(at, name, KEEPER_CONSOLE);
 
-	if (fd < 0)
-		return fail_class(fd, ERR_STATE);
+	TRY(fd);
 	sigemptyset(&winch);
 	sigaddset(&winch, SIGWINCH);
 	sigprocmask(SIG_BLOCK, &winch, NULL);
@@ -93,22 +92,38 @@ int guest_console(const struct guest_where *at, const char *name)
 	return 0;
 }
 
-int guest_log(const struct guest_where *at, const char *name, uint64_t lines, struct buf *out)
+static int add_log(int dir, const char *name, struct buf *b)
 {
-	auto_close int dir = guest_dir(at, name);
 	auto_free char *text = NULL;
 	size_t len;
+	int r = file_read(dir, name, &text, &len);
 
-	TRY(dir);
-	int r = file_read(dir, "console.log", &text, &len);
 	if (r == -ENOENT) {
 		err_clear();
 		return 0;
 	}
 	TRY(r);
-	const char *p = text + len;
+	/* What a terminal said may hold NULs, which are nothing to a reader. */
+	for (size_t i = 0; i < len; i++)
+		if (text[i])
+			buf_add(b, text + i, 1);
+	return 0;
+}
+
+int guest_log(const struct guest_where *at, const char *name, uint64_t lines, struct buf *out)
+{
+	auto_close int dir = guest_dir(at, name);
+	auto_buf struct buf all = { 0 };
+
+	TRY(dir);
+	/* The older half first. */
+	TRY(add_log(dir, "console.log.1", &all));
+	TRY(add_log(dir, "console.log", &all));
+	if (all.oom)
+		return fail(ENOMEM, "out of memory");
+	const char *text = buf_text(&all), *end = text + all.n, *p = end;
 	for (uint64_t n = 0; lines && p > text; p--)
-		if (p[-1] == '\n' && p != text + len && ++n == lines)
+		if (p[-1] == '\n' && p != end && ++n == lines)
 			break;
 	buf_puts(out, lines ? p : text);
 	return 0;
@@ -145,6 +160,9 @@ int guest_shell(const struct guest_where *at, const char *name, const struct str
 	struct exec_req r = { .root = at->root, .id = name, .args = *args, .tty = tty, .keep_tty = tty, .cwd = "/" };
 	pid_t pid;
 
+	int dir = guest_dir(at, name);
+	TRY(dir);
+	close(dir);
 	if (guest_status(at, name, &pid) == GUEST_STOPPED) {
 		fail_as(ERR_STATE, "guest \"%s\" is not running", name);
 		err_try("vzrun start %s", name);

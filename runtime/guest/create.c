@@ -323,35 +323,51 @@ int guest_create(const struct guest_where *at, const char *name, const struct gu
 	return r;
 }
 
+/* What is on record is all of it, whatever a killed command did already. */
+static int take_apart(struct making *m, bool force)
+{
+	pid_t pid;
+	enum guest_status s = guest_status(m->at, m->name, &pid);
+
+	/* Started since we looked, before we had the lock. */
+	if (s != GUEST_STOPPED && (s != GUEST_STARTING || keeper_lives(m->at, m->name))) {
+		fail_as(ERR_STATE, "guest \"%s\" is running", m->name);
+		err_try("vzrun stop %s%s%s", m->name, force ? "" : "   |   vzrun destroy --force ", force ? "" : m->name);
+		return -EBUSY;
+	}
+	TRY(fault_point("remove the container"));
+	TRY(container_delete(m->at->root, m->name, true));
+	TRY(fault_point("remove the guest"));
+	for (size_t i = COUNT(steps); i-- > 0;) {
+		if (!steps[i].undo)
+			continue;
+		TRY(fault_point(steps[i].name));
+		TRY(steps[i].undo(m));
+	}
+	return 0;
+}
+
 int guest_destroy(const struct guest_where *at, const char *name, bool force)
 {
 	struct making m = { .at = at, .name = name, .guests_fd = -1, .dir_fd = -1 };
 	auto_buf struct buf path = { 0 };
+	uint64_t at_once = 0;
 	pid_t pid;
 	bool killed;
 	int r;
 
 	TRY(m.dir_fd = guest_dir(at, name));
-	if (guest_status(at, name, &pid) != GUEST_STOPPED) {
-		drop_fd(&m.dir_fd);
-		if (!force) {
-			fail_as(ERR_STATE, "guest \"%s\" is running", name);
-			err_try("vzrun stop %s   |   vzrun destroy --force %s", name, name);
-			return -EBUSY;
-		}
-		r = guest_stop(at, name, 0, &killed);
-		if (r < 0 && err_class() != ERR_STATE)
-			return r;
-		TRY(m.dir_fd = guest_dir(at, name));
+	if (force && guest_status(at, name, &pid) != GUEST_STOPPED &&
+	    guest_stop(at, name, &at_once, &killed) < 0 && err_class() != ERR_STATE) {
+		making_free(&m);
+		return -EIO;
 	}
+	err_clear();
 	buf_printf(&path, "%s/guests", at->home);
 	m.guests_fd = open(buf_text(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (m.guests_fd < 0 || flock(m.dir_fd, LOCK_EX | LOCK_NB) < 0)
-		r = fail_as(ERR_LOCKED, "guest \"%s\" is locked by another command", name);
-	else
-		r = steps_unwind(steps, COUNT(steps), &m, ~UINT64_C(0));
+	r = m.guests_fd < 0 ? fail_errno("open %s", buf_text(&path)) : guest_lock(m.dir_fd, name);
 	if (r >= 0)
-		r = container_delete(at->root, name, true);
+		r = take_apart(&m, force);
 	making_free(&m);
 	return r;
 }

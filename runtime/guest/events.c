@@ -75,11 +75,11 @@ static void remember(struct history *h, char *line)
 	h->tree[h->n++] = tree;
 }
 
-static int read_history(int dir_fd, struct history *h)
+static int read_file(int dir_fd, const char *name, struct history *h)
 {
 	auto_free char *text = NULL;
 	char *save = NULL;
-	int r = file_read(dir_fd, "events", &text, NULL);
+	int r = file_read(dir_fd, name, &text, NULL);
 
 	if (r == -ENOENT) {
 		err_clear();
@@ -91,12 +91,10 @@ static int read_history(int dir_fd, struct history *h)
 	return 0;
 }
 
-static const struct guest_event *last(const struct history *h, const char *event)
+static int read_history(int dir_fd, struct history *h)
 {
-	for (size_t i = h->n; i-- > 0;)
-		if (str_eq(h->e[i].event, event))
-			return &h->e[i];
-	return NULL;
+	TRY(read_file(dir_fd, "events.1", h));
+	return read_file(dir_fd, "events", h);
 }
 
 static void tell(struct buf *out, const struct guest_event *e)
@@ -104,50 +102,97 @@ static void tell(struct buf *out, const struct guest_event *e)
 	buf_printf(out, "  %s  %s", e->time, e->event);
 	if (e->detail)
 		buf_printf(out, ": %s", e->detail);
-	if (e->victim)
-		buf_printf(out, " (%s)", e->victim);
+	if (e->victim && str_eq(e->event, "oom-kill"))
+		buf_printf(out, "; the kernel killed \"%s\"", e->victim);
 	buf_puts(out, "\n");
 }
 
-static const char *end_in_words(const struct guest_event *end, const struct guest_event *oom)
+/* The last of a life: what decides about the state it is in. */
+static const struct guest_event *decisive(const struct history *h)
 {
-	if (!end)
-		return "it was never started";
-	if (oom && end->detail && strstr(end->detail, "out of memory"))
-		return end->detail;
-	return end->detail ? end->detail : "it ended";
+	static const char *const words[] = { "started", "ended", "failed" };
+
+	for (size_t i = h->n; i-- > 0;)
+		for (size_t k = 0; k < COUNT(words); k++)
+			if (str_eq(h->e[i].event, words[k]))
+				return &h->e[i];
+	return NULL;
+}
+
+static void why_down(const struct guest_event *e, struct buf *b)
+{
+	if (!e)
+		buf_puts(b, "it was never started");
+	else if (str_eq(e->event, "failed"))
+		buf_printf(b, "it could not start: %s", e->detail ? e->detail : "?");
+	else if (str_eq(e->event, "started"))
+		buf_printf(b, "nobody saw how it ended after its start at %s: its keeper was killed, or the host "
+			   "went down", e->time);
+	else
+		buf_printf(b, "%s (%s)", e->detail ? e->detail : "it ended", e->time);
+}
+
+static void why_up(const struct history *h, const struct guest_event *e, bool keeper, struct buf *b)
+{
+	const char *victim = NULL;
+	unsigned kills = 0;
+
+	buf_puts(b, "it was started");
+	if (e && str_eq(e->event, "started")) {
+		buf_printf(b, " at %s", e->time);
+		for (; e < h->e + h->n; e++)
+			if (str_eq(e->event, "oom-kill")) {
+				kills++;
+				victim = e->victim ? e->victim : victim;
+			}
+	}
+	if (kills)
+		buf_printf(b, "; out of memory %u time%s since, the kernel killed \"%s\"", kills, kills > 1 ? "s" : "",
+			   victim ? victim : "?");
+	if (!keeper)
+		buf_puts(b, "; its keeper was killed: no console, no log; stop and exec work");
+}
+
+static void free_history(struct history *h)
+{
+	for (size_t i = 0; i < h->n; i++)
+		json_free(&h->tree[i]);
+	arena_free(&h->a);
+	*h = (struct history){ 0 };
 }
 
 int guest_why(const struct guest_where *at, const char *name, struct buf *out, struct jout *json)
 {
 	static struct history h;
-	auto_guest struct guest g;
-	pid_t pid = 0;
+	auto_close int dir = guest_dir(at, name);
+	auto_buf struct buf why = { 0 };
 	enum guest_status s;
-	const struct guest_event *end;
+	pid_t pid = 0;
+	int r;
 
-	TRY(guest_open(at, name, false, &g));
-	TRY(read_history(g.dir_fd, &h));
+	TRY(dir);
 	s = guest_status(at, name, &pid);
-	end = last(&h, "ended");
+	r = read_history(dir, &h);
+	if (r < 0) {
+		free_history(&h);
+		return r;
+	}
 	if (s == GUEST_STOPPED)
-		buf_printf(out, "%s is stopped: %s\n", name, end_in_words(end, last(&h, "oom-kill")));
+		why_down(decisive(&h), &why);
 	else
-		buf_printf(out, "%s is %s, pid %d\n", name, guest_status_name(s), (int)pid);
+		why_up(&h, decisive(&h), keeper_lives(at, name), &why);
+	buf_printf(out, "%s is %s: %s\n", name, guest_status_name(s), buf_text(&why));
 	for (size_t i = h.n > 8 ? h.n - 8 : 0; i < h.n; i++)
 		tell(out, &h.e[i]);
 	if (json) {
 		jout_str(json, "name", name);
 		jout_str(json, "status", guest_status_name(s));
-		jout_str(json, "why", s == GUEST_STOPPED ? end_in_words(end, last(&h, "oom-kill")) : "it is running");
+		jout_str(json, "why", buf_text(&why));
 		jout_open(json, "events", '[');
 		for (size_t i = 0; i < h.n; i++)
 			bind_encode(json, NULL, &guest_event_record, &h.e[i]);
 		jout_close(json, ']');
 	}
-	for (size_t i = 0; i < h.n; i++)
-		json_free(&h.tree[i]);
-	arena_free(&h.a);
-	h = (struct history){ 0 };
+	free_history(&h);
 	return 0;
 }

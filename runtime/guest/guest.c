@@ -37,10 +37,16 @@ int guest_dir(const struct guest_where *at, const char *name)
 	return -ENOENT;
 }
 
-static int lock_dir(int fd, const char *name)
+int guest_lock(int fd, const char *name)
 {
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
+	struct stat st;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		/* Whoever held the lock may have been destroying it. */
+		if (fstat(fd, &st) == 0 && st.st_nlink > 0)
+			return 0;
+		return fail_as(ERR_NOT_FOUND, "guest \"%s\" does not exist", name);
+	}
 	if (errno != EWOULDBLOCK)
 		return fail_errno("lock guest %s", name);
 	fail_as(ERR_LOCKED, "guest \"%s\" is locked by another command", name);
@@ -77,7 +83,7 @@ int guest_open(const struct guest_where *at, const char *name, bool lock, struct
 	out->dir_fd = guest_dir(at, name);
 	TRY(out->dir_fd);
 	snprintf(out->name, sizeof out->name, "%s", name);
-	r = lock ? lock_dir(out->dir_fd, name) : 0;
+	r = lock ? guest_lock(out->dir_fd, name) : 0;
 	if (r >= 0)
 		r = load(out);
 	if (r < 0)
@@ -93,7 +99,7 @@ void guest_close(struct guest *g)
 
 bool guest_exists(const struct guest_where *at, const char *name)
 {
-	int fd = str_is_name(name) ? guest_dir(at, name) : -1;
+	int fd = str_is_name(name) && strlen(name) <= 60 ? guest_dir(at, name) : -1;
 
 	if (fd >= 0)
 		close(fd);
@@ -138,7 +144,8 @@ enum guest_status guest_status(const struct guest_where *at, const char *name, p
 	*pid = 0;
 	if (r < 0) {
 		err_clear();
-		return r == -ENODATA ? GUEST_STARTING : GUEST_STOPPED;
+		/* Between two boots there is a keeper and no container. */
+		return r == -ENODATA || keeper_lives(at, name) ? GUEST_STARTING : GUEST_STOPPED;
 	}
 	if (i.status == ST_RUNNING || i.status == ST_CREATED)
 		s = GUEST_RUNNING;
@@ -147,6 +154,44 @@ enum guest_status guest_status(const struct guest_where *at, const char *name, p
 	*pid = i.pid;
 	container_info_free(&i);
 	return s;
+}
+
+int guest_init(const struct guest_where *at, const char *name, pid_t *pid)
+{
+	struct container_info i;
+	int fd;
+
+	*pid = 0;
+	TRY(container_info(at->root, name, &i));
+	fd = sys_pidfd_of((pid_t)i.s.pid.v, i.s.start_time.v);
+	*pid = (pid_t)i.s.pid.v;
+	container_info_free(&i);
+	return fd < 0 ? -ESRCH : fd;
+}
+
+int guest_sweep(const struct guest_where *at, const char *name, int dir_fd)
+{
+	struct container_info i;
+	int mended = 0, r;
+
+	if (keeper_lives(at, name))
+		return 0;
+	r = container_info(at->root, name, &i);
+	if (r >= 0) {
+		enum status s = i.status;
+
+		container_info_free(&i);
+		if (s != ST_STOPPED)
+			return 0;
+	} else if (err_class() != ERR_NOT_FOUND && r != -ENODATA) {
+		return r;
+	}
+	mended = r >= 0 || r == -ENODATA;
+	err_clear();
+	TRY(container_delete(at->root, name, true));
+	mended |= unlinkat(dir_fd, "keeper.sock", 0) == 0;
+	mended |= unlinkat(dir_fd, "notify", 0) == 0;
+	return mended;
 }
 
 struct recovery { const struct guest_where *at; const char *only; int n; };
@@ -159,10 +204,19 @@ static int recover_one(void *p, const char *name)
 	if (r->only && !str_eq(r->only, name))
 		return 0;
 	dir = guest_dir(r->at, name);
-	if (dir < 0 || flock(dir, LOCK_EX | LOCK_NB) < 0)
+	/* Somebody is at work on it: not ours to judge. */
+	if (dir < 0 || guest_lock(dir, name) < 0) {
+		err_clear();
 		return 0;
-	if (faccessat(dir, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	}
+	if (faccessat(dir, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		int n = guest_sweep(r->at, name, dir);
+
+		TRY(n);
+		r->n += n;
 		return 0;
+	}
+	(void)flock(dir, LOCK_UN);
 	drop_fd(&dir);
 	r->n++;
 	return guest_destroy(r->at, name, true);
@@ -175,5 +229,5 @@ int guest_recover(const struct guest_where *at, const char *only)
 
 	TRY(n);
 	TRY(guest_each(at, recover_one, &r));
-	return n + r.n;
+	return n + r.n + idrange_sweep();
 }

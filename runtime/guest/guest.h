@@ -49,6 +49,7 @@ void guest_close(struct guest *g);
 bool guest_exists(const struct guest_where *at, const char *name);
 int guest_check_name(const char *name);
 int guest_dir(const struct guest_where *at, const char *name);	/* a descriptor; -ENOENT, ERR_NOT_FOUND */
+int guest_lock(int dir_fd, const char *name);	/* never waits: ERR_LOCKED; ERR_NOT_FOUND: destroyed meanwhile */
 /* Calls each(ctx, name), in alphabetical order. */
 int guest_each(const struct guest_where *at, int (*each)(void *ctx, const char *name), void *ctx);
 
@@ -73,13 +74,23 @@ struct guest_started { pid_t pid; bool ready; uint64_t ms; };
 /* wait: until the init says that it is up, where it can tell; timeout_ms 0: no limit. */
 int guest_start(const struct guest_where *at, const char *name, bool wait, uint64_t timeout_ms,
 		struct guest_started *out);
-/* The init's own signal, after timeout_ms SIGKILL. *killed: the time ran out. Already stopped: ERR_STATE. */
-int guest_stop(const struct guest_where *at, const char *name, uint64_t timeout_ms, bool *killed);
+/*
+ * The init's own signal, after timeout_ms (NULL: the guest's stopTimeout, or a minute; 0: at once) SIGKILL.
+ * *killed: the time ran out. Already stopped: ERR_STATE. A broken config.json keeps no guest from stopping.
+ */
+int guest_stop(const struct guest_where *at, const char *name, const uint64_t *timeout_ms, bool *killed);
 
 /* ---- what it is ------------------------------------------------------------------------------- */
 enum guest_status { GUEST_STOPPED = 1, GUEST_STARTING, GUEST_RUNNING, GUEST_PAUSED };
 const char *guest_status_name(enum guest_status s);
 enum guest_status guest_status(const struct guest_where *at, const char *name, pid_t *pid);
+/* A pidfd of the init and its number; -ESRCH when it is dead, ERR_NOT_FOUND when there is no container. */
+int guest_init(const struct guest_where *at, const char *name, pid_t *pid);
+/*
+ * Clears what a guest that is down left without a keeper to clear it: container, cgroup, sockets. dir_fd is
+ * locked. 1: there was something. Neither a running guest nor one with a keeper is touched.
+ */
+int guest_sweep(const struct guest_where *at, const char *name, int dir_fd);
 
 /* Live and saved changes; "-" for unset is not offered: limits are replaced. */
 struct guest_set_req { struct opt_i64 memory, swap, pids; const char *cpus, *hostname; bool only_now, only_next, dry_run; };
@@ -124,6 +135,7 @@ bool guest_wants(const struct guest *g, const char *feature);
 int idrange_claim(const char *holder, uint32_t *base);		/* returns a descriptor that holds it */
 int idrange_bind(int fd, pid_t pid);				/* the range is taken while this process lives, too */
 void idrange_release(int fd, uint32_t base);
+int idrange_sweep(void);					/* what nobody holds any more is removed; how many */
 
 /* ---- files.c ---------------------------------------------------------------------------------------- */
 int guest_files(struct guest *g, struct guest_plan *p);		/* hostname, hosts, resolv.conf */
@@ -132,7 +144,8 @@ int guest_files(struct guest *g, struct guest_plan *p);		/* hostname, hosts, res
 /* Becomes the keeper of g; reports over `report`; never returns to the caller's work. */
 _Noreturn void keeper_main(struct guest *g, int report);
 enum keeper_msg { KEEPER_STARTED = 1, KEEPER_READY, KEEPER_FAILED, KEEPER_ENDED,	/* to the starter and watchers */
-		  KEEPER_DATA, KEEPER_SIZE, KEEPER_WATCH, KEEPER_CONSOLE, KEEPER_STOPPING };
+		  KEEPER_DATA, KEEPER_SIZE, KEEPER_WATCH, KEEPER_CONSOLE, KEEPER_STOPPING };	/* from clients */
 struct keeper_packet { uint32_t msg; int32_t code, class, pid; char text[1000]; };
 /* Connects to the keeper of a running guest; -ENOENT, -ECONNREFUSED: it has none. */
 int keeper_connect(const struct guest_where *at, const char *name, enum keeper_msg hello);
+bool keeper_lives(const struct guest_where *at, const char *name);

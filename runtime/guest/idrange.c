@@ -3,6 +3,7 @@
 #include "base/scope.h"
 #include "base/sys.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -107,4 +108,29 @@ void idrange_release(int fd, uint32_t base)
 	(void)unlink(path);
 	close(fd);
 	(void)rmdir(RUN_DIR);
+}
+
+int idrange_sweep(void)
+{
+	auto_close int dir = open(RUN_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = dir < 0 ? NULL : opendir(RUN_DIR);
+	struct dirent *e;
+	uint64_t base;
+	int n = 0;
+
+	while (d && (e = readdir(d))) {
+		/* Not by try_slot() alone: it would make what is released meanwhile. */
+		if (str_u64(e->d_name, UINT32_MAX, &base) < 0 || faccessat(dir, e->d_name, F_OK, 0) < 0)
+			continue;
+		int fd = try_slot(dir, (uint32_t)base);
+
+		if (fd >= 0) {
+			idrange_release(fd, (uint32_t)base);
+			n++;
+		}
+	}
+	if (d)
+		closedir(d);
+	err_clear();
+	return n;
 }

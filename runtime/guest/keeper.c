@@ -1,48 +1,22 @@
 #include "runtime/guest/keeper.h"
 #include "base/dgram.h"
-#include "base/log.h"
+#include "base/fault.h"
 #include "base/scope.h"
-#include "base/sys.h"
 
-#include <fcntl.h>
-#include <limits.h>
-#include <malloc.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* Away from the terminal, the session and the signals of whoever started us. */
-static int detach(void)
-{
-	sigset_t all;
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null < 0 || setsid() < 0)
-		return fail_errno("detach the keeper");
-	for (int fd = 0; fd <= 2; fd++)
-		if (dup2(null, fd) < 0)
-			return fail_errno("detach the keeper");
-	if (null > 2)
-		close(null);
-	log_quiet();
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	(void)prctl(PR_SET_NAME, "vzrun-keeper");
-	return chdir("/") < 0 ? fail_errno("chdir /") : 0;
-}
 
 static int sockets(struct keeper *k)
 {
 	int dir = k->g->dir_fd;
 
+	TRY(fault_point("keeper's sockets"));
 	(void)unlinkat(dir, "keeper.sock", 0);
 	(void)unlinkat(dir, "notify", 0);
 	TRY(k->listener = dgram_listen(dir, "keeper.sock", SOCK_SEQPACKET));
@@ -64,11 +38,20 @@ static void on_notify(struct keeper *k)
 	if (!str_starts(text, "READY=1") && !strstr(text, "\nREADY=1"))
 		return;
 	k->ready = true;
-	keeper_tell(k, KEEPER_READY, 0, "");
+	keeper_tell(k, KEEPER_READY, 0);
 	(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "ready" });
 }
 
-static void turn(struct keeper *k)
+/* When it was quiet for a second the keeper gives its memory back and waits without a limit. */
+static int wait_for_something(struct pollfd *p, size_t n)
+{
+	int r = poll(p, n, 1000);
+
+	return r == 0 ? keeper_sleep(p, n) : r;
+}
+
+/* wait=false: only what is there already. */
+static void turn(struct keeper *k, bool wait)
 {
 	struct pollfd p[6 + CLIENTS_MAX] = {
 		{ k->pidfd, POLLIN, 0 }, { k->tty, POLLIN, 0 }, { k->listener, POLLIN, 0 },
@@ -77,14 +60,14 @@ static void turn(struct keeper *k)
 
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		p[6 + i] = (struct pollfd){ k->client[i].fd, POLLIN, 0 };
-	if (poll(p, COUNT(p), -1) < 0)
+	if ((wait ? wait_for_something(p, COUNT(p)) : poll(p, COUNT(p), 0)) <= 0)
 		return;
 	if (p[1].revents)
 		keeper_console(k);
 	if (p[3].revents)
 		on_notify(k);
 	if (p[4].revents || p[5].revents)
-		oom_look(k);
+		oom_look(k, false);
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		if (p[6 + i].revents)
 			keeper_client(k, i);
@@ -92,37 +75,58 @@ static void turn(struct keeper *k)
 		keeper_accept(k);
 }
 
+static bool stopping(const struct keeper *k)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (k->client[i].stopping)
+			return true;
+	return false;
+}
+
 enum ending { END_STOP, END_REBOOT };
 
 /* A pid namespace's reboot(2) kills its init: SIGHUP for a restart, SIGINT for power-off and halt. */
+static void died_of(const struct keeper *k, int sig, char *text, size_t size)
+{
+	bool asked = stopping(k);
+
+	if (sig == SIGHUP)
+		snprintf(text, size, asked ? "stopped by the host" : "rebooted from inside");
+	else if (sig == SIGINT)
+		snprintf(text, size, asked ? "stopped by the host, powered off cleanly" : "powered off from inside");
+	else if (sig == SIGKILL && k->victim_pid == k->pid)
+		snprintf(text, size, "out of memory: the kernel killed its init (%s)", k->victim);
+	else if (sig == SIGKILL)
+		snprintf(text, size, asked ? "killed by the host: it did not stop in time"
+					   : "killed from the host by SIGKILL");
+	else
+		snprintf(text, size, "%s of signal %d (SIG%s)", asked ? "stopped by the host: its init died" : "its init died",
+			 sig, sigabbrev_np(sig) ? sigabbrev_np(sig) : "?");
+}
+
 static enum ending judge(struct keeper *k, int status)
 {
 	struct guest_event e = { .event = "ended", .pid = { k->pid, true } };
-	char text[256];
+	char text[384];
 
-	oom_look(k);
+	oom_look(k, true);
 	if (WIFEXITED(status)) {
 		e.code = (struct opt_i64){ WEXITSTATUS(status), true };
-		snprintf(text, sizeof text, "its init exited with status %d", WEXITSTATUS(status));
+		snprintf(text, sizeof text, "%s with status %d",
+			 stopping(k) ? "stopped by the host: its init exited" : "its init exited", WEXITSTATUS(status));
 	} else {
 		e.signal = (struct opt_i64){ WTERMSIG(status), true };
-		if (WTERMSIG(status) == SIGHUP)
-			snprintf(text, sizeof text, "rebooted from inside");
-		else if (WTERMSIG(status) == SIGINT)
-			snprintf(text, sizeof text, k->stopping ? "stopped by the host, powered off cleanly"
-								: "powered off from inside");
-		else if (WTERMSIG(status) == SIGKILL && k->victim_pid == k->pid)
-			snprintf(text, sizeof text, "out of memory: the kernel killed its init (%s)", k->victim);
-		else if (WTERMSIG(status) == SIGKILL)
-			snprintf(text, sizeof text, k->stopping ? "killed by the host: it did not stop in time"
-								: "killed from the host by SIGKILL");
-		else
-			snprintf(text, sizeof text, "its init died of signal %d (SIG%s)", WTERMSIG(status),
-				 sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "?");
+		died_of(k, WTERMSIG(status), text, sizeof text);
+	}
+	if (k->victim_pid && k->victim_pid != k->pid && WIFEXITED(status) && WEXITSTATUS(status) != 0) {
+		size_t n = strlen(text);
+
+		snprintf(text + n, sizeof text - n, ", after the kernel had killed \"%s\" for lack of memory", k->victim);
+		e.victim = k->victim;
 	}
 	e.detail = text;
 	(void)event_add(k->g->dir_fd, &e);
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP && !k->stopping ? END_REBOOT : END_STOP;
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP && !stopping(k) ? END_REBOOT : END_STOP;
 }
 
 static enum ending watch(struct keeper *k)
@@ -130,27 +134,37 @@ static enum ending watch(struct keeper *k)
 	int status = 0;
 
 	while (waitpid(k->pid, &status, WNOHANG) != k->pid)
-		turn(k);
+		turn(k, true);
 	for (int i = 0; k->tty >= 0 && i < 64; i++)
 		keeper_console(k);
+	/* A stop that was asked for a moment ago lies in a socket still. */
+	for (int i = 0; i < 4; i++)
+		turn(k, false);
 	return judge(k, status);
+}
+
+/* From here on nobody starts, stops or destroys the guest until we are done with its remains. */
+static void lock(struct keeper *k)
+{
+	(void)TEMP_FAILURE_RETRY(flock(k->g->dir_fd, LOCK_EX));
 }
 
 static int one_boot(struct keeper *k, enum ending *end)
 {
 	int r = keeper_boot(k);
-
-	/* Started or not: the guest is no longer being worked on. */
-	(void)flock(k->g->dir_fd, LOCK_UN);
-	if (r >= 0) {
-		(void)malloc_trim(0);
-		*end = watch(k);
-	}
 	struct err_saved s;
+
+	if (r >= 0) {
+		(void)flock(k->g->dir_fd, LOCK_UN);
+		spec_free(&k->g->spec);
+		*end = watch(k);
+		lock(k);
+	}
 	err_save(&s);
 	keeper_unboot(k);
 	if (container_delete(k->g->at.root, k->g->name, true) < 0)
 		(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "cleanup-failed", .detail = err_text() });
+	keeper_release_ids(k);
 	err_restore(&s);
 	return r;
 }
@@ -159,9 +173,13 @@ static int one_boot(struct keeper *k, enum ending *end)
 static int reload(struct keeper *k)
 {
 	struct guest fresh;
+	int r = guest_open(&k->g->at, k->g->name, false, &fresh);
 
-	TRY(guest_open(&k->g->at, k->g->name, false, &fresh));
-	guest_close(k->g);
+	if (r < 0)
+		return r;
+	/* The lock stays with the descriptor that has it. */
+	close(fresh.dir_fd);
+	fresh.dir_fd = k->g->dir_fd;
 	*k->g = fresh;
 	return 0;
 }
@@ -170,11 +188,14 @@ static int keep(struct keeper *k)
 {
 	enum ending end = END_STOP;
 
-	TRY(detach());
+	TRY(keeper_detach());
+	TRY(keeper_title(k->g));
 	TRY(sockets(k));
 	for (;;) {
 		TRY(one_boot(k, &end));
-		if (end == END_STOP)
+		for (int i = 0; i < 4; i++)
+			turn(k, false);
+		if (end == END_STOP || stopping(k))
 			return 0;
 		k->ready = false;
 		TRY(reload(k));
@@ -184,17 +205,22 @@ static int keep(struct keeper *k)
 _Noreturn void keeper_main(struct guest *g, int report)
 {
 	static struct keeper k;
+	struct err_saved s;
 	int r;
 
-	k = (struct keeper){ .g = g, .report = report, .listener = -1, .notify = -1, .pidfd = -1, .tty = -1, .tty_slave = -1, .oom = -1,
-			     .kmsg = -1, .log = -1 };
+	k = (struct keeper){ .g = g, .report = report, .listener = -1, .notify = -1, .pidfd = -1, .tty = -1,
+			     .tty_slave = -1, .oom = -1, .kmsg = -1, .log = -1, .plan = { .slot_fd = -1 } };
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		k.client[i].fd = -1;
 	r = keep(&k);
+	err_save(&s);
 	if (r < 0)
-		(void)event_add(g->dir_fd, &(struct guest_event){ .event = "failed", .detail = err_text() });
-	keeper_tell(&k, r < 0 ? KEEPER_FAILED : KEEPER_ENDED, r, r < 0 ? err_text() : "");
+		(void)event_add(g->dir_fd, &(struct guest_event){ .event = "failed", .detail = s.text });
 	(void)unlinkat(g->dir_fd, "keeper.sock", 0);
 	(void)unlinkat(g->dir_fd, "notify", 0);
+	/* By word: at exit the sockets close first, and who waits for them would find the lock held. */
+	(void)flock(g->dir_fd, LOCK_UN);
+	err_restore(&s);
+	keeper_tell(&k, r < 0 ? KEEPER_FAILED : KEEPER_ENDED, r);
 	_exit(r < 0);
 }

@@ -4,20 +4,21 @@
 
 enum { CLIENTS_MAX = 16, CONSOLE_LOG_MAX = 1 << 20 };
 
-struct client { int fd; bool console; };
+struct client { int fd; bool console, stopping; };
 
 struct keeper {
 	struct guest *g;
 	int report;				/* to the starter; -1 when it is satisfied or gone */
 	int listener, notify;
 	struct client client[CLIENTS_MAX];
-	bool stopping, ready;
+	bool ready;
 	/* of one boot */
 	struct guest_plan plan;
 	pid_t pid;
 	int pidfd, tty, tty_slave, oom, kmsg, log;
+	struct container c;			/* until its init was let go */
 	struct cg cg;
-	uint64_t oom_kills;
+	uint64_t oom_kills, oom_named;		/* kills of this boot: counted, and on record with their victims */
 	bool oom_pending;
 	char victim[64];
 	pid_t victim_pid;
@@ -25,11 +26,17 @@ struct keeper {
 };
 
 int keeper_boot(struct keeper *k);		/* boot.c: create and start the container */
-void keeper_unboot(struct keeper *k);		/* everything of the boot is given back */
+void keeper_unboot(struct keeper *k);		/* descriptors of the boot */
+void keeper_release_ids(struct keeper *k);	/* when its last process is gone */
 void keeper_log(struct keeper *k, const char *p, size_t n);	/* keeper_io.c */
 void keeper_console(struct keeper *k);		/* the terminal has something */
 void keeper_client(struct keeper *k, size_t i);	/* a client has something */
 void keeper_accept(struct keeper *k);
-void keeper_tell(struct keeper *k, enum keeper_msg m, int code, const char *text);	/* starter and watchers */
-void oom_look(struct keeper *k);		/* oom.c: counts kills and finds the victim's name */
+void keeper_tell(struct keeper *k, enum keeper_msg m, int code);	/* starter and watchers; the pending error */
+int keeper_detach(void);			/* keeper_self.c */
+int keeper_title(struct guest *g);		/* "vzrun-keeper NAME" in lists of processes */
+struct pollfd;
+int keeper_sleep(struct pollfd *p, size_t n);	/* poll() for ever, all memory that can go given back */
+/* oom.c: counts kills and finds the victims' names. last: what has no name by now gets none. */
+void oom_look(struct keeper *k, bool last);
 int oom_open_log(void);

@@ -50,23 +50,26 @@ void keeper_console(struct keeper *k)
 			drop(&k->client[i]);
 }
 
-static void say(int fd, enum keeper_msg m, int code, const char *text)
+/* The error's three lines, each with its NUL. */
+static void say(int fd, enum keeper_msg m, int code)
 {
 	struct keeper_packet p = { .msg = m, .code = code, .class = (int32_t)err_class() };
 
-	snprintf(p.text, sizeof p.text, "%s", text);
+	if (code < 0)
+		snprintf(p.text, sizeof p.text, "%.600s%c%.180s%c%.180s", err_text(), '\0', err_why_text(), '\0',
+			 err_try_text());
 	(void)send(fd, &p, sizeof p, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-void keeper_tell(struct keeper *k, enum keeper_msg m, int code, const char *text)
+void keeper_tell(struct keeper *k, enum keeper_msg m, int code)
 {
 	if (k->report >= 0)
-		say(k->report, m, code, text);
+		say(k->report, m, code);
 	if (m == KEEPER_READY || m == KEEPER_FAILED)
 		drop_fd(&k->report);
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		if (k->client[i].fd >= 0 && !k->client[i].console)
-			say(k->client[i].fd, m, code, text);
+			say(k->client[i].fd, m, code);
 }
 
 void keeper_accept(struct keeper *k)
@@ -100,7 +103,7 @@ void keeper_client(struct keeper *k, size_t i)
 		c->console = true;
 		break;
 	case KEEPER_STOPPING:
-		k->stopping = true;
+		c->stopping = true;
 		break;
 	case KEEPER_SIZE:
 		w = (struct winsize){ .ws_row = (unsigned short)p.code, .ws_col = (unsigned short)p.pid };

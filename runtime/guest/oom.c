@@ -47,7 +47,7 @@ static void name_victim(struct keeper *k, const char *line)
 		return;
 	snprintf(k->victim, sizeof k->victim, "%.*s", (int)(pid - task), task);
 	k->victim_pid = atoi(pid + 5);
-	k->oom_pending = false;
+	k->oom_named++;
 	(void)event_add(k->g->dir_fd, &(struct guest_event){
 		.event = "oom-kill", .victim = k->victim, .pid = { k->victim_pid, true },
 		.detail = "out of memory: the guest's limit was reached" });
@@ -68,21 +68,26 @@ static void read_log(struct keeper *k)
 	}
 }
 
-void oom_look(struct keeper *k)
+/*
+ * The event comes before the kill, the kernel's line with the victim's name before the counter. So what the
+ * counter has and the log has not will have no name: a line was overwritten, or we may not read them.
+ */
+void oom_look(struct keeper *k, bool last)
 {
 	struct cg_stats s;
-	uint64_t fired;
+	uint64_t fired, before = k->oom_named;
+	char text[256];
 
-	if (k->oom >= 0 && read(k->oom, &fired, sizeof fired) < 0 && errno == EBADF)
-		return;
-	k->oom_pending = true;
-	read_log(k);
-	if (cg_stats(&k->cg, &s) < 0) {
+	/* v2: the file is read from its start to arm it again; v1: the counter of an eventfd. */
+	if (k->oom >= 0 && pread(k->oom, text, sizeof text, 0) < 0)
+		(void)!read(k->oom, &fired, sizeof fired);
+	if (cg_stats(&k->cg, &s) < 0)
 		err_clear();
-		return;
-	}
-	if (s.oom_kills > k->oom_kills && k->victim_pid == 0)
+	else
+		k->oom_kills = s.oom_kills;
+	read_log(k);
+	k->oom_pending = !last && k->oom_named == before;
+	for (; k->oom_named < k->oom_kills; k->oom_named++)
 		(void)event_add(k->g->dir_fd, &(struct guest_event){
 			.event = "oom-kill", .detail = "out of memory: the guest's limit was reached" });
-	k->oom_kills = s.oom_kills;
 }

@@ -41,22 +41,37 @@ static int put(struct change *c, const char *path, int64_t v)
 	return json_set(c->tree, path, text);
 }
 
-static int collect(struct change *c, const struct guest_set_req *r)
+/* OCI counts memory and swap together: a new memory limit keeps what may be swapped. */
+static int collect_memory(struct change *c, const struct cg_memory *old, const struct guest_set_req *r)
 {
-	uint64_t quota;
+	int64_t limit = r->memory.set ? r->memory.v : old && old->limit.set ? old->limit.v : -1;
+	bool had = old && old->limit.set && old->limit.v > 0 && old->swap.set && old->swap.v >= old->limit.v;
+	int64_t swap = r->swap.set ? r->swap.v : had ? old->swap.v - old->limit.v : -2;
 
 	if (r->memory.set) {
-		if (r->memory.v >= 0 && r->memory.v < (1 << 20))
+		if (limit >= 0 && limit < (1 << 20))
 			return fail_as(ERR_USAGE, "--memory: less than 1M");
-		TRY(put(c, "linux.resources.memory.limit", r->memory.v));
-		c->memory.limit = (struct opt_i64){ r->memory.v, true };
-		c->live.memory = &c->memory;
+		TRY(put(c, "linux.resources.memory.limit", limit));
+		c->memory.limit = (struct opt_i64){ limit, true };
 	}
-	if (r->swap.set) {
-		if (!r->memory.set)
-			return fail_as(ERR_USAGE, "--swap: needs --memory");
-		c->memory.swap = (struct opt_i64){ r->swap.v < 0 ? -1 : r->memory.v + r->swap.v, true };
-		TRY(put(c, "linux.resources.memory.swap", c->memory.swap.v));
+	if (r->swap.set && r->swap.v >= 0 && limit < 0)
+		return fail_as(ERR_USAGE, "--swap: needs a memory limit");
+	if (swap > INT64_MAX - (limit < 0 ? 0 : limit))
+		return fail_as(ERR_USAGE, "--swap: too large");
+	if (!r->swap.set && !(r->memory.set && old && old->swap.set))
+		return 0;
+	c->memory.swap = (struct opt_i64){ limit < 0 || swap < 0 ? -1 : limit + swap, true };
+	return put(c, "linux.resources.memory.swap", c->memory.swap.v);
+}
+
+static int collect(struct change *c, const struct guest *g, const struct guest_set_req *r)
+{
+	const struct spec_linux *l = g->spec.linux_;
+	uint64_t quota;
+
+	if (r->memory.set || r->swap.set) {
+		TRY(collect_memory(c, l && l->resources ? l->resources->memory : NULL, r));
+		c->live.memory = &c->memory;
 	}
 	if (r->pids.set) {
 		TRY(put(c, "linux.resources.pids.limit", r->pids.v));
@@ -82,7 +97,7 @@ static int apply_live(const struct guest *g, const struct change *c, const struc
 
 	if (guest_status(&g->at, g->name, &pid) == GUEST_STOPPED) {
 		if (r->only_now)
-			return fail_as(ERR_STATE, "guest \"%s\" is not running: nothing to change now", g->name);
+			return fail_as(ERR_STATE, "guest \"%s\" is not running: there is nothing to change now", g->name);
 		return 0;
 	}
 	TRY(container_info(g->at.root, g->name, &i));
@@ -111,7 +126,7 @@ int guest_set(const struct guest_where *at, const char *name, const struct guest
 
 	TRY(guest_open(at, name, true, &g));
 	TRY(json_load(g.dir_fd, "config.json", &tree));
-	TRY(collect(&c, r));
+	TRY(collect(&c, &g, r));
 	if (r->hostname) {
 		if (!str_is_name(r->hostname))
 			return fail_as(ERR_USAGE, "--hostname: \"%s\" is not a host name", r->hostname);
@@ -128,8 +143,6 @@ int guest_set(const struct guest_where *at, const char *name, const struct guest
 		return 0;
 	/* Live first: what the kernel refuses is not saved. */
 	if (!r->only_next)
-		TRY(apply_live(&g, &c, r));
-	if (!r->only_now)
-		TRY(save(&g, tree));
-	return 0;
+		TRY_IN(apply_live(&g, &c, r), "guest \"%s\" not changed", name);
+	return r->only_now ? 0 : save(&g, tree);
 }

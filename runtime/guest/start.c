@@ -1,6 +1,6 @@
 #include "runtime/guest/guest.h"
 #include "base/dgram.h"
-#include "base/log.h"
+#include "base/fault.h"
 #include "base/scope.h"
 #include "base/sys.h"
 
@@ -10,7 +10,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 
 static uint64_t now_ms(void)
@@ -39,10 +41,17 @@ static int hear(int fd, struct keeper_packet *p, uint64_t end)
 	return (int)p->msg;
 }
 
+/* See say() of the keeper: three texts. */
 static int report_failure(const struct keeper_packet *p)
 {
+	const char *why = p->text + strlen(p->text) + 1, *end = p->text + sizeof p->text - 1;
+	const char *try = why < end ? why + strlen(why) + 1 : end;
 	int r = fail(p->code < 0 ? -p->code : EIO, "%s", p->text);
 
+	if (why < end && *why)
+		err_why("%s", why);
+	if (try < end && *try)
+		err_try("%s", try);
 	return p->class > ERR_OTHER && p->class <= ERR_PARTIAL ? fail_class(r, (enum err_class)p->class) : r;
 }
 
@@ -71,48 +80,116 @@ static int wait_for_start(int fd, const char *name, bool wait, uint64_t end, str
 	}
 }
 
-/* What a killed keeper or a crash left under our name is no guest: it is cleared first. */
-static int clear_remains(const struct guest *g)
+static int running(const char *name, const char *what)
 {
-	struct container_info i;
-	int r = container_info(g->at.root, g->name, &i);
-	enum status s = r < 0 ? ST_CREATING : i.status;
+	fail_as(ERR_STATE, "guest \"%s\" is already %s", name, what);
+	return -EBUSY;
+}
 
-	if (r == -ENOENT || err_class() == ERR_NOT_FOUND) {
+/* The former keeper is clearing up, or is about to boot once more. 0: it is gone. */
+static int outlive_keeper(const struct guest_where *at, const char *name)
+{
+	struct keeper_packet p;
+	auto_close int fd = keeper_connect(at, name, KEEPER_WATCH);
+	int m;
+
+	if (fd < 0) {
 		err_clear();
 		return 0;
 	}
-	if (r >= 0)
-		container_info_free(&i);
-	if (r >= 0 && s != ST_STOPPED)
-		return fail_as(ERR_STATE, "guest \"%s\" is already %s", g->name, status_name(s));
-	return container_delete(g->at.root, g->name, true);
+	do
+		m = hear(fd, &p, now_ms() + 10000);
+	while (m == KEEPER_ENDED || m == KEEPER_FAILED);
+	if (m == -ECHILD) {
+		err_clear();
+		return 0;
+	}
+	return m < 0 ? m : running(name, "starting");
+}
+
+/* Locked, and nothing of an earlier life is left of it. */
+static int open_stopped(const struct guest_where *at, const char *name, struct guest *g)
+{
+	pid_t pid;
+
+	for (int tries = 0; tries < 3; tries++) {
+		int r = guest_open(at, name, true, g), swept;
+
+		if (r < 0)
+			return r;
+		auto_close int init = guest_init(at, name, &pid);
+		if (init >= 0 && sys_pidfd_wait(init, 0) == 0) {
+			guest_close(g);
+			return running(name, "running");
+		}
+		err_clear();
+		if (!keeper_lives(at, name)) {
+			swept = guest_sweep(at, name, g->dir_fd);
+			if (swept < 0)
+				guest_close(g);
+			return swept < 0 ? swept : 0;
+		}
+		guest_close(g);
+		TRY(outlive_keeper(at, name));
+	}
+	return running(name, "being started or stopped");
+}
+
+static pid_t fork_keeper(struct guest *g, int *report)
+{
+	int sv[2];
+	pid_t pid;
+
+	TRY(fault_point("keeper"));
+	TRY(dgram_pair(sv));
+	pid = sys_clone(0, SIGCHLD, -1, NULL);
+	if (pid == 0) {
+		close(sv[0]);
+		keeper_main(g, sv[1]);
+	}
+	close(sv[1]);
+	*report = sv[0];
+	return pid < 0 ? fail_errno("start the keeper") : pid;
 }
 
 int guest_start(const struct guest_where *at, const char *name, bool wait, uint64_t timeout_ms,
 		struct guest_started *out)
 {
-	auto_guest struct guest g;
+	auto_guest struct guest g = { .dir_fd = -1 };
+	auto_close int report = -1;
 	uint64_t begin = now_ms();
-	int sv[2], r;
-	pid_t pid;
+	pid_t keeper;
+	int r;
 
 	*out = (struct guest_started){ 0 };
-	TRY(guest_open(at, name, true, &g));
-	TRY(clear_remains(&g));
-	TRY(dgram_pair(sv));
-	pid = sys_clone(0, SIGCHLD, -1, NULL);
-	if (pid == 0) {
-		close(sv[0]);
-		keeper_main(&g, sv[1]);
+	TRY(open_stopped(at, name, &g));
+	keeper = fork_keeper(&g, &report);
+	TRY_IN(keeper, "guest \"%s\" not started", name);
+	r = wait_for_start(report, name, wait, timeout_ms ? begin + timeout_ms : 0, out);
+	/* Who failed has cleared up when it is gone; who was killed has not. */
+	if (r < 0 && r != -ETIMEDOUT) {
+		struct err_saved s;
+
+		err_save(&s);
+		(void)TEMP_FAILURE_RETRY(waitpid(keeper, NULL, 0));
+		(void)flock(g.dir_fd, LOCK_EX);
+		(void)guest_sweep(at, name, g.dir_fd);
+		(void)idrange_sweep();
+		err_restore(&s);
 	}
-	close(sv[1]);
-	auto_close int mine = sv[0];
-	if (pid < 0)
-		return fail_errno("start the keeper");
-	r = wait_for_start(mine, name, wait, timeout_ms ? begin + timeout_ms : 0, out);
 	out->ms = now_ms() - begin;
 	return r;
+}
+
+bool keeper_lives(const struct guest_where *at, const char *name)
+{
+	auto_close int dir = guest_dir(at, name);
+	auto_close int fd = -1;
+
+	if (dir >= 0 && faccessat(dir, "keeper.sock", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		fd = dgram_connect(dir, "keeper.sock", SOCK_SEQPACKET);
+	err_clear();
+	return fd >= 0;
 }
 
 int keeper_connect(const struct guest_where *at, const char *name, enum keeper_msg hello)
@@ -122,106 +199,12 @@ int keeper_connect(const struct guest_where *at, const char *name, enum keeper_m
 
 	TRY(dir);
 	auto_close int fd = dgram_connect(dir, "keeper.sock", SOCK_SEQPACKET);
-	TRY_IN(fd, "guest \"%s\" has no keeper", name);
+	if (fd < 0) {
+		fail_as(ERR_STATE, "guest \"%s\" is not running", name);
+		err_why("no keeper answers");
+		err_try("vzrun why %s   |   vzrun start %s", name, name);
+		return -EBUSY;
+	}
 	TRY(dgram_send(fd, &p, offsetof(struct keeper_packet, text), NULL, 0));
 	return take_fd(&fd);
-}
-
-static const struct { const char *exe; const char *signal; } inits[] = {
-	{ "systemd", "RTMIN+3" }, { "busybox", "SIGUSR2" }, { "openrc-init", "SIGTERM" }, { "runit-init", "SIGCONT" },
-	{ "s6-svscan", "SIGUSR2" }, { "tini", "SIGTERM" }, { "dumb-init", "SIGTERM" },
-};
-
-static void exe_of(pid_t pid, char *out, size_t size)
-{
-	char path[32], exe[PATH_MAX], *slash;
-	ssize_t n;
-
-	snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
-	n = readlink(path, exe, sizeof exe - 1);
-	exe[n > 0 ? n : 0] = '\0';
-	slash = strrchr(exe, '/');
-	snprintf(out, size, "%s", slash ? slash + 1 : exe);
-}
-
-/* sysvinit has no signal for it: its own command is run inside. */
-static int shutdown_command(const struct guest_where *at, const char *name)
-{
-	static const char *args[] = { "/sbin/shutdown", "-h", "now", NULL };
-	struct exec_req r = { .root = at->root, .id = name, .args = { args, 3 } };
-	auto_container struct container c = CONTAINER_INIT;
-
-	TRY(container_exec(&r, &c));
-	return container_go(&c);
-}
-
-static int ask_to_stop(const struct guest_where *at, const char *name, pid_t pid, const char *configured)
-{
-	char exe[256];
-	const char *signal = configured ? configured : "SIGTERM";
-	int sig;
-
-	exe_of(pid, exe, sizeof exe);
-	for (size_t i = 0; i < COUNT(inits); i++)
-		if (str_eq(inits[i].exe, exe))
-			signal = inits[i].signal;
-	if (str_eq(exe, "init") && !configured && shutdown_command(at, name) >= 0)
-		return 0;
-	sig = signal_number(signal);
-	TRY(sig);
-	return container_kill(at->root, name, sig, false);
-}
-
-static int wait_for_end(int keeper, int pidfd, uint64_t ms)
-{
-	uint64_t end = now_ms() + ms;
-	struct keeper_packet p;
-
-	if (keeper < 0)
-		return sys_pidfd_wait(pidfd, ms > INT_MAX ? INT_MAX : (int)ms);
-	for (;;) {
-		int m = hear(keeper, &p, end);
-
-		if (m == 0)
-			return 0;
-		if (m == -ECHILD || m == KEEPER_ENDED || m == KEEPER_FAILED) {
-			/* Its last word comes before it is gone; the socket's end comes after. */
-			while (m > 0 && (m = hear(keeper, &p, now_ms() + 10000)) > 0)
-				;
-			err_clear();
-			return 1;
-		}
-	}
-}
-
-int guest_stop(const struct guest_where *at, const char *name, uint64_t timeout_ms, bool *killed)
-{
-	auto_guest struct guest g;
-	pid_t pid;
-	int r;
-
-	*killed = false;
-	TRY(guest_open(at, name, false, &g));
-	if (guest_status(at, name, &pid) == GUEST_STOPPED)
-		return fail_as(ERR_STATE, "guest \"%s\" is not running", name);
-	if (guest_status(at, name, &pid) == GUEST_PAUSED)
-		TRY(container_pause(at->root, name, false));
-	auto_close int keeper = keeper_connect(at, name, KEEPER_STOPPING);
-	err_clear();
-	auto_close int pidfd = sys_pidfd_of(pid, sys_start_time(pid));
-	r = 0;
-	if (timeout_ms > 0 && ask_to_stop(at, name, pid, g.conf.stop_signal) >= 0)
-		r = wait_for_end(keeper, pidfd, timeout_ms);
-	if (r == 0) {
-		*killed = true;
-		if (container_kill(at->root, name, SIGKILL, false) < 0 && err_class() != ERR_STATE &&
-		    err_class() != ERR_NOT_FOUND)
-			return -EIO;
-		err_clear();
-		r = wait_for_end(keeper, pidfd, 30000);
-	}
-	if (r == 0)
-		return fail_as(ERR_TIMEOUT, "guest \"%s\" does not die: a process hangs in the kernel", name);
-	/* Without a keeper nobody else clears up. */
-	return container_delete(at->root, name, true);
 }

@@ -1,0 +1,182 @@
+#include "runtime/guest/guest.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+
+enum { DEFAULT_MS = 60000 };
+
+static const struct { const char *exe; const char *signal; } inits[] = {
+	{ "systemd", "RTMIN+3" }, { "busybox", "SIGUSR2" }, { "openrc-init", "SIGTERM" }, { "runit-init", "SIGCONT" },
+	{ "s6-svscan", "SIGUSR2" }, { "tini", "SIGTERM" }, { "dumb-init", "SIGTERM" },
+};
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* The program, and the name that it was called by: busybox is an init for some of its names only. */
+static void who_is(pid_t pid, char *exe, char *called, size_t size)
+{
+	char path[32], text[PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+	n = readlink(path, text, sizeof text - 1);
+	text[n > 0 ? n : 0] = '\0';
+	snprintf(exe, size, "%s", base_name(text));
+	snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+	if (file_peek(AT_FDCWD, path, text, sizeof text) < 0)
+		text[0] = '\0';
+	snprintf(called, size, "%s", base_name(text));
+}
+
+/* sysvinit has no signal for it: its own command is run inside. */
+static int shutdown_command(const struct guest_where *at, const char *name)
+{
+	static const char *args[] = { "/sbin/shutdown", "-h", "now", NULL };
+	struct exec_req r = { .root = at->root, .id = name, .args = { args, 3 } };
+	auto_container struct container c = CONTAINER_INIT;
+
+	TRY(container_exec(&r, &c));
+	return container_go(&c);
+}
+
+static int ask_to_stop(const struct guest_where *at, const char *name, pid_t pid, const char *configured)
+{
+	char exe[256], called[256];
+	const char *signal = configured ? configured : "SIGTERM";
+	int sig;
+
+	TRY(fault_point("ask to stop"));
+	who_is(pid, exe, called, sizeof exe);
+	for (size_t i = 0; i < COUNT(inits); i++)
+		if (str_eq(inits[i].exe, exe) && (!str_eq(exe, "busybox") || str_eq(called, "init")))
+			signal = inits[i].signal;
+	if (str_eq(exe, "init") && !configured && shutdown_command(at, name) >= 0)
+		return 0;
+	sig = signal_number(signal);
+	TRY_IN(sig, "guest \"%s\": config.json: vzrun.stopSignal", name);
+	return container_kill(at->root, name, sig, false);
+}
+
+/* The keeper closes its socket when it has cleared up. */
+static bool keeper_done(int keeper)
+{
+	struct keeper_packet p;
+	struct pollfd pf = { keeper, POLLIN, 0 };
+
+	while (TEMP_FAILURE_RETRY(poll(&pf, 1, 10000)) > 0)
+		if (TEMP_FAILURE_RETRY(recv(keeper, &p, sizeof p, 0)) <= 0)
+			return true;
+	return false;
+}
+
+/* Without a keeper nobody else clears up; but what somebody started meanwhile is not ours. */
+static int clear_up(const struct guest_where *at, const char *name, const char *how)
+{
+	auto_close int dir = guest_dir(at, name);
+	int swept;
+
+	if (dir < 0 || guest_lock(dir, name) < 0) {
+		err_clear();
+		return 0;
+	}
+	swept = guest_sweep(at, name, dir);
+	if (swept > 0)
+		(void)event_add(dir, &(struct guest_event){ .event = "ended", .detail = how });
+	(void)idrange_sweep();
+	return swept < 0 ? swept : 0;
+}
+
+struct stopping { const struct guest_where *at; const char *name; int init, keeper; pid_t pid; };
+
+/* The init's pidfd; a guest that is just being started or rebooted is waited for. */
+static int find_running(struct stopping *s)
+{
+	auto_close int dir = guest_dir(s->at, s->name);
+
+	TRY(dir);
+	for (int tries = 0; tries < 3; tries++) {
+		enum guest_status st = guest_status(s->at, s->name, &s->pid);
+
+		err_clear();
+		if (st == GUEST_RUNNING || st == GUEST_PAUSED)
+			s->init = guest_init(s->at, s->name, &s->pid);
+		if (s->init >= 0)
+			return 0;
+		if (st == GUEST_STOPPED)
+			break;
+		/* Whoever boots it holds the lock until its init runs. */
+		if (TEMP_FAILURE_RETRY(flock(dir, LOCK_EX)) < 0 || flock(dir, LOCK_UN) < 0)
+			return fail_errno("wait for guest %s", s->name);
+	}
+	fail_as(ERR_STATE, "guest \"%s\" is not running", s->name);
+	err_try("vzrun why %s   |   vzrun start %s", s->name, s->name);
+	return -EBUSY;
+}
+
+static int kill_it(struct stopping *s)
+{
+	TRY(fault_point("kill"));
+	if (container_kill(s->at->root, s->name, SIGKILL, false) < 0 && err_class() != ERR_STATE &&
+	    err_class() != ERR_NOT_FOUND)
+		return -EIO;
+	err_clear();
+	if (sys_pidfd_wait(s->init, 30000) == 1)
+		return 0;
+	return fail_as(ERR_TIMEOUT, "guest \"%s\" does not die: a process hangs in the kernel", s->name);
+}
+
+static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *killed)
+{
+	pid_t pid;
+
+	if (guest_status(s->at, s->name, &pid) == GUEST_PAUSED)
+		TRY(container_pause(s->at->root, s->name, false));
+	s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING);
+	*killed = ms == 0 || ask_to_stop(s->at, s->name, s->pid, signal) < 0 ||
+		  sys_pidfd_wait(s->init, ms > INT_MAX ? INT_MAX : (int)ms) != 1;
+	err_clear();
+	if (*killed)
+		TRY(kill_it(s));
+	TRY(fault_point("wait for the keeper"));
+	if (s->keeper >= 0 && keeper_done(s->keeper))
+		return 0;
+	return clear_up(s->at, s->name, *killed ? "killed by the host; it had no keeper"
+						: "stopped by the host; it had no keeper");
+}
+
+int guest_stop(const struct guest_where *at, const char *name, const uint64_t *timeout_ms, bool *killed)
+{
+	struct stopping s = { .at = at, .name = name, .init = -1, .keeper = -1 };
+	auto_guest struct guest g = { .dir_fd = -1 };
+	uint64_t ms = DEFAULT_MS;
+	int r;
+
+	*killed = false;
+	TRY(fault_point("find the guest"));
+	TRY(find_running(&s));
+	if (guest_open(at, name, false, &g) < 0)
+		err_clear();
+	if (timeout_ms)
+		ms = *timeout_ms;
+	else if (g.conf.stop_timeout.set)
+		ms = g.conf.stop_timeout.v > INT_MAX / 1000 ? INT_MAX : g.conf.stop_timeout.v * 1000;
+	r = stop(&s, ms, g.conf.stop_signal, killed);
+	drop_fd(&s.init);
+	drop_fd(&s.keeper);
+	return r;
+}
