@@ -58,9 +58,9 @@ static const struct stage process_stages[] = {
 };
 
 static const struct stage final_stages[] = {
+	{ "descriptors",               stage_descriptors },
 	{ "enter the pid namespace",   stage_second_process },
 	{ "session",                   stage_session },
-	{ "descriptors",               stage_descriptors },
 	{ "ready",                     stage_ready },
 	{ "wait for the start",        stage_park },
 	{ "startContainer hooks",      stage_start_hooks },

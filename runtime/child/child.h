@@ -56,6 +56,7 @@ struct child {
 	struct mnt_ctx mnt;
 	int tty;				/* slave of the terminal, -1 */
 	pid_t host_pid;
+	uint64_t ignored;			/* bit n-1: signal n was ignored before us */
 	const char *exe;			/* what execve gets */
 	const char *const *env;			/* what the process gets: its own, and HOME */
 	struct arena arena;

@@ -43,7 +43,7 @@ int stage_user_namespace(struct child *c)
 		return fail_errno("join the user namespace");
 	if (pid && setns(pid->fd, CLONE_NEWPID) < 0)
 		return fail_errno("join the pid namespace");
-	child = sys_clone(c->ns.clone_flags | CLONE_PARENT, SIGCHLD, -1, NULL);
+	child = sys_clone(c->ns.clone_flags | CLONE_PARENT, 0, -1, NULL);
 	if (child < 0)
 		return fail_errno("clone into the user namespace");
 	if (child > 0) {

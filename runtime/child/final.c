@@ -4,6 +4,7 @@
 #include "base/sys.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@ int stage_second_process(struct child *c)
 
 	if (c->spec || !(c->join_flags & CLONE_NEWPID))
 		return 0;
-	pid = sys_clone(CLONE_PARENT, SIGCHLD, -1, NULL);
+	/* With CLONE_PARENT the signal at its end is ours, and clone3 takes no other. */
+	pid = sys_clone(CLONE_PARENT, 0, -1, NULL);
 	if (pid < 0)
 		return fail_errno("clone into the pid namespace");
 	if (pid > 0)
@@ -30,13 +32,41 @@ int stage_second_process(struct child *c)
 	return 0;
 }
 
+static void close_between(int first, int last)
+{
+	if (first > last || close_range((unsigned)first, (unsigned)last, 0) == 0)
+		return;
+	/* Before Linux 5.9; no descriptor of ours is that high. */
+	for (int fd = first; fd <= last && fd < 65536; fd++)
+		close(fd);
+}
+
+/*
+ * Closed now, not at exec: the kernel resolves the program's path before it closes anything, and
+ * /proc/self/fd/N/../.. of a directory of the host's would be a way out (CVE-2024-21626).
+ */
 int stage_descriptors(struct child *c)
 {
-	if (sys_cloexec_from(3) < 0)
-		return fail_errno("close descriptors on exec");
-	for (int fd = 3; fd < 3 + c->preserve_fds; fd++)
+	const int keep[] = { c->sync, c->start_fd, c->tty, log_fd() };
+	int from = 3 + c->preserve_fds;
+
+	for (int fd = 3; fd < from; fd++)
 		if (fcntl(fd, F_SETFD, 0) < 0)
 			return fail_errno("--preserve-fds: descriptor %d", fd);
+	for (;;) {
+		int next = INT_MAX;
+
+		for (size_t i = 0; i < COUNT(keep); i++)
+			if (keep[i] >= from && keep[i] < next)
+				next = keep[i];
+		close_between(from, next == INT_MAX ? next : next - 1);
+		if (next == INT_MAX)
+			break;
+		from = next + 1;
+	}
+	for (size_t i = 0; i < COUNT(keep); i++)
+		if (keep[i] >= 0 && fcntl(keep[i], F_SETFD, FD_CLOEXEC) < 0)
+			return fail_errno("close descriptor %d on exec", keep[i]);
 	return 0;
 }
 
@@ -45,8 +75,9 @@ int stage_ready(struct child *c)
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 	sigset_t none;
 
-	for (int sig = 1; sig < 32; sig++)
-		if (sig != SIGKILL && sig != SIGSTOP)
+	/* Handlers end with exec; what was ignored before us would stay so. */
+	for (int sig = 1; sig < NSIG; sig++)
+		if (c->ignored >> (sig - 1) & 1)
 			sigaction(sig, &dfl, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

@@ -96,5 +96,9 @@ int mnt_pivot(int root_fd, bool no_pivot);
 int mnt_finish_root(int root_fd, const char *propagation, bool readonly);
 /* The verb of MNT_CGROUP, a file of its own. */
 int mnt_cgroup(struct mnt_ctx *c, const struct mnt_op *op);
-/* Opens dst for mounting on it, created where missing; refuses what rules R4 and R5 refuse. */
+/* mount_target.c: dst for mounting on it, created where missing; refuses what rules R4 and R5 refuse. */
 int mnt_open_target(int root_fd, const char *dst, const char *fstype, bool dir);
+/* The same for what is made in it; *name is the last component. */
+int mnt_open_parent(int root_fd, const char *dst, const char **name);
+bool mnt_on_proc(int fd);
+bool mnt_is_below(const char *dst, const char *dir);	/* clean absolute paths */

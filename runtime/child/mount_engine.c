@@ -5,44 +5,9 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
-
-static bool special(const char *dst)
-{
-	return str_starts(dst, "/dev") || str_starts(dst, "/proc") || str_starts(dst, "/sys");
-}
-
-static bool on_proc(int fd)
-{
-	struct statfs fs;
-
-	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
-}
-
-int mnt_open_target(int root_fd, const char *dst, const char *fstype, bool dir)
-{
-	bool plain = !special(dst);
-	auto_close int fd = path_ensure(root_fd, dst, dir ? PATH_DIR : PATH_FILE, NULL);
-
-	TRY(fd);
-	/* /proc, /sys and /dev as links of the image would lead the set-up elsewhere (CVE-2019-19921). */
-	if (!plain) {
-		int strict = path_open_strict(root_fd, dst + strspn(dst, "/"), O_PATH);
-
-		if (strict < 0)
-			return fail_in(strict, "a symbolic link on the way is refused here");
-		drop_fd(&fd);
-		fd = strict;
-	}
-	/* Whatever the name looked like: only the listed files of a procfs may be covered. */
-	if (on_proc(fd) && !str_starts(dst, "/proc") && !(fstype && str_eq(fstype, "proc")))
-		return fail(EPERM, "the destination leads into a procfs");
-	return take_fd(&fd);
-}
 
 static int set_attributes(int mnt, const struct mnt_op *op)
 {
@@ -187,10 +152,13 @@ static int do_bind(struct mnt_ctx *c, const struct mnt_op *op)
 	}
 	if (fstat(mnt, &st) < 0)
 		return fail_errno("source %s", op->src);
-	if (S_ISDIR(st.st_mode) && on_proc(mnt) && !str_eq(op->dst, "/proc"))
+	if (S_ISDIR(st.st_mode) && mnt_on_proc(mnt) && !str_eq(op->dst, "/proc"))
 		return fail(EPERM, "a procfs may be bound on /proc only");
+	/* Labels and sysctls would be written to a lookalike (CVE-2019-16884). */
+	if (!mnt_on_proc(mnt) && str_eq(op->dst, "/proc"))
+		return fail(EPERM, "only a procfs may be bound on /proc");
 	TRY(set_attributes(mnt, op));
-	auto_close int at = mnt_open_target(c->root_fd, op->dst, on_proc(mnt) ? "proc" : NULL, S_ISDIR(st.st_mode));
+	auto_close int at = mnt_open_target(c->root_fd, op->dst, mnt_on_proc(mnt) ? "proc" : NULL, S_ISDIR(st.st_mode));
 	TRY(at);
 	return attach_at(at, mnt);
 }
@@ -235,11 +203,9 @@ static int make_node(struct mnt_ctx *c, const struct mnt_op *op)
 {
 	const char *name;
 	struct stat st;
-	auto_close int dir = path_parent(c->root_fd, op->dst, &name);
+	auto_close int dir = mnt_open_parent(c->root_fd, op->dst, &name);
 
 	TRY(dir);
-	if (on_proc(dir))
-		return fail(EPERM, "the path leads into a procfs");
 	if (mknodat(dir, name, op->mode, makedev(op->major, op->minor)) == 0) {
 		if ((op->uid || op->gid) && fchownat(dir, name, op->uid, op->gid, AT_SYMLINK_NOFOLLOW) < 0)
 			return fail_errno("change the owner");
@@ -267,11 +233,9 @@ static int do_node(struct mnt_ctx *c, const struct mnt_op *op)
 static int do_link(struct mnt_ctx *c, const struct mnt_op *op)
 {
 	const char *name;
-	auto_close int dir = path_parent(c->root_fd, op->dst, &name);
+	auto_close int dir = mnt_open_parent(c->root_fd, op->dst, &name);
 
 	TRY(dir);
-	if (on_proc(dir))
-		return fail(EPERM, "the path leads into a procfs");
 	if (symlinkat(op->src, dir, name) == 0 || (errno == EEXIST && op->flags & MNT_KEEP))
 		return 0;
 	if (errno == EEXIST && unlinkat(dir, name, 0) == 0 && symlinkat(op->src, dir, name) == 0)

@@ -35,34 +35,45 @@ static const char *const proc_files[] = {
 	"/proc/sys/crypto/fips_enabled", "/proc/pressure/cpu", "/proc/pressure/io", "/proc/pressure/memory",
 };
 
-static int check_proc(const char *dst, const char *type)
+/* Absolute, without empty parts, "." and "..": what follows compares names. Links are the engine's to judge. */
+static const char *clean(struct arena *a, const char *dst)
 {
-	char clean[4096];
+	char *out = arena_alloc(a, strlen(dst) + 2, 1);
 	size_t n = 0;
 
-	/* Slashes folded, so that "//proc/./sys" is seen for what it is; links are the engine's to judge. */
-	for (const char *p = dst; *p && n < sizeof clean - 2;) {
+	for (const char *p = dst; out && *p;) {
 		size_t len;
 
 		p += strspn(p, "/");
 		len = strcspn(p, "/");
-		if (len == 0)
-			break;
-		if (!(len == 1 && *p == '.')) {
-			clean[n++] = '/';
-			memcpy(clean + n, p, len);
+		if (len == 2 && p[0] == '.' && p[1] == '.') {
+			while (n > 0 && out[--n] != '/')
+				;
+		} else if (len > 0 && !(len == 1 && *p == '.')) {
+			out[n++] = '/';
+			memcpy(out + n, p, len);
 			n += len;
 		}
 		p += len;
 	}
-	clean[n] = '\0';
-	if (str_eq(clean, "/proc"))
+	if (out && n == 0)
+		out[n++] = '/';
+	if (out)
+		out[n] = '\0';
+	return out;
+}
+
+static int check_place(const char *dst, const char *type)
+{
+	if (str_eq(dst, "/"))
+		return fail(EINVAL, "the root itself cannot be mounted over");
+	if (str_eq(dst, "/proc"))
 		return str_eq(type, "proc") || str_eq(type, "bind")
 			? 0 : fail(EINVAL, "only a procfs may be mounted on /proc, not %s", type);
-	if (!str_starts(clean, "/proc/"))
+	if (!mnt_is_below(dst, "/proc"))
 		return 0;
 	for (size_t i = 0; i < COUNT(proc_files); i++)
-		if (str_eq(clean, proc_files[i]))
+		if (str_eq(dst, proc_files[i]))
 			return 0;
 	return fail(EINVAL, "a mount below /proc is refused, but for a few files");
 }
@@ -88,8 +99,10 @@ static int plan_mount(struct mnt_plan *p, const struct spec *s, const struct spe
 {
 	const char *type = m->type && *m->type ? m->type : "none";
 	struct mnt_options o;
-	struct mnt_op op = { .dst = m->dst, .src = m->src ? m->src : type };
+	struct mnt_op op = { .dst = clean(&p->arena, m->dst), .src = m->src ? m->src : type };
 
+	if (!op.dst)
+		return fail(ENOMEM, "out of memory");
 	TRY(mnt_parse_options(&p->arena, &m->options, &o));
 	op.flags = o.flags;
 	op.data = o.data;
@@ -101,7 +114,8 @@ static int plan_mount(struct mnt_plan *p, const struct spec *s, const struct spe
 			return fail(EINVAL, "source: missing for a bind mount");
 		type = "bind";
 	}
-	TRY(check_proc(m->dst, type));
+	if (!o.remount)
+		TRY(check_place(op.dst, type));
 	if (o.remount) {
 		op.verb = MNT_REMOUNT;
 		op.flags |= o.bind ? MNT_REMOUNT_BIND : 0;
@@ -154,6 +168,9 @@ static int plan_node(struct mnt_plan *p, struct mnt_op op, unsigned flags)
 	op.verb = MNT_NODE;
 	op.flags |= flags & MNT_PLAN_USERNS ? MNT_BIND_NODES : 0;
 	op.src = op.dst;
+	op.dst = clean(&p->arena, op.dst);
+	if (!op.dst)
+		return fail(ENOMEM, "out of memory");
 	return added(add(p, op));
 }
 
@@ -196,10 +213,11 @@ static int plan_devices(struct mnt_plan *p, const struct spec *s, unsigned flags
 
 static int plan_all(const struct spec *s, unsigned flags, struct mnt_plan *p)
 {
-	size_t i = 0;
+	size_t i;
 
 	LIST_EACH(struct spec_mount, m, s->mounts)
-		TRY_IN(plan_mount(p, s, m, flags), "mounts[%zu] (%s)", i++, m->dst);
+		TRY_IN(plan_mount(p, s, m, flags), "mounts[%zu] (%s)", (size_t)(m - (struct spec_mount *)s->mounts.v),
+		       m->dst);
 	TRY(plan_devices(p, s, flags));
 	p->hooks_at = p->n;
 	if (!s->linux_)

@@ -60,6 +60,9 @@ int mnt_pivot(int root_fd, bool no_pivot)
 	if (fchdir(root_fd) < 0)
 		return fail_errno("enter the root filesystem");
 	if (no_pivot) {
+		/* Over "/" first: whoever leaves the chroot finds the same root there, not the host's. */
+		if (move_mount(root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+			return fail_errno("move the root filesystem over /");
 		if (chroot(".") < 0)
 			return fail_errno("chroot");
 	} else {

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -41,19 +42,11 @@ int stage_limits(struct child *c)
 int stage_personality(struct child *c)
 {
 	const struct spec_personality *p = c->spec && c->spec->linux_ ? c->spec->linux_->personality : NULL;
-	unsigned long domain;
 
 	if (!p)
 		return 0;
-	if (str_eq(p->domain, "LINUX"))
-		domain = PER_LINUX;
-	else if (str_eq(p->domain, "LINUX32"))
-		domain = PER_LINUX32;
-	else
-		return fail(EINVAL, "linux.personality.domain: unknown value \"%s\"", p->domain);
-	if (p->flags.n > 0)
-		return fail(EINVAL, "linux.personality.flags: unknown value \"%s\"", p->flags.v[0]);
-	return personality(domain) < 0 ? fail_errno("personality %s", p->domain) : 0;
+	return personality(str_eq(p->domain, "LINUX32") ? PER_LINUX32 : PER_LINUX) < 0
+		? fail_errno("personality %s", p->domain) : 0;
 }
 
 int stage_label(struct child *c)
@@ -170,8 +163,6 @@ int stage_audit(struct child *c)
 	char self[24], path[40], status[4096];
 	ssize_t n = readlinkat(c->proc_fd, "self", self, sizeof self - 1);
 
-	if (!c->has_caps)
-		return 0;
 	if (n <= 0)
 		return fail_errno("audit: own pid");
 	self[n] = '\0';
@@ -179,5 +170,7 @@ int stage_audit(struct child *c)
 	n = file_peek(c->proc_fd, path, status, sizeof status);
 	if (n < 0)
 		return fail((int)-n, "audit: read /proc/%s: %s", path, strerrordesc_np((int)-n));
-	return caps_verify(&c->caps, status);
+	const char *ignored = strstr(status, "\nSigIgn:");
+	c->ignored = ignored ? strtoull(ignored + 8, NULL, 16) : UINT64_MAX;
+	return c->has_caps ? caps_verify(&c->caps, status) : 0;
 }

@@ -371,7 +371,10 @@ static int create(struct create *c)
 
 	if (!c->spec->process)
 		return fail_as(ERR_CONFIG, "config.json: process: missing");
+	if (!c->spec->root_path && !c->req->overlay && spec_new_ns(c->spec, CLONE_NEWNS))
+		return fail_as(ERR_CONFIG, "config.json: root: missing");
 	TRY(check_terminal(c));
+	TRY(launch_check_fds(c->req->preserve_fds));
 	TRY(prepare_paths(c));
 	c->t.root_fd = state_root(c->req->root);
 	TRY(c->t.root_fd);

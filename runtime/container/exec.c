@@ -138,7 +138,11 @@ static int check_terminal(const struct joining *j)
 
 static int open_target(struct joining *j)
 {
-	TRY(j->root_fd = open(j->req->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	j->root_fd = open(j->req->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (j->root_fd < 0 && errno == ENOENT)
+		return fail_as(ERR_NOT_FOUND, "container \"%s\" does not exist", j->req->id);
+	if (j->root_fd < 0)
+		return fail_errno("open %s", j->req->root);
 	j->dir_fd = state_open(j->root_fd, j->req->id, false);
 	TRY(j->dir_fd);
 	TRY(state_load(j->dir_fd, j->req->id, &j->s));
@@ -194,20 +198,61 @@ static int join_cgroup(struct joining *j)
 	return cg_join_open(&j->cg, j->req->cgroup, &j->child.join);
 }
 
+/* Where the container's own init went below its group, on v2: "init.scope" under systemd. */
+static int group_of_init(const struct joining *j, char *sub, size_t size)
+{
+	char path[32], text[CG_PATH_MAX], *line, *at;
+	size_t n = strcspn(j->cg.path, "\n");
+
+	snprintf(path, sizeof path, "/proc/%d/cgroup", (int)j->s.pid.v);
+	if (file_peek(AT_FDCWD, path, text, sizeof text) < 0)
+		return -ENOENT;
+	line = strstr(text, "0::");
+	if (!line)
+		return -ENOENT;
+	line[strcspn(line, "\n")] = '\0';
+	for (at = line; (at = strchr(at, '/')); at++)
+		if (strncmp(at, j->cg.path, n) == 0 && at[n] == '/') {
+			snprintf(sub, size, "%s", at + n + 1);
+			return 0;
+		}
+	return -ENOENT;
+}
+
+/*
+ * A group whose init has handed controllers to groups below takes no processes itself (v2): the new
+ * process starts where the init is.
+ */
+static int launch_joined(struct joining *j)
+{
+	char sub[CG_PATH_MAX];
+	int r;
+
+	j->launch = (struct launch){ .child = &j->child, .journal = -1 };
+	r = launch(&j->launch);
+	cg_join_close(&j->child.join);
+	if (r != -EBUSY || j->req->cgroup || group_of_init(j, sub, sizeof sub) < 0)
+		return r;
+	err_clear();
+	TRY(cg_join_open(&j->cg, sub, &j->child.join));
+	j->launch = (struct launch){ .child = &j->child, .journal = -1 };
+	r = launch(&j->launch);
+	cg_join_close(&j->child.join);
+	return r;
+}
+
 static int exec_in(struct joining *j, struct container *out)
 {
-	int r;
+	int r = 0;
 
 	TRY(open_target(j));
 	TRY(load_process(j));
 	TRY(apply_request(j));
 	TRY(check_terminal(j));
+	TRY(launch_check_fds(j->req->preserve_fds));
 	TRY(prepare(j));
 	TRY(join_cgroup(j));
-	j->launch = (struct launch){ .child = &j->child, .journal = -1 };
-	r = launch(&j->launch);
-	cg_join_close(&j->child.join);
-	TRY(r);
+	TRY(launch_joined(j));
 	snprintf(out->id, sizeof out->id, "%s", j->req->id);
 	out->pid = j->launch.pid;
 	out->pidfd = take_fd(&j->launch.pidfd);
@@ -229,8 +274,6 @@ int container_exec(const struct exec_req *req, struct container *out)
 
 	j = (struct joining){ .req = req, .child = CHILD_INIT, .root_fd = -1, .dir_fd = -1, .pidfd = -1 };
 	r = exec_in(&j, out);
-	if (r < 0 && j.root_fd < 0 && errno == ENOENT)
-		r = fail_as(ERR_NOT_FOUND, "container \"%s\" does not exist", req->id);
 	drop_fd(&j.root_fd);
 	drop_fd(&j.dir_fd);
 	drop_fd(&j.pidfd);

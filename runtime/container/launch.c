@@ -23,6 +23,17 @@ static int open_proc_ns(pid_t pid, const char *name)
 	return fd < 0 ? fail_errno("open %s", path) : fd;
 }
 
+int launch_check_fds(int n)
+{
+	for (int fd = 3; fd < 3 + n; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+
+		if (flags < 0 || flags & FD_CLOEXEC)
+			return fail_as(ERR_USAGE, "--preserve-fds %d: descriptor %d is not open", n, fd);
+	}
+	return 0;
+}
+
 static int reap(pid_t pid)
 {
 	return TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0)) < 0 && errno != ECHILD ? fail_errno("reap a process") : 0;

@@ -15,6 +15,8 @@ struct launch {
 
 /* Returns when the child said SYNC_READY. A child that failed is dead and reaped; its message is the error. */
 int launch(struct launch *l);
+/* --preserve-fds names descriptors of the caller's: all of ours are O_CLOEXEC, none of those that came by exec is. */
+int launch_check_fds(int n);
 /* Kills the child and waits for it; for roll-back. */
 void launch_kill(struct launch *l);
 

@@ -72,10 +72,12 @@ int container_start(const char *root, const char *id)
 								 : "cannot start an already running container");
 	auto_close int sync = dgram_connect(o.dir_fd, "start", SOCK_SEQPACKET);
 	TRY(sync);
-	TRY(sync_say(sync, SYNC_GO));
-	/* From here on it counts as started, whatever exec brings. */
+	/* From here on it counts as started, whatever exec brings; killed now, we leave one that has stopped. */
 	if (unlinkat(o.dir_fd, "start", 0) < 0 && errno != ENOENT)
 		return fail_errno("remove the start socket");
+	TRY(sync_say(sync, SYNC_GO));
+	/* Hooks inside may take long: deleting must not wait for them. */
+	(void)flock(o.dir_fd, LOCK_UN);
 	r = sync_next(sync, NULL, NULL);
 	if (r != -ECHILD)
 		return r < 0 ? r : fail(EPROTO, "unexpected message %d at exec", r);

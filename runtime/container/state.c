@@ -56,20 +56,25 @@ static int check_id(const char *id)
 
 int state_claim(int root_fd, const char *id)
 {
-	TRY(check_id(id));
-	if (mkdirat(root_fd, id, 0700) < 0) {
-		if (errno == EEXIST)
-			return fail_as(ERR_EXISTS, "container with given ID already exists: \"%s\"", id);
-		return fail_errno("create the state directory of %s", id);
-	}
-	auto_close int fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		int r = fail_errno("lock the state directory of %s", id);
+	struct stat st;
 
-		(void)unlinkat(root_fd, id, AT_REMOVEDIR);
-		return r;
+	TRY(check_id(id));
+	for (;;) {
+		if (mkdirat(root_fd, id, 0700) < 0) {
+			if (errno == EEXIST)
+				return fail_as(ERR_EXISTS, "container with given ID already exists: \"%s\"", id);
+			return fail_errno("create the state directory of %s", id);
+		}
+		auto_close int fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT)
+			continue;
+		if (fd < 0 || TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) < 0)
+			return fail_errno("lock the state directory of %s", id);
+		/* A delete that came between took away what was still empty: only who has the lock may. */
+		if (fstat(fd, &st) < 0 || st.st_nlink == 0)
+			continue;
+		return take_fd(&fd);
 	}
-	return take_fd(&fd);
 }
 
 static int unknown(const char *id)

@@ -22,16 +22,37 @@ int teardown_claim(void *p)
 	return state_drop(t->root_fd, t->id);
 }
 
+/* Signalled, but not yet dead: each is waited for on its descriptor. */
+static void wait_killed(const struct cg *cg)
+{
+	auto_free pid_t *pids = NULL;
+	size_t n;
+
+	if (cg_pids(cg, true, &pids, &n) < 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		auto_close int fd = sys_pidfd_of(pids[i], sys_start_time(pids[i]));
+
+		if (fd >= 0)
+			(void)sys_pidfd_wait(fd, 10000);
+	}
+}
+
 int teardown_cgroup(void *p)
 {
 	struct teardown *t = p;
+	bool killed = t->cg.made && !t->group_unsure;
 
 	if (!t->cg.hiers)
 		return 0;
 	/* Only in a group of our own making: an engine's group may hold the engine's processes. */
-	if (t->cg.made && !t->group_unsure)
+	if (killed)
 		TRY(cg_kill(&t->cg, SIGKILL));
 	int r = cg_remove(&t->cg);
+	if (r == -EBUSY && killed) {
+		wait_killed(&t->cg);
+		r = cg_remove(&t->cg);
+	}
 	if (r == -EBUSY && t->group_unsure) {
 		err_clear();
 		return 0;

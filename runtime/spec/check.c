@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 static const struct name rlimit_names[] = {
 	{ "RLIMIT_AS", RLIMIT_AS }, { "RLIMIT_CORE", RLIMIT_CORE }, { "RLIMIT_CPU", RLIMIT_CPU },
@@ -83,8 +84,6 @@ static int check_namespaces(const struct spec *s)
 	if ((s->hostname || s->domainname) && !(seen & CLONE_NEWUTS))
 		return fail(EINVAL, "%s: needs a uts namespace in linux.namespaces",
 			    s->hostname ? "hostname" : "domainname");
-	if (l->time_offsets.n > 0 && !spec_new_ns(s, CLONE_NEWTIME))
-		return fail(EINVAL, "linux.timeOffsets: needs a new time namespace in linux.namespaces");
 	return 0;
 }
 
@@ -116,10 +115,14 @@ static int check_sysctl(const struct spec *s)
 
 	for (size_t i = 0; i < m->n; i++) {
 		const char *key = m->v[i].key;
+		char dotted[256];
 		int ns = 0;
 
+		snprintf(dotted, sizeof dotted, "%s", key);
+		for (char *p = dotted; *p; p++)
+			*p = *p == '/' ? '.' : *p;
 		for (size_t j = 0; j < COUNT(owners) && !ns; j++)
-			if (str_starts(key, owners[j].prefix))
+			if (str_starts(dotted, owners[j].prefix))
 				ns = owners[j].ns;
 		if (!*key || strstr(key, "..") || strlen(key) > 200)
 			return fail(EINVAL, "linux.sysctl.%s: not a sysctl name", key);
@@ -199,6 +202,55 @@ static int check_refused(const struct spec *s)
 	return 0;
 }
 
+static int check_number(size_t i, const char *what, const struct opt_i64 *n, int64_t max)
+{
+	if (!n->set)
+		return fail(EINVAL, "linux.devices[%zu].%s: missing", i, what);
+	if (n->v < 0 || n->v > max)
+		return fail(EINVAL, "linux.devices[%zu].%s: must be 0 to %jd", i, what, (intmax_t)max);
+	return 0;
+}
+
+static int check_devices(const struct spec_linux *l)
+{
+	size_t i = 0;
+
+	LIST_EACH(struct spec_device, d, l->devices) {
+		if (d->path[0] != '/')
+			return fail(EINVAL, "linux.devices[%zu].path: must be absolute", i);
+		/* dev_t of the kernel: 12 and 20 bits. */
+		if (d->type != S_IFIFO) {
+			TRY(check_number(i, "major", &d->major, 4095));
+			TRY(check_number(i, "minor", &d->minor, 1048575));
+		}
+		i++;
+	}
+	return 0;
+}
+
+static int check_personality(const struct spec_personality *p)
+{
+	if (!p)
+		return 0;
+	if (!str_eq(p->domain, "LINUX") && !str_eq(p->domain, "LINUX32"))
+		return fail(EINVAL, "linux.personality.domain: unknown value \"%s\"", p->domain);
+	return p->flags.n ? fail(EINVAL, "linux.personality.flags: unknown value \"%s\"", p->flags.v[0]) : 0;
+}
+
+static int check_time_offsets(const struct spec *s)
+{
+	LIST_EACH(struct spec_time_offset, o, s->linux_->time_offsets) {
+		if (!str_eq(o->key, "monotonic") && !str_eq(o->key, "boottime"))
+			return fail(EINVAL, "linux.timeOffsets.%s: no such clock (monotonic and boottime have offsets)",
+				    o->key);
+		if (o->nanosecs.v >= 1000000000)
+			return fail(EINVAL, "linux.timeOffsets.%s.nanosecs: must be below 1000000000", o->key);
+	}
+	if (s->linux_->time_offsets.n > 0 && !spec_new_ns(s, CLONE_NEWTIME))
+		return fail(EINVAL, "linux.timeOffsets: needs a new time namespace in linux.namespaces");
+	return 0;
+}
+
 static int check_linux(const struct spec *s)
 {
 	static const char *const propagation[] = { "private", "rprivate", "slave", "rslave", "shared", "rshared",
@@ -207,6 +259,7 @@ static int check_linux(const struct spec *s)
 	size_t i = 0;
 
 	TRY(check_namespaces(s));
+	TRY(check_time_offsets(s));
 	TRY(check_sysctl(s));
 	if (l->resources)
 		TRY_IN(cg_check(l->resources), "linux.resources");
@@ -214,11 +267,8 @@ static int check_linux(const struct spec *s)
 		TRY_IN(cg_check_path(l->cgroups_path), "linux.cgroupsPath");
 	if (l->seccomp)
 		TRY_IN(spec_seccomp_check(l->seccomp), "linux.seccomp");
-	LIST_EACH(struct spec_device, d, l->devices) {
-		if (d->path[0] != '/')
-			return fail(EINVAL, "linux.devices[%zu].path: must be absolute", i);
-		i++;
-	}
+	TRY(check_devices(l));
+	TRY(check_personality(l->personality));
 	for (i = 0; l->rootfs_propagation && propagation[i]; i++)
 		if (str_eq(propagation[i], l->rootfs_propagation))
 			return 0;
