@@ -19,7 +19,7 @@ int teardown_claim(void *p)
 {
 	struct teardown *t = p;
 
-	return state_drop(t->root_fd, t->id);
+	return t->incomplete ? 0 : state_drop(t->root_fd, t->id);
 }
 
 /* Signalled, but not yet dead: each is waited for on its descriptor. */
@@ -57,6 +57,7 @@ int teardown_cgroup(void *p)
 		err_clear();
 		return 0;
 	}
+	t->incomplete |= r < 0;
 	return r;
 }
 

@@ -14,6 +14,7 @@ struct teardown {
 	pid_t pid;
 	uint64_t start_time;
 	bool ours;			/* the process is our own child: reap it */
+	bool incomplete;		/* something is still there: the record stays, so that it can be tried again */
 	bool group_unsure;		/* the creation was killed while making the group: remove what is empty, kill nothing */
 };
 #define TEARDOWN_INIT { .root_fd = -1, .dir_fd = -1, .journal = -1 }
