@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 static const struct field conf_fields[] = {
@@ -43,7 +44,7 @@ static const struct spec_mount default_mounts[] = {
 #define LXCFS "/var/lib/lxcfs"
 static const char *const lxcfs_files[] = {
 	"/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo", "/proc/stat", "/proc/swaps",
-	"/proc/uptime",
+	"/proc/uptime", "/sys/devices/system/cpu/online",
 };
 
 static const int default_namespaces[] = {
@@ -95,11 +96,13 @@ static bool has(const struct list *mounts, const char *dst)
 	return false;
 }
 
-static bool lxcfs_runs(void)
+/* One that was killed leaves a mount on which everything fails, and one of another version lacks files. */
+static bool lxcfs_has(const char *path)
 {
 	struct statfs fs;
+	struct stat st;
 
-	return statfs(LXCFS, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC;
+	return statfs(path, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC && stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 static struct spec_mount bound(const char *src, const char *dst, bool ro)
@@ -123,9 +126,16 @@ static int fill_mounts(struct guest *g, struct arena *a)
 	for (size_t i = 0; i < COUNT(default_mounts); i++)
 		if (!has(m, default_mounts[i].dst))
 			v[n++] = default_mounts[i];
-	for (size_t i = 0; lxcfs_runs() && i < COUNT(lxcfs_files); i++)
+	for (size_t i = 0; i < COUNT(lxcfs_files); i++) {
+		const char *src = arena_printf(a, LXCFS "%s", lxcfs_files[i]);
+
+		if (!src)
+			return no_memory();
+		if (!lxcfs_has(src))
+			break;
 		if (!has(m, lxcfs_files[i]))
-			v[n++] = bound(arena_printf(a, LXCFS "%s", lxcfs_files[i]), lxcfs_files[i], true);
+			v[n++] = bound(src, lxcfs_files[i], true);
+	}
 	v[n++] = bound(arena_printf(a, "%s/guests/%s/notify", g->at.home, g->name), "/run/host/notify", false);
 	memcpy(v + n, m->v, m->n * sizeof *v);
 	*m = (struct list){ v, n + m->n };
@@ -209,8 +219,32 @@ static int fill_process(struct guest *g, struct arena *a, unsigned features)
 	return fill_caps(p, a, features);
 }
 
+/*
+ * In a user namespace nobody makes nodes, and the host's own may be closed to all but its root. So the guest's
+ * lie beside its disk and are bound. dir_fd < 0: the file is only checked.
+ */
+static int own_node(struct guest *g, const char *name, const struct spec_device *d, struct list *mounts)
+{
+	static const char *words[] = { "bind", "nosuid", "noexec", NULL };
+	struct spec_mount *m = more(&g->spec.arena, mounts->v, mounts->n, 1, sizeof *m);
+	struct stat st;
+
+	if (!m)
+		return no_memory();
+	if (g->dir_fd >= 0) {
+		(void)unlinkat(g->dir_fd, name, 0);
+		if (mknodat(g->dir_fd, name, S_IFCHR | 0666, makedev((unsigned)d->major.v, (unsigned)d->minor.v)) < 0 ||
+		    fchmodat(g->dir_fd, name, 0666, 0) < 0 || fstatat(g->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return fail_errno("make the device %s of the guest", name);
+	}
+	m[mounts->n++] = (struct spec_mount){ .dst = d->path, .type = "bind", .options = { words, 3 },
+		.src = arena_printf(&g->spec.arena, "%s/guests/%s/%s", g->at.home, g->name, name) };
+	mounts->v = m;
+	return 0;
+}
+
 /* A guest's devices: the default ones, and what its features ask for. */
-static int fill_devices(struct guest *g, struct arena *a)
+static int fill_devices(struct guest *g, struct arena *a, bool userns)
 {
 	static const struct { const char *feature; struct spec_device d; } known[] = {
 		{ "fuse", { .path = "/dev/fuse", .type = S_IFCHR, .major = { 10, true }, .minor = { 229, true } } },
@@ -227,12 +261,16 @@ static int fill_devices(struct guest *g, struct arena *a)
 	memmove(rules + 1, rules, r->devices.n * sizeof *rules);
 	rules[0] = (struct cg_device_rule){ .allow = { false, true }, .access = "rwm" };
 	r->devices.n++;
-	for (size_t i = 0; i < COUNT(known); i++)
-		if (guest_wants(g, known[i].feature)) {
+	for (size_t i = 0; i < COUNT(known); i++) {
+		if (!guest_wants(g, known[i].feature))
+			continue;
+		rules[r->devices.n++] = (struct cg_device_rule){ .allow = { true, true }, .type = "c",
+			.major = known[i].d.major, .minor = known[i].d.minor, .access = "rwm" };
+		if (userns)
+			TRY(own_node(g, known[i].feature, &known[i].d, &g->spec.mounts));
+		else
 			v[l->devices.n++] = known[i].d;
-			rules[r->devices.n++] = (struct cg_device_rule){ .allow = { true, true }, .type = "c",
-				.major = known[i].d.major, .minor = known[i].d.minor, .access = "rwm" };
-		}
+	}
 	l->devices.v = v;
 	r->devices.v = rules;
 	l->resources = r;
@@ -256,7 +294,7 @@ int guest_effective(struct guest *g, const struct guest_plan *p)
 	TRY(fill_namespaces(g, a, p->base));
 	TRY(fill_ids(s->linux_, a, p->base));
 	TRY(fill_process(g, a, features));
-	TRY(fill_devices(g, a));
+	TRY(fill_devices(g, a, p->base));
 	if (!s->linux_->masked.v)
 		s->linux_->masked = masked;
 	if (!s->linux_->readonly.v)
@@ -286,7 +324,7 @@ static int lint_guest(struct guest *g)
 
 int guest_lint(const char *path, yajl_val *tree)
 {
-	struct guest g = { .name = "guest", .at = { "/", "/" } };
+	struct guest g = { .name = "guest", .at = { "/", "/" }, .dir_fd = -1 };
 	yajl_val copy;
 	int r;
 
