@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -205,6 +206,22 @@ void launch_kill(struct launch *l)
 	err_restore(&s);
 }
 
+/* Our part failed because the child is dead: what it said last is the cause. */
+static int what_it_said(struct launch *l, int r)
+{
+	struct pollfd p = { l->sync, POLLIN, 0 };
+	struct err_saved ours;
+	int m = 0;
+
+	err_save(&ours);
+	while (l->sync >= 0 && poll(&p, 1, 0) > 0 && (m = sync_next(l->sync, NULL, NULL)) > 0)
+		;
+	if (m < 0 && m != -ECHILD)
+		return m;
+	err_restore(&ours);
+	return r;
+}
+
 int launch(struct launch *l)
 {
 	int r;
@@ -219,6 +236,7 @@ int launch(struct launch *l)
 	if (r >= 0)
 		r = talk(l);
 	if (r < 0) {
+		r = what_it_said(l, r);
 		drop_fd(&l->sync);
 		launch_kill(l);
 	}
