@@ -41,31 +41,34 @@ static int make_dir(int dirfd, const char *name, const char *path, bool *created
 static int make_file(int dirfd, const char *name, const char *path, bool *created)
 {
 	auto_close int made = openat(dirfd, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
-	int fd;
+	struct stat st;
 
 	if (made < 0 && errno != EEXIST)
 		return fail_errno("create file %s", path);
 	if (created)
 		*created = made >= 0;
-	fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? fail_errno("open file %s", path) : fd;
+	auto_close int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fail_errno("open file %s", path);
+	/* A dangling link: what it points to is not ours to create. */
+	return S_ISLNK(st.st_mode) ? fail(ELOOP, "create file %s: a symbolic link is there", path) : take_fd(&fd);
 }
 
-/* Cuts the last component off `path` (in place); the cut-off name, or NULL at the root. */
-static char *cut_last(char *path)
+/* Cuts the last component, and the slash before it, off; false at the root and when nothing is left. */
+static bool cut_last(char *path)
 {
 	size_t n = strlen(path);
 
 	while (n > 0 && path[n - 1] == '/')
-		path[--n] = '\0';
+		n--;
+	if (n == 0)
+		return false;
 	while (n > 0 && path[n - 1] != '/')
 		n--;
-	if (path[n] == '\0')
-		return NULL;
-	/* The separator is overwritten, so that head and tail are two strings. */
-	if (n > 0)
-		path[n - 1] = '\0';
-	return path + n;
+	while (n > 0 && path[n - 1] == '/')
+		n--;
+	path[n] = '\0';
+	return true;
 }
 
 /* The part below the deepest directory that exists: created one by one, following nothing. */
