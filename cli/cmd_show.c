@@ -160,22 +160,25 @@ static int why_run(struct cli *g, void *args, int argc, char **argv)
 	return out_close(&o);
 }
 
-struct lint { struct jout *o; const char *file; int n; };
+struct lint { struct jout *o; const char *file, *below; int n; };
 
 static void found(void *p, const char *place)
 {
 	struct lint *l = p;
 
 	l->n++;
-	if (l->o)
-		jout_str(l->o, NULL, place);
-	else
-		printf("%s: %s: unknown, ignored\n", l->file, place);
+	if (!l->o) {
+		printf("%s: %s%s: unknown, ignored\n", l->file, l->below, place);
+		return;
+	}
+	auto_buf struct buf whole = { 0 };
+	buf_printf(&whole, "%s%s", l->below, place);
+	jout_str(l->o, NULL, buf_text(&whole));
 }
 
 static int lint_run(struct cli *g, void *args, int argc, char **argv)
 {
-	struct lint l = { .file = argv[0] };
+	struct lint l = { .file = argv[0], .below = "" };
 	auto_buf struct buf b = { 0 };
 	auto_json yajl_val tree = NULL;
 	struct jout o;
@@ -190,6 +193,7 @@ static int lint_run(struct cli *g, void *args, int argc, char **argv)
 		l.o = &o;
 	}
 	bind_unknown(&spec_record, tree, found, &l);
+	l.below = "vzrun.";
 	if (json_get(tree, "vzrun"))
 		bind_unknown(&guest_conf_record, json_get(tree, "vzrun"), found, &l);
 	if (g->json) {

@@ -1,5 +1,6 @@
 /* From the words of the command line to the command that runs. */
 #include "base/log.h"
+#include "base/scope.h"
 #include "cli/opt.h"
 #include "cli/out.h"
 
@@ -142,6 +143,18 @@ static int parse_command(struct cli *g, struct found *f, void *args, struct aren
 	return g->help ? 1 : count_operands(f->cmd, f->argc, f->path);
 }
 
+/* `create` of a guest speaks as a guest's command from its first wrong option on. */
+static bool means_guest(const struct found *f)
+{
+	static const char *const words[] = { "--template", "--image", "--rootfs" };
+
+	for (char **w = f->argv; *w; w++)
+		for (size_t k = 0; k < COUNT(words); k++)
+			if (str_starts(*w, words[k]))
+				return true;
+	return false;
+}
+
 static int run_command(struct cli *g, const struct cmd_group *groups, struct found *f)
 {
 	auto_arena struct arena a = { 0 };
@@ -157,6 +170,8 @@ static int run_command(struct cli *g, const struct cmd_group *groups, struct fou
 		r = parse_command(g, f, args, &a);
 	}
 	if (r < 0) {
+		if (str_eq(f->path, "create") && means_guest(f))
+			cli_speak(g, 0);
 		err_try("vzrun help %s", f->path);
 		return fail_in(r, "%s", f->path);
 	}

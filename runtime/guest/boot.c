@@ -23,8 +23,6 @@ static int claim_ids(struct keeper *k)
 		k->plan.base = (uint32_t)base;
 		return 0;
 	}
-	if (!str_eq(u, "auto"))
-		return fail_as(ERR_CONFIG, "config.json: vzrun.userns: unknown value \"%s\"", u);
 	buf_printf(&holder, "%s/%s", k->g->at.home, k->g->name);
 	k->plan.slot_fd = idrange_claim(buf_text(&holder), &k->plan.base);
 	return k->plan.slot_fd < 0 ? k->plan.slot_fd : 0;
@@ -42,7 +40,10 @@ static int claim_addresses(struct keeper *k)
 		k->plan.n_ports = 0;
 		return 0;
 	}
-	return net_claim(k->g->at.home, k->g->name, &l, k->plan.ports, &k->plan.n_ports);
+	int r = net_claim(k->g->at.home, k->g->name, &l, k->plan.ports, &k->plan.n_ports);
+	if (r < 0 && err_class() == ERR_NOT_FOUND)
+		return fail_as(ERR_CONFIG, "config.json: vzrun.networks: %s", strdupa(err_text()));
+	return r;
 }
 
 static int plan_root(struct keeper *k)
@@ -54,8 +55,6 @@ static int plan_root(struct keeper *k)
 
 	k->plan.root = (struct container_root){ .idmap = k->plan.base != 0 };
 	if (!dir) {
-		if (k->g->conf.layers.n == 0)
-			return fail_as(ERR_CONFIG, "config.json: vzrun.layers: missing for storage \"overlay\"");
 		k->plan.root.layers = k->g->conf.layers;
 		k->plan.root.upper_dir = arena_printf(a, "%s/guests/%s/disk", home, name);
 		return k->plan.root.upper_dir ? 0 : fail(ENOMEM, "out of memory");

@@ -137,7 +137,8 @@ static int fill_mounts(struct guest *g, struct arena *a)
 			v[n++] = bound(src, lxcfs_files[i], true);
 	}
 	v[n++] = bound(arena_printf(a, "%s/guests/%s/notify", g->at.home, g->name), "/run/host/notify", false);
-	memcpy(v + n, m->v, m->n * sizeof *v);
+	if (m->n)
+		memcpy(v + n, m->v, m->n * sizeof *v);
 	*m = (struct list){ v, n + m->n };
 	return 0;
 }
@@ -193,6 +194,8 @@ static int fill_caps(struct spec_process *p, struct arena *a, unsigned features)
 	return 0;
 }
 
+static const struct strv init = WORDS("/sbin/init");
+
 static int fill_process(struct guest *g, struct arena *a, unsigned features)
 {
 	struct spec_process *p = g->spec.process;
@@ -202,6 +205,9 @@ static int fill_process(struct guest *g, struct arena *a, unsigned features)
 		p = g->spec.process = arena_alloc(a, 1, sizeof *p);
 	if (!p)
 		return no_memory();
+	p->cwd = p->cwd ? p->cwd : "/";
+	if (p->args.n == 0)
+		p->args = init;
 	env = more(a, p->env.v, p->env.n, COUNT(base_env) + 1, sizeof *env);
 	if (!env)
 		return no_memory();
@@ -311,12 +317,61 @@ int guest_effective(struct guest *g, const struct guest_plan *p)
 	return spec_check(s);
 }
 
+static const char *const features[] = { "nesting", "fuse", "tun", "i386", NULL };
+
+bool guest_feature_known(const char *word)
+{
+	for (size_t i = 0; features[i]; i++)
+		if (str_eq(features[i], word))
+			return true;
+	return false;
+}
+
+static int check_conf(const struct guest_conf *c)
+{
+	uint64_t base;
+
+	if (c->storage && !str_eq(c->storage, "overlay") && !str_eq(c->storage, "dir"))
+		return fail(EINVAL, "storage: unknown value \"%s\" (overlay or dir)", c->storage);
+	if (c->layers.n == 0 && !(c->storage && str_eq(c->storage, "dir")))
+		return fail(EINVAL, "layers: missing for storage \"overlay\"");
+	if (c->userns && !str_eq(c->userns, "auto") && !str_eq(c->userns, "host") &&
+	    (str_u64(c->userns, UINT32_MAX - 65536, &base) < 0 || base < 65536))
+		return fail(EINVAL, "userns: unknown value \"%s\" (auto, host, or a first id from 65536 on)", c->userns);
+	for (size_t i = 0; i < c->features.n; i++)
+		if (!guest_feature_known(c->features.v[i]))
+			return fail(EINVAL, "features[%zu]: unknown value \"%s\" (nesting, fuse, tun, i386)", i,
+				    c->features.v[i]);
+	if (c->stop_signal && signal_number(c->stop_signal) < 0)
+		return fail(EINVAL, "stopSignal: unknown value \"%s\"", c->stop_signal);
+	return 0;
+}
+
+/* It goes into /etc/hosts: no blank and no line of its own. */
+static bool is_host_name(const char *s)
+{
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-");
+
+	return n > 0 && n <= 64 && !s[n] && s[0] != '-' && s[0] != '.';
+}
+
+int guest_conf_load(struct guest *g)
+{
+	if (g->spec.hostname && !is_host_name(g->spec.hostname))
+		return fail(EINVAL, "hostname: \"%.80s\" is not a host name", g->spec.hostname);
+	if (!g->spec.vzrun)
+		return fail(EINVAL, "vzrun: missing");
+	TRY_IN(bind_decode(&g->spec.arena, &guest_conf_record, g->spec.vzrun, &g->conf), "vzrun");
+	TRY_IN(net_check(&g->conf.networks), "vzrun.networks");
+	int r = check_conf(&g->conf);
+	return r < 0 ? fail(-r, "vzrun.%s", strdupa(err_text())) : 0;
+}
+
 static int lint_guest(struct guest *g)
 {
 	struct guest_plan plan = { .base = 65536 };
 
-	TRY_IN(bind_decode(&g->spec.arena, &guest_conf_record, g->spec.vzrun, &g->conf), "vzrun");
-	TRY_IN(net_check(&g->conf.networks), "vzrun.networks");
+	TRY(guest_conf_load(g));
 	if (g->conf.userns && str_eq(g->conf.userns, "host"))
 		plan.base = 0;
 	return guest_effective(g, &plan);

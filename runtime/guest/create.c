@@ -268,7 +268,6 @@ static const struct step steps[] = {
 
 static int check_words(const struct guest_create_req *r)
 {
-	static const char *const features[] = { "nesting", "fuse", "tun", "i386" };
 	uint64_t quota, base;
 
 	if (!!r->image + !!r->rootfs + !!r->template != 1)
@@ -288,14 +287,10 @@ static int check_words(const struct guest_create_req *r)
 		TRY(guest_cpu_quota(r->cpus, &quota));
 	if (r->hostname && !str_is_name(r->hostname))
 		return fail_as(ERR_USAGE, "--hostname: \"%s\" is not a host name", r->hostname);
-	for (size_t i = 0; i < r->features.n; i++) {
-		bool known = false;
-
-		for (size_t k = 0; k < COUNT(features); k++)
-			known |= str_eq(features[k], r->features.v[i]);
-		if (!known)
-			return fail_as(ERR_USAGE, "--features: \"%s\" is unknown (nesting, fuse, tun, i386)", r->features.v[i]);
-	}
+	for (size_t i = 0; i < r->features.n; i++)
+		if (!guest_feature_known(r->features.v[i]))
+			return fail_as(ERR_USAGE, "--features: \"%s\" is unknown (nesting, fuse, tun, i386)",
+				       r->features.v[i]);
 	return 0;
 }
 
@@ -344,6 +339,7 @@ static int take_apart(struct making *m, bool force)
 		TRY(fault_point(steps[i].name));
 		TRY(steps[i].undo(m));
 	}
+	(void)idrange_sweep();
 	return 0;
 }
 

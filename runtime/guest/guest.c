@@ -63,15 +63,8 @@ static int load(struct guest *g)
 		return fail_as(ERR_NOT_FOUND, "guest \"%s\" is only half made (try: vzrun recover %s)", g->name, g->name);
 	if (r >= 0)
 		r = spec_decode("config.json", tree, &g->spec);
-	if (r >= 0 && !g->spec.vzrun)
-		r = fail(EINVAL, "config.json: vzrun: missing");
-	if (r >= 0) {
-		r = bind_decode(&g->spec.arena, &guest_conf_record, g->spec.vzrun, &g->conf);
-		if (r < 0)
-			fail_in(r, "config.json: vzrun");
-	}
-	if (r >= 0 && (r = net_check(&g->conf.networks)) < 0)
-		fail_in(r, "config.json: vzrun.networks");
+	if (r >= 0 && (r = guest_conf_load(g)) < 0)
+		fail_in(r, "config.json");
 	return r < 0 ? fail_class(fail_in(r, "guest \"%s\"", g->name), ERR_CONFIG) : 0;
 }
 

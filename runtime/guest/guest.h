@@ -124,6 +124,8 @@ struct guest_plan {
 	struct arena arena;
 };
 int guest_effective(struct guest *g, const struct guest_plan *p);
+int guest_conf_load(struct guest *g);		/* decodes and checks spec.vzrun; "vzrun.storage: ..." */
+bool guest_feature_known(const char *word);
 /*
  * Checks a configuration file as `start` would, a guest's (with a vzrun object) or a plain bundle's.
  * *tree: the file, for bind_unknown().

@@ -104,7 +104,8 @@ static int apply_live(const struct guest *g, const struct change *c, const struc
 	cg = (struct cg){ .hiers = i.s.cgroup.hiers.v, .made = i.s.cgroup.made.v };
 	snprintf(cg.path, sizeof cg.path, "%s", i.s.cgroup.path ? i.s.cgroup.path : "");
 	container_info_free(&i);
-	return cg_apply(&cg, &c->live);
+	TRY_IN(cg_apply(&cg, &c->live), "guest \"%s\" not changed", g->name);
+	return 0;
 }
 
 static int save(const struct guest *g, yajl_val tree)
@@ -143,6 +144,6 @@ int guest_set(const struct guest_where *at, const char *name, const struct guest
 		return 0;
 	/* Live first: what the kernel refuses is not saved. */
 	if (!r->only_next)
-		TRY_IN(apply_live(&g, &c, r), "guest \"%s\" not changed", name);
+		TRY(apply_live(&g, &c, r));
 	return r->only_now ? 0 : save(&g, tree);
 }
