@@ -1,0 +1,452 @@
+#!/usr/bin/env bats
+# A busybox guest: its whole life, what bites, how it ends and why, edits by hand, and everything it refuses.
+load guest
+
+setup_file() { need_guests busybox; }
+setup() { guest_setup; }
+teardown() { guest_teardown; }
+
+@test "create, start, stop, destroy: what each says" {
+	run vz create "$G" --template busybox --memory 64M
+	ok
+	[[ "$output" =~ ^$G\ created:\ 64M,\ 10\.[0-9.]+,\ fd77:[0-9a-f:]+\.\ Next:\ vzrun\ start\ $G$ ]]
+	run vz start "$G"
+	ok
+	[[ "$output" =~ ^$G\ running:\ up\ after\ [0-9]+\.[0-9]{3}\ s$ ]]
+	run vz stop "$G"
+	says "$G stopped"
+	run vz destroy "$G"
+	says "$G destroyed"
+	[ -z "$(vz ls -q)" ]
+	guests_gone
+}
+
+@test "JSON of every command is one object with the schema" {
+	local c
+	for c in "create $G --template busybox --memory 64M" "start $G" "ls" "show $G" "why $G" "set $G --pids 99" "stop -k $G" \
+		 "lint $(conf)" "recover" "network ls" "destroy $G"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr vz --json $c
+		[ "$status" -eq 0 ] || { echo "$c: $output $stderr"; return 1; }
+		[ "$(jq -rs 'length, .[0].schema' <<<"$output" | tr '\n' ' ')" = "1 vzrun/1 " ] || { echo "$c: $output"; return 1; }
+	done
+	run --separate-stderr vz --json show "$G"
+	[ "$status" -eq 3 ]
+	[ "$(jq -r '.error.code' <<<"$output")" = 3 ]
+}
+
+@test "the JSON's members" {
+	run vz --json create "$G" --template busybox --memory 64M
+	jq -e --arg g "$G" '.name == $g and .status == "created" and (.addresses | length == 2)' <<<"$output"
+	run vz --json start "$G"
+	jq -e '.status == "running" and .ready and .pid > 1 and .ms < 20000' <<<"$output"
+	run vz --json ls
+	jq -e --arg g "$G" '.guests == [{name: $g, status: "running", pid: .guests[0].pid, image: .guests[0].image,
+		memory: 67108864, ip: .guests[0].ip}]' <<<"$output"
+	run vz --json show "$G"
+	jq -e '.config.linux.resources.memory.limit == 67108864 and .status == "running"' <<<"$output"
+	run vz --json stop -k "$G"
+	jq -e '.status == "stopped" and .killed' <<<"$output"
+	run vz --json why "$G"
+	jq -e '[.events[].event] == ["created", "started", "ended"]' <<<"$output"
+}
+
+@test "the words of the wrong state, the unknown and the existing guest" {
+	busybox_guest
+	run vz create "$G" --template busybox
+	refuses 4 "guest \"$G\" already exists"
+	run vz stop "$G"
+	refuses 5 "guest \"$G\" is not running"
+	run vz console "$G"
+	refuses 5 "guest \"$G\" is not running"
+	vz start "$G"
+	run vz start "$G"
+	refuses 5 "guest \"$G\" is already running"
+	run vz destroy "$G"
+	refuses 5 "guest \"$G\" is running"
+	local c
+	for c in stop restart destroy console logs "set --pids 9" show why; do
+		# shellcheck disable=SC2086
+		run vz $c nobody-x
+		refuses 3 'guest "nobody-x" does not exist'
+	done
+	run flock "$VZRUN_HOME/guests/$G" "$VZ" --root "$ROOT" set "$G" --pids 9
+	refuses 6 "guest \"$G\" is locked by another command"
+}
+
+@test "names, sizes, addresses and words that are refused: status 2 and one line, nothing made" {
+	local n
+	for n in A a_b -a a- .a 'a b' "$(printf 'x%.0s' {1..64})" ..; do
+		run vz create --template busybox -- "$n"
+		[ "$status" -eq 2 ] || { echo "$n: $status $output"; return 1; }
+	done
+	refused() { run vz create "$G" "${@:2}"; refuses 2 "$1"; }
+	refused 'create: --memory: "12Q" is not a size (as 512M or 1.5G)' --template busybox --memory 12Q
+	refused '--memory: less than 1M' --template busybox --memory 4k
+	refused '--swap: needs --memory' --template busybox --swap 4M
+	refused '--cpus: "two" is not a number of processors' --template busybox --cpus two
+	refused '--cpus: "0.001" is less than 0.01' --template busybox --cpus 0.001
+	refused '--userns: "root" is neither auto, host nor a first id from 65536 on' --template busybox --userns root
+	refused '--userns: "1000" is neither auto, host nor a first id from 65536 on' --template busybox --userns 1000
+	refused '--features: "kvm" is unknown (nesting, fuse, tun, i386)' --template busybox --features kvm
+	refused '--hostname: "a b" is not a host name' --template busybox --hostname 'a b'
+	refused 'give one of --image, --rootfs and --template' --template busybox --image x
+	run vz create "$G" --template busybox --ip 10.0.0.300
+	[ "$status" -ne 0 ] && [ "$status" -le 16 ]
+	has '10.0.0.300'
+	run vz create "$G" --template busybox --mac zz
+	has 'zz'
+	run vz create "$G" --image nowhere:1
+	[ "$status" -eq 3 ]
+	has nowhere:1
+	run vz create "$G" --template plan9
+	[ "$status" -ne 0 ]
+	run vz create "$G" --rootfs /nonexistent
+	[ "$status" -ne 0 ]
+	has /nonexistent
+	[ -z "$(ls "$VZRUN_HOME/guests" 2>/dev/null)" ]
+	[ -z "$(leases_left)" ]
+}
+
+@test "exec and enter: the command's status, 125, 126, 127, 128+n" {
+	running_guest
+	local c
+	for c in exec enter; do
+		run -0 vz $c "$G" true
+		run -7 vz $c "$G" sh -c 'exit 7'
+		run -143 vz $c "$G" sh -c 'kill -TERM $$'
+		run -127 vz $c "$G" no-such-program
+		has 'executable file not found'
+		run -127 vz $c "$G" /no/such
+		run -126 vz $c "$G" /etc/passwd
+		run -126 vz $c "$G" /etc
+	done
+	run vz exec "$G" env
+	hasnt NOTIFY_SOCKET
+	has container=vzrun
+	vz stop -k "$G"
+	run -125 vz exec "$G" true
+	run -125 vz enter "$G" true
+}
+
+@test "limits bite: the kernel kills for memory, why names the victim; the guest lives on" {
+	running_guest
+	run -137 vz exec "$G" sh -c 'dd if=/dev/zero of=/dev/null bs=200M count=1; exit $?'
+	wait_for eval '[[ "$(why)" == *"out of memory 1 time since, the kernel killed \"dd\"" ]]'
+	guest_status_is running
+	vz --json why "$G" | jq -e '[.events[] | select(.event == "oom-kill")] | length == 1 and .[0].victim == "dd"'
+}
+
+@test "limits bite: an init killed for memory ends the guest, and why says so" {
+	vz create "$G" --template busybox --memory 16M -- sh -c 'dd if=/dev/zero of=/dev/null bs=200M count=1; exit $?'
+	vz start "$G" || true
+	wait_for guest_status_is stopped
+	[[ "$(why)" == "its init exited with status 137, after the kernel had killed \"dd\" for lack of memory"* ]]
+	edit '.process.args = ["dd", "if=/dev/zero", "of=/dev/null", "bs=200M"]'
+	vz start "$G" || true
+	wait_for guest_status_is stopped
+	[[ "$(why)" == "out of memory: the kernel killed its init (dd)"* ]]
+}
+
+@test "limits bite: processes" {
+	running_guest --pids 20
+	run vz exec "$G" sh -c 'i=0; while [ $i -lt 30 ]; do sleep 9 & i=$((i+1)); done; echo all'
+	has "can't fork"
+	hasnt all
+}
+
+@test "limits bite: processor time" {
+	running_guest --cpus 0.2
+	vz exec "$G" sh -c 'timeout 1 sh -c "while :; do :; done"' || true
+	local d
+	for d in /sys/fs/cgroup/{cpu,cpu,cpuacct,unified,.}; do
+		[ -e "$d/vzrun-$G/cpu.stat" ] && grep -q throttled "$d/vzrun-$G/cpu.stat" || continue
+		[ "$(awk '$1 == "nr_throttled" { print $2 }' "$d/vzrun-$G/cpu.stat")" -gt 3 ]
+		return
+	done
+	echo "no cpu group"
+	return 1
+}
+
+@test "set: live and saved, --now, --next, --dry-run, swap, a paused guest" {
+	kernel_has_cgroup memory || skip "kernel: no memory controller"
+	running_guest
+	inside() { vz --json show "$G" | jq -r ".config.linux.resources.$1"; }
+	live() { cat /sys/fs/cgroup/memory/vzrun-"$G"/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/vzrun-"$G"/memory.max; }
+	run vz set "$G" --memory 96M --pids 50 --cpus 0.5
+	ok
+	[ "$(live)" = $((96 << 20)) ]
+	[ "$(inside memory.limit)" = $((96 << 20)) ]
+	[ "$(inside pids.limit)" = 50 ]
+	[ "$(inside cpu.quota)" = 50000 ]
+	vz set "$G" --memory 80M --now
+	[ "$(live)" = $((80 << 20)) ]
+	[ "$(inside memory.limit)" = $((96 << 20)) ]
+	vz set "$G" --memory 72M --next
+	[ "$(live)" = $((80 << 20)) ]
+	[ "$(inside memory.limit)" = $((72 << 20)) ]
+	vz set "$G" --memory 64M --dry-run
+	[ "$(inside memory.limit)" = $((72 << 20)) ]
+	vz set "$G" --memory 64M
+	vz set "$G" --swap 8M
+	[ "$(inside memory.swap)" = $((72 << 20)) ]
+	vz set "$G" --memory 80M
+	[ "$(inside memory.swap)" = $((88 << 20)) ]
+	vz pause "$G"
+	guest_status_is paused
+	vz set "$G" --memory 70M
+	[ "$(live)" = $((70 << 20)) ]
+	vz resume "$G"
+	run vz set "$G" --memory 4k
+	refuses 2 '--memory: less than 1M'
+	run vz set "$G"
+	refuses 2 'nothing to set'
+	run vz set "$G" --now --next --pids 3
+	refuses 2 '--now and --next exclude each other'
+	vz set "$G" --hostname other
+	vz restart -k "$G"
+	[ "$(vz exec "$G" hostname)" = other ]
+	vz stop -k "$G"
+	run vz set "$G" --now --pids 3
+	refuses 5 "guest \"$G\" is not running: there is nothing to change now"
+}
+
+@test "stop of a paused guest" {
+	running_guest
+	vz pause "$G"
+	vz stop "$G"
+	[[ "$(why)" == "stopped by the host, powered off cleanly"* ]]
+}
+
+@test "ends from inside and from the host, each with its reason" {
+	running_guest
+	vz exec "$G" poweroff
+	wait_for guest_status_is stopped
+	[[ "$(why)" == "powered off from inside ("* ]]
+	vz start "$G"
+	vz exec "$G" halt
+	wait_for guest_status_is stopped
+	[[ "$(why)" == "powered off from inside ("* ]]
+	vz start "$G"
+	kill -9 "$(init_of)"
+	wait_for guest_status_is stopped
+	[[ "$(why)" == "killed from the host by SIGKILL ("* ]]
+	vz start "$G"
+	vz stop -k "$G"
+	[[ "$(why)" == "killed by the host: it did not stop in time ("* ]]
+}
+
+@test "reboot from inside: another init, the same address, an edit counts" {
+	running_guest
+	local before
+	before=$(init_of)
+	edit '.hostname = "edited"'
+	vz exec "$G" reboot
+	wait_for eval '[ "$(init_of)" != '"$before"' ] && guest_status_is running'
+	[ "$(vz exec "$G" hostname)" = edited ]
+	vz --json why "$G" | jq -e '[.events[] | select(.detail == "rebooted from inside")] | length == 1'
+	vz stop "$G"
+}
+
+@test "an init that exits, and one that ignores the request to stop" {
+	vz create "$G" --template busybox -- sh -c 'exit 3'
+	vz start "$G" || true
+	wait_for guest_status_is stopped
+	[[ "$(why)" == "its init exited with status 3 ("* ]]
+	edit '.process.args = ["sh", "-c", "trap : TERM; while :; do sleep 9; done"]'
+	vz start "$G"
+	run vz stop --timeout 300ms "$G"
+	says "$G stopped (killed)"
+	[[ "$(why)" == "killed by the host: it did not stop in time ("* ]]
+	edit '.vzrun.stopTimeout = 1 | .vzrun.stopSignal = "USR1" | .process.args = ["sh", "-c", "trap \"exit 5\" USR1; while :; do sleep 0.1; done"]'
+	vz start "$G"
+	vz stop "$G"
+	[[ "$(why)" == "stopped by the host: its init exited with status 5 ("* ]]
+}
+
+@test "never started, and a start that fails" {
+	busybox_guest
+	[ "$(why)" = "it was never started" ]
+	edit '.process.args = ["/no/init"]'
+	run vz start "$G"
+	[ "$status" -ne 0 ]
+	has "guest \"$G\" not started: exec: \"/no/init\""
+	[[ "$(why)" == "it could not start: exec: \"/no/init\""* ]]
+	[ -z "$(groups_left)$(state_left)$(keepers_left)" ]
+}
+
+@test "logs: what the console said, the last lines, bounded" {
+	vz create "$G" --template busybox -- sh -c 'i=0; while [ $i -lt 60000 ]; do echo "line $i of the console, which is long enough to fill it"; i=$((i+1)); done; echo end; exec sleep 1000'
+	vz start "$G"
+	wait_for eval 'vz logs -n 1 "$G" | grep -q end'
+	run vz logs -n 2 "$G"
+	[ "${lines[0]}" = "line 59999 of the console, which is long enough to fill it"$'\r' ]
+	[ "${lines[1]}" = end$'\r' ]
+	[ "$(cat "$VZRUN_HOME/guests/$G"/console.log* | wc -c)" -le $((2 << 20)) ]
+	vz stop -k "$G"
+}
+
+@test "console: a real terminal, typed and read, size passed on, Ctrl-] leaves" {
+	running_guest
+	edit '.process.args = ["sh"]'
+	vz restart -k "$G"
+	run python3 "$PTY" '?leaves it' '!\n' '?#' '!stty size; echo a$((40+2))z\n' '?a42z' '@33x77' '!stty size\n' '!\x1d' \
+		-- "$VZ" --root "$ROOT" console "$G"
+	ok
+	guest_status_is running
+	run python3 "$PTY" '?leaves it' '@31x71' '!\n' '?#' '!stty size\n' '?31 71' '!\x1d' -- "$VZ" --root "$ROOT" console "$G"
+	ok
+}
+
+@test "enter: a login shell on a real terminal, its status" {
+	running_guest
+	run python3 "$PTY" '?#' '!tty; echo $0 $HOME q$((1+1))\n' '?/dev/pts/' '?q2' '!exit 5\n' -- "$VZ" --root "$ROOT" enter "$G"
+	[ "$status" -eq 5 ]
+	has '/bin/sh /root q2'
+}
+
+@test "the keeper: its name, its memory, no descriptor of the caller's" {
+	running_guest
+	local k
+	k=$(pgrep -f "^vzrun-keeper $G")
+	[ "$(cat "/proc/$k/comm")" = vzrun-keeper ]
+	private() { awk '/^Private/ { n += $2 } END { print n }' "/proc/$k/smaps_rollup"; }
+	wait_for eval '[ "$(private)" -lt 400 ]'
+	[ -z "$(find "/proc/$k/fd" -lname 'pipe:*')" ]
+	# Whoever reads our output is not kept waiting.
+	[ "$(vz restart -k "$G" | wc -l)" = 1 ]
+}
+
+@test "a keeper that is killed: the guest runs on, and every command works" {
+	running_guest
+	kill -9 "$(pgrep -f "^vzrun-keeper $G")"
+	wait_for eval '[ -z "$(keepers_left)" ]'
+	guest_status_is running
+	[[ "$(why)" == *"its keeper was killed"* ]]
+	vz exec "$G" true
+	run vz start "$G"
+	refuses 5 "guest \"$G\" is already running"
+	run vz console "$G"
+	refuses 5 "guest \"$G\" is not running"
+	run vz recover
+	guest_status_is running
+	vz stop "$G"
+	[[ "$(why)" == "stopped by the host; it had no keeper"* ]]
+	[ ! -e "$VZRUN_HOME/guests/$G/keeper.sock" ]
+	[ -z "$(slots_left)$(groups_left)$(state_left)" ]
+	vz start "$G"
+	kill -9 "$(pgrep -f "^vzrun-keeper $G")" "$(init_of)"
+	wait_for guest_status_is stopped
+	[[ "$(why)" == "nobody saw how it ended"* ]]
+	run vz recover
+	ok
+	[ -z "$(slots_left)$(groups_left)$(state_left)" ]
+	[ ! -e "$VZRUN_HOME/guests/$G/keeper.sock" ]
+	vz start "$G"
+	kill -9 "$(pgrep -f "^vzrun-keeper $G")"
+	vz destroy -f "$G"
+	guests_gone
+}
+
+@test "stops in parallel, and a start beside a stop: one guest, no leftovers" {
+	local i
+	running_guest
+	for i in 1 2 3 4; do vz stop -k "$G" >/dev/null 2>&1 & done
+	wait
+	guest_status_is stopped
+	for i in 1 2 3 4 5 6; do
+		vz start "$G" >/dev/null 2>&1 &
+		vz stop -k "$G" >/dev/null 2>&1 &
+		vz start "$G" >/dev/null 2>&1 &
+	done
+	wait
+	vz stop -k "$G" >/dev/null 2>&1 || true
+	guest_status_is stopped
+	[ -z "$(keepers_left)$(groups_left)$(state_left)$(slots_left)" ]
+	vz start "$G"
+	[ "$(pgrep -fc "^vzrun-keeper $G")" = 1 ]
+}
+
+@test "edits by hand that are wrong: the place, status 10, nothing started" {
+	busybox_guest
+	cp "$(conf)" "$BATS_TEST_TMPDIR/good.json"
+	# EDIT <tab> the end of the line
+	while IFS=$'\t' read -r e want; do
+		cp "$BATS_TEST_TMPDIR/good.json" "$(conf)"
+		edit "$e"
+		run vz start "$G"
+		[ "$status" -eq 10 ] && [[ "${lines[0]}" == "vzrun: guest \"$G\""*"config.json: $want" ]] || {
+			echo "$e"; echo "got  $status: $output"; echo "want 10: config.json: $want"; return 1; }
+	done <<-'END'
+	.linux.resources.memory.limit = "big"	linux.resources.memory.limit: expected an integer
+	.linux.resources.pids = 3	linux.resources.pids: expected an object
+	.process.args = []	process: args: missing or empty
+	.process.cwd = "tmp"	process: cwd: "tmp" is not absolute
+	.process.user.uid = -1	process.user.uid: expected an unsigned integer
+	.hostname = 3	hostname: expected a string
+	.hostname = "a b"	hostname: "a b" is not a host name
+	.vzrun.userns = "everybody"	vzrun.userns: unknown value "everybody" (auto, host, or a first id from 65536 on)
+	.vzrun.layers = []	vzrun.layers: missing for storage "overlay"
+	.vzrun.storage = "zfs"	vzrun.storage: unknown value "zfs" (overlay or dir)
+	.vzrun.features = ["kvm"]	vzrun.features[0]: unknown value "kvm" (nesting, fuse, tun, i386)
+	.vzrun.stopSignal = "SIGNOTHING"	vzrun.stopSignal: unknown value "SIGNOTHING"
+	.vzrun.networks = [{"ip": "1.2.3"}]	vzrun.networks[0].ip: 1.2.3 is not an IPv4 address
+	.vzrun.networks = [{"network": "other"}]	vzrun.networks: network other does not exist
+	del(.vzrun)	vzrun: missing
+	END
+	printf '{ "ociVersion": "1.2.0",\n  "process": }\n' >"$(conf)"
+	run vz start "$G"
+	[ "$status" -eq 10 ]
+	has 'config.json:2'
+	run vz ls
+	has broken
+	run vz why "$G"
+	ok
+	[ -z "$(groups_left)$(state_left)$(keepers_left)" ]
+}
+
+@test "a broken file keeps no running guest from being stopped, and destroyed" {
+	running_guest
+	echo '{' >"$(conf)"
+	vz stop -k "$G"
+	vz destroy "$G"
+}
+
+@test "lint: good, unknown keys, wrong places" {
+	busybox_guest
+	run vz lint "$(conf)"
+	says "$(conf): good"
+	edit '.colour = 1 | .vzrun.taste = "sweet" | .linux.resources.memory.limits = 3'
+	run vz lint "$(conf)"
+	ok
+	has "$(conf): colour: unknown, ignored"
+	has "$(conf): vzrun.taste: unknown, ignored"
+	has "$(conf): linux.resources.memory.limits: unknown, ignored"
+	edit '.vzrun.features = ["kvm"]'
+	run vz lint "$(conf)"
+	refuses 10 "$(conf): vzrun.features[0]: unknown value \"kvm\" (nesting, fuse, tun, i386)"
+	run vz lint /nonexistent.json
+	[ "$status" -ne 0 ]
+}
+
+@test "storage dir, a first id of one's own, features, no network" {
+	busybox_guest --storage dir --userns 1000000 --features fuse --features tun --net none
+	vz start "$G"
+	[ "$(vz exec "$G" cat /proc/self/uid_map | tr -s ' ')" = " 0 1000000 65536" ]
+	vz exec "$G" sh -c 'exec 3<>/dev/net/tun; exec 4<>/dev/fuse; touch /made'
+	[ "$(stat -c %u "$VZRUN_HOME/guests/$G/rootfs/made")" = 0 ]
+	[ "$(vz exec "$G" ls /sys/class/net)" = lo ]
+	vz stop -k "$G"
+}
+
+@test "what was written stays; two guests of an image do not see each other's files" {
+	running_guest
+	vz exec "$G" sh -c 'echo kept >/root/f'
+	vz restart -k "$G"
+	[ "$(vz exec "$G" cat /root/f)" = kept ]
+	vz create "$G-b" --template busybox
+	vz start "$G-b"
+	run vz exec "$G-b" cat /root/f
+	[ "$status" -ne 0 ]
+	[ "$(vz exec "$G" awk '{ print $2; exit }' /proc/self/uid_map)" != "$(vz exec "$G-b" awk '{ print $2; exit }' /proc/self/uid_map)" ]
+}

@@ -1,0 +1,64 @@
+# Shared by the suites of guests. Every test has a home and a state root of its own; the image store is one for
+# all, kept between runs: layers are never written again, and the store has its own locks.
+load helpers
+
+STORE=${VZRUN_TEST_STORE:-/var/tmp/vzrun-test-store}
+PTY=$BATS_TEST_DIRNAME/guest-pty.py
+FAULT=${VZRUN_FAULT_BINARY:-$TOP/build/fault/vzrun}
+
+# need_guests TEMPLATE...
+need_guests() {
+	local t
+	need_engine
+	mkdir -p -m 700 "$STORE"
+	for t in "$@"; do
+		VZRUN_HOME=$STORE "$VZ" image template "$t" >/dev/null || { echo "no template $t" >&2; return 1; }
+	done
+}
+
+guest_setup() {
+	export VZRUN_HOME=$BATS_TEST_TMPDIR/home
+	ROOT=$BATS_TEST_TMPDIR/state
+	G=t$$-$BATS_TEST_NUMBER
+	mkdir -p -m 700 "$VZRUN_HOME" "$ROOT"
+	ln -s "$STORE/images" "$VZRUN_HOME/images"
+}
+
+guest_teardown() {
+	local g bridge
+	for g in $(vz ls -q 2>/dev/null); do vz resume "$g" >/dev/null 2>&1; vz destroy -f "$g" >/dev/null; done
+	bridge=$(jq -r .bridge "$VZRUN_HOME/networks/default.json" 2>/dev/null)
+	[ -z "$bridge" ] || vz network rm default || return 1
+	[ -z "$bridge" ] || ! ip link show "$bridge" >/dev/null 2>&1 || { echo "bridge $bridge is left"; return 1; }
+	wait_for guests_gone 2>/dev/null || { echo "left: $(guests_left)"; return 1; }
+	leaks
+}
+
+# What no guest of this test may leave behind when it is down.
+keepers_left() { pgrep -f "^vzrun-keeper $G" || true; }
+# A range of user ids that nobody holds and no process uses.
+slots_left() {
+	local f
+	for f in /run/vzrun-ids/*; do
+		[ -s "$f" ] || continue
+		! flock -n "$f" true || kill -0 "$(cut -d' ' -f1 "$f" 2>/dev/null)" 2>/dev/null || [ ! -e "$f" ] || echo "$f"
+	done
+}
+leases_left() { jq -r '.leases[]?.guest' "$VZRUN_HOME"/networks/*.json 2>/dev/null; }
+guests_left() { keepers_left; slots_left; leases_left; groups_left; state_left; mounts; ls "$VZRUN_HOME/guests" 2>/dev/null; }
+guests_gone() { [ -z "$(guests_left)" ]; }
+
+conf() { echo "$VZRUN_HOME/guests/${1:-$G}/config.json"; }
+edit() { jq "$@" <"$(conf)" >"$BATS_TEST_TMPDIR/new.json" && cp "$BATS_TEST_TMPDIR/new.json" "$(conf)"; }
+busybox_guest() { vz create "$G" --template busybox --memory 64M "$@" >/dev/null; }
+running_guest() { busybox_guest "$@" && vz start "$G" >/dev/null; }
+guest_status_is() { [ "$(vz --json show "${2:-$G}" | jq -r .status)" = "$1" ]; }
+init_of() { vz --json show "${1:-$G}" | jq -r .pid; }
+why() { vz --json why "${1:-$G}" | jq -r .why; }
+# refuses CLASS 'first line': the exit class and the whole first line, "vzrun: " before it
+refuses() {
+	[ "$status" -eq "$1" ] && [ "${lines[0]}" = "vzrun: $2" ] && return
+	echo "got  $status: $output"
+	echo "want $1: vzrun: $2"
+	return 1
+}
