@@ -83,7 +83,7 @@ static int check_range(const struct range *g, const struct cg_resources *r)
 {
 	const char *section = *(const char *const *)((const char *)r + g->section);
 	struct num n = section ? cg_knob_num(g->kind, section + g->offset) : (struct num){ 0 };
-	const struct opt_i64 *wide = (const void *)(section + g->offset);
+	const struct opt_i64 *wide = section ? (const void *)(section + g->offset) : NULL;
 	bool none = str_eq(g->place, "cpu.quota");	/* the one range with a gap: -1, or from 1000 up */
 
 	if (!n.set || (g->zero && !n.none && n.v == 0))
