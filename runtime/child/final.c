@@ -105,10 +105,10 @@ int stage_park(struct child *c)
 
 int stage_start_hooks(struct child *c)
 {
-	if (!c->spec || !c->spec->hooks || c->spec->hooks->of[HOOK_START_CONTAINER].n == 0)
-		return 0;
-	return hooks_run(c->spec->hooks, HOOK_START_CONTAINER,
-			 arena_printf(&c->arena, c->hook_state, (int)c->host_pid));
+	if (c->spec && c->spec->hooks && c->spec->hooks->of[HOOK_START_CONTAINER].n > 0)
+		TRY(hooks_run(c->spec->hooks, HOOK_START_CONTAINER,
+			      arena_printf(&c->arena, c->hook_state, (int)c->host_pid)));
+	return sync_say(c->sync, SYNC_EXEC);
 }
 
 int stage_seccomp(struct child *c)

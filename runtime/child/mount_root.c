@@ -69,8 +69,6 @@ int mnt_pivot(int root_fd, bool no_pivot)
 		/* "." as put_old stacks the old root on the new one, where it can be unmounted without a name. */
 		if (sys_pivot_root(".", ".") < 0)
 			return fail_errno("pivot_root");
-		if (set_propagation(AT_FDCWD, ".", MS_PRIVATE, true) < 0)
-			return fail_errno("cut off the old root");
 		if (umount2(".", MNT_DETACH) < 0)
 			return fail_errno("unmount the old root");
 	}

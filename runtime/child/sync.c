@@ -15,7 +15,7 @@ struct packet {
 
 static const char *const names[SYNC_MSGS] = {
 	[SYNC_FAILED] = "failed", [SYNC_PID] = "pid", [SYNC_MAPPED] = "mapped", [SYNC_ROOTED] = "rooted",
-	[SYNC_HOOKED] = "hooked", [SYNC_CONSOLE] = "console", [SYNC_READY] = "ready", [SYNC_GO] = "go",
+	[SYNC_HOOKED] = "hooked", [SYNC_CONSOLE] = "console", [SYNC_READY] = "ready", [SYNC_GO] = "go", [SYNC_EXEC] = "exec",
 };
 
 enum { SHORT = offsetof(struct packet, text) };	/* all but failures carry no text */
@@ -91,4 +91,19 @@ int sync_hear(int fd, enum sync_msg want, int *passed)
 		return fail_in(got, "waiting for \"%s\"", names[want]);
 	TRY(got);
 	return got == (int)want ? 0 : fail(EPROTO, "heard \"%s\", expected \"%s\"", names[got], names[want]);
+}
+
+int sync_hear_exec(int fd)
+{
+	int r = sync_hear(fd, SYNC_EXEC, NULL);
+
+	if (r == -ECHILD)
+		return fail_in(r, "container init");
+	TRY(r);
+	r = sync_next(fd, NULL, NULL);
+	/* The socket closes at exec: silence is success. */
+	if (r != -ECHILD)
+		return r < 0 ? r : fail(EPROTO, "unexpected message %d at exec", r);
+	err_clear();
+	return 0;
 }

@@ -12,7 +12,8 @@
  *                     <-------------   SYNC_CONSOLE   carries the terminal's master    (only with a terminal)
  *                     <-------------   SYNC_READY     everything but exec is done
  *   SYNC_GO           ------------->   exec (run, exec); after create the word comes over the start socket
- *                     <-------------   EOF            exec succeeded
+ *                     <-------------   SYNC_EXEC      hooks are done, nothing is left but exec
+ *                     <-------------   EOF            exec succeeded; without SYNC_EXEC the process died
  *   (either side)     SYNC_FAILED      carries code, class and text, ends the talk
  */
 #pragma once
@@ -20,7 +21,7 @@
 #include <sys/types.h>
 
 enum sync_msg { SYNC_FAILED = 1, SYNC_PID, SYNC_MAPPED, SYNC_ROOTED, SYNC_HOOKED, SYNC_CONSOLE, SYNC_READY,
-		SYNC_GO, SYNC_MSGS };
+		SYNC_GO, SYNC_EXEC, SYNC_MSGS };
 
 int sync_say(int fd, enum sync_msg m);
 int sync_say_pid(int fd, pid_t pid);
@@ -29,5 +30,7 @@ int sync_say_fd(int fd, enum sync_msg m, int passed);
 int sync_hear(int fd, enum sync_msg want, int *passed);
 /* The next message, whatever it is (never SYNC_FAILED: that is returned as the error). -ECHILD: the peer died. */
 int sync_next(int fd, pid_t *pid, int *passed);
+/* After SYNC_GO: 0 when exec succeeded, or why it did not. */
+int sync_hear_exec(int fd);
 /* Sends the pending error as SYNC_FAILED. */
 void sync_say_failed(int fd, int r);

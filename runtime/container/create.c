@@ -422,14 +422,9 @@ int container_go(struct container *c)
 	int r;
 
 	TRY(sync_say(c->sync, SYNC_GO));
-	r = sync_next(c->sync, NULL, NULL);
+	r = sync_hear_exec(c->sync);
 	drop_fd(&c->sync);
-	/* The socket closes at exec: silence is success. */
-	if (r == -ECHILD) {
-		err_clear();
-		return 0;
-	}
-	return r < 0 ? r : fail(EPROTO, "unexpected message %d at exec", r);
+	return r;
 }
 
 void container_release(struct container *c)

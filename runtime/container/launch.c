@@ -82,7 +82,8 @@ static int say_mapped(struct launch *l)
 {
 	int tree, r;
 
-	if (!l->child->wait_mapped)
+	/* Behind a joined user namespace the second process always waits: its pid goes on record first. */
+	if (!l->child->wait_mapped && !ns_joined(&l->child->ns, CLONE_NEWUSER))
 		return 0;
 	TRY(outside_work(l, &tree));
 	r = sync_say_fd(l->sync, SYNC_MAPPED, tree);

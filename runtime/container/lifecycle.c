@@ -64,7 +64,6 @@ int container_start(const char *root, const char *id)
 {
 	auto_opened struct opened o;
 	auto_arena struct arena a = { 0 };
-	int r;
 
 	TRY(open_container(root, id, true, &o));
 	if (o.status != ST_CREATED)
@@ -78,10 +77,7 @@ int container_start(const char *root, const char *id)
 	TRY(sync_say(sync, SYNC_GO));
 	/* Hooks inside may take long: deleting must not wait for them. */
 	(void)flock(o.dir_fd, LOCK_UN);
-	r = sync_next(sync, NULL, NULL);
-	if (r != -ECHILD)
-		return r < 0 ? r : fail(EPROTO, "unexpected message %d at exec", r);
-	err_clear();
+	TRY(sync_hear_exec(sync));
 	return hooks_run(o.s.hooks, HOOK_POSTSTART, state_text(&a, &o, "running", (int)o.s.pid.v));
 }
 
