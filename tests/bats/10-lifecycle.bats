@@ -1,0 +1,431 @@
+#!/usr/bin/env bats
+# Every command of the OCI group, every state, and the words that engines match.
+load helpers
+
+setup_file() { need_engine; }
+setup() { engine_setup; }
+teardown() { engine_teardown; }
+
+sleeper() { args /bin/sleep 300; }
+created() { sleeper; create "$@"; }
+running() { created "$@"; vz start "${1:-$ID}"; }
+
+@test "create, start, stop, delete: the states in between" {
+	created
+	[ "$(status_of)" = created ]
+	vz start "$ID"
+	[ "$(status_of)" = running ]
+	vz kill "$ID" KILL
+	wait_for is stopped
+	[ "$(pid_of)" = 0 ]
+	vz delete "$ID"
+	run -1 vz state "$ID"
+	fails 1 "container \"$ID\" does not exist"
+}
+
+@test "a created container has not executed anything" {
+	sh_ 'echo ran >/mark; sleep 300'
+	create
+	[ ! -e "$B/rootfs/mark" ]
+	vz start "$ID"
+	wait_for test -e "$B/rootfs/mark"
+}
+
+@test "creating twice is refused and leaves the first alone" {
+	running
+	run v create "$ID"
+	fails 1 "container with given ID already exists: \"$ID\""
+	[ "$(status_of)" = running ]
+}
+
+@test "starting twice is refused" {
+	running
+	run vz start "$ID"
+	fails 1 "cannot start an already running container"
+}
+
+@test "starting what has stopped is refused" {
+	args /bin/true
+	create
+	vz start "$ID"
+	wait_for is stopped
+	run vz start "$ID"
+	fails 1 "cannot start a container that has stopped"
+}
+
+@test "delete of a running container is refused, with -f it is gone" {
+	running
+	pid=$(pid_of)
+	run vz delete "$ID"
+	fails 1 "cannot delete container $ID that is not stopped: running"
+	vz delete -f "$ID"
+	gone "$pid"
+	wait_for nothing_left
+}
+
+@test "delete of a created container is refused, with -f it is gone" {
+	created
+	run vz delete "$ID"
+	fails 1 "cannot delete container $ID that is not stopped: created"
+	vz delete --force "$ID"
+	wait_for nothing_left
+}
+
+@test "an unknown id: delete -f succeeds, all others say it does not exist" {
+	run vz delete -f "$ID"
+	ok
+	says ""
+	for c in "delete" "start" "state" "kill" "pause" "resume" "ps"; do
+		run vz "$c" "$ID"
+		fails 1 "container \"$ID\" does not exist"
+	done
+	run vz exec "$ID" true
+	fails 255 "container \"$ID\" does not exist"
+}
+
+@test "an unknown id below a root that does not exist" {
+	run "$VZ" --root "$BATS_TEST_TMPDIR/none" state "$ID"
+	fails 1 "container \"$ID\" does not exist"
+	run "$VZ" --root "$BATS_TEST_TMPDIR/none" delete -f "$ID"
+	ok
+	run "$VZ" --root "$BATS_TEST_TMPDIR/none" list -q
+	ok
+	says ""
+	run "$VZ" --root "$BATS_TEST_TMPDIR/none" exec "$ID" true
+	fails 255 "container \"$ID\" does not exist"
+	[ ! -e "$BATS_TEST_TMPDIR/none" ]
+}
+
+@test "run gives the status of the process" {
+	for n in 0 1 7 126 255; do
+		sh_ "exit $n"
+		run v run "$ID"
+		[ "$status" = "$n" ]
+		says ""
+	done
+	sh_ 'kill -TERM $$; sleep 5'
+	args /bin/sh -c 'trap "exit 9" TERM; kill -TERM $$; sleep 5'
+	run v run "$ID"
+	[ "$status" = 9 ]
+}
+
+@test "run gives 128+n for a signal" {
+	sleeper
+	bg run "$ID"
+	wait_for is running
+	vz kill "$ID" KILL
+	ended "$JOB"
+	[ "$status" = 137 ]
+}
+
+@test "run passes standard input and output" {
+	args /bin/cat
+	run bash -c "cd '$B'; echo hello | '$VZ' --root '$ROOT' run '$ID'"
+	ok
+	says hello
+}
+
+@test "run forwards signals" {
+	sh_ 'trap "exit 11" TERM; echo up >/up; while :; do sleep 0.1; done'
+	bg run "$ID"
+	pid=$JOB
+	wait_for test -e "$B/rootfs/up"
+	kill -TERM $pid
+	ended "$pid"
+	[ "$status" = 11 ]
+}
+
+@test "run -d returns while the container runs" {
+	sleeper
+	v run -d "$ID" >/dev/null 2>&1
+	[ "$(status_of)" = running ]
+}
+
+@test "run --keep keeps what ended" {
+	v run --keep "$ID"
+	[ "$(status_of)" = stopped ]
+	vz delete "$ID"
+}
+
+@test "kill by name, by short name, by number, in any case" {
+	sh_ 'trap "echo usr1 >>/got" USR1; trap "echo usr2 >>/got" USR2; trap "echo hup >>/got" HUP; echo up >/up
+	     while :; do sleep 0.05; done'
+	create
+	vz start "$ID"
+	wait_for test -e "$B/rootfs/up"
+	count() { [ "$(wc -l <"$B/rootfs/got")" = "$1" ]; }
+	vz kill "$ID" SIGUSR1; wait_for count 1
+	vz kill "$ID" USR2; wait_for count 2
+	vz kill "$ID" 1; wait_for count 3
+	vz kill "$ID" sigusr1; wait_for count 4
+	[ "$(tr '\n' ' ' <"$B/rootfs/got")" = "usr1 usr2 hup usr1 " ]
+	run vz kill "$ID" NOSUCH
+	fails 1 'invalid signal "NOSUCH"'
+	run vz kill "$ID" 99
+	fails 1 'invalid signal "99"'
+	run vz kill "$ID" -- -9
+	fails 1 'invalid signal "-9"'
+}
+
+@test "kill of what has stopped" {
+	v run --keep "$ID"
+	run vz kill "$ID" KILL
+	fails 1 "container not running"
+	run vz kill --all "$ID" KILL
+	ok
+}
+
+@test "kill defaults to TERM" {
+	sh_ 'trap "echo term >/got; exit 0" TERM; echo up >/up; while :; do sleep 0.05; done'
+	create
+	vz start "$ID"
+	wait_for test -e "$B/rootfs/up"
+	vz kill "$ID"
+	wait_for is stopped
+	[ "$(cat "$B/rootfs/got")" = term ]
+}
+
+@test "kill --all reaches every process, without a pid namespace of its own too" {
+	cfg 'del(.linux.namespaces[] | select(.type == "pid"))'
+	sh_ 'sleep 300 & sleep 300 & echo up >/up; wait'
+	create
+	vz start "$ID"
+	wait_for test -e "$B/rootfs/up"
+	[ "$(vz ps -f json "$ID" | jq length)" = 3 ]
+	vz kill --all "$ID" KILL
+	wait_for is stopped
+	empty() { [ "$(vz ps -f json "$ID" | jq length)" = 0 ]; }
+	wait_for empty
+}
+
+@test "delete -f without a pid namespace leaves no process" {
+	cfg 'del(.linux.namespaces[] | select(.type == "pid"))'
+	sh_ 'sleep 300 & sleep 300 & echo up >/up; wait'
+	create
+	vz start "$ID"
+	wait_for test -e "$B/rootfs/up"
+	vz delete -f "$ID"
+	[ -z "$(processes_left)" ]
+}
+
+@test "pause and resume" {
+	kernel_has_cgroup freezer || [ -e /sys/fs/cgroup/cgroup.freeze ] || skip "kernel: no freezer"
+	sh_ 'i=0; while :; do i=$((i + 1)); echo $i >/n; done'
+	create
+	vz start "$ID"
+	wait_for test -s "$B/rootfs/n"
+	vz pause "$ID"
+	[ "$(status_of)" = paused ]
+	run vz pause "$ID"
+	fails 1 "container not running or created: paused"
+	a=$(cat "$B/rootfs/n"); sleep 0.2; [ "$(cat "$B/rootfs/n")" = "$a" ]
+	run vz exec "$ID" true
+	fails 255 "cannot exec in a paused container (use --ignore-paused to override)"
+	vz resume "$ID"
+	[ "$(status_of)" = running ]
+	run vz resume "$ID"
+	fails 1 "container not paused"
+}
+
+@test "a paused container is killed and deleted" {
+	running
+	vz pause "$ID"
+	vz kill "$ID" KILL
+	wait_for is stopped
+	vz delete "$ID"
+	running
+	vz pause "$ID"
+	vz delete -f "$ID"
+	wait_for nothing_left
+}
+
+@test "exec: status, environment, directory" {
+	running
+	run vz exec "$ID" true; ok
+	run vz exec "$ID" sh -c 'exit 3'
+	[ "$status" = 3 ]
+	run vz exec "$ID" sh -c 'kill -9 $$'
+	[ "$status" = 137 ]
+	run vz exec -e A=1 --env B=2 --cwd /tmp "$ID" sh -c 'echo $A$B $PWD'
+	says "12 /tmp"
+	run vz exec "$ID" no-such-program
+	fails 255 'exec: "no-such-program": executable file not found in $PATH'
+	run vz exec "$ID" /no/such
+	fails 255 'exec: "/no/such": stat /no/such: no such file or directory'
+	run vz exec "$ID" /etc
+	fails 255 'exec: "/etc": is a directory: permission denied'
+	run vz exec "$ID" /etc/passwd
+	fails 255 'exec: "/etc/passwd": permission denied'
+	run vz exec "$ID"
+	fails 255 'process args cannot be empty'
+}
+
+@test "exec -d and --pid-file" {
+	running
+	vz exec -d --pid-file "$BATS_TEST_TMPDIR/pid" "$ID" sleep 200
+	kill -0 "$(cat "$BATS_TEST_TMPDIR/pid")"
+	[ "$(tr '\0' ' ' <"/proc/$(cat "$BATS_TEST_TMPDIR/pid")/cmdline")" = "sleep 200 " ]
+}
+
+@test "exec --process takes the whole section" {
+	running
+	jq '.process | .args = ["sh", "-c", "echo $X; id -u"] | .env += ["X=from file"] | .user = {uid: 1000, gid: 1000}' \
+		"$B/config.json" >"$BATS_TEST_TMPDIR/p.json"
+	run vz exec --process "$BATS_TEST_TMPDIR/p.json" "$ID"
+	ok
+	says "from file
+1000"
+}
+
+@test "exec in a stopped container" {
+	v run --keep "$ID"
+	run vz exec "$ID" true
+	fails 255 "cannot exec in a stopped container"
+}
+
+@test "what cannot be executed, as engines match it" {
+	args nope;         run v run "$ID"; fails 1 'exec: "nope": executable file not found in $PATH'
+	args /nope;        run v run "$ID"; fails 1 'exec: "/nope": stat /nope: no such file or directory'
+	args /etc;         run v run "$ID"; fails 1 'exec: "/etc": is a directory: permission denied'
+	args /etc/passwd;  run v run "$ID"; fails 1 'exec: "/etc/passwd": permission denied'
+	printf '#!/bin/nope\n' >"$B/rootfs/script"; chmod 755 "$B/rootfs/script"
+	args /script;      run v run "$ID"; fails 1 'exec: "/script": its interpreter /bin/nope: no such file or directory'
+	echo nonsense >"$B/rootfs/bad"; chmod 755 "$B/rootfs/bad"
+	args /bad;         run v run "$ID"; fails 1 'exec: "/bad": exec format error: neither a program nor a script'
+	args nope;         run v create "$ID"; fails 1 'exec: "nope": executable file not found in $PATH'
+	wait_for nothing_left
+}
+
+@test "--pid-file relative to the caller's directory" {
+	sleeper
+	mkdir "$BATS_TEST_TMPDIR/here"
+	(cd "$BATS_TEST_TMPDIR/here" && vz create -b "$B" --pid-file p "$ID" </dev/null)
+	[ "$(cat "$BATS_TEST_TMPDIR/here/p")" = "$(pid_of)" ]
+}
+
+@test "a relative --root and --bundle" {
+	sleeper
+	cd "$BATS_TEST_TMPDIR"
+	"$VZ" --root state create --bundle bundle "$ID" </dev/null
+	[ "$(vz state "$ID" | jq -r .bundle)" = "$(realpath "$B")" ]
+}
+
+@test "ids of 64 hex digits, and the whole grammar" {
+	for id in "$(head -c 32 /dev/urandom | od -An -vtx1 | tr -d ' \n')" "0$ID" "_$ID" "+$ID" "$ID.b-c_d+e" "${ID}A"; do
+		sleeper
+		create "$id"
+		[ "$(vz state "$id" | jq -r .id)" = "$id" ]
+		vz delete -f "$id"
+	done
+}
+
+@test "ids that are none are refused and nothing is made" {
+	for id in . .. a/b ../x .hidden 'a b' 'a:b' "$(printf 'x%.0s' {1..1100})"; do
+		run v create "$id"
+		fails 1 "invalid container ID format: \"${id:0:1024}\"" || [[ "$output" == "vzrun: invalid container ID format"* ]]
+		run vz delete "$id"
+		[ "$status" = 1 ]
+	done
+	run v create ""
+	[ "$status" = 1 ]
+	[ -z "$(state_left)" ]
+}
+
+@test "state, list and ps: form" {
+	cfg '.annotations = {"org.example.a": "1"}'
+	running
+	run vz state "$ID"
+	[ "$(jq -r 'keys | sort | join(" ")' <<<"$output")" = "annotations bundle created id ociVersion owner pid rootfs status" ]
+	[ "$(jq -r .rootfs <<<"$output")" = "$(realpath "$B")/rootfs" ]
+	[ "$(jq -r .owner <<<"$output")" = root ]
+	[ "$(jq -r '.annotations["org.example.a"]' <<<"$output")" = 1 ]
+	[[ "$(jq -r .created <<<"$output")" =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{9}Z$ ]]
+	run vz list
+	[[ "${lines[0]}" =~ ^ID\ +PID\ +STATUS\ +BUNDLE\ +CREATED\ +OWNER ]]
+	[[ "${lines[1]}" =~ ^$ID\ +$(pid_of)\ +running\ +$(realpath "$B")\ +[0-9T:.Z-]+\ +root ]]
+	run vz list -q
+	says "$ID"
+	[ "$(vz list -f json | jq -r '.[0].id')" = "$ID" ]
+	[ "$(vz list --format json | jq length)" = 1 ]
+	[ "$(vz ps --format json "$ID")" = "[$(pid_of)]" ]
+	run vz ps "$ID"
+	[[ "${lines[0]}" == *PID* ]]
+	[[ "${lines[1]}" == *"sleep 300"* ]]
+	run vz ps "$ID" -o pid,comm
+	[[ "${lines[1]}" == *"$(pid_of) sleep"* ]]
+}
+
+@test "an empty list" {
+	[ "$(vz list -f json)" = "[]" ]
+	run vz list
+	[[ "$output" =~ ^ID ]]
+	[ "${#lines[@]}" = 1 ]
+}
+
+@test "--log in text and JSON, appended, with debug lines" {
+	local log=$BATS_TEST_TMPDIR/log
+	run vz --log "$log" state "$ID"
+	run vz --log "$log" --log-format=json state "$ID"
+	[ "$(wc -l <"$log")" = 2 ]
+	grep -q 'level=error msg="container \\"'"$ID"'\\" does not exist"' "$log"
+	tail -1 "$log" | jq -e '.level == "error" and (.msg | contains("does not exist")) and (.time | length > 18)'
+	rm "$log"
+	cd "$B"
+	vz --log "$log" --log-format json --debug run "$ID" </dev/null
+	jq -e 'select(.level == "debug")' "$log" >/dev/null
+	[ -z "$(jq -c 'select(.level == "error")' "$log")" ]
+}
+
+@test "errors of a container's process reach the log" {
+	local log=$BATS_TEST_TMPDIR/log
+	args /nope
+	run v --log "$log" --log-format json run "$ID"
+	[ "$(tail -1 "$log" | jq -r .msg)" = 'exec: "/nope": stat /nope: no such file or directory' ]
+}
+
+@test "spec writes a configuration that runs, and does not overwrite" {
+	mkdir "$BATS_TEST_TMPDIR/new"
+	make_rootfs "$BATS_TEST_TMPDIR/new/rootfs"
+	cd "$BATS_TEST_TMPDIR/new"
+	"$VZ" spec
+	run "$VZ" spec
+	fails 1 "file config.json exists. Remove it first"
+	B=$PWD
+	cfg '.process.terminal = false | .process.args = ["echo", "hi"] | .process.rlimits[0].hard = 512 | .process.rlimits[0].soft = 512'
+	run vz run "$ID" </dev/null
+	says hi
+	mkdir "$BATS_TEST_TMPDIR/less"
+	"$VZ" spec --rootless -b "$BATS_TEST_TMPDIR/less"
+	jq -e '.linux.uidMappings[0].containerID == 0' "$BATS_TEST_TMPDIR/less/config.json"
+}
+
+@test "the bundle is not there, or has no configuration" {
+	run vz create -b "$BATS_TEST_TMPDIR/nowhere" "$ID"
+	fails 1 "bundle $BATS_TEST_TMPDIR/nowhere: No such file or directory"
+	mkdir "$BATS_TEST_TMPDIR/empty"
+	run vz create -b "$BATS_TEST_TMPDIR/empty" "$ID"
+	[ "$status" = 1 ]
+	has "config.json: No such file or directory"
+}
+
+@test "a container whose first process dies alone is stopped" {
+	running
+	kill -9 "$(pid_of)"
+	wait_for is stopped
+	vz delete "$ID"
+}
+
+@test "start killed after its word: the container runs or has stopped, and can be deleted" {
+	created
+	timeout -s KILL 0.002 "$VZ" --root "$ROOT" start "$ID" || true
+	vz delete -f "$ID"
+	wait_for nothing_left
+}
+
+@test "resources of the kernel are limited and shown by stats" {
+	kernel_has_cgroup pids || skip "kernel: no pids controller"
+	cfg '.linux.resources.pids.limit = 7'
+	sh_ 'i=0; while [ $i -lt 12 ]; do sleep 5 & i=$((i+1)); done; echo all'
+	go
+	hasnt all
+}

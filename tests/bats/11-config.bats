@@ -1,0 +1,361 @@
+#!/usr/bin/env bats
+# Each member of the configuration that is supported, seen from inside.
+load helpers
+
+setup_file() { need_engine; }
+setup() { engine_setup; }
+teardown() { engine_teardown; }
+
+inside() { sh_ "$1"; go; ok; }
+users() { cfg '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'; chown -R 100000:100000 "$B/rootfs"; chmod 755 "$BATS_TEST_TMPDIR" "$B"; }
+
+@test "env is what is said, and HOME" {
+	cfg '.process.env = ["PATH=/bin", "A=b c", "EMPTY="]'
+	args env
+	go
+	says "PATH=/bin
+A=b c
+EMPTY=
+HOME=/root"
+	cfg '.process.env = ["PATH=/bin", "HOME=/mine"]'
+	inside 'echo $HOME'
+	says /mine
+	cfg '.process.user.uid = 1000'
+	cfg '.process.env = ["PATH=/bin"]'
+	inside 'echo $HOME'
+	says /home/user
+}
+
+@test "cwd, created when missing" {
+	cfg '.process.cwd = "/tmp"'
+	inside pwd; says /tmp
+	cfg '.process.cwd = "/var/new/deep"'
+	inside pwd; says /var/new/deep
+}
+
+@test "user, group, additional groups, umask" {
+	cfg '.process.user = {uid: 1000, gid: 1001, additionalGids: [5, 6], umask: 63}'
+	inside 'id -u; id -g; id -G; umask; grep ^Groups /proc/self/status'
+	says "1000
+1001
+1001 5 6
+0077
+Groups:	5 6 "
+	cfg '.process.user = {uid: 0, gid: 0}'
+	inside 'umask; grep ^Groups /proc/self/status'
+	says "0022
+Groups:	 "
+}
+
+@test "rlimits" {
+	cfg '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 77, hard: 88}, {type: "RLIMIT_CORE", soft: 0, hard: 0}]'
+	inside 'ulimit -n; ulimit -Hn; ulimit -c'
+	says "77
+88
+0"
+}
+
+@test "an rlimit that cannot be raised names itself and both numbers" {
+	hard=$(ulimit -Hn)
+	[ "$hard" != unlimited ] || skip "kernel: no hard limit on descriptors"
+	capsh --has-p=cap_sys_resource 2>/dev/null && skip "kernel: we have CAP_SYS_RESOURCE"
+	cfg --argjson n $((hard + 1)) '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 10, hard: $n}]'
+	go
+	fails 1 "RLIMIT_NOFILE: cannot raise the hard limit from $hard to $((hard + 1)): CAP_SYS_RESOURCE is missing"
+}
+
+caps() { grep "^Cap$1" <<<"$output" | awk '{ print $2 }'; }
+@test "the five capability sets" {
+	cfg '.process.capabilities = {bounding: ["CAP_CHOWN","CAP_KILL","CAP_SETUID"], permitted: ["CAP_CHOWN","CAP_KILL"],
+	     effective: ["CAP_CHOWN"], inheritable: ["CAP_KILL"], ambient: []}'
+	inside 'cat /proc/self/status'
+	# root gains permitted and effective from the bounding and inheritable sets at exec
+	[ "$(caps Bnd)" = 00000000000000a1 ]
+	[ "$(caps Inh)" = 0000000000000020 ]
+	[ "$(caps Amb)" = 0000000000000000 ]
+	cfg '.process.user.uid = 1000 | .process.capabilities.ambient = ["CAP_KILL"]'
+	inside 'cat /proc/self/status'
+	[ "$(caps Prm)" = 0000000000000020 ]
+	[ "$(caps Eff)" = 0000000000000020 ]
+	[ "$(caps Amb)" = 0000000000000020 ]
+	cfg 'del(.process.capabilities)'
+	inside 'cat /proc/self/status'
+	for s in Inh Prm Eff Bnd Amb; do [ "$(caps $s)" = 0000000000000000 ]; done
+}
+
+@test "the default configuration: nothing inheritable, no new privileges" {
+	inside 'cat /proc/self/status'
+	[ "$(caps Inh)" = 0000000000000000 ]
+	[ "$(caps Amb)" = 0000000000000000 ]
+	[ "$(caps Bnd)" = 0000000020000420 ]
+	has "NoNewPrivs:	1"
+	cfg '.process.noNewPrivileges = false'
+	inside 'cat /proc/self/status'
+	has "NoNewPrivs:	0"
+}
+
+@test "oomScoreAdj" {
+	cfg '.process.oomScoreAdj = 123'
+	inside 'cat /proc/self/oom_score_adj'; says 123
+}
+
+@test "host and domain name" {
+	cfg '.hostname = "h.example" | .domainname = "d.example"'
+	inside 'hostname; cat /proc/sys/kernel/domainname'
+	says "h.example
+d.example"
+}
+
+@test "sysctl, with dots and with slashes" {
+	cfg '.linux.sysctl = {"net.ipv4.ip_forward": "1", "kernel.msgmax": "4321", "net/ipv4/ip_default_ttl": "77"}'
+	inside 'cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax /proc/sys/net/ipv4/ip_default_ttl'
+	says "1
+4321
+77"
+}
+
+@test "masked paths: files read empty, directories are empty and read-only" {
+	mkdir "$B/rootfs/secret"; echo x >"$B/rootfs/secret/f"; echo y >"$B/rootfs/hidden"
+	cfg '.linux.maskedPaths += ["/secret", "/hidden", "/not/there"]'
+	inside 'cat /hidden; ls /secret; touch /secret/new 2>&1; echo end'
+	says "touch: /secret/new: Read-only file system
+end"
+	[ "$(cat "$B/rootfs/hidden")" = y ]
+}
+
+@test "read-only paths and root" {
+	mkdir "$B/rootfs/locked"
+	cfg '.linux.readonlyPaths += ["/locked", "/not/there"]'
+	inside 'touch /locked/x 2>&1; echo 1 2>/dev/null >/proc/sys/kernel/msgmax || echo ro; touch /free && echo rw'
+	says "touch: /locked/x: Read-only file system
+ro
+rw"
+	cfg '.root.readonly = true'
+	sh_ 'touch /x; touch /dev/x && echo dev'
+	go
+	says "touch: /x: Read-only file system
+dev"
+}
+
+@test "the default devices work, others are not there" {
+	inside 'cd /dev; echo x >null; head -c 2 zero | od -An -tx1; echo y 2>/dev/null >full || echo full; ls -l random tty urandom | cut -c1; for l in fd stdin core ptmx; do readlink $l; done; ls sda vda mem kmsg 2>/dev/null; echo end'
+	says " 00 00
+full
+c
+c
+c
+/proc/self/fd
+/proc/self/fd/0
+/proc/kcore
+pts/ptmx
+end"
+}
+
+@test "devices of the configuration: node, mode, owner, fifo" {
+	cfg '.linux.devices = [{path: "/dev/mynull", type: "c", major: 1, minor: 3, fileMode: 384, uid: 7, gid: 8},
+	     {path: "/dev/sub/pipe", type: "p", fileMode: 420}]'
+	inside 'stat -c "%F %a %u %g %t:%T" /dev/mynull; stat -c "%F %a" /dev/sub/pipe; echo x >/dev/null'
+	says "character special file 600 7 8 1:3
+fifo 644"
+}
+
+@test "device rules: what is not allowed cannot be opened" {
+	kernel_has_cgroup devices || [ ! -e /sys/fs/cgroup/devices ] || skip "kernel: no devices controller"
+	cfg '.linux.devices = [{path: "/dev/mem2", type: "c", major: 1, minor: 1}] | .process.capabilities.bounding += ["CAP_MKNOD"]'
+	inside 'head -c1 /dev/mem2 2>&1; head -c1 /dev/zero | od -An -tx1'
+	has "Operation not permitted"
+	has " 00"
+	cfg '.linux.resources.devices += [{allow: true, type: "c", major: 1, minor: 5, access: "r"}]'
+	inside 'head -c1 /dev/zero | od -An -tx1'
+	says " 00"
+}
+
+ns_of() { readlink "/proc/self/ns/$1"; }
+@test "namespaces: new ones differ from ours, absent ones are ours" {
+	inside 'for n in pid net ipc uts mnt cgroup; do readlink /proc/self/ns/$n; done'
+	for n in pid net ipc uts mnt cgroup; do hasnt "$(ns_of $n)"; done
+	cfg '.linux.namespaces |= map(select(.type == "mount" or .type == "pid")) | del(.hostname)'
+	inside 'for n in net ipc uts cgroup; do readlink /proc/self/ns/$n; done'
+	says "$(for n in net ipc uts cgroup; do ns_of $n; done)"
+}
+
+@test "namespaces by path: all of another container's" {
+	args sleep 300
+	create "$ID"; vz start "$ID"
+	pid=$(pid_of)
+	cfg --arg p "/proc/$pid/ns/" 'del(.hostname) | .linux.namespaces = [["pid","pid"],["network","net"],["ipc","ipc"],["uts","uts"],["cgroup","cgroup"]] | .linux.namespaces |= map({type: .[0], path: ($p + .[1])}) | .linux.namespaces += [{type: "mount"}]'
+	sh_ 'for n in pid net ipc uts cgroup; do readlink /proc/self/ns/$n; done; ps | grep -c "[s]leep 300$"'
+	go "$ID-b"
+	ok
+	says "$(for n in pid net ipc uts cgroup; do readlink "/proc/$pid/ns/$n"; done)
+1"
+}
+
+@test "a mount namespace by path brings its own root" {
+	args sleep 300
+	create "$ID"; vz start "$ID"
+	cfg --arg p "/proc/$(pid_of)/ns/mnt" '.linux.namespaces |= map(if .type == "mount" then .path = $p else . end)'
+	touch "$B/rootfs/here"
+	args ls /here
+	run v run "$ID-b"
+	ok
+	says /here
+}
+
+@test "a user namespace: ids, files, devices, exec" {
+	users
+	inside 'id -u; cat /proc/self/uid_map | tr -s " "; stat -c %u /bin/busybox; touch /made && echo made; head -c1 /dev/zero | od -An -tx1; hostname'
+	says "0
+ 0 100000 65536
+0
+made
+ 00
+vzrun"
+	[ "$(stat -c %u "$B/rootfs/made")" = 100000 ]
+	args sleep 300
+	create; vz start "$ID"
+	run vz exec "$ID" sh -c 'id -u; cut -c1-30 /proc/self/uid_map | tr -s " "; readlink /proc/self/ns/user'
+	ok
+	[ "${lines[2]}" = "$(readlink "/proc/$(pid_of)/ns/user")" ]
+	[ "${lines[0]}" = 0 ]
+}
+
+@test "a user namespace by path, with new others that it owns" {
+	users
+	args sleep 300
+	create; vz start "$ID"
+	cfg --arg p "/proc/$(pid_of)/ns/user" '.linux.namespaces |= map(if .type == "user" then .path = $p else . end) | del(.linux.uidMappings, .linux.gidMappings)'
+	sh_ 'readlink /proc/self/ns/user; id -u; hostname; ip link | grep -c lo:'
+	run v run "$ID-b"
+	ok
+	[ "${lines[0]}" = "$(readlink "/proc/$(pid_of)/ns/user")" ]
+	[ "${lines[1]}" = 0 ]
+}
+
+@test "user and pid namespaces by path" {
+	users
+	args sleep 300
+	create; vz start "$ID"
+	cfg --arg p "/proc/$(pid_of)/ns/" '.linux.namespaces |= map(if .type == "user" then .path = $p + "user" elif .type == "pid" then .path = $p + "pid" else . end) | del(.linux.uidMappings, .linux.gidMappings)'
+	sh_ 'readlink /proc/self/ns/pid; ps | grep -c "[s]leep 300$"'
+	run v run "$ID-b"
+	ok
+	[ "${lines[0]}" = "$(readlink "/proc/$(pid_of)/ns/pid")" ]
+}
+
+@test "time offsets" {
+	[ -e /proc/self/ns/time ] || skip "kernel: no time namespaces"
+	cfg '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {boottime: {secs: 1000000, nanosecs: 5}, monotonic: {secs: 7}}'
+	inside 'cut -d. -f1 /proc/uptime'
+	[ "$output" -gt 1000000 ]
+	[ "$(ns_of time)" = "$(readlink /proc/$$/ns/time)" ]
+}
+
+@test "personality" {
+	cfg '.linux.personality = {domain: "LINUX32"}'
+	inside 'uname -m'
+	says i686
+}
+
+@test "seccomp: actions, arguments, error numbers" {
+	cfg '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"], syscalls: [
+	     {names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO"}, 
+	     {names: ["kill"], action: "SCMP_ACT_ERRNO", errnoRet: 3, args: [{index: 1, value: 10, op: "SCMP_CMP_EQ"}]},
+	     {names: ["chmod", "fchmodat"], action: "SCMP_ACT_KILL_PROCESS"}]}'
+	inside 'mkdir /x; kill -10 1; kill -0 1 && echo sent; (chmod 777 /tmp); echo $?; grep -E "^Seccomp:" /proc/self/status'
+	has "can't create directory '/x': Operation not permitted"
+	has "No such process"
+	has sent
+	has "159"
+	has "Seccomp:	2"
+	cfg '.process.noNewPrivileges = false'
+	inside 'mkdir /x'  || [ "$status" = 1 ]
+	has "Operation not permitted"
+	cfg '.process.user.uid = 1000'
+	sh_ 'mkdir /tmp/x'
+	go
+	has "Operation not permitted"
+}
+
+@test "seccomp reaches exec" {
+	cfg '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO"}]}'
+	args sleep 300
+	create; vz start "$ID"
+	run vz exec "$ID" mkdir /x
+	has "Operation not permitted"
+	vz delete -f "$ID"
+	cfg '.process.noNewPrivileges = false'
+	create; vz start "$ID"
+	run vz exec "$ID" mkdir /x
+	has "Operation not permitted"
+	run vz exec -u 1000:1000 "$ID" mkdir /tmp/x
+	has "Operation not permitted"
+}
+
+hook() { printf '#!/bin/sh\n%s\n' "$2" >"$BATS_TEST_TMPDIR/$1"; chmod 755 "$BATS_TEST_TMPDIR/$1"; }
+@test "hooks of six kinds, in order, each with the state on its standard input" {
+	L=$BATS_TEST_TMPDIR/hooklog
+	for k in prestart createRuntime createContainer poststart poststop; do
+		hook $k "{ printf '%s ' $k; jq -r '[.id, .status, (.pid > 0)] | join(\" \")'; } >>$L"
+	done
+	printf '#!/bin/sh\nread l; echo "startContainer $l" >>/inside\n' >"$B/rootfs/hook"; chmod 755 "$B/rootfs/hook"
+	cfg --arg d "$BATS_TEST_TMPDIR" '.hooks = {prestart: [{path: ($d + "/prestart"), env: ["PATH=/usr/bin:/bin"]}],
+	     createRuntime: [{path: ($d + "/createRuntime"), env: ["PATH=/usr/bin:/bin"]}],
+	     createContainer: [{path: ($d + "/createContainer"), env: ["PATH=/usr/bin:/bin"]}],
+	     startContainer: [{path: "/hook", env: ["PATH=/bin"]}],
+	     poststart: [{path: ($d + "/poststart"), env: ["PATH=/usr/bin:/bin"]}],
+	     poststop: [{path: ($d + "/poststop"), env: ["PATH=/usr/bin:/bin"]}]}'
+	args sleep 300
+	create
+	[ "$(cut -d' ' -f1 "$L" | tr '\n' ' ')" = "prestart createRuntime createContainer " ]
+	[ ! -e "$B/rootfs/inside" ]
+	vz start "$ID"
+	grep -q '^startContainer {.*"id": *"'"$ID"'"' "$B/rootfs/inside"
+	vz kill "$ID" KILL; wait_for is stopped
+	vz delete "$ID"
+	[ "$(cat "$L")" = "prestart $ID creating true
+createRuntime $ID creating true
+createContainer $ID creating true
+poststart $ID running true
+poststop $ID stopped false" ]
+}
+
+@test "a hook that fails: before the start nothing remains, after it is only told" {
+	cfg '.hooks = {createRuntime: [{path: "/bin/sh", args: ["sh", "-c", "echo no luck >&2; exit 3"]}]}'
+	go
+	fails 1 "error running createRuntime hook #0: /bin/sh: exit status 3: no luck"
+	cfg '.hooks = {createContainer: [{path: "/bin/true"}, {path: "/bin/false"}]}'
+	go
+	fails 1 "error running createContainer hook #1: /bin/false: exit status 1"
+	cfg '.hooks = {startContainer: [{path: "/bin/nope"}]}'
+	go
+	fails 1 "error running startContainer hook #0: run /bin/nope: No such file or directory"
+	cfg '.hooks = {prestart: [{path: "/bin/sleep", args: ["sleep", "60"], timeout: 1}]}'
+	go
+	fails 1 "error running prestart hook #0: /bin/sleep did not end within 1000 ms"
+	cfg '.hooks = {poststart: [{path: "/bin/false"}], poststop: [{path: "/bin/false"}]}'
+	go
+	[ "$status" = 0 ]
+	has "poststop hook #0"
+	nothing_left
+}
+
+@test "delete -f does not wait for a hook inside that hangs" {
+	printf '#!/bin/sh\necho up >/up; sleep 1000\n' >"$B/rootfs/hook"; chmod 755 "$B/rootfs/hook"
+	cfg '.hooks = {startContainer: [{path: "/hook", env: ["PATH=/bin"]}]}'
+	args sleep 300
+	create
+	bg start "$ID"
+	wait_for test -e "$B/rootfs/up"
+	timeout 5 "$VZ" --root "$ROOT" delete -f "$ID"
+	ended "$JOB"
+	[ "$status" = 1 ]
+}
+
+@test "hooks get nothing of our environment and descriptors" {
+	hook h 'env | sort; ls /proc/self/fd'
+	cfg --arg h "$BATS_TEST_TMPDIR/h" --arg o "$BATS_TEST_TMPDIR/out" '.hooks = {createRuntime: [{path: "/bin/sh", args: ["sh", "-c", ($h + " >" + $o + " 2>&1")], env: ["PATH=/usr/bin:/bin"]}]}'
+	SECRET=1 v run "$ID" 7</etc/passwd
+	grep -q SECRET "$BATS_TEST_TMPDIR/out" && return 1
+	[ "$(grep -cE '^[0-9]+$' "$BATS_TEST_TMPDIR/out")" -le 4 ]
+}

@@ -1,0 +1,234 @@
+#!/usr/bin/env bats
+# Terminals, descriptors, and who a joining process is.
+load helpers
+
+setup_file() { need_engine; }
+setup() { engine_setup; TOOL=$TOP/tests/tools/console.py; }
+teardown() { engine_teardown; }
+
+running() { args sleep 300; create; vz start "$ID"; }
+inside() { sh_ "$1"; go; ok; }
+pty() { python3 "$TOOL" --pty "$1" "${@:2}" | tr -d '\r'; }
+
+@test "run with a terminal: a controlling one, of its own, with our size" {
+	cfg '.process.terminal = true'
+	sh_ 'sleep 0.2; tty; stty size; ls -l /dev/console | cut -c1; echo x >/dev/tty; tty </dev/console >/dev/null && echo console; cat /proc/self/stat | cut -d" " -f6,7'
+	run pty 101x33 "$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null
+	has "/dev/pts/0
+33 101
+c
+x
+console"
+}
+
+@test "consoleSize is the terminal's size" {
+	cfg '.process.terminal = true | .process.consoleSize = {height: 12, width: 34}'
+	sh_ 'stty size'
+	S=$BATS_TEST_TMPDIR/s
+	python3 "$TOOL" "$S" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- & JOB=$!
+	wait_for test -S "$S"
+	v create --console-socket "$S" "$ID"
+	vz start "$ID"
+	wait_for grep -q '12 34' "$BATS_TEST_TMPDIR/out"
+	vz delete -f "$ID"
+	ended "$JOB"
+}
+
+@test "a terminal gives the status and what was written last" {
+	cfg '.process.terminal = true'
+	sh_ 'seq 2000; exit 5'
+	run bash -c "python3 '$TOOL' --pty 80x24 '$VZ' --root '$ROOT' run -b '$B' '$ID' </dev/null | tail -1 | tr -d '\r'; exit \${PIPESTATUS[0]}"
+	[ "$status" = 5 ]
+	says 2000
+}
+
+@test "what is typed arrives, control characters too" {
+	cfg '.process.terminal = true'
+	sh_ 'trap "echo interrupted; exit 3" INT; echo ready; read x; echo "got $x"; while :; do sleep 0.1; done'
+	run python3 - "$VZ" "$ROOT" "$B" "$ID" <<'P'
+import os, pty, sys
+vz, root, b, i = sys.argv[1:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(vz, [vz, "--root", root, "run", "-b", b, i])
+out = b""
+def until(word):
+    global out
+    while word not in out:
+        out += os.read(fd, 1000)
+until(b"ready")
+os.write(fd, b"hello\n")
+until(b"got hello")
+os.write(fd, b"\x03")
+until(b"interrupted")
+_, s = os.waitpid(pid, 0)
+sys.exit(os.waitstatus_to_exitcode(s))
+P
+	[ "$status" = 3 ]
+}
+
+@test "create with a console socket" {
+	cfg '.process.terminal = true'
+	sh_ 'tty; echo bye'
+	S=$BATS_TEST_TMPDIR/$(printf 'd%.0s' {1..60})/$(printf 's%.0s' {1..60})
+	mkdir -p "$(dirname "$S")"
+	(cd "$(dirname "$S")" && exec python3 "$TOOL" "$(basename "$S")" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&-) & JOB=$!
+	wait_for test -S "$S"
+	v create --console-socket "$S" "$ID"
+	vz start "$ID"
+	wait_for grep -q bye "$BATS_TEST_TMPDIR/out"
+	grep -q "^name: /dev/ptmx" "$BATS_TEST_TMPDIR/out"
+	grep -q "/dev/pts/0" "$BATS_TEST_TMPDIR/out"
+	vz delete -f "$ID"
+	ended "$JOB"
+}
+
+@test "console sockets where they have no place" {
+	run v create --console-socket /nowhere "$ID"
+	fails 1 "cannot use console socket if vzrun will not detach or allocate tty"
+	cfg '.process.terminal = true'
+	run v create "$ID"
+	fails 1 "cannot allocate tty if vzrun will detach without setting console socket"
+	run v create --console-socket /nowhere/s "$ID"
+	fails 1 "console socket /nowhere/s: No such file or directory"
+	[ -z "$(state_left)" ]
+	args sleep 300
+	cfg '.process.terminal = false'
+	create; vz start "$ID"
+	run vz exec -d -t "$ID" sh
+	fails 255 "cannot allocate tty if vzrun will detach without setting console socket"
+}
+
+@test "exec -t" {
+	running
+	run pty 90x20 "$VZ" --root "$ROOT" exec -t "$ID" sh -c 'sleep 0.2; tty; stty size; exit 4' </dev/null
+	says "/dev/pts/0
+20 90"
+	run bash -c "python3 '$TOOL' --pty 9x9 '$VZ' --root '$ROOT' exec -t '$ID' sh -c 'exit 4' </dev/null"
+	[ "$status" = 4 ]
+}
+
+@test "exec -d -t with a console socket" {
+	running
+	S=$BATS_TEST_TMPDIR/s
+	python3 "$TOOL" "$S" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- & JOB=$!
+	wait_for test -S "$S"
+	vz exec -d -t --console-socket "$S" "$ID" sh -c 'echo from exec'
+	wait_for grep -q 'from exec' "$BATS_TEST_TMPDIR/out"
+	ended "$JOB"
+}
+
+@test "the terminal belongs to the user" {
+	cfg '.process.terminal = true | .process.user = {uid: 1000, gid: 1000}'
+	sh_ 'stat -c %u $(tty); echo hi >$(tty)'
+	run pty 80x24 "$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null
+	says "1000
+hi"
+}
+
+@test "a terminal without devpts is refused by name" {
+	cfg '.process.terminal = true | .mounts |= map(select(.destination != "/dev/pts"))'
+	run pty 80x24 "$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null
+	has "terminal: a devpts must be mounted on /dev/pts"
+}
+
+@test "descriptors that we inherited do not reach the container" {
+	sh_ 'ls /proc/self/fd'
+	run bash -c "cd '$B' && exec 5</etc/passwd 9</ 200>/dev/null && '$VZ' --root '$ROOT' run '$ID' </dev/null"
+	says "0
+1
+2
+3"
+	args sleep 300
+	create; vz start "$ID"
+	run bash -c "exec 5</etc/passwd 9</ && '$VZ' --root '$ROOT' exec '$ID' ls /proc/self/fd </dev/null"
+	says "0
+1
+2
+3"
+	run ls -l "/proc/$(pid_of)/fd"
+	hasnt "$B"
+	hasnt "$ROOT"
+}
+
+@test "--preserve-fds passes exactly those" {
+	echo three >"$BATS_TEST_TMPDIR/3"; echo four >"$BATS_TEST_TMPDIR/4"
+	sh_ 'cat <&3; cat <&4; ls /proc/self/fd | tr "\n" " "'
+	run bash -c "cd '$B' && exec 3<'$BATS_TEST_TMPDIR/3' 4<'$BATS_TEST_TMPDIR/4' 5</ && '$VZ' --root '$ROOT' run --preserve-fds 2 '$ID' </dev/null"
+	says "three
+four
+0 1 2 3 4 5 "
+	args sleep 300
+	create; vz start "$ID"
+	run bash -c "exec 3<'$BATS_TEST_TMPDIR/3' 4</ && '$VZ' --root '$ROOT' exec --preserve-fds 1 '$ID' cat /proc/self/fd/3 </dev/null"
+	says three
+}
+
+@test "--preserve-fds of what is not open is refused: it would be one of ours" {
+	run bash -c "cd '$B' && exec 3<&- 4<&- && '$VZ' --root '$ROOT' run --preserve-fds 1 '$ID' </dev/null"
+	fails 1 "--preserve-fds 1: descriptor 3 is not open"
+	args sleep 300
+	create; vz start "$ID"
+	run bash -c "exec 3<&- && '$VZ' --root '$ROOT' exec --preserve-fds 1 '$ID' true </dev/null"
+	fails 255 "--preserve-fds 1: descriptor 3 is not open"
+	[ -z "$(state_left | grep -v "$ID")" ]
+}
+
+@test "closed standard descriptors do not become ours" {
+	sh_ 'ls -l /proc/self/fd | grep -c /dev/null'
+	run bash -c "cd '$B' && '$VZ' --root '$ROOT' run '$ID' <&-"
+	ok
+	run bash -c "cd '$B' && '$VZ' --root '$ROOT' run '$ID' <&- >&- 2>&-"
+	[ "$status" = 0 ]
+}
+
+@test "exec -u: numbers in range and nothing else" {
+	running
+	run vz exec -u 1000 "$ID" id -u; says 1000
+	run vz exec -u 1000:5 "$ID" sh -c 'id -u; id -g'; says "1000
+5"
+	run vz exec -u 1000 -g 7 -g 8 "$ID" id -G; says "0 7 8"
+	for u in 4294967296 -1 4294967295 18446744073709551616 0x0 " 0" "+0" "" ":" "1:" ":1" "1:-1" "1:4294967296" root 1.0 "0 "; do
+		run vz exec "--user=$u" "$ID" id -u
+		[ "$status" = 255 ] || { echo "-u '$u': $output"; return 1; }
+	done
+	run vz exec -u 4294967296 "$ID" id -u
+	fails 255 '--user: "4294967296" is not a user id'
+}
+
+@test "exec: capabilities as the container's, more when asked, no_new_privs" {
+	running
+	run vz exec "$ID" grep CapBnd /proc/self/status
+	says "CapBnd:	0000000020000420"
+	run vz exec --cap CAP_CHOWN "$ID" grep CapBnd /proc/self/status
+	says "CapBnd:	0000000020000421"
+	run vz exec --cap CAP_NOPE "$ID" true
+	fails 255 'unknown capability "CAP_NOPE"'
+	run vz exec "$ID" grep -E 'NoNewPrivs' /proc/self/status
+	says "NoNewPrivs:	1"
+}
+
+@test "exec runs in every namespace and the group of the container" {
+	running
+	p=$(pid_of)
+	run vz exec "$ID" sh -c 'for n in pid net ipc uts mnt cgroup user; do readlink /proc/self/ns/$n; done; cut -d: -f3 /proc/self/cgroup | sort -u'
+	says "$(for n in pid net ipc uts mnt cgroup user; do readlink "/proc/$p/ns/$n"; done)
+/"
+	vz exec -d --pid-file "$BATS_TEST_TMPDIR/p" "$ID" sleep 100
+	[ "$(cat "/proc/$p/cgroup")" = "$(cat "/proc/$(cat "$BATS_TEST_TMPDIR/p")/cgroup")" ]
+}
+
+@test "exec in a created container" {
+	args sleep 300
+	create
+	run vz exec "$ID" echo there
+	says there
+}
+
+@test "exec --cwd: missing, a file, relative" {
+	running
+	run vz exec --cwd /nowhere "$ID" true
+	fails 255 'chdir to cwd ("/nowhere") set in config.json failed: No such file or directory'
+	run vz exec --cwd relative "$ID" true
+	fails 255 'cwd: "relative" is not absolute'
+}
