@@ -392,6 +392,8 @@ teardown() { guest_teardown; }
 	.vzrun.stopSignal = "SIGNOTHING"	vzrun.stopSignal: unknown value "SIGNOTHING"
 	.vzrun.networks = [{"ip": "1.2.3"}]	vzrun.networks[0].ip: 1.2.3 is not an IPv4 address
 	.vzrun.networks = [{"network": "other"}]	vzrun.networks: network other does not exist
+	.linux.resources.memory.limit = -5	linux.resources: memory.limit: -5 is not in the range -1 to 9223372036854775807
+	.linux.resources.cpu = {"quota": 10}	linux.resources: cpu.quota: 10 is below 1000
 	del(.vzrun)	vzrun: missing
 	END
 	printf '{ "ociVersion": "1.2.0",\n  "process": }\n' >"$(conf)"

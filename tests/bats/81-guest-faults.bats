@@ -1,0 +1,98 @@
+#!/usr/bin/env bats
+# A fault at every point of create, start, stop and destroy: a clear error, and nothing left. SIGKILL at every
+# point, then `vzrun recover`: nothing left but what the command had finished. Needs the build with fault points.
+load guest
+
+setup_file() {
+	[ -x "$FAULT" ] || { echo "no $FAULT: make FAULT=1" >&2; return 1; }
+	need_guests busybox
+}
+setup() { guest_setup; LOG=$BATS_TEST_TMPDIR/points; }
+teardown() { guest_teardown; }
+
+fz() { "$FAULT" --root "$ROOT" "$@"; }
+do_create() { fz create "$G" --template busybox --memory 64M; }
+do_start() { fz start "$G"; }
+do_stop() { fz stop -k "$G"; }
+do_destroy() { fz destroy "$G"; }
+before() {
+	case $1 in
+	create) ;;
+	start | destroy) do_create >/dev/null ;;
+	stop) do_create >/dev/null && do_start >/dev/null ;;
+	esac
+}
+# How many points the undisturbed command passes: beyond the pivot the child cannot write the log, so the last counts.
+points() {
+	before "$1"
+	VZRUN_FAULT_LOG=$LOG "do_$1" >/dev/null
+	fz destroy -f "$G" >/dev/null 2>&1 || true
+	sort -n "$LOG" | tail -1 | cut -d' ' -f1
+}
+# Everything but the guest's own directory and its lease.
+runtime_left() { keepers_left; slots_left; groups_left; state_left; mounts; links_left; }
+runtime_gone() { [ -z "$(runtime_left)" ]; }
+links_left() {
+	local bridge
+	bridge=$(jq -r .bridge "$VZRUN_HOME/networks/default.json" 2>/dev/null) || return 0
+	ip -o link show master "$bridge" 2>/dev/null
+}
+socket_left() { ls "$VZRUN_HOME/guests/$G/keeper.sock" "$VZRUN_HOME/guests/$G/notify" 2>/dev/null; }
+complain() { echo "$1 at $2 of $3: $4"; return 1; }
+
+faults() {
+	local n i
+	n=$(points "$1")
+	[ "$n" -gt 2 ]
+	for i in $(seq "$n"); do
+		before "$1"
+		VZRUN_FAULT=$i run "do_$1"
+		if [ "$status" -ne 0 ]; then
+			[[ "${lines[0]}" == "vzrun: "*"injected fault: "* ]] || complain "$1: unclear error" "$i" "$n" "$output"
+			case $1 in
+			create) [ ! -e "$VZRUN_HOME/guests/$G" ] || complain "a guest is left" "$i" "$n" "$output" ;;
+			start) wait_for runtime_gone || complain "$(runtime_left)" "$i" "$n" "$output"
+			       [ -z "$(socket_left)" ] || complain "$(socket_left)" "$i" "$n" "$output" ;;
+			esac
+		fi
+		# Whatever failed can be tried again, and destroyed.
+		if [ -e "$VZRUN_HOME/guests/$G" ]; then
+			fz destroy -f "$G" >/dev/null || complain "destroy failed" "$i" "$n" "$output"
+		fi
+		wait_for guests_gone || complain "$(guests_left)" "$i" "$n" "$output"
+	done
+}
+
+kills() {
+	local n i
+	n=$(points "$1")
+	for i in $(seq "$n"); do
+		before "$1"
+		VZRUN_KILL=$i run "do_$1"
+		# A child that was being made dies of its runtime's death, a moment later.
+		[ "$1" = create ] || wait_for eval '! pgrep -f "^$FAULT --root $ROOT start"' || complain "hangs" "$i" "$n" "$output"
+		fz recover >/dev/null || complain "recover failed" "$i" "$n" "$output"
+		case $1 in
+		create) [ ! -e "$VZRUN_HOME/guests/$G" ] || [ -e "$(conf)" ] || complain "half a guest" "$i" "$n" "$output" ;;
+		start) # Killed before its init ran: as if never started. Killed after: it runs, and stops.
+			if guest_status_is running; then
+				fz stop -k "$G" >/dev/null || complain "stop failed" "$i" "$n" "$output"
+				fz recover >/dev/null
+			fi
+			wait_for runtime_gone || complain "$(runtime_left)" "$i" "$n" "$output"
+			[ -z "$(socket_left)" ] || complain "$(socket_left)" "$i" "$n" "$output" ;;
+		destroy) [ ! -e "$VZRUN_HOME/guests/$G" ] || [ -e "$(conf)" ] || complain "half a guest" "$i" "$n" "$output" ;;
+		esac
+		[ ! -e "$VZRUN_HOME/guests/$G" ] || fz destroy -f "$G" >/dev/null || complain "destroy failed" "$i" "$n" "$output"
+		wait_for guests_gone || complain "$(guests_left)" "$i" "$n" "$output"
+	done
+}
+
+@test "a fault at every point of create" { faults create; }
+@test "a fault at every point of start" { faults start; }
+@test "a fault at every point of stop" { faults stop; }
+@test "a fault at every point of destroy" { faults destroy; }
+@test "SIGKILL at every point of create, then recover" { kills create; }
+@test "SIGKILL at every point of start, then recover" { kills start; }
+@test "SIGKILL at every point of stop, then recover" { kills stop; }
+@test "SIGKILL at every point of destroy, then recover" { kills destroy; }
