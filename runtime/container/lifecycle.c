@@ -1,5 +1,6 @@
 #include "runtime/container/teardown.h"
 #include "base/dgram.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/scope.h"
@@ -69,11 +70,14 @@ int container_start(const char *root, const char *id)
 	if (o.status != ST_CREATED)
 		return fail_as(ERR_STATE, o.status == ST_STOPPED ? "cannot start a container that has stopped"
 								 : "cannot start an already running container");
+	TRY(fault_point("connect to the start socket"));
 	auto_close int sync = dgram_connect(o.dir_fd, "start", SOCK_SEQPACKET);
 	TRY(sync);
+	TRY(fault_point("remove the start socket"));
 	/* From here on it counts as started, whatever exec brings; killed now, we leave one that has stopped. */
 	if (unlinkat(o.dir_fd, "start", 0) < 0 && errno != ENOENT)
 		return fail_errno("remove the start socket");
+	TRY(fault_point("say go"));
 	TRY(sync_say(sync, SYNC_GO));
 	/* Hooks inside may take long: deleting must not wait for them. */
 	(void)flock(o.dir_fd, LOCK_UN);
@@ -129,6 +133,7 @@ static int delete_locked(struct teardown *t, const struct opened *o, uint64_t st
 {
 	auto_arena struct arena a = { 0 };
 
+	TRY(fault_point("take the container down"));
 	TRY(steps_unwind(container_steps, CONTAINER_STEPS, t, steps));
 	return o->s.hooks ? hooks_run(o->s.hooks, HOOK_POSTSTOP, state_text(&a, o, "stopped", 0)) : 0;
 }

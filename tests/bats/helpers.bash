@@ -93,15 +93,13 @@ has() { [[ "$output" == *"$1"* ]] || { echo "got: $output"; echo "want in it: $1
 hasnt() { [[ "$output" != *"$1"* ]] || { echo "got: $output"; echo "unwanted in it: $1"; return 1; }; }
 
 mounts() { grep -F "$BATS_TEST_TMPDIR" /proc/self/mountinfo || true; }
-groups_left() { find /sys/fs/cgroup -type d -name "*vzrun-t$$-*" 2>/dev/null; find /sys/fs/cgroup -type d -name "t$$-*" 2>/dev/null; }
-state_left() { find "$ROOT" -mindepth 1 -maxdepth 1 ! -name .seccomp 2>/dev/null; }
-# Processes that run in, or belong to, what this test made.
+groups_left() { compgen -G "/sys/fs/cgroup/*/vzrun-t$$-*" || compgen -G "/sys/fs/cgroup/vzrun-t$$-*" || true; }
+state_left() { compgen -G "$ROOT/[!.]*" || true; }
+# Processes that belong to what this test made. A zombie is nobody's but its parent's.
 processes_left() {
-	local p
-	for p in /proc/[0-9]*; do
-		[ "${p#/proc/}" != "$BASHPID" ] || continue
-		# A zombie is nobody's but its parent's.
-		! grep -qsE "vzrun-t$$-|/t$$-" "$p/cgroup" || grep -qs '^State:.*Z' "$p/status" || echo "${p#/proc/}"
+	local f
+	for f in $(grep -lsE "/vzrun-t$$-" /proc/[0-9]*/cgroup); do
+		grep -qs '^State:.*Z' "${f%/cgroup}/status" || echo "${f//[^0-9]/}"
 	done
 }
 
