@@ -52,7 +52,8 @@ int guest_exec_status(void)
 	return strstr(e, "executable file not found") || strstr(e, "no such file") ? 127 : 126;
 }
 
-int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const char *name, int argc, char **command)
+int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const char *name, int argc,
+		     char **command)
 {
 	struct guest_where at = guest_at(g);
 	struct guest_create_req r = {
@@ -74,7 +75,8 @@ int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const cha
 		return out_close(&o);
 	}
 	tell_ports(NULL, &addresses, &at, name);
-	printf("%s created: %s, %s. Next: vzrun start %s\n", name, a->memory.set ? out_size(a->memory.v) : "no memory limit",
+	printf("%s created: %s, %s. Next: vzrun start %s\n", name,
+	       a->memory.set ? out_size(a->memory.v) : "no memory limit",
 	       addresses.n ? buf_text(&addresses) : "no network", name);
 	return 0;
 }
@@ -103,7 +105,8 @@ int guest_start_cmd(struct cli *g, const struct guest_start_args *a, const char 
 
 struct stop_args { struct opt_u64 timeout; bool kill; };
 static const struct opt stop_opts[] = {
-	ODURATION(struct stop_args, 't', "timeout", timeout, "how long the guest may take (default: its stopTimeout, 60s), then SIGKILL"),
+	ODURATION(struct stop_args, 't', "timeout", timeout,
+		  "how long the guest may take (default: its stopTimeout, 60s), then SIGKILL"),
 	OFLAG(struct stop_args, 'k', "kill", kill, "do not ask, kill"),
 	{ 0 }
 };
@@ -253,14 +256,15 @@ static int set_run(struct cli *g, void *args, int argc, char **argv)
 
 const struct cmd guest_cmds[] = {
 	{ "stop", "[OPTION...] NAME...", "shut a guest down", 1, -1, stop_opts, sizeof(struct stop_args), stop_run },
-	{ "restart", "[OPTION...] NAME", "stop and start a guest", 1, 1, stop_opts, sizeof(struct stop_args), restart_run },
+	{ "restart", "[OPTION...] NAME", "stop and start a guest", 1, 1, stop_opts, sizeof(struct stop_args),
+	  restart_run },
 	{ "destroy", "[OPTION...] NAME...", "remove a guest with its disk and its addresses", 1, -1, destroy_opts,
 	  sizeof(struct destroy_args), destroy_run },
 	{ "enter", "NAME [COMMAND [ARG...]]", "a login shell, or a command, in a running guest", 1, -1,
 	  .run = enter_run, .flags = CMD_PASS },
 	{ "console", "NAME", "attach to the console", 1, 1, .run = console_run },
 	{ "logs", "[OPTION...] NAME", "what the console said", 1, 1, logs_opts, sizeof(struct logs_args), logs_run },
-	{ "set", "[OPTION...] NAME", "change limits of a guest, live and saved", 1, 1, set_opts, sizeof(struct set_args),
-	  set_run },
+	{ "set", "[OPTION...] NAME", "change limits of a guest, live and saved", 1, 1, set_opts,
+	  sizeof(struct set_args), set_run },
 	{ 0 }
 };

@@ -32,9 +32,13 @@ struct guest_start_args { bool no_wait; struct opt_u64 timeout; };
 	OFLAG(T, 0, "no-wait", no_wait, "a guest: do not wait until its init reports that it is up"), \
 	ODURATION(T, 0, "timeout", timeout, "a guest: how long to wait (default: 90s)")
 
-static inline struct guest_where guest_at(const struct cli *g) { return (struct guest_where){ g->home, g->root }; }
+static inline struct guest_where guest_at(const struct cli *g)
+{
+	return (struct guest_where){ g->home, g->root };
+}
 bool guest_asked_for(const struct guest_create_args *a);
-int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const char *name, int argc, char **command);
-/* The exit status of the pending error of a command in a guest: 127 not found, 126 not executable, 125 else. */
+int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const char *name, int argc,
+		     char **command);
+/* The exit status of the pending error of a command in a guest: 127 not found, 126 not executable, 125. */
 int guest_exec_status(void);
 int guest_start_cmd(struct cli *g, const struct guest_start_args *a, const char *name);

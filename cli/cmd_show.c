@@ -92,7 +92,8 @@ static int ls_run(struct cli *g, void *args, int argc, char **argv)
 	static const char *const head[] = { "NAME", "STATUS", "PID", "MEMORY", "ADDRESS", "IMAGE", NULL };
 	static const char *const name_only[] = { "NAME", NULL };
 	bool quiet = ((struct ls_args *)args)->quiet;
-	struct listing l = { .at = guest_at(g), .t = { .head = quiet ? name_only : head, .no_head = quiet }, .quiet = quiet };
+	struct listing l = { .at = guest_at(g), .quiet = quiet,
+			     .t = { .head = quiet ? name_only : head, .no_head = quiet } };
 	auto_buf struct buf b = { 0 };
 	struct jout o;
 
@@ -136,7 +137,8 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 	printf("name      %s\nstatus    %s\n", argv[0], guest_status_name(s));
 	if (pid)
 		printf("pid       %d\n", (int)pid);
-	printf("image     %s\nstorage   %s\nuserns    %s\naddress   %s\nmemory    %s\nconfig    %s/guests/%s/config.json\n",
+	printf("image     %s\nstorage   %s\nuserns    %s\naddress   %s\nmemory    %s\n"
+	       "config    %s/guests/%s/config.json\n",
 	       guest.conf.image ? guest.conf.image : "-", guest.conf.storage ? guest.conf.storage : "overlay",
 	       guest.conf.userns ? guest.conf.userns : "auto", ip.n ? buf_text(&ip) : "-",
 	       memory_of(&guest) ? out_size(memory_of(&guest)) : "no limit", at.home, argv[0]);
@@ -297,8 +299,8 @@ const struct cmd show_cmds[] = {
 	{ "why", "NAME", "why a guest is in the state it is in", 1, 1, .run = why_run },
 	{ "lint", "FILE", "check a config.json and list what would be ignored", 1, 1, .run = lint_run },
 	{ "recover", "[NAME]", "undo what killed commands left", 0, 1, .run = recover_run },
-	{ "image", "COMMAND [ARG...]", "images: ls, import, rm, tag, template, verify, prune", 1, -1, .run = image_run,
-	  .flags = CMD_PASS },
+	{ "image", "COMMAND [ARG...]", "images: ls, import, rm, tag, template, verify, prune", 1, -1,
+	  .run = image_run, .flags = CMD_PASS },
 	{ "network", "ls|rm ...", "networks", .sub = network_cmds },
 	{ 0 }
 };

@@ -24,7 +24,8 @@ static const struct field conf_fields[] = {
 };
 const struct record guest_conf_record = RECORD("vzrun", struct guest_conf, conf_fields);
 
-#define WORDS(...) { (const char *[]){ __VA_ARGS__, NULL }, sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *) }
+#define WORDS(...) \
+	{ (const char *[]){ __VA_ARGS__, NULL }, sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *) }
 
 static const struct spec_mount default_mounts[] = {
 	{ "/proc", "proc", "proc", WORDS("nosuid", "noexec", "nodev"), { 0 }, { 0 } },
@@ -54,7 +55,8 @@ static const int default_namespaces[] = {
 static const struct strv masked = WORDS(
 	"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/key-users",
 	"/proc/kallsyms", "/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/latency_stats",
-	"/proc/modules", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/proc/config.gz",
+	"/proc/modules", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
+	"/proc/config.gz",
 	"/proc/bus", "/proc/iomem", "/proc/ioports", "/proc/slabinfo", "/proc/zoneinfo", "/proc/pagetypeinfo",
 	"/proc/buddyinfo", "/proc/vmallocinfo", "/proc/softirqs", "/proc/mtrr", "/proc/dma",
 	"/sys/firmware", "/sys/kernel/debug", "/sys/kernel/tracing", "/sys/kernel/security", "/sys/kernel/notes",
@@ -62,7 +64,8 @@ static const struct strv masked = WORDS(
 	"/sys/devices/virtual/dmi", "/sys/hypervisor", "/sys/class/dmi");
 
 /* In a user namespace the kernel itself keeps what is the host's below /proc/sys from being written. */
-static const struct strv readonly_userns = WORDS("/proc/fs", "/proc/irq", "/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern");
+static const struct strv readonly_userns = WORDS("/proc/fs", "/proc/irq", "/proc/sysrq-trigger",
+						 "/proc/sys/kernel/core_pattern");
 static const struct strv readonly_host = WORDS("/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger");
 
 static const char *const base_env[] = {
@@ -102,7 +105,8 @@ static bool lxcfs_has(const char *path)
 	struct statfs fs;
 	struct stat st;
 
-	return statfs(path, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+	return statfs(path, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC && stat(path, &st) == 0 &&
+	       S_ISREG(st.st_mode);
 }
 
 static struct spec_mount bound(const char *src, const char *dst, bool ro)
@@ -226,8 +230,8 @@ static int fill_process(struct guest *g, struct arena *a, unsigned features)
 }
 
 /*
- * In a user namespace nobody makes nodes, and the host's own may be closed to all but its root. So the guest's
- * lie beside its disk and are bound. dir_fd < 0: the file is only checked.
+ * In a user namespace nobody makes nodes, and the host's own may be closed to all but its root. So the
+ * guest's lie beside its disk and are bound. dir_fd < 0: the file is only checked.
  */
 static int own_node(struct guest *g, const char *name, const struct spec_device *d, struct list *mounts)
 {
@@ -259,7 +263,8 @@ static int fill_devices(struct guest *g, struct arena *a, bool userns)
 	struct spec_linux *l = g->spec.linux_;
 	struct cg_resources *r = l->resources ? l->resources : arena_alloc(a, 1, sizeof *r);
 	struct spec_device *v = more(a, l->devices.v, l->devices.n, COUNT(known), sizeof *v);
-	struct cg_device_rule *rules = r ? more(a, r->devices.v, r->devices.n, COUNT(known) + 1, sizeof *rules) : NULL;
+	struct cg_device_rule *rules = !r ? NULL :
+		more(a, r->devices.v, r->devices.n, COUNT(known) + 1, sizeof *rules);
 
 	if (!r || !v || !rules)
 		return no_memory();

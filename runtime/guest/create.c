@@ -108,7 +108,8 @@ static int nics(struct making *m, struct list *out)
 
 	if (!nic)
 		return fail(ENOMEM, "out of memory");
-	*nic = (struct net_nic_conf){ .network = "default", .ip = m->req->ip, .ip6 = m->req->ip6, .mac = m->req->mac };
+	*nic = (struct net_nic_conf){ .network = "default", .ip = m->req->ip, .ip6 = m->req->ip6,
+				      .mac = m->req->mac };
 	*out = (struct list){ nic, m->req->no_network ? 0 : 1 };
 	TRY_IN(net_check(out), "network");
 	return 0;

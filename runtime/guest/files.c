@@ -33,7 +33,8 @@ int guest_files(struct guest *g, struct guest_plan *p)
 
 	g->spec.hostname = host;
 	p->n_files = 0;
-	p->files[p->n_files++] = (struct child_file){ "/etc/hostname", arena_printf(&p->arena, "%s\n", host), 0644, false };
+	p->files[p->n_files++] = (struct child_file){ "/etc/hostname", arena_printf(&p->arena, "%s\n", host), 0644,
+						      false };
 	p->files[p->n_files++] = (struct child_file){ "/etc/hosts", hosts_text(g, p), 0644, false };
 	if (p->n_ports > 0) {
 		TRY(net_resolv_conf(&resolv));

@@ -49,7 +49,8 @@ void guest_close(struct guest *g);
 bool guest_exists(const struct guest_where *at, const char *name);
 int guest_check_name(const char *name);
 int guest_dir(const struct guest_where *at, const char *name);	/* a descriptor; -ENOENT, ERR_NOT_FOUND */
-int guest_lock(int dir_fd, const char *name);	/* never waits: ERR_LOCKED; ERR_NOT_FOUND: destroyed meanwhile */
+/* Never waits: ERR_LOCKED; ERR_NOT_FOUND: destroyed meanwhile. */
+int guest_lock(int dir_fd, const char *name);
 /* Calls each(ctx, name), in alphabetical order. */
 int guest_each(const struct guest_where *at, int (*each)(void *ctx, const char *name), void *ctx);
 
@@ -93,8 +94,13 @@ int guest_init(const struct guest_where *at, const char *name, pid_t *pid);
 int guest_sweep(const struct guest_where *at, const char *name, int dir_fd);
 
 /* Live and saved changes; "-" for unset is not offered: limits are replaced. */
-struct guest_set_req { struct opt_i64 memory, swap, pids; const char *cpus, *hostname; bool only_now, only_next, dry_run; };
-int guest_set(const struct guest_where *at, const char *name, const struct guest_set_req *r, struct buf *told);
+struct guest_set_req {
+	struct opt_i64 memory, swap, pids;
+	const char *cpus, *hostname;
+	bool only_now, only_next, dry_run;
+};
+int guest_set(const struct guest_where *at, const char *name, const struct guest_set_req *r,
+	      struct buf *told);
 
 /* A login shell, or args, with the guest's own environment. status as of `exec`. */
 int guest_shell(const struct guest_where *at, const char *name, const struct strv *args, bool tty);
@@ -145,8 +151,10 @@ int guest_files(struct guest *g, struct guest_plan *p);		/* hostname, hosts, res
 /* ---- keeper.c ---------------------------------------------------------------------------------------- */
 /* Becomes the keeper of g; reports over `report`; never returns to the caller's work. */
 _Noreturn void keeper_main(struct guest *g, int report);
-enum keeper_msg { KEEPER_STARTED = 1, KEEPER_READY, KEEPER_FAILED, KEEPER_ENDED,	/* to the starter and watchers */
-		  KEEPER_DATA, KEEPER_SIZE, KEEPER_WATCH, KEEPER_CONSOLE, KEEPER_STOPPING };	/* from clients */
+enum keeper_msg {
+	KEEPER_STARTED = 1, KEEPER_READY, KEEPER_FAILED, KEEPER_ENDED,	/* to the starter and watchers */
+	KEEPER_DATA, KEEPER_SIZE, KEEPER_WATCH, KEEPER_CONSOLE, KEEPER_STOPPING,	/* from clients */
+};
 struct keeper_packet { uint32_t msg; int32_t code, class, pid; char text[1000]; };
 /* Connects to the keeper of a running guest; -ENOENT, -ECONNREFUSED: it has none. */
 int keeper_connect(const struct guest_where *at, const char *name, enum keeper_msg hello);

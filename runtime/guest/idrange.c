@@ -61,7 +61,8 @@ static int try_slot(int dir, uint32_t base)
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || still_lives(fd))
 		return -EAGAIN;
 	/* Released (unlinked) between our open and our lock: the name may be somebody else's by now. */
-	if (fstat(fd, &here) < 0 || fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) < 0 || here.st_ino != there.st_ino)
+	if (fstat(fd, &here) < 0 || fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    here.st_ino != there.st_ino)
 		return -EAGAIN;
 	return take_fd(&fd);
 }

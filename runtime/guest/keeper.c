@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int sockets(struct keeper *k)
@@ -100,8 +101,8 @@ static void died_of(const struct keeper *k, int sig, char *text, size_t size)
 		snprintf(text, size, asked ? "killed by the host: it did not stop in time"
 					   : "killed from the host by SIGKILL");
 	else
-		snprintf(text, size, "%s of signal %d (SIG%s)", asked ? "stopped by the host: its init died" : "its init died",
-			 sig, sigabbrev_np(sig) ? sigabbrev_np(sig) : "?");
+		snprintf(text, size, "%sits init died of signal %d (SIG%s)", asked ? "stopped by the host: " : "", sig,
+			 sigabbrev_np(sig) ? sigabbrev_np(sig) : "?");
 }
 
 static enum ending judge(struct keeper *k, int status)
@@ -184,18 +185,39 @@ static int reload(struct keeper *k)
 	return 0;
 }
 
+static time_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec;
+}
+
+/* A guest that reboots as soon as it is up would keep the host busy for ever. */
+static bool in_a_loop(struct keeper *k, time_t began)
+{
+	k->short_boots = now() - began < SHORT_BOOT ? k->short_boots + 1 : 0;
+	if (k->short_boots < SHORT_BOOTS_MAX)
+		return false;
+	(void)event_add(k->g->dir_fd, &(struct guest_event){
+		.event = "ended", .detail = "it rebooted ten times in a row within seconds of its start: given up" });
+	return true;
+}
+
 static int keep(struct keeper *k)
 {
 	enum ending end = END_STOP;
+	time_t began;
 
 	TRY(keeper_detach());
 	TRY(keeper_title(k->g));
 	TRY(sockets(k));
 	for (;;) {
+		began = now();
 		TRY(one_boot(k, &end));
 		for (int i = 0; i < 4; i++)
 			turn(k, false);
-		if (end == END_STOP || stopping(k))
+		if (end == END_STOP || stopping(k) || in_a_loop(k, began))
 			return 0;
 		k->ready = false;
 		TRY(reload(k));

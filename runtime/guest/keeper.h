@@ -2,7 +2,7 @@
 #pragma once
 #include "runtime/guest/guest.h"
 
-enum { CLIENTS_MAX = 16, CONSOLE_LOG_MAX = 1 << 20 };
+enum { CLIENTS_MAX = 16, CONSOLE_LOG_MAX = 1 << 20, SHORT_BOOT = 3, SHORT_BOOTS_MAX = 10 };	/* seconds */
 
 struct client { int fd; bool console, stopping; };
 
@@ -12,6 +12,7 @@ struct keeper {
 	int listener, notify;
 	struct client client[CLIENTS_MAX];
 	bool ready;
+	unsigned short_boots;			/* in a row */
 	/* of one boot */
 	struct guest_plan plan;
 	pid_t pid;

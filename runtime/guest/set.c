@@ -29,8 +29,14 @@ int guest_cpu_quota(const char *cpus, uint64_t *quota)
 	return *quota < 1000 ? fail_as(ERR_USAGE, "--cpus: \"%s\" is less than 0.01", cpus) : 0;
 }
 
-struct change { yajl_val *tree; struct cg_resources live; struct cg_memory memory; struct cg_cpu cpu; struct cg_pids pids;
-		struct buf *told; };
+struct change {
+	yajl_val *tree;
+	struct cg_resources live;
+	struct cg_memory memory;
+	struct cg_cpu cpu;
+	struct cg_pids pids;
+	struct buf *told;
+};
 
 static int put(struct change *c, const char *path, int64_t v)
 {

@@ -200,9 +200,11 @@ int keeper_connect(const struct guest_where *at, const char *name, enum keeper_m
 	TRY(dir);
 	auto_close int fd = dgram_connect(dir, "keeper.sock", SOCK_SEQPACKET);
 	if (fd < 0) {
-		fail_as(ERR_STATE, "guest \"%s\" is not running", name);
-		err_why("no keeper answers");
-		err_try("vzrun why %s   |   vzrun start %s", name, name);
+		pid_t pid;
+		bool down = guest_status(at, name, &pid) == GUEST_STOPPED;
+
+		fail_as(ERR_STATE, down ? "guest \"%s\" is not running" : "guest \"%s\" has lost its keeper", name);
+		err_try(down ? "vzrun why %s   |   vzrun start %s" : "vzrun why %s   |   vzrun restart %s", name, name);
 		return -EBUSY;
 	}
 	TRY(dgram_send(fd, &p, offsetof(struct keeper_packet, text), NULL, 0));

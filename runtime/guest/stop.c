@@ -16,8 +16,8 @@
 enum { DEFAULT_MS = 60000 };
 
 static const struct { const char *exe; const char *signal; } inits[] = {
-	{ "systemd", "RTMIN+3" }, { "busybox", "SIGUSR2" }, { "openrc-init", "SIGTERM" }, { "runit-init", "SIGCONT" },
-	{ "s6-svscan", "SIGUSR2" }, { "tini", "SIGTERM" }, { "dumb-init", "SIGTERM" },
+	{ "systemd", "RTMIN+3" }, { "busybox", "SIGUSR2" }, { "openrc-init", "SIGTERM" },
+	{ "runit-init", "SIGCONT" }, { "s6-svscan", "SIGUSR2" }, { "tini", "SIGTERM" }, { "dumb-init", "SIGTERM" },
 };
 
 static const char *base_name(const char *path)
