@@ -248,6 +248,15 @@ teardown() { guest_teardown; }
 	vz stop "$G"
 }
 
+@test "a guest that reboots without end is given up" {
+	busybox_guest
+	edit '.process.args = ["reboot", "-f"]'
+	vz start "$G" || true
+	wait_for guest_status_is stopped
+	[[ "$(why)" == "it rebooted ten times in a row"* ]]
+	vz --json why "$G" | jq -e '[.events[] | select(.detail == "rebooted from inside")] | length == 10'
+}
+
 @test "an init that exits, and one that ignores the request to stop" {
 	vz create "$G" --template busybox -- sh -c 'exit 3'
 	vz start "$G" || true
@@ -327,7 +336,7 @@ teardown() { guest_teardown; }
 	run vz start "$G"
 	refuses 5 "guest \"$G\" is already running"
 	run vz console "$G"
-	refuses 5 "guest \"$G\" is not running"
+	refuses 5 "guest \"$G\" has lost its keeper"
 	run vz recover
 	guest_status_is running
 	vz stop "$G"
