@@ -95,8 +95,8 @@ layers:
 UNIT_SRC := $(wildcard tests/unit/*.c)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 unit_dirs = base $(foreach d,$(LAYERS),$(if $(filter $(subst /,_,$(d))_%,$(1)),$(may_$(d)) $(d)))
-unit_dir   = $(if $(filter images_%,$(1)),$(wildcard $(2)/*.c),$(if $(filter images,$(2)),$(IMAGE_CLIENT),$(wildcard $(2)/*.c)))
-unit_src   = $(sort $(foreach d,$(call unit_dirs,$(1)),$(filter-out images/main.c netns/firewall%.c cli/main.c,$(call unit_dir,$(1),$(d)))))
+unit_src   = $(sort $(if $(filter cli_% runtime_guest_%,$(1)),$(filter-out cli/main.c,$(VZRUN_SRC)),$(filter-out \
+               images/main.c netns/firewall%.c,$(foreach d,$(call unit_dirs,$(1)),$(wildcard $(d)/*.c)))))
 unit_libs = $(if $(filter images_%,$(1)),$(IMAGE_LIBS),$(if $(filter base_%,$(1)),-lyajl,-lseccomp -lcap -lnl-route-3 -lnl-3 -lyajl))
 
 .SECONDEXPANSION:
