@@ -15,17 +15,19 @@ static int claim_ids(struct keeper *k)
 	auto_buf struct buf holder = { 0 };
 	uint64_t base;
 
-	k->plan.slot_fd = -1;
+	k->plan.slot_fd[0] = k->plan.slot_fd[1] = -1;
 	k->plan.base = 0;
 	if (str_eq(u, "host"))
 		return 0;
 	if (str_u64(u, UINT32_MAX - 65536, &base) == 0) {
 		k->plan.base = (uint32_t)base;
-		return 0;
+		return idrange_claim_at(k->plan.base, k->plan.slot_fd);
 	}
 	buf_printf(&holder, "%s/%s", k->g->at.home, k->g->name);
-	k->plan.slot_fd = idrange_claim(buf_text(&holder), &k->plan.base);
-	return k->plan.slot_fd < 0 ? k->plan.slot_fd : 0;
+	int fd = idrange_claim(buf_text(&holder), &k->plan.base);
+	TRY(fd);
+	k->plan.slot_fd[0] = fd;
+	return 0;
 }
 
 static int claim_addresses(struct keeper *k)
@@ -94,7 +96,10 @@ static int make_container(struct keeper *k)
 	k->pidfd = take_fd(&k->c.pidfd);
 	k->tty = take_fd(&k->c.tty);
 	k->cg = k->c.cg;
-	return k->plan.slot_fd >= 0 ? idrange_bind(k->plan.slot_fd, k->pid) : 0;
+	for (size_t i = 0; i < COUNT(k->plan.slot_fd); i++)
+		if (k->plan.slot_fd[i] >= 0)
+			TRY(idrange_bind(k->plan.slot_fd[i], k->pid));
+	return 0;
 }
 
 static int open_console(struct keeper *k)
@@ -176,8 +181,9 @@ void keeper_unboot(struct keeper *k)
 
 void keeper_release_ids(struct keeper *k)
 {
-	idrange_release(k->plan.slot_fd, k->plan.base);
+	for (size_t i = 0; i < COUNT(k->plan.slot_fd); i++)
+		idrange_release(k->plan.slot_fd[i], k->plan.base - k->plan.base % 65536 + (uint32_t)i * 65536);
 	arena_free(&k->plan.arena);
-	k->plan = (struct guest_plan){ .slot_fd = -1 };
+	k->plan = (struct guest_plan){ .slot_fd = { -1, -1 } };
 	k->pid = 0;
 }

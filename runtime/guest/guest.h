@@ -126,7 +126,7 @@ struct guest_plan {
 	struct net_port ports[NET_PORTS_MAX];
 	size_t n_ports;
 	uint32_t base;			/* first host id; 0: the host's user namespace */
-	int slot_fd;			/* holds the range */
+	int slot_fd[2];			/* hold the range */
 	struct arena arena;
 };
 int guest_effective(struct guest *g, const struct guest_plan *p);
@@ -141,6 +141,8 @@ bool guest_wants(const struct guest *g, const char *feature);
 
 /* ---- idrange.c: ranges of 65536 host ids, each for one running guest -------------------------------- */
 int idrange_claim(const char *holder, uint32_t *base);		/* returns a descriptor that holds it */
+/* The range from base on; fds[1] is -1 when base is a multiple of its size. */
+int idrange_claim_at(uint32_t base, int fds[2]);
 int idrange_bind(int fd, pid_t pid);				/* the range is taken while this process lives, too */
 void idrange_release(int fd, uint32_t base);
 int idrange_sweep(void);					/* what nobody holds any more is removed; how many */

@@ -91,6 +91,27 @@ int idrange_claim(const char *holder, uint32_t *base)
 	return fail_as(ERR_RESOURCE, "all %d ranges of user ids are in use", SLOTS);
 }
 
+int idrange_claim_at(uint32_t base, int fds[2])
+{
+	auto_close int dir = file_make_dirs(RUN_DIR, 0700);
+
+	fds[0] = fds[1] = -1;
+	TRY(dir);
+	/* Ranges are told apart on a grid of their size: one off the grid takes two places of it. */
+	for (uint32_t i = 0; i < (base % SIZE ? 2 : 1); i++) {
+		fds[i] = try_slot(dir, base - base % SIZE + i * SIZE);
+		if (fds[i] >= 0)
+			continue;
+		int r = fds[i] != -EAGAIN ? fds[i] : fail_as(ERR_RESOURCE, "user ids from %u on are in use by another guest", base);
+
+		if (i > 0)
+			idrange_release(fds[0], base - base % SIZE);
+		fds[0] = fds[1] = -1;
+		return r;
+	}
+	return 0;
+}
+
 int idrange_bind(int fd, pid_t pid)
 {
 	char text[64];
