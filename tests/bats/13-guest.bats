@@ -450,6 +450,27 @@ teardown() { guest_teardown; }
 	vz stop -k "$G"
 }
 
+@test "a range of user ids that another guest has is refused" {
+	busybox_guest --userns 1000000 --net none
+	vz create "$G-b" --template busybox --userns 1040000 --net none
+	vz start "$G"
+	run vz start "$G-b"
+	refuses 9 "guest \"$G-b\" not started: user ids from 1040000 on are in use by another guest"
+	vz stop -k "$G"
+	vz start "$G-b"
+}
+
+@test "the record of what happened is bounded" {
+	busybox_guest --net none
+	head -c 300000 /dev/zero | tr '\0' '\n' >>"$VZRUN_HOME/guests/$G/events"
+	vz start "$G"
+	vz stop -k "$G"
+	[ "$(stat -c %s "$VZRUN_HOME/guests/$G/events")" -lt 1000 ]
+	[ -e "$VZRUN_HOME/guests/$G/events.1" ]
+	[[ "$(why)" == "killed by the host"* ]]
+	vz --json why "$G" | jq -e '[.events[].event] == ["created", "started", "ended"]'
+}
+
 @test "what was written stays; two guests of an image do not see each other's files" {
 	running_guest
 	vz exec "$G" sh -c 'echo kept >/root/f'
