@@ -389,7 +389,6 @@ teardown() { guest_teardown; }
 	done <<-'END'
 	.linux.resources.memory.limit = "big"	linux.resources.memory.limit: expected an integer
 	.linux.resources.pids = 3	linux.resources.pids: expected an object
-	.process.args = []	process: args: missing or empty
 	.process.cwd = "tmp"	process: cwd: "tmp" is not absolute
 	.process.user.uid = -1	process.user.uid: expected an unsigned integer
 	.hostname = 3	hostname: expected a string

@@ -25,11 +25,14 @@ guest_setup() {
 }
 
 guest_teardown() {
-	local g bridge
+	local g bridge index
 	for g in $(vz ls -q 2>/dev/null); do vz resume "$g" >/dev/null 2>&1; vz destroy -f "$g" >/dev/null; done
 	bridge=$(jq -r .bridge "$VZRUN_HOME/networks/default.json" 2>/dev/null)
+	# Another test's network may take the name at once: the number tells.
+	index=$(cat "/sys/class/net/${bridge:-none}/ifindex" 2>/dev/null)
 	[ -z "$bridge" ] || vz network rm default || return 1
-	[ -z "$bridge" ] || ! ip link show "$bridge" >/dev/null 2>&1 || { echo "bridge $bridge is left"; return 1; }
+	[ -z "$index" ] || [ "$(cat "/sys/class/net/$bridge/ifindex" 2>/dev/null)" != "$index" ] || {
+		echo "bridge $bridge is left"; return 1; }
 	wait_for guests_gone 2>/dev/null || { echo "left: $(guests_left)"; return 1; }
 	leaks
 }
