@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { KEEP_MAX = 8 << 20 };
+enum { KEEP_MAX = 8 << 20, DRAIN_MAX = 64 };	/* 64: twice a pipe */
 
 struct run {
 	const struct proc_req *req;
@@ -132,7 +132,7 @@ static int attend(struct run *r)
 {
 	int64_t end = r->req->timeout_ms > 0 ? now_ms() + r->req->timeout_ms : 0;
 
-	for (;;) {
+	for (int drained = 0;;) {
 		struct pollfd p[] = { { r->pidfd, POLLIN, 0 }, { r->in, POLLOUT, 0 },
 				      { r->out, POLLIN, 0 }, { r->err, POLLIN, 0 } };
 		int64_t left = end ? end - now_ms() : -1;
@@ -147,7 +147,8 @@ static int attend(struct run *r)
 			take(&r->out, r->req->out);
 		if (p[3].revents)
 			take(&r->err, r->req->err);
-		if (p[0].revents && !(p[2].revents & POLLIN) && !(p[3].revents & POLLIN))
+		/* What it wrote itself is there by now; who else holds the pipes is not waited for. */
+		if (p[0].revents && (!(p[2].revents & POLLIN || p[3].revents & POLLIN) || ++drained > DRAIN_MAX))
 			return 0;
 	}
 }

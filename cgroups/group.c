@@ -287,3 +287,12 @@ int cg_delegate(const struct cg *cg, uid_t uid, gid_t gid)
 	}
 	return 0;
 }
+
+int cg_refuse_root(const struct cg *cg)
+{
+	const char *p = cg->path;
+
+	if (!cg->hiers || (p[0] == '/' && p[strspn(p, "/.")] && p[strspn(p, "/.")] != '\n'))
+		return 0;
+	return fail(EINVAL, "cgroup \"%.64s\" is not a container's", p);
+}

@@ -24,6 +24,8 @@ void cg_parse_mounts(const char *text, struct cg_host *host);	/* /proc/self/moun
 bool cg_word_in(const char *list, const char *word, size_t len, char sep);
 
 /* ---- paths: group.c ---- */
+/* -EINVAL for the root of a hierarchy: nothing that kills or removes may ever be aimed at it. */
+int cg_refuse_root(const struct cg *cg);
 /* The host path of the group's file (NULL: of its directory) in hierarchy i; buf has CG_FULL bytes. */
 const char *cg_file(const struct cg *cg, size_t i, const char *file, char *buf);
 /* `path` as it is stored in cg->path: one absolute path, one more line for each hierarchy that differs. */

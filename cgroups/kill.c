@@ -218,6 +218,7 @@ int cg_kill(const struct cg *cg, int sig)
 	size_t n = 0;
 	int r;
 
+	TRY(cg_refuse_root(cg));
 	TRY(listing_dir(cg, dir));
 	if (sig != SIGKILL) {
 		r = signal_round(dir, sig, &fds, &n);

@@ -133,6 +133,7 @@ int cg_remove(const struct cg *cg)
 	int tree = cg_v2_hier(), r = 0;
 	uint32_t v1 = cg->made;
 
+	TRY(cg_refuse_root(cg));
 	/* v2 first: it tells when the last process has left, for the other hierarchies too. */
 	if (tree >= 0 && (cg->made & BIT(tree))) {
 		TRY(fault_point("cgroup removal"));

@@ -39,6 +39,7 @@ static const struct stage join_stages[] = {
 	{ "join the cgroup",           stage_cgroup },
 	{ "resource limits",           stage_limits },
 	{ "join the container",        stage_join },
+	{ "session keyring",           stage_keyring },
 	{ "terminal",                  stage_terminal },
 };
 

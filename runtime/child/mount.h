@@ -23,7 +23,7 @@ enum mnt_verb {
 };
 
 enum mnt_flag {
-	MNT_OPTIONAL = 1,	/* skip when dst is not there, or the kernel has no such file system */
+	MNT_OPTIONAL = 1,	/* skip when dst is not there */
 	MNT_REC = 2,
 	MNT_NOFOLLOW_SRC = 4,	/* do not follow a link at the end of src */
 	MNT_DELEGATED = 8,	/* MNT_CGROUP: name=systemd and unified stay writable */

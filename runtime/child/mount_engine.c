@@ -243,11 +243,19 @@ static int do_link(struct mnt_ctx *c, const struct mnt_op *op)
 	return fail_errno("make the symbolic link");
 }
 
+/* Only a destination that is not there is forgiven; a mask that cannot be made is not. */
+static bool is_absent(const struct mnt_op *op, int r)
+{
+	return op->flags & MNT_OPTIONAL && (r == -ENOENT || r == -ENOTDIR);
+}
+
 static int do_ro(struct mnt_ctx *c, const struct mnt_op *op)
 {
 	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
 	auto_close int at = path_open(c->root_fd, op->dst, O_PATH);
 
+	if (is_absent(op, at))
+		return 0;
 	TRY(at);
 	auto_close int tree = open_tree(at, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
 	if (tree < 0)
@@ -300,6 +308,8 @@ static int do_mask(struct mnt_ctx *c, const struct mnt_op *op)
 	struct stat st;
 	auto_close int at = path_open(c->root_fd, op->dst, O_PATH);
 
+	if (is_absent(op, at))
+		return 0;
 	TRY(at);
 	if (fstat(at, &st) < 0)
 		return fail_errno("look at it");
@@ -319,11 +329,7 @@ static const char *const verb_words[MNT_VERBS] = {
 int mnt_execute(struct mnt_ctx *c, const struct mnt_plan *p, size_t from, size_t to)
 {
 	for (const struct mnt_op *op = p->op + from; op < p->op + to; op++) {
-		int r = verbs[op->verb](c, op);
-
-		if (r < 0 && op->flags & MNT_OPTIONAL && (r == -ENOENT || r == -ENODEV || r == -ENOTDIR))
-			continue;
-		TRY_IN(r, "%s %s", verb_words[op->verb], op->dst);
+		TRY_IN(verbs[op->verb](c, op), "%s %s", verb_words[op->verb], op->dst);
 	}
 	return 0;
 }

@@ -66,8 +66,12 @@ static int step(int at, const char *name, bool dir)
 static int strict(int root_fd, const char *dst, bool dir)
 {
 	char copy[PATH_MAX], *save = NULL;
-	auto_close int at = fcntl(root_fd, F_DUPFD_CLOEXEC, 3);
+	/* All there, as usual: one call. What is missing, or wrong, is walked to. */
+	int whole = path_open_strict(root_fd, dst[1] ? dst + 1 : ".", O_PATH);
 
+	if (whole >= 0)
+		return whole;
+	auto_close int at = fcntl(root_fd, F_DUPFD_CLOEXEC, 3);
 	if (at < 0)
 		return fail_errno("open the root");
 	if (strlen(dst) >= sizeof copy)

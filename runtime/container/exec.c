@@ -181,10 +181,10 @@ static int prepare(struct joining *j)
 	if (k->proc_fd < 0)
 		return fail_errno("open /proc");
 	r = seccomp_restore(j->dir_fd, "seccomp", &k->seccomp);
-	if (r == -ENOENT)
+	if (r == -ENOENT && !j->s.filtered)
 		err_clear();
 	else
-		TRY(r);
+		TRY_IN(r, "the container's system-call filter");
 	k->caps.seccomp_mode = k->seccomp.insns && !j->p.no_new_privs ? 2 : 0;
 	return 0;
 }

@@ -40,17 +40,26 @@ static int reap(pid_t pid)
 	return TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0)) < 0 && errno != ECHILD ? fail_errno("reap a process") : 0;
 }
 
+static bool is_our_child(int pidfd)
+{
+	siginfo_t info;
+
+	return waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 /* A second process took over: it is our child too (CLONE_PARENT), the first one has ended. */
 static int change_over(struct launch *l, pid_t next)
 {
 	pid_t first = l->pid;
+	auto_close int fd = next > 0 && next != first ? sys_pidfd_of(next, sys_start_time(next)) : -1;
 
+	/* The number is somebody's word; only what the kernel calls our child is taken for the process. */
+	if (fd < 0 || !is_our_child(fd))
+		return fail(ECHILD, "the container's process died at once, or named one that is not ours");
 	drop_fd(&l->pidfd);
 	l->pid = next;
-	l->pidfd = sys_pidfd_of(next, sys_start_time(next));
+	l->pidfd = take_fd(&fd);
 	TRY(reap(first));
-	if (l->pidfd < 0)
-		return fail(ECHILD, "the process died at once");
 	return l->journal >= 0 ? journal_pid(l->journal, next) : 0;
 }
 
@@ -125,7 +134,9 @@ static int host_limits(struct launch *l)
 static int talk(struct launch *l)
 {
 	/* A joining process is two: either may be heard first, the one that made it or the one that is ready. */
-	bool second = !l->child->spec && l->child->join_flags & CLONE_NEWPID, ready = false;
+	bool second = l->child->spec ? ns_joined(&l->child->ns, CLONE_NEWUSER) != NULL
+				     : (l->child->join_flags & CLONE_NEWPID) != 0;
+	bool ready = false;
 
 	if (!ns_joined(&l->child->ns, CLONE_NEWUSER))
 		TRY(say_mapped(l));
@@ -143,7 +154,7 @@ static int talk(struct launch *l)
 		drop_fd(&fd);
 		if (m == SYNC_READY) {
 			ready = true;
-		} else if (m == SYNC_PID) {
+		} else if (m == SYNC_PID && second) {
 			TRY(change_over(l, pid));
 			second = false;
 			if (l->child->spec)
@@ -198,7 +209,8 @@ void launch_kill(struct launch *l)
 	if (l->pid <= 0)
 		return;
 	err_save(&s);
-	kill(l->pid, SIGKILL);
+	if (l->pidfd >= 0)
+		(void)sys_pidfd_kill(l->pidfd, SIGKILL);
 	(void)reap(l->pid);
 	l->pid = 0;
 	drop_fd(&l->pidfd);

@@ -138,11 +138,14 @@ static int delete_locked(struct teardown *t, const struct opened *o, uint64_t st
 	return o->s.hooks ? hooks_run(o->s.hooks, HOOK_POSTSTOP, state_text(&a, o, "stopped", 0)) : 0;
 }
 
-int container_delete(const char *root, const char *id, bool force)
+enum how { DELETE_STOPPED, DELETE_FORCE, DELETE_UNFINISHED };
+
+static int delete_container(const char *root, const char *id, enum how how)
 {
 	static struct teardown t;
 	auto_opened struct opened o;
 	uint64_t steps = 0;
+	bool force = how != DELETE_STOPPED;
 	int r = open_container(root, id, true, &o);
 
 	if (o.dir_fd < 0 && err_class() == ERR_NOT_FOUND && force) {
@@ -153,6 +156,9 @@ int container_delete(const char *root, const char *id, bool force)
 		return r;
 	if (r < 0 && r != -ENODATA && !force)
 		return r;
+	/* Judged under the lock: meanwhile another may have finished under this name. */
+	if (how == DELETE_UNFINISHED && r != -ENODATA)
+		return 0;
 	if (r >= 0 && !force && o.status != ST_STOPPED)
 		return fail_as(ERR_STATE, "cannot delete container %s that is not stopped: %s", id,
 			       status_name(o.status));
@@ -161,6 +167,11 @@ int container_delete(const char *root, const char *id, bool force)
 	t.dir_fd = o.dir_fd;
 	TRY(teardown_load(&t, id, &steps));
 	return delete_locked(&t, &o, steps);
+}
+
+int container_delete(const char *root, const char *id, bool force)
+{
+	return delete_container(root, id, force ? DELETE_FORCE : DELETE_STOPPED);
 }
 
 struct recovery { const char *root, *only; int root_fd, n; };
@@ -179,7 +190,7 @@ static int recover_one(void *p, const char *id)
 	if (state_load(dir, id, &s) != -ENODATA)
 		return 0;
 	drop_fd(&dir);
-	TRY(container_delete(r->root, id, true));
+	TRY(delete_container(r->root, id, DELETE_UNFINISHED));
 	r->n++;
 	return 0;
 }

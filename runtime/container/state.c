@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -30,6 +31,7 @@ static const struct field state_fields[] = {
 	SUB(struct state, "cgroup",      K_OBJ,  cgroup, &cgroup_record),
 	F(struct state,   "namespaces",  K_U64,  namespaces),
 	F(struct state,   "ownUserns",   K_BOOL, own_userns),
+	F(struct state,   "filtered",    K_BOOL, filtered),
 	F(struct state,   "annotations", K_MAP,  annotations),
 	SUB(struct state, "hooks",       K_OPT,  hooks, &spec_hooks_record),
 	{ 0 }
@@ -141,6 +143,16 @@ int state_save(int dir_fd, const struct state *s)
 	return file_write_atomic(dir_fd, "state.json", b.p, b.n, 0600);
 }
 
+/* A path that kills and rmdirs will be aimed at: absolute, below the root, by grammar. */
+static bool is_group(const char *stored)
+{
+	char first[CG_PATH_MAX];
+
+	snprintf(first, sizeof first, "%.*s", (int)strcspn(stored, "\n"), stored);
+	return first[0] == '/' && first[1] && strlen(stored) < CG_PATH_MAX && cg_check_path(first) == 0 &&
+	       !strstr(stored, "..");
+}
+
 static int decode(const char *id, yajl_val tree, struct state *out)
 {
 	struct arena a = { 0 };
@@ -155,6 +167,9 @@ static int decode(const char *id, yajl_val tree, struct state *out)
 			       out->version.v, STATE_VERSION);
 	if (!str_eq(out->id, id) || out->pid.v < 1 || out->pid.v > INT32_MAX)
 		return fail(EINVAL, "state of %s is corrupt: state.json: id or pid is wrong", id);
+	if (out->cgroup.path && (out->cgroup.hiers.v >> cg_host()->n || out->cgroup.made.v & ~out->cgroup.hiers.v ||
+				 !is_group(out->cgroup.path)))
+		return fail(EINVAL, "state of %s is corrupt: state.json: cgroup is not a container's", id);
 	return 0;
 }
 
@@ -180,6 +195,8 @@ void state_free(struct state *s)
 {
 	arena_free(&s->arena);
 	json_free(&s->tree);
+	/* Nothing may point into what is gone: a state that was refused is empty. */
+	*s = (struct state){ 0 };
 }
 
 enum status state_status(int dir_fd, const struct state *s, int *pidfd)

@@ -26,7 +26,8 @@ struct state {
 	struct opt_u64 start_time;
 	struct state_cgroup cgroup;
 	struct opt_u64 namespaces;		/* CLONE_NEW* flags that exec joins */
-	bool own_userns, selinux;
+	bool own_userns;
+	bool filtered;				/* ID/seccomp must be there: exec fails without it */
 	struct map annotations;
 	struct spec_hooks *hooks;
 	struct arena arena;

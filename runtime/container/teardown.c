@@ -73,59 +73,90 @@ int teardown_init(void *p)
 		(void)cg_freeze(&t->cg, false);
 	if (sys_pidfd_kill(fd, SIGKILL) < 0 && errno != ESRCH)
 		return fail_errno("kill process %d", (int)t->pid);
-	if (sys_pidfd_wait(fd, -1) < 0)
+	int dead = sys_pidfd_wait(fd, 30000);
+	if (dead < 0)
 		return fail_errno("wait for process %d", (int)t->pid);
+	if (dead == 0)
+		return fail_as(ERR_TIMEOUT, "process %d does not die: it hangs in the kernel", (int)t->pid);
 	if (t->ours)
 		(void)TEMP_FAILURE_RETRY(waitpid(t->pid, NULL, 0));
 	return 0;
 }
 
-static int from_journal(struct teardown *t, uint64_t *steps)
+/*
+ * Without a journal the name is all there is: a group of our own making for this id is /vzrun-ID, and whatever
+ * lives in it is the container's (rule R15).
+ */
+static void group_by_name(struct teardown *t)
 {
-	static struct journal j;
+	char path[CG_PATH_MAX];
 
-	TRY(journal_read(t->dir_fd, &j));
-	*steps = j.steps | 1;
-	t->pid = j.pid;
-	t->start_time = j.start_time;
-	if (!*j.cgroup)
-		return 0;
-	if (j.cgroup_made) {
-		memcpy(t->cg.path, j.cgroup, sizeof t->cg.path);
-		t->cg.hiers = j.hiers;
-		t->cg.made = j.made;
-		return 0;
-	}
-	/* Killed while making it: whatever is there and empty was begun by us or is nobody's. */
-	if (cg_open(&t->cg, j.cgroup) < 0) {
+	snprintf(path, sizeof path, "/vzrun-%s", t->id);
+	if (cg_open(&t->cg, path) < 0) {
 		err_clear();
 		t->cg.hiers = 0;
 	}
-	t->group_unsure = true;
+}
+
+static int from_journal(struct teardown *t, const struct journal *j, uint64_t *steps)
+{
+	*steps = j->steps | 1;
+	t->pid = j->pid;
+	t->start_time = j->start_time;
+	if (j->cgroup_made) {
+		memcpy(t->cg.path, j->cgroup, sizeof t->cg.path);
+		t->cg.hiers = j->hiers;
+		t->cg.made = j->made;
+	} else if (*j->cgroup) {
+		/* Killed while making it: whatever is there and empty was begun by us or is nobody's. */
+		if (cg_open(&t->cg, j->cgroup) < 0) {
+			err_clear();
+			t->cg.hiers = 0;
+		}
+		t->group_unsure = true;
+	} else if (!j->steps) {
+		group_by_name(t);
+		*steps = ~UINT64_C(0);
+	}
 	return 0;
+}
+
+/* The two records must agree on the group before anything in it is killed; the journal was there first. */
+static void from_state(struct teardown *t, const struct state *s, const struct journal *j)
+{
+	t->pid = (pid_t)s->pid.v;
+	t->start_time = s->start_time.v;
+	if (j->cgroup_made) {
+		memcpy(t->cg.path, j->cgroup, sizeof t->cg.path);
+		t->cg.hiers = j->hiers;
+		t->cg.made = j->made;
+	} else if (s->cgroup.path) {
+		snprintf(t->cg.path, sizeof t->cg.path, "%s", s->cgroup.path);
+		t->cg.hiers = s->cgroup.hiers.v;
+		t->cg.made = s->cgroup.made.v;
+		t->group_unsure = true;
+	}
+	if (j->cgroup_made && s->cgroup.path && !str_eq(s->cgroup.path, j->cgroup))
+		log_warn("state of %s: its records name two cgroups; %s is taken", t->id, j->cgroup);
 }
 
 int teardown_load(struct teardown *t, const char *id, uint64_t *steps)
 {
+	static struct journal j;
 	auto_state struct state s = { 0 };
-	int r = state_load(t->dir_fd, id, &s);
+	int r;
 
 	snprintf(t->id, sizeof t->id, "%s", id);
-	if (r < 0 && r != -ENODATA) {
-		/* The journal knows enough to take it down; without one nothing is concluded. */
+	TRY(journal_read(t->dir_fd, &j));
+	r = state_load(t->dir_fd, id, &s);
+	if (r >= 0) {
+		from_state(t, &s, &j);
+		*steps = ~UINT64_C(0);
+		return 0;
+	}
+	if (r != -ENODATA)
 		log_warn("%s", err_text());
-		TRY(from_journal(t, steps));
-		return t->pid > 0 ? 0 : r;
-	}
-	if (r < 0)
-		return from_journal(t, steps);
-	t->pid = (pid_t)s.pid.v;
-	t->start_time = s.start_time.v;
-	if (s.cgroup.path) {
-		snprintf(t->cg.path, sizeof t->cg.path, "%s", s.cgroup.path);
-		t->cg.hiers = s.cgroup.hiers.v;
-		t->cg.made = s.cgroup.made.v;
-	}
-	*steps = ~UINT64_C(0);
-	return 0;
+	TRY(from_journal(t, &j, steps));
+	/* A corrupt record and no journal to replace it: nothing is concluded. */
+	return r != -ENODATA && t->pid <= 0 && !t->cg.hiers ? r : 0;
 }

@@ -153,6 +153,17 @@ static int check_hooks(const struct spec *s)
 	return 0;
 }
 
+/* The last id of 32 bits means "leave it as it is" to the kernel: it would be root (rule R9). */
+static int check_ids(const struct spec_user *u)
+{
+	if (u->uid.v == UINT32_MAX || u->gid.v == UINT32_MAX)
+		return fail(EINVAL, "user.%s: %u is not an id", u->uid.v == UINT32_MAX ? "uid" : "gid", UINT32_MAX);
+	for (size_t i = 0; i < u->groups.n; i++)
+		if (u->groups.v[i] == UINT32_MAX)
+			return fail(EINVAL, "user.additionalGids[%zu]: %u is not an id", i, UINT32_MAX);
+	return 0;
+}
+
 int spec_process_check(const struct spec_process *p)
 {
 	size_t i = 0;
@@ -163,6 +174,7 @@ int spec_process_check(const struct spec_process *p)
 		return fail(EINVAL, "args: missing or empty");
 	if (!*p->args.v[0])
 		return fail(EINVAL, "args[0]: empty");
+	TRY(check_ids(&p->user));
 	if (p->oom_score_adj.set && (p->oom_score_adj.v < -1000 || p->oom_score_adj.v > 1000))
 		return fail(EINVAL, "oomScoreAdj: must be -1000 to 1000");
 	if (p->user.umask.set && p->user.umask.v > 0777)
@@ -276,9 +288,28 @@ static int check_linux(const struct spec *s)
 					    l->rootfs_propagation) : 0;
 }
 
+/* Without mounts of its own the process would run on the host's root, whatever the rest of the file says. */
+static int check_root(const struct spec *s)
+{
+	const struct spec_linux *l = s->linux_;
+
+	if (!spec_has_ns(s, CLONE_NEWNS))
+		return fail(EINVAL, "linux.namespaces: a mount namespace is missing");
+	if (spec_new_ns(s, CLONE_NEWNS))
+		return s->root_path ? 0 : fail(EINVAL, "root: missing");
+	if (s->root_readonly)
+		return fail(EINVAL, "root.readonly: the root belongs to the joined mount namespace");
+	if (s->mounts.n > 0)
+		return fail(EINVAL, "mounts: cannot be made in a joined mount namespace");
+	return l->masked.n > 0 || l->readonly.n > 0
+		? fail(EINVAL, "linux.%s: cannot be made in a joined mount namespace",
+		       l->masked.n > 0 ? "maskedPaths" : "readonlyPaths") : 0;
+}
+
 int spec_check(const struct spec *s)
 {
 	TRY(check_version(s->version));
+	TRY(check_root(s));
 	if (s->process)
 		TRY_IN(spec_process_check(s->process), "process");
 	TRY(check_refused(s));

@@ -1,0 +1,20 @@
+/* One creation, between its preparation (create_prepare.c) and its steps (create.c). The room's own. */
+#pragma once
+#include "runtime/container/teardown.h"
+
+#include <limits.h>
+
+/* Everything of one creation. The steps and their undo are in teardown.h's table. */
+struct create {
+	struct teardown t;		/* what undo needs; first, so that one table serves both */
+	const struct container_req *req;
+	const struct spec *spec;
+	bool run;
+	char bundle[PATH_MAX], rootfs[PATH_MAX], created[40];
+	struct child child;
+	struct launch launch;
+	struct container *out;
+};
+
+/* Opens, checks and computes all that the steps and the child need; nothing has an effect yet. */
+int create_prepare(struct create *c);

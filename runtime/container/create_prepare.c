@@ -1,0 +1,147 @@
+#include "runtime/container/create.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static bool has_hooks(const struct spec *s, enum hook_kind a, enum hook_kind b)
+{
+	return s->hooks && (s->hooks->of[a].n > 0 || s->hooks->of[b].n > 0);
+}
+
+static void stamp(char *out, size_t size)
+{
+	struct timespec t;
+	struct tm tm;
+	char day[24];
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", gmtime_r(&t.tv_sec, &tm));
+	snprintf(out, size, "%s.%09ldZ", day, t.tv_nsec);
+}
+
+/* The state for hooks, as a printf format: the pid is not known yet, and no other '%' may remain. */
+static const char *hook_text(struct create *c)
+{
+	auto_buf struct buf b = { 0 }, escaped = { 0 };
+	struct jout o = { .b = &b };
+
+	jout_open(&o, NULL, '{');
+	jout_str(&o, "ociVersion", c->spec->version);
+	jout_str(&o, "id", c->req->id);
+	jout_str(&o, "status", "creating");
+	jout_raw(&o, "pid", "\1");
+	jout_str(&o, "bundle", c->bundle);
+	jout_open(&o, "annotations", '{');
+	for (size_t i = 0; i < c->spec->annotations.n; i++)
+		jout_str(&o, c->spec->annotations.v[i].key, c->spec->annotations.v[i].value);
+	jout_close(&o, '}');
+	jout_close(&o, '}');
+	for (const char *p = buf_text(&b); *p; p++)
+		buf_add(&escaped, *p == '%' ? "%%" : *p == '\1' ? "%d" : p, *p == '%' || *p == '\1' ? 2 : 1);
+	return arena_strdup(&c->child.arena, buf_text(&escaped));
+}
+
+static int prepare_paths(struct create *c)
+{
+	const char *root = c->spec->root_path;
+
+	if (!realpath(c->req->bundle ? c->req->bundle : ".", c->bundle))
+		return fail_errno("bundle %s", c->req->bundle);
+	c->child.bundle_fd = open(c->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (c->child.bundle_fd < 0)
+		return fail_errno("bundle %s", c->bundle);
+	if ((size_t)snprintf(c->rootfs, sizeof c->rootfs, "%s%s%s", root && root[0] == '/' ? "" : c->bundle,
+			     root && root[0] == '/' ? "" : "/", root ? root : "") >= sizeof c->rootfs)
+		return fail(ENAMETOOLONG, "root.path: too long");
+	stamp(c->created, sizeof c->created);
+	return 0;
+}
+
+static int prepare_caps(struct create *c)
+{
+	struct cap_sets *sets = &c->child.caps.sets;
+	const struct spec_caps *caps = c->spec->process->caps;
+
+	c->child.has_caps = true;
+	if (caps) {
+		TRY_IN(caps_parse(&caps->bounding, &sets->bounding), "process.capabilities.bounding");
+		TRY_IN(caps_parse(&caps->effective, &sets->effective), "process.capabilities.effective");
+		TRY_IN(caps_parse(&caps->permitted, &sets->permitted), "process.capabilities.permitted");
+		TRY_IN(caps_parse(&caps->inheritable, &sets->inheritable), "process.capabilities.inheritable");
+		TRY_IN(caps_parse(&caps->ambient, &sets->ambient), "process.capabilities.ambient");
+	}
+	return c->child.own_userns ? 0 : caps_clamp(sets);
+}
+
+static int prepare_seccomp(struct create *c)
+{
+	const struct spec_linux *l = c->spec->linux_;
+
+	if (!l || !l->seccomp)
+		return 0;
+	if (l->seccomp->listener_path)
+		return fail(ENOTSUP, "linux.seccomp.listenerPath: not supported by this version");
+	if (mkdirat(c->t.root_fd, ".seccomp", 0700) < 0 && errno != EEXIST)
+		return fail_errno("make the filter cache");
+	auto_close int cache = openat(c->t.root_fd, ".seccomp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	TRY_IN(seccomp_compile(l->seccomp, cache, &c->child.seccomp), "linux.seccomp");
+	c->child.caps.seccomp_mode = c->spec->process->no_new_privs ? 0 : 2;
+	return 0;
+}
+
+static unsigned plan_flags(const struct create *c)
+{
+	return (c->child.own_userns ? MNT_PLAN_USERNS : 0) | (c->req->delegate ? MNT_PLAN_DELEGATE : 0);
+}
+
+static int prepare_child(struct create *c)
+{
+	const struct container_req *r = c->req;
+	struct child *k = &c->child;
+
+	k->spec = c->spec;
+	k->process = c->spec->process;
+	k->id = r->id;
+	k->bundle = c->bundle;
+	k->rootfs = r->overlay ? NULL : c->rootfs;
+	k->own_userns = spec_has_ns(c->spec, CLONE_NEWUSER);
+	k->no_pivot = r->no_pivot;
+	k->no_ctty = r->delegate;
+	k->no_new_keyring = r->no_new_keyring;
+	k->preserve_fds = r->preserve_fds;
+	k->ports = r->ports, k->n_ports = r->n_ports;
+	k->files = r->files, k->n_files = r->n_files;
+	k->cg = &c->t.cg;
+	k->caps.no_new_privs = c->spec->process->no_new_privs;
+	k->runtime_hooks = has_hooks(c->spec, HOOK_PRESTART, HOOK_CREATE_RUNTIME);
+	k->hook_state = c->spec->hooks ? hook_text(c) : NULL;
+	k->wait_mapped = spec_new_ns(c->spec, CLONE_NEWUSER) || r->n_ports > 0 || r->overlay;
+	k->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (k->proc_fd < 0)
+		return fail_errno("open /proc");
+	TRY(ns_plan(c->spec, &k->ns));
+	TRY(mnt_plan_spec(c->spec, plan_flags(c), &k->plan));
+	TRY(prepare_caps(c));
+	TRY(prepare_seccomp(c));
+	/* In a user namespace the sources may be out of the child's sight: opened with our rights. */
+	if (k->own_userns && geteuid() == 0 && k->ns.clone_flags & CLONE_NEWNS) {
+		if (!r->overlay)
+			TRY(k->root_tree = mnt_clone_root(k->bundle_fd, c->spec->root_path));
+		TRY(mnt_open_sources(&k->plan, k->bundle_fd));
+	}
+	return 0;
+}
+
+int create_prepare(struct create *c)
+{
+	TRY(prepare_paths(c));
+	c->t.root_fd = state_root(c->req->root);
+	TRY(c->t.root_fd);
+	return prepare_child(c);
+}
