@@ -1,4 +1,5 @@
 #include "cli/cmd.h"
+#include "base/log.h"
 #include "base/scope.h"
 #include "cli/cmd_guest.h"
 #include "cli/out.h"
@@ -111,40 +112,84 @@ static const struct opt stop_opts[] = {
 	{ 0 }
 };
 
-static int stop_one(struct cli *g, const struct stop_args *a, const char *name, bool *killed)
+static int stop_one(struct cli *g, const void *args, const char *name, bool *killed)
 {
+	const struct stop_args *a = args;
 	struct guest_where at = guest_at(g);
 	uint64_t at_once = 0;
 
 	return guest_stop(&at, name, a->kill ? &at_once : a->timeout.set ? &a->timeout.v : NULL, killed);
 }
 
-static int tell_status(struct cli *g, const char *name, const char *status, bool killed)
-{
-	auto_buf struct buf b = { 0 };
-	struct jout o;
+/* One guest: its object; several: an array of them. */
+struct answer { struct cli *g; struct jout o; struct buf b; bool many; };
 
-	if (!g->json) {
+static void answer_open(struct answer *a, struct cli *g, int n)
+{
+	*a = (struct answer){ .g = g, .many = n > 1 };
+	out_open(&a->o, &a->b);
+	if (a->many)
+		jout_open(&a->o, "guests", '[');
+}
+
+static void answer_add(struct answer *a, const char *name, const char *status, bool killed)
+{
+	if (!a->g->json) {
 		printf("%s %s%s\n", name, status, killed ? " (killed)" : "");
-		return 0;
+		return;
 	}
-	out_open(&o, &b);
-	jout_str(&o, "name", name);
-	jout_str(&o, "status", status);
+	if (a->many)
+		jout_open(&a->o, NULL, '{');
+	jout_str(&a->o, "name", name);
+	jout_str(&a->o, "status", status);
 	if (killed)
-		jout_bool(&o, "killed", true);
-	return out_close(&o);
+		jout_bool(&a->o, "killed", true);
+	if (a->many)
+		jout_close(&a->o, '}');
+}
+
+/* first: the first failure, whose error is pending again. */
+static int answer_close(struct answer *a, int first)
+{
+	if (first < 0 || !a->g->json) {
+		buf_free(&a->b);
+		return first;
+	}
+	if (a->many)
+		jout_close(&a->o, ']');
+	return out_close(&a->o);
+}
+
+/* Every name gets its turn; the first failure is the command's, the others are warnings. */
+static int for_each_name(struct cli *g, int argc, char **argv, void *args, const char *status,
+			 int (*one)(struct cli *g, const void *args, const char *name, bool *killed))
+{
+	struct answer a;
+	struct err_saved first;
+	int failed = 0;
+
+	answer_open(&a, g, argc);
+	for (int i = 0; i < argc; i++) {
+		bool killed = false;
+		int r = one(g, args, argv[i], &killed);
+
+		if (r >= 0) {
+			answer_add(&a, argv[i], status, killed);
+		} else if (failed >= 0) {
+			err_save(&first);
+			failed = r;
+		} else {
+			log_warn("%s", err_text());
+		}
+	}
+	if (failed < 0)
+		err_restore(&first);
+	return answer_close(&a, failed);
 }
 
 static int stop_run(struct cli *g, void *args, int argc, char **argv)
 {
-	for (int i = 0; i < argc; i++) {
-		bool killed;
-
-		TRY(stop_one(g, args, argv[i], &killed));
-		TRY(tell_status(g, argv[i], "stopped", killed));
-	}
-	return 0;
+	return for_each_name(g, argc, argv, args, "stopped", stop_one);
 }
 
 static int restart_run(struct cli *g, void *args, int argc, char **argv)
@@ -167,15 +212,18 @@ static const struct opt destroy_opts[] = {
 	{ 0 }
 };
 
-static int destroy_run(struct cli *g, void *args, int argc, char **argv)
+static int destroy_one(struct cli *g, const void *args, const char *name, bool *killed)
 {
+	const struct destroy_args *a = args;
 	struct guest_where at = guest_at(g);
 
-	for (int i = 0; i < argc; i++) {
-		TRY(guest_destroy(&at, argv[i], ((struct destroy_args *)args)->force));
-		TRY(tell_status(g, argv[i], "destroyed", false));
-	}
-	return 0;
+	(void)killed;
+	return guest_destroy(&at, name, a->force);
+}
+
+static int destroy_run(struct cli *g, void *args, int argc, char **argv)
+{
+	return for_each_name(g, argc, argv, args, "destroyed", destroy_one);
 }
 
 static int enter_run(struct cli *g, void *args, int argc, char **argv)
@@ -215,7 +263,19 @@ static int logs_run(struct cli *g, void *args, int argc, char **argv)
 
 	(void)argc;
 	TRY(guest_log(&at, argv[0], (uint64_t)((struct logs_args *)args)->lines.v, &b));
-	return out_text(buf_text(&b));
+	if (!g->json)
+		return out_text(buf_text(&b));
+	auto_buf struct buf out = { 0 };
+	struct jout o;
+	out_open(&o, &out);
+	jout_str(&o, "name", argv[0]);
+	jout_open(&o, "lines", '[');
+	/* A guest that said nothing has no text to cut. */
+	for (char *save = NULL, *l = b.p ? strtok_r(b.p, "\r\n", &save) : NULL; l;
+	     l = strtok_r(NULL, "\r\n", &save))
+		jout_str(&o, NULL, l);
+	jout_close(&o, ']');
+	return out_close(&o);
 }
 
 struct set_args { struct guest_set_req r; };
