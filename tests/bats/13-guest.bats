@@ -23,7 +23,7 @@ teardown() { guest_teardown; }
 
 @test "JSON of every command is one object with the schema" {
 	local c
-	for c in "create $G --template busybox --memory 64M" "start $G" "ls" "show $G" "why $G" "set $G --pids 99" "stop -k $G" \
+	for c in "create $G --template busybox --memory 64M" "start $G" "ls" "show $G" "why $G" "logs $G" "set $G --pids 99" "stop -k $G" \
 		 "lint $(conf)" "recover" "network ls" "destroy $G"; do
 		# shellcheck disable=SC2086
 		run --separate-stderr vz --json $c
@@ -49,6 +49,18 @@ teardown() { guest_teardown; }
 	jq -e '.status == "stopped" and .killed' <<<"$output"
 	run vz --json why "$G"
 	jq -e '[.events[].event] == ["created", "started", "ended"]' <<<"$output"
+}
+
+@test "stop and destroy of several: every one gets its turn" {
+	busybox_guest --net none
+	vz create "$G-b" --template busybox --net none
+	vz start "$G-b"
+	run vz stop -k "$G" "$G-b"
+	[ "$status" -eq 5 ]
+	has "$G-b stopped (killed)"
+	guest_status_is stopped "$G-b"
+	run vz --json destroy "$G" "$G-b"
+	jq -e --arg a "$G" --arg b "$G-b" '[.guests[] | .name, .status] == [$a, "destroyed", $b, "destroyed"]' <<<"$output"
 }
 
 @test "the words of the wrong state, the unknown and the existing guest" {
