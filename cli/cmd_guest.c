@@ -256,6 +256,24 @@ static const struct opt logs_opts[] = {
 	{ 0 }
 };
 
+/* What a terminal said need not be text: JSON must be UTF-8. */
+static void make_utf8(char *s)
+{
+	for (unsigned char *p = (unsigned char *)s; p && *p;) {
+		int more = *p < 0x80 ? 0 : *p >= 0xc2 && *p < 0xe0 ? 1 : *p >= 0xe0 && *p < 0xf0 ? 2
+			 : *p >= 0xf0 && *p < 0xf5 ? 3 : -1, i = 1;
+
+		while (i <= more && (p[i] & 0xc0) == 0x80)
+			i++;
+		/* Overlong, and halves of pairs. */
+		if (more < 0 || i <= more || (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+		    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+			*p++ = '?';
+		else
+			p += i;
+	}
+}
+
 static int logs_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct guest_where at = guest_at(g);
@@ -267,6 +285,7 @@ static int logs_run(struct cli *g, void *args, int argc, char **argv)
 		return out_text(buf_text(&b));
 	auto_buf struct buf out = { 0 };
 	struct jout o;
+	make_utf8(b.p);
 	out_open(&o, &out);
 	jout_str(&o, "name", argv[0]);
 	jout_open(&o, "lines", '[');

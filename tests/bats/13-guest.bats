@@ -307,6 +307,13 @@ teardown() { guest_teardown; }
 	vz stop -k "$G"
 }
 
+@test "logs in JSON are UTF-8 whatever the console said" {
+	vz create "$G" --template busybox --net none -- sh -c 'printf "a\377b \303\244 \355\240\200 \360\200\n"; sleep 99'
+	vz start "$G"
+	wait_for eval '[ -s "$VZRUN_HOME/guests/$G/console.log" ]'
+	[ "$(vz --json logs "$G" | python3 -c 'import json, sys; print(json.loads(sys.stdin.buffer.read().decode("utf-8"))["lines"][0])')" = 'a?b ä ??? ??' ]
+}
+
 @test "console: a real terminal, typed and read, size passed on, Ctrl-] leaves" {
 	running_guest
 	edit '.process.args = ["sh"]'
