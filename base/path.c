@@ -172,9 +172,31 @@ int path_read(int rootfd, const char *path, size_t max, char **text, size_t *len
 	return file_read_fd(fd, path, max, text, len);
 }
 
-static int remove_entries(int dir, dev_t dev, int depth);
+/*
+ * A guest can nest deeper than we have stack and descriptors: what lies deeper than this is moved up
+ * to the top and removed in a further round.
+ */
+enum { REMOVE_DEPTH = 64 };
 
-static int remove_entry(int dirfd, const char *name, dev_t dev, int depth)
+struct removal { int top; dev_t dev; unsigned moved; };
+
+static int remove_entries(struct removal *r, int dir, int depth);
+
+static int move_up(struct removal *r, int dirfd, const char *name)
+{
+	char to[32];
+
+	for (int tries = 0; tries < 1000; tries++) {
+		snprintf(to, sizeof to, ".vzrun-deep-%u", r->moved++);
+		if (renameat2(dirfd, name, r->top, to, RENAME_NOREPLACE) == 0)
+			return 0;
+		if (errno != EEXIST)
+			break;
+	}
+	return fail_errno("remove %s: move it up", name);
+}
+
+static int remove_entry(struct removal *r, int dirfd, const char *name, int depth)
 {
 	struct stat st;
 
@@ -187,42 +209,57 @@ static int remove_entry(int dirfd, const char *name, dev_t dev, int depth)
 		return errno == ENOENT ? 0 : fail_errno("remove %s", name);
 	if (fstat(dir, &st) < 0)
 		return fail_errno("remove %s", name);
-	if (st.st_dev != dev)
+	if (st.st_dev != r->dev)
 		return fail(EXDEV, "remove %s: something is mounted on it", name);
-	TRY_IN(remove_entries(dir, dev, depth + 1), "%s", name);
+	if (depth >= REMOVE_DEPTH)
+		return move_up(r, dirfd, name);
+	TRY_IN(remove_entries(r, dir, depth + 1), "%s", name);
 	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return fail_errno("remove %s", name);
 	return 0;
 }
 
-static int remove_entries(int dir, dev_t dev, int depth)
+static int remove_entries(struct removal *r, int dir, int depth)
 {
-	/* A guest can nest deeper than our stack: refuse well before, the caller says so. */
-	if (depth > 4096)
-		return fail(ELOOP, "nested deeper than 4096 directories");
 	int copy = fcntl(dir, F_DUPFD_CLOEXEC, 3);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	struct dirent *e;
-	int r = 0;
+	int ret = 0;
 
 	if (!d) {
-		r = fail_errno("read directory");
+		ret = fail_errno("read directory");
 		if (copy >= 0)
 			close(copy);
-		return r;
+		return ret;
 	}
-	while (r == 0 && (e = readdir(d)))
+	rewinddir(d);
+	while (ret == 0 && (e = readdir(d)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			r = remove_entry(dir, e->d_name, dev, depth);
+			ret = remove_entry(r, dir, e->d_name, depth);
 	closedir(d);
-	return r;
+	return ret;
 }
 
 int path_remove_tree(int dirfd, const char *name)
 {
+	struct removal r = { 0 };
 	struct stat st;
+	unsigned before;
 
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : fail_errno("remove %s", name);
-	return remove_entry(dirfd, name, st.st_dev, 0);
+	if (!S_ISDIR(st.st_mode))
+		return unlinkat(dirfd, name, 0) < 0 && errno != ENOENT ? fail_errno("remove %s", name) : 0;
+	auto_close int top = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (top < 0)
+		return errno == ENOENT ? 0 : fail_errno("remove %s", name);
+	r.top = top;
+	r.dev = st.st_dev;
+	do {
+		before = r.moved;
+		TRY_IN(remove_entries(&r, top, 0), "%s", name);
+	} while (r.moved != before);
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return fail_errno("remove %s", name);
+	return 0;
 }

@@ -151,6 +151,27 @@ TEST(read_is_careful)
 	CHECK(path_read(root, "big", 9, &text, NULL) == -EFBIG);
 }
 
+/* Deeper than descriptors and stack would allow. */
+TEST(remove_deep)
+{
+	struct stat st;
+
+	make_tree();
+	mkdirat(root, "deep", 0755);
+	int at = openat(root, "deep", O_PATH | O_CLOEXEC);
+	for (int i = 0; i < 3000; i++) {
+		mkdirat(at, "d", 0755);
+		close(openat(at, "f", O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+		int below = openat(at, "d", O_PATH | O_CLOEXEC);
+
+		close(at);
+		at = below;
+	}
+	close(at);
+	CHECK(path_remove_tree(root, "deep") == 0);
+	CHECK(fstatat(root, "deep", &st, 0) < 0);
+}
+
 TEST(remove_tree)
 {
 	struct stat st;
@@ -165,4 +186,4 @@ TEST(remove_tree)
 }
 
 UNIT_MAIN(UNIT(open_in_root), UNIT(walk_in_root), UNIT(magic_links), UNIT(strict), UNIT(ensure), UNIT(write_replaces_links),
-	  UNIT(read_is_careful), UNIT(remove_tree))
+	  UNIT(read_is_careful), UNIT(remove_deep), UNIT(remove_tree))
