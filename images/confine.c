@@ -116,6 +116,24 @@ static int work(const struct confine *c, confine_fn *fn, void *ctx, int report)
 	return fn(ctx, root, report);
 }
 
+/* All from 3 on but two, either of which may be -1. */
+static void close_others(int a, int b)
+{
+	int low = a < b ? a : b, high = a < b ? b : a, from = 3;
+
+	if (low >= from) {
+		if (low > from)
+			(void)close_range((unsigned)from, (unsigned)low - 1, 0);
+		from = low + 1;
+	}
+	if (high >= from) {
+		if (high > from)
+			(void)close_range((unsigned)from, (unsigned)high - 1, 0);
+		from = high + 1;
+	}
+	(void)close_range((unsigned)from, ~0U, 0);
+}
+
 static _Noreturn void child(const struct confine *c, confine_fn *fn, void *ctx, int report)
 {
 	char text[1200];
@@ -124,9 +142,7 @@ static _Noreturn void child(const struct confine *c, confine_fn *fn, void *ctx, 
 	if (setpgid(0, 0) < 0)
 		_exit(1);
 	/* Lists and locks of the store stay with the parent. */
-	for (int fd = 3; fd < 256; fd++)
-		if (fd != report && fd != c->keep)
-			close(fd);
+	close_others(report, c->keep);
 	if (work(c, fn, ctx, report) < 0) {
 		snprintf(text, sizeof text, "%d %s", (int)err_class(), err_text());
 		(void)confine_say(report, 'e', text);

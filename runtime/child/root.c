@@ -69,7 +69,11 @@ int stage_files(struct child *c)
 		TRY(dir);
 		if (f->keep && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			continue;
-		TRY(path_write(c->mnt.root_fd, f->path, f->text, strlen(f->text), f->mode));
+		int r = path_write(c->mnt.root_fd, f->path, f->text, strlen(f->text), f->mode);
+
+		/* A guest that put a directory there wanted none of it; that must not keep it from starting. */
+		if (r != -EISDIR && r != -ENOTEMPTY)
+			TRY(r);
 	}
 	return 0;
 }
