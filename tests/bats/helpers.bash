@@ -44,6 +44,7 @@ args() { cfg '.process.args = $new' --argjson new "$(jq -nc '$ARGS.positional' -
 sh_() { args /bin/sh -c "$1"; }
 
 engine_setup() {
+	BATS_OWN_JOBS=$(jobs -p | tr '\n' ' ')
 	export VZRUN_HOME=$BATS_TEST_TMPDIR/home
 	ROOT=$BATS_TEST_TMPDIR/state
 	ID=t$$-$BATS_TEST_NUMBER-$RANDOM
@@ -70,9 +71,17 @@ pid_of() { vz state "${1:-$ID}" | jq -r .pid; }
 # wait_for CMD...: up to 10 s; what is waited for is another process
 wait_for() {
 	local i
-	for i in $(seq 400); do "$@" >/dev/null 2>&1 && return; sleep 0.025; done
+	for i in $(seq 400); do "$@" >/dev/null 2>&1 && return 0; sleep 0.025; done
 	echo "waited in vain: $*" >&2
 	return 1
+}
+# Without a pid: for the test's own jobs. bats has one too, the clock of BATS_TEST_TIMEOUT.
+wait() {
+	[ $# -eq 0 ] || { builtin wait "$@"; return; }
+	local p
+	for p in $(jobs -p); do
+		[[ " $BATS_OWN_JOBS " == *" $p "* ]] || builtin wait "$p" || true
+	done
 }
 # the status of a background job, as $status
 ended() { status=0; wait "$1" || status=$?; }
