@@ -205,13 +205,13 @@ static int fill_process(struct guest *g, struct arena *a, unsigned features)
 	struct spec_process *p = g->spec.process;
 	const char **env;
 
-	if (!p)
+	if (!p) {
 		p = g->spec.process = arena_alloc(a, 1, sizeof *p);
-	if (!p)
-		return no_memory();
-	p->cwd = p->cwd ? p->cwd : "/";
-	if (p->args.n == 0)
+		if (!p)
+			return no_memory();
+		p->cwd = "/";
 		p->args = init;
+	}
 	env = more(a, p->env.v, p->env.n, COUNT(base_env) + 1, sizeof *env);
 	if (!env)
 		return no_memory();
