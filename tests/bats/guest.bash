@@ -10,7 +10,7 @@ FAULT=${VZRUN_FAULT_BINARY:-$TOP/build/fault/vzrun}
 need_guests() {
 	local t
 	need_engine
-	mkdir -p -m 700 "$STORE"
+	(umask 077; mkdir -p "$STORE")
 	for t in "$@"; do
 		VZRUN_HOME=$STORE "$VZ" image template "$t" >/dev/null || { echo "no template $t" >&2; return 1; }
 	done
@@ -20,7 +20,7 @@ guest_setup() {
 	export VZRUN_HOME=$BATS_TEST_TMPDIR/home
 	ROOT=$BATS_TEST_TMPDIR/state
 	G=t$$-$BATS_TEST_NUMBER
-	mkdir -p -m 700 "$VZRUN_HOME" "$ROOT"
+	(umask 077; mkdir -p "$VZRUN_HOME" "$ROOT")
 	ln -s "$STORE/images" "$VZRUN_HOME/images"
 }
 
@@ -39,13 +39,14 @@ guest_teardown() {
 
 # What no guest of this test may leave behind when it is down.
 keepers_left() { pgrep -f "^vzrun-keeper $G" || true; }
-# A range of user ids that nobody holds and no process uses.
+# A range of user ids that nobody holds and no process uses. Opened to read: flock(1) would make the file anew.
 slots_left() {
 	local f
 	for f in /run/vzrun-ids/*; do
-		[ -s "$f" ] || continue
-		! flock -n "$f" true || kill -0 "$(cut -d' ' -f1 "$f" 2>/dev/null)" 2>/dev/null || [ ! -e "$f" ] || echo "$f"
+		[ -s "$f" ] && ! kill -0 "$(cut -d' ' -f1 "$f" 2>/dev/null)" 2>/dev/null || continue
+		(exec 9<"$f" && flock -n 9) 2>/dev/null && [ -e "$f" ] && echo "$f"
 	done
+	return 0
 }
 leases_left() { jq -r '.leases[]?.guest' "$VZRUN_HOME"/networks/*.json 2>/dev/null; }
 guests_left() { keepers_left; slots_left; leases_left; groups_left; state_left; mounts; ls "$VZRUN_HOME/guests" 2>/dev/null; }
