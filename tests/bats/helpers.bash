@@ -44,7 +44,6 @@ args() { cfg '.process.args = $new' --argjson new "$(jq -nc '$ARGS.positional' -
 sh_() { args /bin/sh -c "$1"; }
 
 engine_setup() {
-	BATS_OWN_JOBS=$(jobs -p | tr '\n' ' ')
 	export VZRUN_HOME=$BATS_TEST_TMPDIR/home
 	ROOT=$BATS_TEST_TMPDIR/state
 	ID=t$$-$BATS_TEST_NUMBER-$RANDOM
@@ -80,7 +79,7 @@ wait() {
 	[ $# -eq 0 ] || { builtin wait "$@"; return; }
 	local p
 	for p in $(jobs -p); do
-		[[ " $BATS_OWN_JOBS " == *" $p "* ]] || builtin wait "$p" || true
+		[ "$p" = "${BATS_killer_pid:-}" ] || builtin wait "$p" || true
 	done
 }
 # the status of a background job, as $status
