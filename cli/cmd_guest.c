@@ -250,9 +250,10 @@ static int console_run(struct cli *g, void *args, int argc, char **argv)
 	return guest_console(&at, argv[0]);
 }
 
-struct logs_args { struct opt_i64 lines; };
+struct logs_args { struct opt_i64 lines; bool raw; };
 static const struct opt logs_opts[] = {
 	OINT(struct logs_args, 'n', "lines", "N", lines, 1, 1000000, "the last N lines only"),
+	OFLAG(struct logs_args, 0, "raw", raw, "on a terminal, too, every byte as the guest wrote it"),
 	{ 0 }
 };
 
@@ -274,6 +275,24 @@ static void make_utf8(char *s)
 	}
 }
 
+/* What a guest wrote must not command the administrator's terminal: controls are shown as ^X. */
+static int show_plainly(const char *text)
+{
+	auto_buf struct buf b = { 0 };
+
+	for (const char *p = text; *p; p++) {
+		unsigned char c = (unsigned char)*p;
+
+		if (c == '\r' && p[1] == '\n')
+			continue;
+		if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
+			buf_printf(&b, "^%c", c ^ 0x40);
+		else
+			buf_add(&b, p, 1);
+	}
+	return b.oom ? fail(ENOMEM, "out of memory") : out_text(buf_text(&b));
+}
+
 static int logs_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct guest_where at = guest_at(g);
@@ -282,7 +301,7 @@ static int logs_run(struct cli *g, void *args, int argc, char **argv)
 	(void)argc;
 	TRY(guest_log(&at, argv[0], (uint64_t)((struct logs_args *)args)->lines.v, &b));
 	if (!g->json)
-		return out_text(buf_text(&b));
+		return isatty(1) && !((struct logs_args *)args)->raw ? show_plainly(buf_text(&b)) : out_text(buf_text(&b));
 	auto_buf struct buf out = { 0 };
 	struct jout o;
 	make_utf8(b.p);
