@@ -67,7 +67,7 @@ static int try_slot(int dir, uint32_t base)
 	return take_fd(&fd);
 }
 
-int idrange_claim(const char *holder, uint32_t *base)
+static int claim_once(const char *holder, uint32_t *base)
 {
 	auto_close int dir = file_make_dirs(RUN_DIR, 0700);
 	uint64_t h = str_hash(holder, strlen(holder));
@@ -89,6 +89,16 @@ int idrange_claim(const char *holder, uint32_t *base)
 			return fd;
 	}
 	return fail_as(ERR_RESOURCE, "all %d ranges of user ids are in use", SLOTS);
+}
+
+int idrange_claim(const char *holder, uint32_t *base)
+{
+	int fd = claim_once(holder, base);
+
+	/* The last one to release removes the directory, perhaps between our opening it and our claim in it. */
+	for (int tries = 0; fd == -ENOENT && tries < 64; tries++)
+		fd = claim_once(holder, base);
+	return fd;
 }
 
 int idrange_claim_at(uint32_t base, int fds[2])
