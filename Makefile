@@ -8,6 +8,8 @@ CC      ?= cc
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
 DESTDIR ?=
+# CI builds, by both compilers, with warnings as errors.
+WERROR  ?= $(CI)
 B       := build$(if $(FAULT),/fault)$(if $(ASAN),/asan)$(if $(FUZZ),/fuzz)
 Q       := $(if $(V),,@)
 VERSION := 0.1.0
@@ -71,9 +73,12 @@ $(B)/obj/%.o: %.c | $(B)/.needs
 	@echo "  CC      $<"
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
+# libnl's look-ups of names, which nothing here calls, would need the shared libc: not worth three warnings a link.
+LDQUIET = $(shell $(CC) -Wl,--help 2>/dev/null | grep -q no-warnings && echo -Wl,--no-warnings)
+
 $(B)/vzrun: $(call obj,$(VZRUN_SRC))
 	@echo "  LD      $@"
-	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ $(VZRUN_LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static $(LDQUIET)) -o $@ $^ $(VZRUN_LIBS) $(LDFLAGS)
 
 $(B)/vzrun-image: $(call obj,$(IMAGE_SRC))
 	@echo "  LD      $@"
