@@ -107,7 +107,7 @@ state_left() { compgen -G "$ROOT/[!.]*" || true; }
 processes_left() {
 	local f
 	for f in $(grep -lsE "/vzrun-t$$-" /proc/[0-9]*/cgroup); do
-		grep -qs '^State:.*Z' "${f%/cgroup}/status" || echo "${f//[^0-9]/}"
+		! grep -qsE '^State:[[:space:]]+[^ZX]' "${f%/cgroup}/status" || echo "${f//[^0-9]/}"
 	done
 }
 
