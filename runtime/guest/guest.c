@@ -144,6 +144,8 @@ enum guest_status guest_status(const struct guest_where *at, const char *name, p
 		s = GUEST_RUNNING;
 	else if (i.status == ST_PAUSED)
 		s = GUEST_PAUSED;
+	else if (keeper_lives(at, name))
+		s = GUEST_STARTING;	/* its init is dead, and the keeper decides whether it boots again */
 	*pid = i.pid;
 	container_info_free(&i);
 	return s;
