@@ -1,11 +1,11 @@
 #include "base/log.h"
+#include "base/clock.h"
 #include "base/str.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static struct { int fd; bool json, debug, quiet; } sink = { .fd = -1 };
@@ -40,11 +40,9 @@ void log_quiet(void)
 static void to_file(enum log_level level, const char *msg)
 {
 	char escaped[2100], line[2300], stamp[40];
-	time_t t = time(NULL);
-	struct tm tm;
 	int n;
 
-	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
+	clock_stamp(stamp, sizeof stamp, 0);
 	str_json_escape(escaped, sizeof escaped, msg);
 	n = snprintf(line, sizeof line,
 		     sink.json ? "{\"level\":\"%s\",\"msg\":\"%s\",\"time\":\"%s\"}\n"

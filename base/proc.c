@@ -1,4 +1,5 @@
 #include "base/proc.h"
+#include "base/clock.h"
 #include "base/scope.h"
 #include "base/sys.h"
 
@@ -7,7 +8,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 
 enum { KEEP_MAX = 8 << 20, DRAIN_MAX = 64 };	/* 64: twice a pipe */
 
@@ -119,23 +119,15 @@ static void take(int *fd, struct buf *b)
 		drop_fd(fd);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* 0: the program ended; its own children may still hold the pipes, we do not wait for those. */
 static int attend(struct run *r)
 {
-	int64_t end = r->req->timeout_ms > 0 ? now_ms() + r->req->timeout_ms : 0;
+	int64_t end = r->req->timeout_ms > 0 ? (int64_t)clock_ms() + r->req->timeout_ms : 0;
 
 	for (int drained = 0;;) {
 		struct pollfd p[] = { { r->pidfd, POLLIN, 0 }, { r->in, POLLOUT, 0 },
 				      { r->out, POLLIN, 0 }, { r->err, POLLIN, 0 } };
-		int64_t left = end ? end - now_ms() : -1;
+		int64_t left = end ? end - (int64_t)clock_ms() : -1;
 
 		if (end && left <= 0)
 			return fail(ETIMEDOUT, "%s did not end within %d ms", r->req->path, r->req->timeout_ms);

@@ -104,8 +104,10 @@ int fw_compose(const struct fw_req *req, struct buf *out)
 
 	if (!only(req->table, LOWER DIGITS "_", 31))
 		return fail(EINVAL, "table: not the name of a table");
-	LIST_EACH(const struct fw_net, n, req->nets)
-		TRY_IN(check_net(n), "networks[%zu]", i++);
+	LIST_EACH(const struct fw_net, n, req->nets) {
+		TRY_IN(check_net(n), "networks[%zu]", i);
+		i++;
+	}
 	/* add before delete: the table may be gone by now. */
 	if (req->action == FW_REPLACE || req->action == FW_REMOVE)
 		buf_printf(out, "add table inet %s\ndelete table inet %s\n", req->table, req->table);

@@ -1,4 +1,5 @@
 #include "runtime/container/create.h"
+#include "base/clock.h"
 #include "base/scope.h"
 
 #include <fcntl.h>
@@ -7,22 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 static bool has_hooks(const struct spec *s, enum hook_kind a, enum hook_kind b)
 {
 	return s->hooks && (s->hooks->of[a].n > 0 || s->hooks->of[b].n > 0);
-}
-
-static void stamp(char *out, size_t size)
-{
-	struct timespec t;
-	struct tm tm;
-	char day[24];
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", gmtime_r(&t.tv_sec, &tm));
-	snprintf(out, size, "%s.%09ldZ", day, t.tv_nsec);
 }
 
 /* The state for hooks, as a printf format: the pid is not known yet, and no other '%' may remain. */
@@ -59,7 +48,7 @@ static int prepare_paths(struct create *c)
 	if ((size_t)snprintf(c->rootfs, sizeof c->rootfs, "%s%s%s", root && root[0] == '/' ? "" : c->bundle,
 			     root && root[0] == '/' ? "" : "/", root ? root : "") >= sizeof c->rootfs)
 		return fail(ENAMETOOLONG, "root.path: too long");
-	stamp(c->created, sizeof c->created);
+	clock_stamp(c->created, sizeof c->created, 9);
 	return 0;
 }
 

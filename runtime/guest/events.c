@@ -1,4 +1,5 @@
 #include "runtime/guest/guest.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/scope.h"
 
@@ -6,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { EVENTS_MAX = 256 << 10 };
@@ -38,10 +38,8 @@ int event_add(int dir_fd, const struct guest_event *e)
 	auto_buf struct buf b = { 0 };
 	struct jout o = { .b = &b };
 	char stamp[32];
-	time_t t = time(NULL);
-	struct tm tm;
 
-	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
+	clock_stamp(stamp, sizeof stamp, 0);
 	with.time = stamp;
 	bind_encode(&o, NULL, &guest_event_record, &with);
 	buf_puts(&b, "\n");

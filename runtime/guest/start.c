@@ -1,4 +1,5 @@
 #include "runtime/guest/guest.h"
+#include "base/clock.h"
 #include "base/dgram.h"
 #include "base/fault.h"
 #include "base/scope.h"
@@ -13,20 +14,11 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* The next message of the keeper; 0 when the time is up, -ECHILD when it is gone. */
 static int hear(int fd, struct keeper_packet *p, uint64_t end)
 {
-	uint64_t now = now_ms();
+	uint64_t now = clock_ms();
 	struct pollfd pf = { fd, POLLIN, 0 };
 	int left = !end ? -1 : end <= now ? 0 : end - now > INT_MAX ? INT_MAX : (int)(end - now);
 	ssize_t n;
@@ -98,7 +90,7 @@ static int outlive_keeper(const struct guest_where *at, const char *name)
 		return 0;
 	}
 	do
-		m = hear(fd, &p, now_ms() + 10000);
+		m = hear(fd, &p, clock_ms() + 10000);
 	while (m == KEEPER_ENDED || m == KEEPER_FAILED);
 	if (m == -ECHILD) {
 		err_clear();
@@ -157,7 +149,7 @@ int guest_start(const struct guest_where *at, const char *name, bool wait, uint6
 {
 	auto_guest struct guest g = { .dir_fd = -1 };
 	auto_close int report = -1;
-	uint64_t begin = now_ms();
+	uint64_t begin = clock_ms();
 	pid_t keeper;
 	int r;
 
@@ -177,7 +169,7 @@ int guest_start(const struct guest_where *at, const char *name, bool wait, uint6
 		(void)idrange_sweep();
 		err_restore(&s);
 	}
-	out->ms = now_ms() - begin;
+	out->ms = clock_ms() - begin;
 	return r;
 }
 
