@@ -50,6 +50,11 @@ static int shutdown_command(const struct guest_where *at, const char *name)
 	struct exec_req r = { .root = at->root, .id = name, .args = { args, 3 } };
 	auto_container struct container c = CONTAINER_INIT;
 
+	/*
+	 * It is our child in the guest's pid namespace, which does not end before the last process in it is
+	 * reaped; we wait for the guest, so the kernel must reap.
+	 */
+	signal(SIGCHLD, SIG_IGN);
 	TRY(container_exec(&r, &c));
 	return container_go(&c);
 }
