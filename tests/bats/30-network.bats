@@ -32,6 +32,9 @@ teardown() {
 	for p in "${PIDS[@]}"; do
 		kill -9 "$p" 2>/dev/null
 	done
+	if pgrep -f "$D/" >/dev/null; then
+		echo "processes are left"; pgrep -af "$D/"; return 1
+	fi
 	rm -rf "$D"
 }
 
@@ -71,7 +74,8 @@ not_pings() { ! in_ns "$1" ping -c 1 -W 1 "$2" >/dev/null 2>&1; }
 
 # serve PID PORT: answers each TCP connection with the address that it comes from
 serve() {
-	in_ns "$1" python3 -c '
+	# the process itself, not a shell around it: it is what teardown kills
+	nsenter -t "$1" -n -- python3 -c '
 import socket, sys
 s = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
 open(sys.argv[2], "w").close()
