@@ -48,7 +48,7 @@ WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
            -Wundef -Wformat=2 -Wno-format-nonliteral -Wno-missing-field-initializers $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option) -Wno-format-truncation -Werror=implicit -Werror=return-type \
            $(if $(WERROR),-Werror)
 HARDEN  := -fstack-protector-strong -fstack-clash-protection -fcf-protection
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVZRUN_VERSION='"$(VERSION)"' -iquote . $(shell pkg-config --cflags libnl-3.0 2>/dev/null) \
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVZRUN_VERSION='"$(VERSION)"' -DVZRUN_PREFIX='"$(PREFIX)"' -iquote . $(shell pkg-config --cflags libnl-3.0 2>/dev/null) \
            -MMD -MP $(WARN) $(HARDEN) $(if $(FAULT),-DVZRUN_FAULT_POINTS) \
            $(if $(ASAN)$(FUZZ),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
            $(if $(FUZZ),-fsanitize=fuzzer-no-link) $(CFLAGS)

@@ -1,7 +1,6 @@
+#include "base/helper.h"
 #include "cli/opt.h"
 #include "cli/out.h"
-#include "images/image.h"
-#include "netns/net.h"
 #include "runtime/container/self.h"
 
 #include <fcntl.h>
@@ -29,8 +28,7 @@ int main(int argc, char **argv)
 	if (r >= 0) {
 		/* Only now: self_protect() executes us once more, and the caller's umask would be lost. */
 		g.umask = umask(0077);
-		image_set_helper_dir(self_dir());
-		net_set_helper_dir(self_dir());
+		helper_set_dir(self_dir());
 		r = cli_run(&g, cli_groups, argc, argv);
 	}
 	if (r >= 0 && fflush(stdout) == EOF)

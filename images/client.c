@@ -1,4 +1,5 @@
 #include "images/image.h"
+#include "base/helper.h"
 #include "base/proc.h"
 #include "base/scope.h"
 
@@ -6,9 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifndef VZRUN_PREFIX
-#define VZRUN_PREFIX "/usr/local"
-#endif
 enum { ARGS_MAX = 64 };
 
 struct made { const char *ref; };
@@ -40,38 +38,6 @@ static const struct field error_fields[] = {
 };
 static const struct record error_record = RECORD("error", struct error_words, error_fields);
 
-static const char *helper_dir;
-
-void image_set_helper_dir(const char *dir)
-{
-	helper_dir = dir;
-}
-
-static bool is_there(const char *dir, char path[PATH_MAX])
-{
-	return dir && *dir && snprintf(path, PATH_MAX, "%s/vzrun-image", dir) < PATH_MAX &&
-	       access(path, X_OK) == 0;
-}
-
-static int find_helper(char path[PATH_MAX])
-{
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-	char *slash;
-
-	self[n < 0 ? 0 : n] = '\0';
-	slash = strrchr(self, '/');
-	if (slash)
-		*slash = '\0';
-	if (is_there(getenv("VZRUN_LIBEXEC"), path) || is_there(helper_dir, path) ||
-	    is_there(slash ? self : NULL, path) || is_there(VZRUN_PREFIX "/libexec/vzrun", path))
-		return 0;
-	int r = fail_as(ERR_UNSUPPORTED, "vzrun-image: not found beside vzrun nor in %s",
-			VZRUN_PREFIX "/libexec/vzrun");
-	err_try("VZRUN_LIBEXEC=DIR with the directory that has it");
-	return r;
-}
-
 /* The helper ends when we do: it is told who we are. */
 static int run(const char *const *argv, struct buf *out, bool stdin_too, int *status)
 {
@@ -79,7 +45,7 @@ static int run(const char *const *argv, struct buf *out, bool stdin_too, int *st
 	char path[PATH_MAX], parent[48];
 	size_t n = 0, at = 0;
 
-	TRY(find_helper(path));
+	TRY(helper_find("vzrun-image", path));
 	while (environ[n])
 		n++;
 	auto_free const char **env = calloc(n + 2, sizeof *env);

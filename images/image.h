@@ -21,13 +21,6 @@ struct image_rootfs {
 void image_rootfs_free(struct image_rootfs *r);
 #define auto_image_rootfs __attribute__((cleanup(image_rootfs_free)))
 
-/*
- * Where vzrun-image is, when /proc/self/exe cannot tell (vzrun running from a detached mount or a memfd).
- * Looked for in VZRUN_LIBEXEC, here, beside the running program, PREFIX/libexec/vzrun. The string is kept,
- * not copied.
- */
-void image_set_helper_dir(const char *dir);
-
 /* ERR_NOT_FOUND when there is no such reference; ERR_IMAGE when a blob is missing or does not match. */
 int image_resolve(const char *home, const char *ref, struct image_rootfs *out);
 /*

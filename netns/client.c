@@ -1,4 +1,5 @@
 /* Runs vzrun-net, which has the library that is too heavy for every start. */
+#include "base/helper.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/scope.h"
@@ -9,17 +10,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#ifndef VZRUN_LIBEXEC_DIR
-#define VZRUN_LIBEXEC_DIR "/usr/local/libexec/vzrun"
-#endif
 enum { TIMEOUT_MS = 30000 };
-
-static const char *helper_dir;
-
-void net_set_helper_dir(const char *dir)
-{
-	helper_dir = dir;
-}
 
 struct gather { struct arena a; struct list nets; const char *without; };
 
@@ -65,17 +56,14 @@ static int take(void *ctx, struct net_file *f)
 
 static int run(const char *request, size_t n)
 {
-	const char *env = getenv("VZRUN_LIBEXEC");
-	const char *dir = env && *env ? env : helper_dir ? helper_dir : VZRUN_LIBEXEC_DIR;
 	const char *argv[] = { "vzrun-net", "apply", NULL };
 	auto_buf struct buf err = { 0 }, out = { 0 };
 	struct proc_req req = { .argv = argv, .in = request, .in_n = n, .out = &out, .err = &err,
 				.timeout_ms = TIMEOUT_MS };
-	auto_free char *path = NULL;
+	char path[PATH_MAX];
 	int status, r;
 
-	if (asprintf(&path, "%s/vzrun-net", dir) < 0)
-		return fail(ENOMEM, "firewall: out of memory");
+	TRY_IN(helper_find("vzrun-net", path), "firewall");
 	req.path = path;
 	r = proc_run(&req, &status);
 	if (r == -ENOENT || r == -EACCES) {

@@ -26,11 +26,9 @@ extern const struct record net_nic_record;
 int net_check(const struct list *nics);		/* of struct net_nic_conf; messages begin with "[i].member: " */
 
 /*
- * Where vzrun-net lies when VZRUN_LIBEXEC is not set (default /usr/local/libexec/vzrun), and the home whose
- * guests' links net_teardown() removes (default: the last one given to net_claim() or net_release(), else
- * VZRUN_HOME, else /var/lib/vzrun). The string of the former stays the caller's and must live on.
+ * The home whose guests' links net_teardown() removes (default: the last one given to net_claim() or
+ * net_release(), else VZRUN_HOME, else /var/lib/vzrun). vzrun-net is found as base/helper.h says.
  */
-void net_set_helper_dir(const char *dir);
 void net_set_home(const char *home);
 
 /* ---- a port with everything decided --------------------------------------------------------------- */

@@ -1,3 +1,4 @@
+#include "base/helper.h"
 /* The client against a helper that is a script. */
 #include "base/scope.h"
 #include "images/image.h"
@@ -12,7 +13,7 @@ TEST(helper_is_missing)
 	struct buf made = { 0 };
 
 	setenv("VZRUN_LIBEXEC", "/nonexistent", 1);
-	image_set_helper_dir("/nonexistent");
+	helper_set_dir("/nonexistent");
 	if (access("/usr/local/libexec/vzrun/vzrun-image", X_OK) == 0)
 		return;
 	CHECK_FAILS(image_template("/tmp", "busybox", &made),
