@@ -225,7 +225,8 @@ static int how_it_died(struct launch *l, int r)
 	siginfo_t i = { 0 };
 	struct cg_stats s;
 
-	if (r != -ECHILD || l->pidfd < 0 ||
+	/* Its socket closes a moment before it is dead. */
+	if (r != -ECHILD || l->pidfd < 0 || sys_pidfd_wait(l->pidfd, 1000) != 1 ||
 	    waitid(P_PIDFD, (id_t)l->pidfd, &i, WEXITED | WNOHANG | WNOWAIT) < 0 || i.si_pid == 0 ||
 	    (i.si_code != CLD_KILLED && i.si_code != CLD_DUMPED))
 		return r;
