@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 static int open_proc_ns(pid_t pid, const char *name)
@@ -180,11 +181,18 @@ static int start(struct launch *l)
 	c->sync = sv[1];
 	r = c->spec ? ns_for_children(&c->ns, c->spec, &back) : 0;
 	if (r >= 0) {
+		/*
+		 * Without privilege the maps can be written only for a process whose /proc files are the user's
+		 * own; the child hides again as soon as it is mapped.
+		 */
+		if (geteuid() != 0)
+			(void)prctl(PR_SET_DUMPABLE, 1);
 		l->pid = sys_clone(flags, SIGCHLD, c->join.v2_dir, &l->pidfd);
 		if (l->pid == 0) {
 			close(l->sync);
 			child_main(c);
 		}
+		(void)prctl(PR_SET_DUMPABLE, 0);
 		r = l->pid < 0 ? fail_errno("clone the container's first process") : 0;
 		if (l->pid < 0 && errno == EBUSY)
 			err_why("the cgroup has controllers enabled for groups below it");
