@@ -24,12 +24,16 @@ static bool is_there(const char *dir, const char *name, char path[PATH_MAX])
 
 int helper_find(const char *name, char path[PATH_MAX])
 {
+	const char *only = getenv("VZRUN_LIBEXEC");
 	int r;
 
-	if (is_there(getenv("VZRUN_LIBEXEC"), name, path) || is_there(called_from, name, path) ||
-	    is_there(LIBEXEC, name, path))
+	if (only && *only ? is_there(only, name, path)
+			  : is_there(called_from, name, path) || is_there(LIBEXEC, name, path))
 		return 0;
-	r = fail_as(ERR_UNSUPPORTED, "%s: not found beside vzrun nor in %s", name, LIBEXEC);
+	if (only && *only)
+		r = fail_as(ERR_UNSUPPORTED, "%s: not found in %s", name, only);
+	else
+		r = fail_as(ERR_UNSUPPORTED, "%s: not found beside vzrun nor in %s", name, LIBEXEC);
 	err_try("VZRUN_LIBEXEC=DIR with the directory that has it");
 	return r;
 }

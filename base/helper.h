@@ -1,6 +1,6 @@
 /*
- * Our own helper executables (vzrun-image, vzrun-net): found in VZRUN_LIBEXEC, beside vzrun as it was called, or in
- * PREFIX/libexec/vzrun, in this order.
+ * Our own helper executables (vzrun-image, vzrun-net): in VZRUN_LIBEXEC and nowhere else if that is set, or beside
+ * vzrun as it was called, or in PREFIX/libexec/vzrun.
  */
 #pragma once
 #include <limits.h>

@@ -76,6 +76,8 @@ static int exec_run(struct cli *g, void *args, int argc, char **argv)
 	if (argc < 2 && !a->process)
 		return fail_as(ERR_USAGE, "process args cannot be empty");
 	int status = container_exec(&r, &c);
+	if (status >= 0 && !a->detach)
+		supervise_soon();
 	if (status >= 0)
 		status = container_go(&c);
 	if (status >= 0 && !a->detach)

@@ -80,6 +80,7 @@ static int run_run(struct cli *g, void *args, int argc, char **argv)
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	r.keep_tty = !a->console_socket;
 	TRY(container_create(&r, true, &c));
+	supervise_soon();
 	status = container_go(&c);
 	if (status >= 0)
 		status = supervise(&c, !a->no_subreaper);

@@ -85,6 +85,8 @@ int container_exec(const struct exec_req *req, struct container *out);
  * status of the process (128+n for a signal). subreaper: also reaps its orphans.
  */
 int supervise(struct container *c, bool subreaper);
+/* Before container_go(): a signal that comes before supervise() listens waits for it, and does not end us alone. */
+void supervise_soon(void);
 
 /* "SIGKILL", "KILL", "9" */
 int signal_number(const char *name);

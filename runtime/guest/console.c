@@ -176,6 +176,7 @@ int guest_shell(const struct guest_where *at, const char *name, const struct str
 		env[0] = arena_printf(&a, "TERM=%s", getenv("TERM"));
 	r.env = (struct strv){ env, 1 };
 	TRY(container_exec(&r, &c));
+	supervise_soon();
 	TRY(container_go(&c));
 	return supervise(&c, false);
 }

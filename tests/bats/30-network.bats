@@ -404,7 +404,7 @@ rules() {
 @test "without the helper: one line, exit 8, nothing left" {
 	VZRUN_LIBEXEC=/nonexistent run tool claim "$H" a
 	[ "$status" -eq 8 ]
-	[ "${lines[0]}" = "nettool: firewall: cannot run /nonexistent/vzrun-net: No such file or directory" ]
+	[ "${lines[0]}" = "nettool: firewall: vzrun-net: not found in /nonexistent" ]
 	gone h ip link show vzbr0
 	[ ! -e "$H/networks/default.json" ]
 	[ ! -e "$H/networks/.forwarding" ]
