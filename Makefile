@@ -114,7 +114,7 @@ $(B)/unit/%: tests/unit/%.c $$(call obj,$$(call unit_src,$$*))
 $(B)/tools/nettool: $(call obj,tests/tools/nettool.c $(BASE_SRC) $(filter-out $(NET_HELPER),$(wildcard netns/*.c)))
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ -lnl-route-3 -lnl-3 -lyajl$(if $(ASAN),,_s) -lm -lpthread $(LDFLAGS)
+	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static $(LDQUIET)) -o $@ $^ -lnl-route-3 -lnl-3 -lyajl$(if $(ASAN),,_s) -lm -lpthread $(LDFLAGS)
 
 # --- tests/tools/cgtool: the cgroups layer by hand, for tests/bats/4* --------------------------------------
 $(B)/tools/cgtool: $(call obj,tests/tools/cgtool.c $(BASE_SRC) $(wildcard cgroups/*.c))
