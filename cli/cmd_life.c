@@ -42,7 +42,7 @@ static struct container_req request(const struct cli *g, const struct create_arg
 {
 	return (struct container_req){
 		.root = g->root, .id = id, .bundle = a->bundle ? a->bundle : ".",
-		.console_socket = a->console_socket, .pid_file = a->pid_file, .cgroup_manager = g->cgroup_manager,
+		.console_socket = a->console_socket, .pid_file = a->pid_file, .cgroup_manager = g->cgroup_manager, .rootless = g->rootless,
 		.no_pivot = a->no_pivot, .no_new_keyring = a->no_new_keyring,
 		.preserve_fds = (int)a->preserve_fds.v,
 	};

@@ -76,6 +76,22 @@ static int apply_limits(struct create *c, const struct cg_resources *wanted)
 	return cg_apply(&c->t.cg, &r);
 }
 
+static int make_group(struct create *c, const char *path)
+{
+	const struct spec_linux *l = c->spec->linux_;
+	const char *rootless = c->req->rootless ? c->req->rootless : "auto";
+	int r = cg_create(&c->t.cg, path, l ? l->resources : NULL);
+
+	if (r >= 0 && !c->t.cg.hiers && str_eq(rootless, "false"))
+		return fail(EPERM, "no cgroup can be made for %s (and --rootless is false)", c->req->id);
+	if ((r != -EACCES && r != -EPERM && r != -EROFS) || !str_eq(rootless, "true"))
+		return r;
+	log_warn("no cgroup, no limits: %s", err_text());
+	err_clear();
+	c->t.cg = (struct cg){ 0 };
+	return 0;
+}
+
 int create_cgroup(void *p)
 {
 	struct create *c = p;
@@ -85,12 +101,16 @@ int create_cgroup(void *p)
 
 	if (c->req->cgroup_manager && str_eq(c->req->cgroup_manager, "disabled"))
 		return 0;
+	if (c->req->cgroup_manager && str_eq(c->req->cgroup_manager, "systemd"))
+		return fail_as(ERR_UNSUPPORTED, "cgroup manager systemd: not supported by this version (use cgroupfs)");
 	if (l && l->cgroups_path && *l->cgroups_path)
 		snprintf(path, sizeof path, "%s", l->cgroups_path);
 	else
 		snprintf(path, sizeof path, "%svzrun-%s", geteuid() == 0 ? "/" : "", c->req->id);
 	TRY(journal_cgroup(c->t.journal, path));
-	TRY(cg_create(&c->t.cg, path, l ? l->resources : NULL));
+	TRY(make_group(c, path));
+	if (!c->t.cg.hiers)
+		return 0;
 	r = journal_cgroup_made(c->t.journal, &c->t.cg);
 	if (r >= 0 && l && l->resources)
 		r = apply_limits(c, l->resources);

@@ -429,3 +429,13 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	go
 	hasnt all
 }
+
+@test "cgroup managers: what is not there is refused by name, disabled makes none" {
+	args /bin/true
+	run v --systemd-cgroup run "$ID"
+	fails 1 "cgroup manager systemd: not supported by this version (use cgroupfs)"
+	sh_ 'cat /proc/self/cgroup'
+	run v --cgroup-manager disabled run "$ID"
+	ok
+	hasnt "vzrun-$ID"
+}
