@@ -52,19 +52,28 @@ static int prepare_paths(struct create *c)
 	return 0;
 }
 
+int caps_of_process(const struct spec_caps *caps, struct cap_sets *out)
+{
+	const struct { const char *name; const struct strv *words; uint64_t *mask; } sets[] = {
+		{ "bounding", caps ? &caps->bounding : NULL, &out->bounding },
+		{ "effective", caps ? &caps->effective : NULL, &out->effective },
+		{ "permitted", caps ? &caps->permitted : NULL, &out->permitted },
+		{ "inheritable", caps ? &caps->inheritable : NULL, &out->inheritable },
+		{ "ambient", caps ? &caps->ambient : NULL, &out->ambient },
+	};
+
+	for (size_t i = 0; caps && i < COUNT(sets); i++)
+		TRY_IN(caps_parse(sets[i].words, sets[i].mask), "process.capabilities.%s", sets[i].name);
+	return 0;
+}
+
 static int prepare_caps(struct create *c)
 {
 	struct cap_sets *sets = &c->child.caps.sets;
 	const struct spec_caps *caps = c->spec->process->caps;
 
 	c->child.has_caps = true;
-	if (caps) {
-		TRY_IN(caps_parse(&caps->bounding, &sets->bounding), "process.capabilities.bounding");
-		TRY_IN(caps_parse(&caps->effective, &sets->effective), "process.capabilities.effective");
-		TRY_IN(caps_parse(&caps->permitted, &sets->permitted), "process.capabilities.permitted");
-		TRY_IN(caps_parse(&caps->inheritable, &sets->inheritable), "process.capabilities.inheritable");
-		TRY_IN(caps_parse(&caps->ambient, &sets->ambient), "process.capabilities.ambient");
-	}
+	TRY(caps_of_process(caps, sets));
 	return c->child.own_userns ? 0 : caps_clamp(sets);
 }
 

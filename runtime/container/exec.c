@@ -168,13 +168,7 @@ static int prepare(struct joining *j)
 	k->preserve_fds = j->req->preserve_fds;
 	k->has_caps = true;
 	k->caps.no_new_privs = j->p.no_new_privs;
-	if (j->p.caps) {
-		TRY(caps_parse(&j->p.caps->bounding, &sets->bounding));
-		TRY(caps_parse(&j->p.caps->effective, &sets->effective));
-		TRY(caps_parse(&j->p.caps->permitted, &sets->permitted));
-		TRY(caps_parse(&j->p.caps->inheritable, &sets->inheritable));
-		TRY(caps_parse(&j->p.caps->ambient, &sets->ambient));
-	}
+	TRY(caps_of_process(j->p.caps, sets));
 	if (!k->own_userns)
 		TRY(caps_clamp(sets));
 	k->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -6,7 +6,6 @@ struct launch {
 	struct child *child;
 	int journal;				/* -1: no journal (exec) */
 	const struct container_root *overlay;
-	bool delegate;
 	const char *state_text;			/* hooks: state with %d for the pid */
 	/* out */
 	pid_t pid;
@@ -20,6 +19,8 @@ int launch_check_fds(int n);
 /* Kills the child and waits for it; for roll-back. */
 void launch_kill(struct launch *l);
 
+/* create_prepare.c: the sets of a process section; NULL: all empty. Errors begin with "process.capabilities.SET". */
+int caps_of_process(const struct spec_caps *caps, struct cap_sets *out);
 /* idmap.c: writes the maps of the child's new user namespace, directly or by newuidmap/newgidmap. */
 int idmap_write(pid_t pid, const struct spec_linux *l);
 /* rootfs.c: the detached root tree; userns_fd: the child's, for idmapping. */

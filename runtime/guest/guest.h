@@ -31,7 +31,6 @@ struct guest_conf {
 	const char *stop_signal;	/* when the init is not one that we know */
 	struct opt_u64 stop_timeout;	/* seconds */
 	struct strv features;		/* "nesting", "fuse", "tun", "i386" */
-	const char *dns;
 };
 extern const struct record guest_conf_record;
 
