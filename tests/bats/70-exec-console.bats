@@ -203,7 +203,7 @@ four
 	run vz exec --cap CAP_CHOWN "$ID" grep CapBnd /proc/self/status
 	says "CapBnd:	0000000020000421"
 	run vz exec --cap CAP_NOPE "$ID" true
-	fails 255 'unknown capability "CAP_NOPE"'
+	fails 255 'process.capabilities.bounding: unknown capability "CAP_NOPE"'
 	run vz exec "$ID" grep -E 'NoNewPrivs' /proc/self/status
 	says "NoNewPrivs:	1"
 }
