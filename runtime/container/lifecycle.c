@@ -1,3 +1,4 @@
+#include "runtime/container/opened.h"
 #include "runtime/container/teardown.h"
 #include "base/dgram.h"
 #include "base/fault.h"
@@ -14,59 +15,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* An existing container, opened: root, locked directory, state, pidfd. */
-struct opened { int root_fd, dir_fd, pidfd; struct state s; enum status status; };
-
-static void opened_free(struct opened *o)
-{
-	drop_fd(&o->root_fd);
-	drop_fd(&o->dir_fd);
-	drop_fd(&o->pidfd);
-	state_free(&o->s);
-}
-#define auto_opened SCOPED(opened_free)
-
-static int open_container(const char *root, const char *id, bool lock, struct opened *o)
-{
-	*o = (struct opened){ .root_fd = -1, .dir_fd = -1, .pidfd = -1 };
-	o->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (o->root_fd < 0 && errno == ENOENT)
-		return fail_as(ERR_NOT_FOUND, "container \"%s\" does not exist", id);
-	if (o->root_fd < 0)
-		return fail_errno("open %s", root);
-	o->dir_fd = state_open(o->root_fd, id, lock);
-	TRY(o->dir_fd);
-	TRY(state_load(o->dir_fd, id, &o->s));
-	o->status = state_status(o->dir_fd, &o->s, &o->pidfd);
-	return 0;
-}
-
-static char *state_text(struct arena *a, const struct opened *o, const char *status, int pid)
-{
-	auto_buf struct buf b = { 0 };
-	struct jout j = { .b = &b };
-
-	jout_open(&j, NULL, '{');
-	jout_str(&j, "ociVersion", SPEC_VERSION);
-	jout_str(&j, "id", o->s.id);
-	jout_str(&j, "status", status);
-	if (pid > 0)
-		jout_i64(&j, "pid", pid);
-	jout_str(&j, "bundle", o->s.bundle);
-	jout_open(&j, "annotations", '{');
-	for (size_t i = 0; i < o->s.annotations.n; i++)
-		jout_str(&j, o->s.annotations.v[i].key, o->s.annotations.v[i].value);
-	jout_close(&j, '}');
-	jout_close(&j, '}');
-	return arena_strdup(a, buf_text(&b));
-}
-
 int container_start(const char *root, const char *id)
 {
 	auto_opened struct opened o;
 	auto_arena struct arena a = { 0 };
 
-	TRY(open_container(root, id, true, &o));
+	TRY(opened_container(root, id, true, &o));
 	if (o.status != ST_CREATED)
 		return fail_as(ERR_STATE, o.status == ST_STOPPED ? "cannot start a container that has stopped"
 								 : "cannot start an already running container");
@@ -82,17 +36,7 @@ int container_start(const char *root, const char *id)
 	/* Hooks inside may take long: deleting must not wait for them. */
 	(void)flock(o.dir_fd, LOCK_UN);
 	TRY(sync_hear_exec(sync));
-	return hooks_run(o.s.hooks, HOOK_POSTSTART, state_text(&a, &o, "running", (int)o.s.pid.v));
-}
-
-static void cg_of(const struct opened *o, struct cg *cg)
-{
-	*cg = (struct cg){ 0 };
-	if (!o->s.cgroup.path)
-		return;
-	snprintf(cg->path, sizeof cg->path, "%s", o->s.cgroup.path);
-	cg->hiers = o->s.cgroup.hiers.v;
-	cg->made = o->s.cgroup.made.v;
+	return hooks_run(o.s.hooks, HOOK_POSTSTART, opened_state_text(&a, &o, "running", (int)o.s.pid.v));
 }
 
 int container_kill(const char *root, const char *id, int sig, bool all)
@@ -100,8 +44,8 @@ int container_kill(const char *root, const char *id, int sig, bool all)
 	static struct cg cg;
 	auto_opened struct opened o;
 
-	TRY(open_container(root, id, false, &o));
-	cg_of(&o, &cg);
+	TRY(opened_container(root, id, false, &o));
+	opened_group(&o, &cg);
 	if (all && cg.hiers)
 		return cg_kill(&cg, sig);
 	if (o.status == ST_STOPPED)
@@ -120,12 +64,12 @@ int container_pause(const char *root, const char *id, bool pause)
 	static struct cg cg;
 	auto_opened struct opened o;
 
-	TRY(open_container(root, id, true, &o));
+	TRY(opened_container(root, id, true, &o));
 	if (pause && o.status != ST_RUNNING && o.status != ST_CREATED)
 		return fail_as(ERR_STATE, "container not running or created: %s", status_name(o.status));
 	if (!pause && o.status != ST_PAUSED)
 		return fail_as(ERR_STATE, "container not paused");
-	cg_of(&o, &cg);
+	opened_group(&o, &cg);
 	return cg_freeze(&cg, pause);
 }
 
@@ -135,7 +79,7 @@ static int delete_locked(struct teardown *t, const struct opened *o, uint64_t st
 
 	TRY(fault_point("take the container down"));
 	TRY(steps_unwind(container_steps, CONTAINER_STEPS, t, steps));
-	return o->s.hooks ? hooks_run(o->s.hooks, HOOK_POSTSTOP, state_text(&a, o, "stopped", 0)) : 0;
+	return o->s.hooks ? hooks_run(o->s.hooks, HOOK_POSTSTOP, opened_state_text(&a, o, "stopped", 0)) : 0;
 }
 
 enum how { DELETE_STOPPED, DELETE_FORCE, DELETE_UNFINISHED };
@@ -146,7 +90,7 @@ static int delete_container(const char *root, const char *id, enum how how)
 	auto_opened struct opened o;
 	uint64_t steps = 0;
 	bool force = how != DELETE_STOPPED;
-	int r = open_container(root, id, true, &o);
+	int r = opened_container(root, id, true, &o);
 
 	if (o.dir_fd < 0 && err_class() == ERR_NOT_FOUND && force) {
 		err_clear();
@@ -212,7 +156,7 @@ int container_info(const char *root, const char *id, struct container_info *out)
 	auto_opened struct opened o;
 
 	*out = (struct container_info){ 0 };
-	TRY(open_container(root, id, false, &o));
+	TRY(opened_container(root, id, false, &o));
 	out->s = o.s;
 	out->status = o.status;
 	out->pid = o.status == ST_STOPPED ? 0 : (pid_t)o.s.pid.v;
@@ -282,7 +226,7 @@ int container_pids(const char *root, const char *id, pid_t **pids, size_t *n)
 
 	*pids = NULL;
 	*n = 0;
-	TRY(open_container(root, id, false, &o));
-	cg_of(&o, &cg);
+	TRY(opened_container(root, id, false, &o));
+	opened_group(&o, &cg);
 	return cg.hiers ? cg_pids(&cg, true, pids, n) : 0;
 }

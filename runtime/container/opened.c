@@ -1,0 +1,58 @@
+#include "runtime/container/opened.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+void opened_free(struct opened *o)
+{
+	drop_fd(&o->root_fd);
+	drop_fd(&o->dir_fd);
+	drop_fd(&o->pidfd);
+	state_free(&o->s);
+}
+
+int opened_container(const char *root, const char *id, bool lock, struct opened *o)
+{
+	*o = (struct opened){ .root_fd = -1, .dir_fd = -1, .pidfd = -1 };
+	o->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (o->root_fd < 0 && errno == ENOENT)
+		return fail_as(ERR_NOT_FOUND, "container \"%s\" does not exist", id);
+	if (o->root_fd < 0)
+		return fail_errno("open %s", root);
+	o->dir_fd = state_open(o->root_fd, id, lock);
+	TRY(o->dir_fd);
+	TRY(state_load(o->dir_fd, id, &o->s));
+	o->status = state_status(o->dir_fd, &o->s, &o->pidfd);
+	return 0;
+}
+
+void opened_group(const struct opened *o, struct cg *cg)
+{
+	*cg = (struct cg){ 0 };
+	if (!o->s.cgroup.path)
+		return;
+	snprintf(cg->path, sizeof cg->path, "%s", o->s.cgroup.path);
+	cg->hiers = o->s.cgroup.hiers.v;
+	cg->made = o->s.cgroup.made.v;
+}
+
+char *opened_state_text(struct arena *a, const struct opened *o, const char *status, int pid)
+{
+	auto_buf struct buf b = { 0 };
+	struct jout j = { .b = &b };
+
+	jout_open(&j, NULL, '{');
+	jout_str(&j, "ociVersion", SPEC_VERSION);
+	jout_str(&j, "id", o->s.id);
+	jout_str(&j, "status", status);
+	if (pid > 0)
+		jout_i64(&j, "pid", pid);
+	jout_str(&j, "bundle", o->s.bundle);
+	jout_open(&j, "annotations", '{');
+	for (size_t i = 0; i < o->s.annotations.n; i++)
+		jout_str(&j, o->s.annotations.v[i].key, o->s.annotations.v[i].value);
+	jout_close(&j, '}');
+	jout_close(&j, '}');
+	return arena_strdup(a, buf_text(&b));
+}

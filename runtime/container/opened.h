@@ -1,0 +1,15 @@
+/* An existing container as the verbs on it need it: root, directory, state, pidfd. The room's own. */
+#pragma once
+#include "runtime/container/container.h"
+
+struct opened { int root_fd, dir_fd, pidfd; struct state s; enum status status; };
+
+/* pidfd is -1 when its init is dead. ERR_NOT_FOUND: "container \"x\" does not exist". */
+int opened_container(const char *root, const char *id, bool lock, struct opened *o);
+void opened_free(struct opened *o);
+#define auto_opened __attribute__((cleanup(opened_free)))
+
+/* Its group as the state has it; hiers 0 when it has none. */
+void opened_group(const struct opened *o, struct cg *cg);
+/* The state as hooks get it; pid 0: without one. */
+char *opened_state_text(struct arena *a, const struct opened *o, const char *status, int pid);
