@@ -166,7 +166,7 @@ lint: layers
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=gcc B=build/lint-gcc build/lint-gcc/vzrun build/lint-gcc/vzrun-image build/lint-gcc/vzrun-net
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang B=build/lint-clang build/lint-clang/vzrun build/lint-clang/vzrun-image build/lint-clang/vzrun-net
 	$(Q)shellcheck -x tests/deps tests/run tests/run-unit .ci/run
-	$(Q)shellcheck -s bash -e SC2034,SC2154,SC2317,SC2314,SC2315,SC2016,SC2013,SC2119,SC2120 tests/bats/helpers.bash
+	$(Q)shellcheck -s bash -e SC2034,SC2154,SC2317,SC2314,SC2315,SC2016,SC2013,SC2119,SC2120 tests/bats/helpers.bash tests/bats/containerd.bash
 	$(Q)long=$$(grep -nE '^.{111,}' $(filter-out $(wildcard build/*),$(wildcard */*.[ch] */*/*.[ch])) /dev/null | \
 	  awk -F: '{ print $$1 ":" $$2 }'); [ -z "$$long" ] || { echo "lines over 110 columns:"; echo "$$long"; } >&2
 
