@@ -149,6 +149,8 @@ struct cg_stats {
 	uint64_t io_read_bytes, io_write_bytes;
 };
 int cg_stats(const struct cg *cg, struct cg_stats *out);	/* what a controller cannot tell stays 0 */
+/* Everything that the controllers count, as members of an open object, in runc's shape. */
+void cg_counters(const struct cg *cg, struct jout *o);
 
 /*
  * A descriptor that becomes readable (v1: eventfd) or POLLPRI (v2: memory.events) when the group is

@@ -87,6 +87,21 @@ struct bpf_insn;
 int cg_bpf_program(const struct list *rules, struct bpf_insn **out, size_t *n);
 int cg_bpf_attach(const char *dir, const struct list *rules);
 
+/* ---- stats.c: the reading of counters ---- */
+/*
+ * key: the word before the number; "" is the whole file; "*x" adds up every number that
+ * stands behind x. scale: to nanoseconds.
+ */
+struct cg_place { const char *file, *key; uint32_t scale; };
+/* Rows of one file stand together: it is read once. */
+struct cg_reader { const struct cg *cg; int hier; const char *file; bool have; char text[32768]; };
+#define CG_READER(group) { .cg = (group), .hier = -1 }
+/* The text of the controller's file, v1's or v2's (NULL: it has none there); NULL when it cannot be had. */
+const char *cg_read(struct cg_reader *r, enum ctl ctl, const char *v1, const char *v2);
+const char *cg_read_at(struct cg_reader *r, int hier, const char *file);
+/* What stands behind the word that begins a line; key "": the text itself. NULL: no such line. */
+const char *cg_text_of(const char *text, const char *key);
+
 /* ---- freeze.c, wait.c, remove.c, kill.c ---- */
 /* Waits until "key value" stands in a v2 cgroup.events. 1 reached, 0 time is up. */
 int cg_wait_event(const char *dir, const char *line, int ms);

@@ -6,12 +6,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-/*
- * key: the word before the number; "" is the whole file; "*x" adds up every number that
- * stands behind x. scale: to nanoseconds.
- */
-struct place { const char *file, *key; uint32_t scale; };
-struct row { enum ctl ctl; size_t offset; struct place v1, v2; };
+struct row { enum ctl ctl; size_t offset; struct cg_place v1, v2; };
 
 #define S(m) offsetof(struct cg_stats, m)
 #define BLKIO_BYTES "blkio.throttle.io_service_bytes_recursive"
@@ -62,21 +57,26 @@ static uint64_t sum_of(const char *text, const char *key)
 	return sum;
 }
 
-static uint64_t value_of(const char *text, const char *key)
+const char *cg_text_of(const char *text, const char *key)
 {
 	size_t n = strlen(key);
 
 	if (!n)
-		return number(text);
-	if (*key == '*')
-		return sum_of(text, key + 1);
+		return text;
 	for (const char *p = text; *p;) {
 		if (strncmp(p, key, n) == 0 && p[n] == ' ')
-			return number(p + n + 1);
+			return p + n + 1;
 		p = strchrnul(p, '\n');
 		p += *p == '\n';
 	}
-	return 0;
+	return NULL;
+}
+
+static uint64_t value_of(const char *text, const char *key)
+{
+	const char *at = *key == '*' ? NULL : cg_text_of(text, key);
+
+	return *key == '*' ? sum_of(text, key + 1) : at ? number(at) : 0;
 }
 
 /* cpu.stat of v2 counts use without the controller, too. */
@@ -89,29 +89,40 @@ static int hier_of(const struct cg *cg, enum ctl ctl)
 	return i >= 0 && (cg->hiers & BIT(i)) ? i : -1;
 }
 
+const char *cg_read(struct cg_reader *r, enum ctl ctl, const char *v1, const char *v2)
+{
+	int i = hier_of(r->cg, ctl);
+	const char *file = i < 0 ? NULL : cg_host()->h[i].v2 ? v2 : v1;
+
+	return file ? cg_read_at(r, i, file) : NULL;
+}
+
+const char *cg_read_at(struct cg_reader *r, int i, const char *file)
+{
+	char path[CG_FULL];
+
+	if (i < 0 || !(r->cg->hiers & BIT(i)))
+		return NULL;
+	if (i != r->hier || !r->file || !str_eq(r->file, file)) {
+		cg_file(r->cg, (size_t)i, file, path);
+		r->have = file_peek(AT_FDCWD, path, r->text, sizeof r->text) > 0;
+		r->file = file;
+		r->hier = i;
+	}
+	return r->have ? r->text : NULL;
+}
+
 int cg_stats(const struct cg *cg, struct cg_stats *out)
 {
-	char path[CG_FULL], text[16384];
-	const char *last = NULL;
-	int last_hier = -1;
-	bool have = false;
+	struct cg_reader reader = CG_READER(cg);
 
 	*out = (struct cg_stats){ 0 };
 	out->mem_limit = out->swap_limit = out->pids_limit = UINT64_MAX;
 	for (const struct row *r = rows; r < rows + COUNT(rows); r++) {
-		int i = hier_of(cg, r->ctl);
-		const struct place *p;
+		const char *text = cg_read(&reader, r->ctl, r->v1.file, r->v2.file);
 
-		if (i < 0)
-			continue;
-		p = cg_host()->h[i].v2 ? &r->v2 : &r->v1;
-		if (i != last_hier || !last || !str_eq(last, p->file)) {
-			cg_file(cg, (size_t)i, p->file, path);
-			have = file_peek(AT_FDCWD, path, text, sizeof text) > 0;
-			last = p->file;
-			last_hier = i;
-		}
-		if (have) {
+		if (text) {
+			const struct cg_place *p = cg_host()->h[reader.hier].v2 ? &r->v2 : &r->v1;
 			uint64_t v = value_of(text, p->key);
 
 			*(uint64_t *)((char *)out + r->offset) = v == UINT64_MAX ? v : v * p->scale;

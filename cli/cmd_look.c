@@ -158,6 +158,30 @@ static int ps_run(struct cli *g, void *args, int argc, char **argv)
 	return b.p ? filter(b.p, pids, n) : fail(EIO, "ps printed nothing");
 }
 
+struct events_args { bool stats; struct opt_u64 interval; };
+static const struct opt events_opts[] = {
+	ODURATION(struct events_args, 0, "interval", interval, "how often the counters are shown (default: 5s)"),
+	OFLAG(struct events_args, 0, "stats", stats, "show the counters once, now"),
+	{ 0 }
+};
+
+static int put_line(void *ctx, const char *text)
+{
+	(void)ctx;
+	return out_text(text);
+}
+
+static int events_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct events_args *a = args;
+
+	(void)argc;
+	if (a->interval.set && a->interval.v == 0)
+		return fail_as(ERR_USAGE, "duration interval must be greater than 0");
+	return container_events(&(struct events_req){ .root = g->root, .id = argv[0], .once = a->stats,
+		.interval_ms = a->interval.set ? a->interval.v : 5000, .line = put_line });
+}
+
 struct spec_args { const char *bundle; bool rootless; };
 static const struct opt spec_opts[] = {
 	OSTR(struct spec_args, 'b', "bundle", "DIR", bundle, "where to write it (default: the current directory)"),
@@ -195,6 +219,8 @@ const struct cmd look_cmds[] = {
 	{ "list", "[OPTION...]", "list containers", 0, 0, list_opts, sizeof(struct list_args), list_run, CMD_OCI },
 	{ "ps", "[OPTION...] ID [PS-OPTION...]", "list the processes of a container", 1, -1, ps_opts,
 	  sizeof(struct ps_args), ps_run, CMD_OCI | CMD_PASS },
+	{ "events", "[OPTION...] ID", "show counters and out-of-memory events as JSON lines", 1, 1, events_opts,
+	  sizeof(struct events_args), events_run, CMD_OCI },
 	{ "spec", "[OPTION...]", "write a default config.json", 0, 0, spec_opts, sizeof(struct spec_args), spec_run,
 	  CMD_OCI },
 	{ 0 }

@@ -68,6 +68,14 @@ void container_info_json(struct jout *o, const char *key, const struct container
 int container_list(const char *root, int (*each)(void *ctx, const struct container_info *i), void *ctx);
 int container_pids(const char *root, const char *id, pid_t **pids, size_t *n);
 
+/*
+ * Counters and events as JSON, one line each, in runc's shape; `line` may fail and end it. once: the counters,
+ * now. Otherwise every interval, and each out-of-memory event as it comes, until the container ends.
+ */
+struct events_req { const char *root, *id; bool once; uint64_t interval_ms;
+		    int (*line)(void *ctx, const char *text); void *ctx; };
+int container_events(const struct events_req *req);
+
 struct exec_req {
 	const char *root, *id;
 	const char *process_file;	/* --process: replaces everything below */
