@@ -75,8 +75,10 @@ int str_size(const char *s, uint64_t *out)
 		shift = 10 * (unsigned)(u - units + 1);
 		s++;
 	}
-	if (*s == 'B' || (shift && s[0] == 'i' && s[1] == 'B'))
-		s += *s == 'B' ? 1 : 2;
+	if (shift && (s[0] == 'i' || s[0] == 'I') && toupper((unsigned char)s[1]) == 'B')
+		s++;
+	if (toupper((unsigned char)*s) == 'B')
+		s++;
 	if (*s || (frac && !shift))
 		return -EINVAL;
 	if (whole > UINT64_MAX >> shift)

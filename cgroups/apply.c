@@ -31,6 +31,7 @@ struct job {
 	struct at at;
 	char dir[CG_FULL];
 	int hier;			/* that dir belongs to */
+	struct cg_former *former;
 	struct again again[AGAIN_MAX];
 	size_t n;
 };
@@ -89,6 +90,8 @@ static int write_one(struct job *j, const struct knob *k, const void *value, boo
 	snprintf(path, sizeof path, "%s/%s", j->dir, name);
 	if ((k->flags & CHECK_USE) && j->at.r->memory->check_before_update.v)
 		TRY(check_use(j, path));
+	if (j->former)
+		TRY(cg_remember(j->former, path, text));
 	r = file_poke(AT_FDCWD, path, text);
 	if (r == 0)
 		return 0;
@@ -166,6 +169,8 @@ static int write_unified(struct job *j, const struct pair *p)
 			return fail(EINVAL, "unified.%s: the value is too long", p->key);
 		memcpy(line, s, (size_t)(end - s));
 		line[end - s] = '\0';
+		if (j->former)
+			TRY(cg_remember(j->former, path, line));
 		int r = file_poke(AT_FDCWD, path, line);
 		if (r == -ENOENT)
 			return fail_as(ERR_UNSUPPORTED, "unified.%s: there is no %s", p->key, path);
@@ -177,9 +182,9 @@ static int write_unified(struct job *j, const struct pair *p)
 	return 0;
 }
 
-int cg_apply(const struct cg *cg, const struct cg_resources *r)
+int cg_write_limits(const struct cg *cg, const struct cg_resources *r, struct cg_former *former)
 {
-	struct job j = { .cg = cg, .hier = -1, .at = { .r = r } };
+	struct job j = { .cg = cg, .hier = -1, .at = { .r = r }, .former = former };
 	struct need need;
 
 	j.at.dir = j.dir;
@@ -198,4 +203,9 @@ int cg_apply(const struct cg *cg, const struct cg_resources *r)
 	for (size_t i = 0; i < r->unified.n; i++)
 		TRY(write_unified(&j, &r->unified.v[i]));
 	return r->devices.n ? cg_devices_apply(cg, &r->devices) : 0;
+}
+
+int cg_apply(const struct cg *cg, const struct cg_resources *r)
+{
+	return cg_write_limits(cg, r, NULL);
 }

@@ -106,6 +106,11 @@ int cg_dir(const struct cg *cg, size_t i, char *buf, size_t size);
  * what no rule matches is refused; no rules at all: nothing is changed. -EBUSY: the limit is below use.
  */
 int cg_apply(const struct cg *cg, const struct cg_resources *r);
+/*
+ * The same for a live group, whole or not at all: when a write is refused what was written before is put
+ * back, newest first, and the message names what the kernel would not take back. Device rules come last.
+ */
+int cg_update(const struct cg *cg, const struct cg_resources *r);
 
 /*
  * Joining costs no grace period: on v1 a single-threaded child writes "0" to `tasks` itself, through

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/scope.h"
 #include "base/str.h"
+#include "base/undo.h"
 
 enum ctl {
 	CTL_CPU, CTL_CPUACCT, CTL_CPUSET, CTL_MEMORY, CTL_DEVICES, CTL_FREEZER, CTL_IO, CTL_PIDS,
@@ -73,6 +74,12 @@ struct need {
 };
 int cg_need(const struct cg_resources *r, struct need *need);
 int cg_enable(const struct cg *cg, size_t v2, const struct need *need);
+
+/* ---- apply.c, update.c ---- */
+/* What was written over, to be put back; stays: what could not be. */
+struct cg_former { struct undo undo; struct buf stays; };
+int cg_remember(struct cg_former *all, const char *path, const char *text);
+int cg_write_limits(const struct cg *cg, const struct cg_resources *r, struct cg_former *former);	/* NULL: forget */
 
 /* ---- devices.c, devices_bpf.c ---- */
 enum { ACC_MKNOD = 1, ACC_READ = 2, ACC_WRITE = 4, ACC_ALL = 7 };

@@ -151,16 +151,50 @@ static int period_v2(const struct at *at, const void *value, char *out, size_t s
 
 /* ---- memory ---- */
 
+/* What the group has now; false: no limit, or no such file. */
+static bool limit_now(const struct at *at, const char *file, uint64_t *out)
+{
+	char path[CG_FULL], now[32];
+
+	snprintf(path, sizeof path, "%s/%s", at->dir, file);
+	return file_peek(AT_FDCWD, path, now, sizeof now) > 0 && str_u64(now, INT64_MAX, out) == 0;
+}
+
 /* v2 counts swap alone, OCI and v1 count memory and swap together. */
 static int swap_v2(const struct at *at, const void *value, char *out, size_t size)
 {
 	const struct opt_i64 *swap = value, *limit = &at->r->memory->limit;
+	uint64_t memory = limit->v > 0 ? (uint64_t)limit->v : 0;
 
 	if (swap->v < 0)
 		return say(out, size, "max");
-	if (limit->v <= 0)
+	if (!memory && (limit->v < 0 || !limit_now(at, "memory.max", &memory)))
 		return fail(EINVAL, "cgroup v2 limits swap alone: give memory.limit too, it is subtracted");
-	return say(out, size, "%jd", (intmax_t)(swap->v - limit->v));
+	if ((uint64_t)swap->v < memory)
+		return fail(EINVAL, "%jd is less than the memory limit %ju: it counts memory and swap together",
+			    (intmax_t)swap->v, (uintmax_t)memory);
+	return say(out, size, "%ju", (uintmax_t)((uint64_t)swap->v - memory));
+}
+
+/*
+ * A memory limit alone leaves the limit of memory and swap where it is, as on v1; without any limit of
+ * memory there is none of both.
+ */
+static int swap_kept(const struct at *at, const void *value, char *out, size_t size)
+{
+	const struct opt_i64 *limit = value;
+	uint64_t swap, memory;
+
+	if (at->r->memory->swap.v)
+		return KNOB_SKIP;
+	if (limit->v < 0)
+		return say(out, size, "max");
+	if (!limit_now(at, "memory.swap.max", &swap) || !limit_now(at, "memory.max", &memory))
+		return KNOB_SKIP;
+	if (memory + swap < (uint64_t)limit->v)
+		return fail(EINVAL, "it is %ju, less than the memory limit %jd: give memory.swap too",
+			    (uintmax_t)(memory + swap), (intmax_t)limit->v);
+	return say(out, size, "%ju", (uintmax_t)(memory + swap - (uint64_t)limit->v));
 }
 
 /* On v1 no limit of memory can be had below a limit of memory and swap: lift both. */
@@ -169,12 +203,6 @@ static int swap_free(const struct at *at, const void *value, char *out, size_t s
 	const struct opt_i64 *limit = value;
 
 	return limit->v >= 0 || at->r->memory->swap.v ? KNOB_SKIP : say(out, size, "-1");
-}
-
-static int never(const struct at *at, const void *value, char *out, size_t size)
-{
-	(void)at, (void)value, (void)out, (void)size;
-	return KNOB_SKIP;
 }
 
 /* ---- block devices ---- */
@@ -307,12 +335,12 @@ const struct knob cg_knobs[] = {
 	{ "CPU set", CTL_CPUSET, 0, SCALAR(cpu, cpus), { "cpuset.cpus", text }, { "cpuset.cpus", text } },
 	{ "memory nodes", CTL_CPUSET, 0, SCALAR(cpu, mems),
 	  { "cpuset.mems", text }, { "cpuset.mems", text } },
+	{ "memory and swap limit", CTL_MEMORY, ZERO_UNSET | OPTIONAL, SCALAR(memory, limit),
+	  { "memory.memsw.limit_in_bytes", swap_free }, { "memory.swap.max", swap_kept } },
 	{ "memory limit", CTL_MEMORY, ZERO_UNSET | CHECK_USE, SCALAR(memory, limit),
 	  { "memory.limit_in_bytes", i64 }, { "memory.max", i64_max } },
 	{ "memory and swap limit", CTL_MEMORY, ZERO_UNSET | NONE_OK, SCALAR(memory, swap),
 	  { "memory.memsw.limit_in_bytes", i64 }, { "memory.swap.max", swap_v2 } },
-	{ "memory and swap limit", CTL_MEMORY, ZERO_UNSET | OPTIONAL, SCALAR(memory, limit),
-	  { "memory.memsw.limit_in_bytes", swap_free }, { "memory.swap.max", never } },
 	{ "memory reservation", CTL_MEMORY, ZERO_UNSET, SCALAR(memory, reservation),
 	  { "memory.soft_limit_in_bytes", i64 }, { "memory.low", i64_max } },
 	{ "kernel TCP memory limit", CTL_MEMORY, ZERO_UNSET, SCALAR(memory, kernel_tcp),

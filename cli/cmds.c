@@ -19,6 +19,7 @@ const struct cmd_group cli_groups[] = {
 	{ "Looking at guests", show_cmds },
 	{ "Inside", exec_cmds },
 	{ "Looking at containers", look_cmds },
+	{ "Limits of containers", update_cmds },
 	{ "Host", host_cmds },
 	{ 0 }
 };

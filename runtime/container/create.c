@@ -41,41 +41,6 @@ int create_claim(void *p)
 	return 0;
 }
 
-/*
- * What every container may use whatever its rules say, as the specification has it: the default
- * devices, pseudo-terminals, and making (not opening) any node.
- */
-static int with_default_devices(struct arena *a, const struct list *rules, struct list *out)
-{
-	static const struct { const char *type; int major, minor; const char *access; } always[] = {
-		{ "c", -1, -1, "m" }, { "b", -1, -1, "m" }, { "c", 1, 3, "rwm" }, { "c", 1, 5, "rwm" },
-		{ "c", 1, 7, "rwm" }, { "c", 1, 8, "rwm" }, { "c", 1, 9, "rwm" }, { "c", 5, 0, "rwm" },
-		{ "c", 5, 2, "rwm" }, { "c", 136, -1, "rwm" },
-	};
-	struct cg_device_rule *v = arena_alloc(a, rules->n + COUNT(always), sizeof *v);
-
-	if (!v)
-		return fail(ENOMEM, "out of memory");
-	memcpy(v, rules->v, rules->n * sizeof *v);
-	for (size_t i = 0; i < COUNT(always); i++)
-		v[rules->n + i] = (struct cg_device_rule){
-			.allow = { true, true }, .type = always[i].type, .access = always[i].access,
-			.major = { always[i].major, always[i].major >= 0 },
-			.minor = { always[i].minor, always[i].minor >= 0 },
-		};
-	*out = (struct list){ v, rules->n + COUNT(always) };
-	return 0;
-}
-
-static int apply_limits(struct create *c, const struct cg_resources *wanted)
-{
-	struct cg_resources r = *wanted;
-
-	if (r.devices.n > 0)
-		TRY(with_default_devices(&c->child.arena, &wanted->devices, &r.devices));
-	return cg_apply(&c->t.cg, &r);
-}
-
 static int make_group(struct create *c, const char *path)
 {
 	const struct spec_linux *l = c->spec->linux_;
@@ -113,7 +78,7 @@ int create_cgroup(void *p)
 		return 0;
 	r = journal_cgroup_made(c->t.journal, &c->t.cg);
 	if (r >= 0 && l && l->resources)
-		r = apply_limits(c, l->resources);
+		r = limits_write(&c->child.arena, &c->t.cg, l->resources, cg_apply);
 	if (r < 0) {
 		struct err_saved why;
 
