@@ -40,7 +40,7 @@ obj           = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 # The hot path is static: six shared libraries cost more than the whole start of a container.
 # A sanitizer needs the dynamic loader.
-VZRUN_LIBS   := -lseccomp -lcap -lnl-route-3 -lnl-3 $(if $(ASAN),-lyajl,-lyajl_s) -lm -lpthread
+VZRUN_LIBS   := -lseccomp -lnl-route-3 -lnl-3 $(if $(ASAN),-lyajl,-lyajl_s) -lm -lpthread
 IMAGE_LIBS   := -larchive -lnettle -lyajl -lcap
 NET_LIBS     := -lnftables -lyajl
 
@@ -76,9 +76,14 @@ $(B)/obj/%.o: %.c | $(B)/.needs
 # libnl's look-ups of names, which nothing here calls, would need the shared libc: not worth three warnings a link.
 LDQUIET = $(shell $(CC) -Wl,--help 2>/dev/null | grep -q no-warnings && echo -Wl,--no-warnings)
 
+# The static executable begins before libc does (runtime/container/self_entry.c): nothing there may call into libc.
+ENTRY_ARCH := $(filter x86_64% aarch64%,$(shell $(CC) -dumpmachine))
+$(B)/obj/runtime/container/self_entry.o: ALL_CFLAGS += -ffreestanding -fno-stack-protector -fno-sanitize=all \
+    $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
+
 $(B)/vzrun: $(call obj,$(VZRUN_SRC))
 	@echo "  LD      $@"
-	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static $(LDQUIET)) -o $@ $^ $(VZRUN_LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static $(LDQUIET) $(if $(ENTRY_ARCH),-Wl$(comma)-e$(comma)self_entry)) -o $@ $^ $(VZRUN_LIBS) $(LDFLAGS)
 
 $(B)/vzrun-image: $(call obj,$(IMAGE_SRC))
 	@echo "  LD      $@"
@@ -102,7 +107,7 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 unit_dirs = base $(foreach d,$(LAYERS),$(if $(filter $(subst /,_,$(d))_%,$(1)),$(may_$(d)) $(d)))
 unit_src   = $(sort $(if $(filter cli_% runtime_guest_%,$(1)),$(filter-out cli/main.c,$(VZRUN_SRC)),$(filter-out \
                images/main.c netns/firewall%.c,$(foreach d,$(call unit_dirs,$(1)),$(wildcard $(d)/*.c)))))
-unit_libs = $(if $(filter images_%,$(1)),$(IMAGE_LIBS),$(if $(filter base_%,$(1)),-lyajl,-lseccomp -lcap -lnl-route-3 -lnl-3 -lyajl))
+unit_libs = $(if $(filter images_%,$(1)),$(IMAGE_LIBS),$(if $(filter base_%,$(1)),-lyajl,-lseccomp -lnl-route-3 -lnl-3 -lyajl))
 
 .SECONDEXPANSION:
 $(B)/unit/%: tests/unit/%.c $$(call obj,$$(call unit_src,$$*))
@@ -130,7 +135,7 @@ ifneq ($(FUZZ),)
 $(B)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ)
 	@echo "  FUZZ    $*"
 	$(Q)$(CC) $(filter-out -fsanitize=fuzzer-no-link,$(ALL_CFLAGS)) -fsanitize=fuzzer -o $@ $^ \
-	    -lseccomp -lcap -lnl-route-3 -lnl-3 -lyajl -larchive -lnettle -lm -lpthread $(LDFLAGS)
+	    -lseccomp -lnl-route-3 -lnl-3 -lyajl -larchive -lnettle -lm -lpthread $(LDFLAGS)
 endif
 fuzz:
 	$(Q)$(MAKE) --no-print-directory FUZZ=1 CC=clang CFLAGS="-O1 -g" $(FUZZ_BIN)

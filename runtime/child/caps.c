@@ -2,35 +2,33 @@
 #include "base/log.h"
 #include "base/scope.h"
 
-#include <ctype.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-enum { CAPS_MAX = 64, CAP_NAME_MAX = 40 };
+enum { CAPS_MAX = 64 };
 
 #define BIT(cap) (UINT64_C(1) << (cap))
 
-/* libcap's names are lower case and its own allocation; each is asked for once. */
+#define NAME(cap) [cap] = #cap
+static const char *const cap_names[] = {
+	NAME(CAP_CHOWN), NAME(CAP_DAC_OVERRIDE), NAME(CAP_DAC_READ_SEARCH), NAME(CAP_FOWNER), NAME(CAP_FSETID),
+	NAME(CAP_KILL), NAME(CAP_SETGID), NAME(CAP_SETUID), NAME(CAP_SETPCAP), NAME(CAP_LINUX_IMMUTABLE),
+	NAME(CAP_NET_BIND_SERVICE), NAME(CAP_NET_BROADCAST), NAME(CAP_NET_ADMIN), NAME(CAP_NET_RAW),
+	NAME(CAP_IPC_LOCK), NAME(CAP_IPC_OWNER), NAME(CAP_SYS_MODULE), NAME(CAP_SYS_RAWIO), NAME(CAP_SYS_CHROOT),
+	NAME(CAP_SYS_PTRACE), NAME(CAP_SYS_PACCT), NAME(CAP_SYS_ADMIN), NAME(CAP_SYS_BOOT), NAME(CAP_SYS_NICE),
+	NAME(CAP_SYS_RESOURCE), NAME(CAP_SYS_TIME), NAME(CAP_SYS_TTY_CONFIG), NAME(CAP_MKNOD), NAME(CAP_LEASE),
+	NAME(CAP_AUDIT_WRITE), NAME(CAP_AUDIT_CONTROL), NAME(CAP_SETFCAP), NAME(CAP_MAC_OVERRIDE), NAME(CAP_MAC_ADMIN),
+	NAME(CAP_SYSLOG), NAME(CAP_WAKE_ALARM), NAME(CAP_BLOCK_SUSPEND), NAME(CAP_AUDIT_READ), NAME(CAP_PERFMON),
+	NAME(CAP_BPF), NAME(CAP_CHECKPOINT_RESTORE),
+};
+
 const char *caps_name(unsigned cap)
 {
-	static char names[CAPS_MAX][CAP_NAME_MAX];
-	char *raw;
-
-	if (cap >= CAPS_MAX)
-		return NULL;
-	if (names[cap][0])
-		return names[cap];
-	raw = cap_to_name((cap_value_t)cap);
-	if (raw && isalpha((unsigned char)raw[0]))
-		for (size_t i = 0; raw[i] && i < CAP_NAME_MAX - 1; i++)
-			names[cap][i] = (char)toupper((unsigned char)raw[i]);
-	cap_free(raw);
-	return names[cap][0] ? names[cap] : NULL;
+	return cap < COUNT(cap_names) ? cap_names[cap] : NULL;
 }
 
 static const char *cap_text(unsigned cap, char *buf, size_t size)
@@ -65,22 +63,16 @@ uint64_t caps_known(void)
 
 static int parse_one(const char *text, uint64_t *mask)
 {
-	char name[CAP_NAME_MAX];
-	cap_value_t cap;
-	size_t n = strlen(text);
-
-	/* cap_from_name() takes numbers too: "5" is not a name. */
-	if (n >= sizeof name || strncasecmp(text, "CAP_", 4) != 0)
-		return fail(EINVAL, "unknown capability \"%s\"", text);
-	for (size_t i = 0; i <= n; i++)
-		name[i] = (char)tolower((unsigned char)text[i]);
-	if (cap_from_name(name, &cap) < 0 || cap < 0 || cap >= CAPS_MAX)
-		return fail(EINVAL, "unknown capability \"%s\"", text);
-	if (!(caps_known() & BIT(cap)))
-		log_warn("%s: this kernel does not know it; left out", text);
-	else
-		*mask |= BIT(cap);
-	return 0;
+	for (unsigned cap = 0; cap < COUNT(cap_names); cap++) {
+		if (strcasecmp(cap_names[cap], text) != 0)
+			continue;
+		if (!(caps_known() & BIT(cap)))
+			log_warn("%s: this kernel does not know it; left out", text);
+		else
+			*mask |= BIT(cap);
+		return 0;
+	}
+	return fail(EINVAL, "unknown capability \"%s\"", text);
 }
 
 int caps_parse(const struct strv *names, uint64_t *mask)

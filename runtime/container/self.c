@@ -14,23 +14,25 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
-
-/* Carries the executable's directory over the re-execution: the copy has no path. */
-#define DIR_VARIABLE "_VZRUN_SELF"
 
 enum { SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
 static char dir[PATH_MAX];
 
-static bool is_protected(int exe)
+static bool is_read_only(void)
 {
-	struct statvfs fs;
+	struct statfs fs;
+
+	return statfs("/proc/self/exe", &fs) == 0 && fs.f_flags & ST_RDONLY;
+}
+
+static bool is_sealed(int exe)
+{
 	int seals = fcntl(exe, F_GET_SEALS);
 
-	if (seals >= 0)
-		return (seals & SEALS) == SEALS;
-	return fstatvfs(exe, &fs) == 0 && fs.f_flag & ST_RDONLY;
+	return seals >= 0 && (seals & SEALS) == SEALS;
 }
 
 static int read_only_mount(void)
@@ -60,7 +62,7 @@ static int sealed_copy(int exe)
 
 static void remember_dir(void)
 {
-	const char *kept = getenv(DIR_VARIABLE);
+	const char *kept = getenv(SELF_DIR_VARIABLE);
 	ssize_t n;
 
 	/* Only the protected process gets here with the variable set by us; see self_protect(). */
@@ -75,22 +77,27 @@ static void remember_dir(void)
 		*slash = '\0';
 }
 
+static int at_home(void)
+{
+	remember_dir();
+	unsetenv(SELF_DIR_VARIABLE);
+	return 0;
+}
+
 int self_protect(char **argv)
 {
-	auto_close int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-
-	if (exe < 0)
-		return fail_errno("open /proc/self/exe");
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return fail_errno("hide from ptrace");
-	if (is_protected(exe)) {
-		remember_dir();
-		unsetenv(DIR_VARIABLE);
-		return 0;
-	}
-	unsetenv(DIR_VARIABLE);
+	if (is_read_only())
+		return at_home();
+	auto_close int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (exe < 0)
+		return fail_errno("open /proc/self/exe");
+	if (is_sealed(exe))
+		return at_home();
+	unsetenv(SELF_DIR_VARIABLE);
 	remember_dir();
-	if (setenv(DIR_VARIABLE, dir, 1) < 0)
+	if (setenv(SELF_DIR_VARIABLE, dir, 1) < 0)
 		return fail_errno("prepare the re-execution");
 	auto_close int copy = read_only_mount();
 	if (copy < 0)
