@@ -114,17 +114,27 @@ static int open_private(int dirfd, const char *tmp, mode_t mode, bool *named)
 	return openat(dirfd, tmp, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, mode);
 }
 
-static int give_name(int fd, int dirfd, const char *tmp)
+static int give_name(int fd, int dirfd, const char *name)
 {
 	char self[32];
 
-	if (linkat(fd, "", dirfd, tmp, AT_EMPTY_PATH) == 0)
+	if (linkat(fd, "", dirfd, name, AT_EMPTY_PATH) == 0)
 		return 0;
+	if (errno == EEXIST)
+		return -1;
 	/* Without CAP_DAC_READ_SEARCH only the way through /proc is open. */
 	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-	if (errno == EEXIST)
-		(void)unlinkat(dirfd, tmp, 0);
-	return linkat(AT_FDCWD, self, dirfd, tmp, AT_SYMLINK_FOLLOW);
+	return linkat(AT_FDCWD, self, dirfd, name, AT_SYMLINK_FOLLOW);
+}
+
+/* A leftover of a killed process that had our pid is in the way. */
+static int give_private_name(int fd, int dirfd, const char *tmp)
+{
+	if (give_name(fd, dirfd, tmp) == 0)
+		return 0;
+	if (errno != EEXIST || unlinkat(dirfd, tmp, 0) < 0)
+		return -1;
+	return give_name(fd, dirfd, tmp);
 }
 
 int file_write_atomic(int dirfd, const char *name, const char *text, size_t len, mode_t mode)
@@ -138,7 +148,7 @@ int file_write_atomic(int dirfd, const char *name, const char *text, size_t len,
 		return fail_errno("write %s", name);
 	/* fchmod: the mode is the caller's word, whatever the umask. */
 	if (file_write_all(fd, text, len) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0 ||
-	    (!named && give_name(fd, dirfd, tmp) < 0) || renameat(dirfd, tmp, dirfd, name) < 0) {
+	    (!named && give_private_name(fd, dirfd, tmp) < 0) || renameat(dirfd, tmp, dirfd, name) < 0) {
 		int r = fail_errno("write %s", name);
 
 		(void)unlinkat(dirfd, tmp, 0);
@@ -147,6 +157,22 @@ int file_write_atomic(int dirfd, const char *name, const char *text, size_t len,
 	if (dirfd != AT_FDCWD && fsync(dirfd) < 0 && errno != EINVAL && errno != EBADF && errno != EROFS)
 		return fail_errno("sync the directory of %s", name);
 	return 0;
+}
+
+int file_write_new(int dirfd, const char *name, const char *text, size_t len)
+{
+	char tmp[NAME_MAX + 1];
+	bool named;
+	int r = 0;
+
+	snprintf(tmp, sizeof tmp, ".%.200s.%d", name, (int)getpid());
+	auto_close int fd = open_private(dirfd, tmp, 0600, &named);
+	if (fd < 0 || file_write_all(fd, text, len) < 0 ||
+	    (named ? linkat(dirfd, tmp, dirfd, name, 0) : give_name(fd, dirfd, name)) < 0)
+		r = fail_errno("write %s", name);
+	if (named && fd >= 0)
+		(void)unlinkat(dirfd, tmp, 0);
+	return r;
 }
 
 int file_make_dirs(const char *path, mode_t mode)

@@ -88,12 +88,22 @@ int cg_check_path(const char *path);
  * no controllers to groups below). On v1 every controller, on hybrid also unified and name=systemd.
  * A group that exists and holds processes is refused (-EBUSY); an empty one is taken over (not in
  * `made`). What fails half-way removes what it made; groups on the way to it stay after cg_remove.
+ * CG_EVERYWHERE: in every hierarchy, as whoever names a group expects it (engines read it there). CG_NEEDED: where r
+ * asks for something, where cg_stats() counts, where it can be frozen, and name=systemd while systemd runs: each
+ * further v1 hierarchy costs a start 0.1 ms, and cg_extend() adds it later if it is ever asked for.
  * r (NULL: nothing): which optional controllers must exist (refused by name) and on v2 which to enable
  * in the ancestors' subtree_control; cpu, memory, pids and io are enabled there where that is possible,
  * for their counters. Rootless: hierarchies where we may not create a group are skipped when r asks
  * for nothing there (device rules do not count), refused by name otherwise; all skipped is success.
  */
-int cg_create(struct cg *cg, const char *path, const struct cg_resources *r);
+enum cg_extent { CG_EVERYWHERE, CG_NEEDED };
+int cg_create(struct cg *cg, const char *path, const struct cg_resources *r, enum cg_extent extent);
+/*
+ * The hierarchies that r needs and cg is not in yet, as a mask; -errno when this host cannot give one. The caller puts
+ * cg->made | mask on record, then cg_extend() makes the groups there and moves every process of cg into them.
+ */
+int cg_lacking(const struct cg *cg, const struct cg_resources *r, uint32_t *mask);
+int cg_extend(struct cg *cg, uint32_t mask);
 /* A group made earlier by cg_create: path as stored in cg->path; `made` becomes all that is found.
  * -ENOENT: it is in no hierarchy. */
 int cg_open(struct cg *cg, const char *path);
@@ -139,6 +149,11 @@ int cg_pids(const struct cg *cg, bool recursive, pid_t **pids, size_t *n);
  * never by sleeping. Already gone is success. -EBUSY names a process that is still inside.
  */
 int cg_remove(const struct cg *cg);
+/*
+ * The cheap half of it: removes, and takes out of cg, the groups in `made` that are empty. 0: all are gone.
+ * -EBUSY, without a message: some are not.
+ */
+int cg_remove_empty(struct cg *cg);
 
 /*
  * Hands the group to a guest's root (delegation): chown of the directory and of cgroup.procs,

@@ -224,28 +224,108 @@ static int make_in(struct cg *cg, size_t i, const struct need *need, struct undo
 	return h->v2 ? cg_enable(cg, i, need) : 0;
 }
 
-int cg_create(struct cg *cg, const char *path, const struct cg_resources *r)
+/* systemd takes a process for the unit's whose group it is in. Where none runs the hierarchy means nothing. */
+static uint32_t systemd_hier(void)
+{
+	for (size_t i = 0; i < cg_host()->n; i++)
+		if (str_eq(cg_host()->h[i].name, "name=systemd"))
+			return access("/run/systemd/system", F_OK) == 0 ? BIT(i) : 0;
+	return 0;
+}
+
+static uint32_t needed(const struct need *need)
+{
+	static const enum ctl counted[] = { CTL_CPU, CTL_MEMORY, CTL_PIDS };
+	int tree = cg_v2_hier();
+	uint32_t mask = need->hiers | need->soft | systemd_hier();
+
+	for (size_t i = 0; i < COUNT(counted); i++)
+		if (cg_ctl_hier(counted[i]) >= 0)
+			mask |= BIT(cg_ctl_hier(counted[i]));
+	/* A v2 group freezes, kills and counts CPU time whatever its controllers. */
+	if (tree >= 0)
+		return mask | BIT(tree);
+	if (cg_ctl_hier(CTL_CPUACCT) >= 0)
+		mask |= BIT(cg_ctl_hier(CTL_CPUACCT));
+	return cg_ctl_hier(CTL_FREEZER) >= 0 ? mask | BIT(cg_ctl_hier(CTL_FREEZER)) : mask;
+}
+
+/* Who runs in the group reads its limits, whatever his uid. */
+static int make_all(struct cg *cg, uint32_t where, const struct need *need, struct undo *u)
+{
+	mode_t mask = umask(022);
+	int r = 0;
+
+	for (size_t i = 0; i < cg_host()->n && r == 0; i++)
+		if (where & BIT(i))
+			r = make_in(cg, i, need, u);
+	umask(mask);
+	return r;
+}
+
+int cg_create(struct cg *cg, const char *path, const struct cg_resources *r, enum cg_extent extent)
 {
 	auto_undo struct undo u = { 0 };
 	struct need need;
-	mode_t mask;
-	int err = 0;
+	int err;
 
 	cg->hiers = cg->made = 0;
 	cg->path[0] = '\0';
 	TRY(cg_check_path(path));
 	TRY(cg_need(r, &need));
 	TRY(cg_place(cg_host(), path, cg->path));
-	/* Who runs in the group reads its limits, whatever his uid. */
-	mask = umask(022);
-	for (size_t i = 0; i < cg_host()->n && err == 0; i++)
-		err = make_in(cg, i, &need, &u);
-	umask(mask);
+	err = make_all(cg, extent == CG_NEEDED ? needed(&need) : UINT32_MAX, &need, &u);
 	if (err < 0) {
 		cg->hiers = cg->made = 0;
 		return err;
 	}
 	undo_commit(&u);
+	return 0;
+}
+
+int cg_lacking(const struct cg *cg, const struct cg_resources *r, uint32_t *mask)
+{
+	struct need need;
+
+	TRY(cg_need(r, &need));
+	*mask = (need.hiers | need.soft) & ~cg->hiers;
+	return 0;
+}
+
+/* By the pid, from outside: slow (a grace period for each on v1), and seldom. */
+static int move_into(const char *dir, const pid_t *pids, size_t n)
+{
+	char path[CG_FULL + 32], pid[16];
+
+	snprintf(path, sizeof path, "%s/cgroup.procs", dir);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(pid, sizeof pid, "%d", (int)pids[i]);
+		int r = file_poke(AT_FDCWD, path, pid);
+		if (r < 0 && r != -ESRCH)
+			return fail(-r, "move process %s to %s: %s", pid, path, strerrordesc_np(-r));
+	}
+	return 0;
+}
+
+int cg_extend(struct cg *cg, uint32_t mask)
+{
+	auto_undo struct undo u = { 0 };
+	const struct need need = { .hiers = mask };
+	struct cg wider = *cg;
+	char dir[CG_FULL];
+
+	TRY(make_all(&wider, mask, &need, &u));
+	/* What is forked meanwhile is in its parent's groups: again until nobody is left outside. */
+	for (int round = 0; round < 2; round++) {
+		auto_free pid_t *pids = NULL;
+		size_t n;
+
+		TRY(cg_pids(cg, true, &pids, &n));
+		EACH_HIER(i, mask)
+			TRY(move_into(cg_file(&wider, i, NULL, dir), pids, n));
+	}
+	undo_commit(&u);
+	*cg = wider;
 	return 0;
 }
 

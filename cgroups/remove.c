@@ -127,6 +127,28 @@ int cg_remove_dir(const char *dir, bool v2)
 			  ERR_STATE);
 }
 
+int cg_remove_empty(struct cg *cg)
+{
+	char dir[CG_FULL];
+	int tree = cg_v2_hier();
+
+	TRY(cg_refuse_root(cg));
+	/* v2 first: while somebody lives there is nothing else to try. */
+	if (tree >= 0 && (cg->made & BIT(tree))) {
+		if (rmdir(cg_file(cg, (size_t)tree, NULL, dir)) < 0 && errno != ENOENT)
+			return -EBUSY;
+		cg->made &= ~BIT(tree);
+		cg->hiers &= ~BIT(tree);
+	}
+	EACH_HIER(i, cg->made) {
+		if (rmdir(cg_file(cg, i, NULL, dir)) < 0 && errno != ENOENT)
+			return -EBUSY;
+		cg->made &= ~BIT(i);
+		cg->hiers &= ~BIT(i);
+	}
+	return 0;
+}
+
 int cg_remove(const struct cg *cg)
 {
 	char dir[CG_FULL];

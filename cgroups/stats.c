@@ -79,14 +79,14 @@ static uint64_t value_of(const char *text, const char *key)
 	return *key == '*' ? sum_of(text, key + 1) : at ? number(at) : 0;
 }
 
-/* cpu.stat of v2 counts use without the controller, too. */
+/* cpu.stat of v2 counts use without the controller, too: a group that is in no cpuacct hierarchy is read there. */
 static int hier_of(const struct cg *cg, enum ctl ctl)
 {
-	int i = cg_ctl_hier(ctl), cpu = cg_ctl_hier(CTL_CPU);
+	int i = cg_ctl_hier(ctl), tree = cg_v2_hier();
 
-	if (i < 0 && ctl == CTL_CPUACCT && (cpu < 0 || cg_host()->h[cpu].v2))
-		i = cg_v2_hier();
-	return i >= 0 && (cg->hiers & BIT(i)) ? i : -1;
+	if (i >= 0 && (cg->hiers & BIT(i)))
+		return i;
+	return ctl == CTL_CPUACCT && tree >= 0 && (cg->hiers & BIT(tree)) ? tree : -1;
 }
 
 const char *cg_read(struct cg_reader *r, enum ctl ctl, const char *v1, const char *v2)

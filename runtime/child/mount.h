@@ -78,9 +78,13 @@ struct mnt_ctx {
 	const struct cg *cg;
 	const char *mount_label;
 	int proc_fd;			/* out: our own /proc mount, -1 when the plan has none */
-	int null_fd, mask_fd;		/* private to the engine */
+	/* private to the engine */
+	int null_fd, mask_fd;
+	int parent_fd;			/* of the last destination below /dev, /proc or /sys: most come in rows */
+	bool parent_on_proc;
+	char parent[256];
 };
-#define MNT_CTX_INIT { .root_fd = -1, .bundle_fd = -1, .proc_fd = -1, .null_fd = -1, .mask_fd = -1 }
+#define MNT_CTX_INIT { .root_fd = -1, .bundle_fd = -1, .proc_fd = -1, .null_fd = -1, .mask_fd = -1, .parent_fd = -1 }
 
 /* Runs op[from, to). Errors name the destination. */
 int mnt_execute(struct mnt_ctx *c, const struct mnt_plan *p, size_t from, size_t to);
@@ -97,8 +101,10 @@ int mnt_finish_root(int root_fd, const char *propagation, bool readonly);
 /* The verb of MNT_CGROUP, a file of its own. */
 int mnt_cgroup(struct mnt_ctx *c, const struct mnt_op *op);
 /* mount_target.c: dst for mounting on it, created where missing; refuses what rules R4 and R5 refuse. */
-int mnt_open_target(int root_fd, const char *dst, const char *fstype, bool dir);
-/* The same for what is made in it; *name is the last component. */
-int mnt_open_parent(int root_fd, const char *dst, const char **name);
+int mnt_open_target(struct mnt_ctx *c, const char *dst, const char *fstype, bool dir);
+/* The same for what is made in it: the directory, which stays the context's; *name is the last component. */
+int mnt_open_parent(struct mnt_ctx *c, const char *dst, const char **name);
+/* Attaches a detached tree to the descriptor that mnt_open_target gave for dst. */
+int mnt_attach_at(struct mnt_ctx *c, int at, int tree, const char *dst);
 bool mnt_on_proc(int fd);
 bool mnt_is_below(const char *dst, const char *dir);	/* clean absolute paths */

@@ -8,28 +8,29 @@
 #include <string.h>
 #include <sys/stat.h>
 
-
 /*
  * The container's own group of each hierarchy, bound: seen through its cgroup namespace
  * the bind is the root of the hierarchy. Nothing above it is reachable, and it is
  * read-only unless the tree was handed to the guest.
  */
-static int bind_group(int at, const struct cg *cg, size_t i, uint64_t attr)
+static int clone_group(const struct cg *cg, size_t i)
 {
 	const struct cg_hier *h = &cg_host()->h[i];
-	struct mount_attr a = { .attr_set = attr };
 	char full[PATH_MAX];
+	int tree;
 
 	if (cg_dir(cg, i, full, sizeof full) < 0)
 		return fail(ENOENT, "the container has no cgroup in %s", h->name);
-	auto_close int tree = open_tree(AT_FDCWD, full, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
-	if (tree < 0)
-		return fail_errno("cgroup %s", full);
-	if (mount_setattr(tree, "", AT_EMPTY_PATH, &a, sizeof a) < 0)
-		return fail_errno("attributes of cgroup %s", full);
-	if (move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-		return fail_errno("attach cgroup %s", h->name);
-	return 0;
+	tree = open_tree(AT_FDCWD, full, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	return tree < 0 ? fail_errno("cgroup %s", full) : tree;
+}
+
+static int set_attributes(int mnt, unsigned flags, uint64_t attr)
+{
+	struct mount_attr a = { .attr_set = attr };
+
+	return mount_setattr(mnt, "", AT_EMPTY_PATH | flags, &a, sizeof a) < 0 ? fail_errno("attributes of the cgroups")
+										 : 0;
 }
 
 static uint64_t attributes(const struct mnt_op *op, const struct cg_hier *h)
@@ -62,9 +63,25 @@ static int link_parts(int dir, const char *name)
 	return 0;
 }
 
-static int tmpfs_with_groups(const struct cg *cg, const struct mnt_op *op, int at)
+/* In a tmpfs that is ours alone and new: names in it are what we made them. */
+static int add_group(int top, const struct cg *cg, size_t i, const struct mnt_op *op)
 {
-	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+	const struct cg_hier *h = &cg_host()->h[i];
+	const char *name = directory_of(h);
+
+	if (mkdirat(top, name, 0755) < 0 && errno != EEXIST)
+		return fail_errno("directory %s", name);
+	auto_close int tree = clone_group(cg, i);
+	TRY(tree);
+	if (op->flags & MNT_DELEGATED)
+		TRY(set_attributes(tree, 0, attributes(op, h)));
+	if (move_mount(tree, "", top, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return fail_errno("attach cgroup %s", h->name);
+	return link_parts(top, name);
+}
+
+static int tmpfs_with_groups(struct mnt_ctx *c, const struct mnt_op *op, int at)
+{
 	auto_close int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
 
 	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "mode", "755", 0) < 0 ||
@@ -72,39 +89,39 @@ static int tmpfs_with_groups(const struct cg *cg, const struct mnt_op *op, int a
 	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return fail_errno("tmpfs for the cgroups");
 	auto_close int top = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-	if (top < 0 || move_mount(top, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+	if (top < 0)
 		return fail_errno("tmpfs for the cgroups");
-	for (size_t i = 0; i < cg_host()->n; i++) {
-		const struct cg_hier *h = &cg_host()->h[i];
-		const char *name = directory_of(h);
+	TRY(mnt_attach_at(c, at, top, op->dst));
+	for (size_t i = 0; i < cg_host()->n; i++)
+		if (c->cg->hiers & (1u << i))
+			TRY(add_group(top, c->cg, i, op));
+	/* The groups of a delegated tree have their attributes already; otherwise all are alike. */
+	if (!(op->flags & MNT_DELEGATED))
+		TRY(set_attributes(top, AT_RECURSIVE, attributes(op, &cg_host()->h[0])));
+	return set_attributes(top, 0, MOUNT_ATTR_RDONLY);
+}
 
-		if (!(cg->hiers & (1u << i)))
-			continue;
-		if (mkdirat(top, name, 0755) < 0 && errno != EEXIST)
-			return fail_errno("directory %s", name);
-		auto_close int dir = openat(top, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		if (dir < 0)
-			return fail_errno("directory %s", name);
-		TRY(bind_group(dir, cg, i, attributes(op, h)));
-		TRY(link_parts(top, name));
-	}
-	if (mount_setattr(top, "", AT_EMPTY_PATH, &ro, sizeof ro) < 0)
-		return fail_errno("make the cgroup directory read-only");
-	return 0;
+static int v2_group(struct mnt_ctx *c, const struct mnt_op *op, int at, size_t i)
+{
+	auto_close int tree = clone_group(c->cg, i);
+
+	TRY(tree);
+	TRY(set_attributes(tree, 0, attributes(op, &cg_host()->h[i])));
+	return mnt_attach_at(c, at, tree, op->dst);
 }
 
 int mnt_cgroup(struct mnt_ctx *c, const struct mnt_op *op)
 {
 	const struct cg_host *host = cg_host();
-	auto_close int at = mnt_open_target(c->root_fd, op->dst, "cgroup", true);
+	auto_close int at = mnt_open_target(c, op->dst, "cgroup", true);
 
 	TRY(at);
 	if (!c->cg || !c->cg->hiers)
 		return 0;
 	if (host->layout != CG_V2)
-		return tmpfs_with_groups(c->cg, op, at);
+		return tmpfs_with_groups(c, op, at);
 	for (size_t i = 0; i < host->n; i++)
 		if (host->h[i].v2)
-			return bind_group(at, c->cg, i, attributes(op, &host->h[i]));
+			return v2_group(c, op, at, i);
 	return 0;
 }

@@ -29,13 +29,6 @@ static int set_attributes(int mnt, const struct mnt_op *op)
 	return 0;
 }
 
-static int attach_at(int at, int mnt)
-{
-	if (move_mount(mnt, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-		return fail_errno("attach the mount");
-	return 0;
-}
-
 /* One option: KEY, KEY=VALUE or KEY="VALUE" (a value with commas, as SELinux labels have). */
 static int set_option(int fs, char *word)
 {
@@ -105,9 +98,9 @@ static int do_fs(struct mnt_ctx *c, const struct mnt_op *op)
 	TRY(mnt);
 	rest.attr_set = rest.attr_clr = 0;
 	TRY(set_attributes(mnt, &rest));
-	auto_close int at = mnt_open_target(c->root_fd, op->dst, op->type, true);
+	auto_close int at = mnt_open_target(c, op->dst, op->type, true);
 	TRY(at);
-	TRY(attach_at(at, mnt));
+	TRY(mnt_attach_at(c, at, mnt, op->dst));
 	if (str_eq(op->type, "proc") && str_eq(op->dst, "/proc") && c->proc_fd < 0)
 		c->proc_fd = take_fd(&mnt);
 	return 0;
@@ -158,9 +151,9 @@ static int do_bind(struct mnt_ctx *c, const struct mnt_op *op)
 	if (!mnt_on_proc(mnt) && str_eq(op->dst, "/proc"))
 		return fail(EPERM, "only a procfs may be bound on /proc");
 	TRY(set_attributes(mnt, op));
-	auto_close int at = mnt_open_target(c->root_fd, op->dst, mnt_on_proc(mnt) ? "proc" : NULL, S_ISDIR(st.st_mode));
+	auto_close int at = mnt_open_target(c, op->dst, mnt_on_proc(mnt) ? "proc" : NULL, S_ISDIR(st.st_mode));
 	TRY(at);
-	return attach_at(at, mnt);
+	return mnt_attach_at(c, at, mnt, op->dst);
 }
 
 static int remount_fs(int at, const struct mnt_op *op)
@@ -203,7 +196,7 @@ static int make_node(struct mnt_ctx *c, const struct mnt_op *op)
 {
 	const char *name;
 	struct stat st;
-	auto_close int dir = mnt_open_parent(c->root_fd, op->dst, &name);
+	int dir = mnt_open_parent(c, op->dst, &name);
 
 	TRY(dir);
 	if (mknodat(dir, name, op->mode, makedev(op->major, op->minor)) == 0) {
@@ -225,15 +218,15 @@ static int do_node(struct mnt_ctx *c, const struct mnt_op *op)
 		return make_node(c, op);
 	auto_close int tree = host_node(op);
 	TRY(tree);
-	auto_close int at = mnt_open_target(c->root_fd, op->dst, NULL, false);
+	auto_close int at = mnt_open_target(c, op->dst, NULL, false);
 	TRY(at);
-	return attach_at(at, tree);
+	return mnt_attach_at(c, at, tree, op->dst);
 }
 
 static int do_link(struct mnt_ctx *c, const struct mnt_op *op)
 {
 	const char *name;
-	auto_close int dir = mnt_open_parent(c->root_fd, op->dst, &name);
+	int dir = mnt_open_parent(c, op->dst, &name);
 
 	TRY(dir);
 	if (symlinkat(op->src, dir, name) == 0 || (errno == EEXIST && op->flags & MNT_KEEP))
@@ -262,7 +255,7 @@ static int do_ro(struct mnt_ctx *c, const struct mnt_op *op)
 		return fail_errno("clone the path");
 	if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &ro, sizeof ro) < 0)
 		return fail_errno("make it read-only");
-	return attach_at(at, tree);
+	return mnt_attach_at(c, at, tree, op->dst);
 }
 
 static int clone_of(int fd)
@@ -272,7 +265,7 @@ static int clone_of(int fd)
 	return tree < 0 ? fail_errno("clone the mask") : tree;
 }
 
-static int mask_file(struct mnt_ctx *c, int at)
+static int mask_file(struct mnt_ctx *c, int at, const char *dst)
 {
 	static const struct mnt_op null = { .src = "/dev/null", .mode = S_IFCHR, .major = 1, .minor = 3 };
 
@@ -280,14 +273,14 @@ static int mask_file(struct mnt_ctx *c, int at)
 		c->null_fd = host_node(&null);
 		TRY(c->null_fd);
 		/* The first mask uses the tree itself; the others are clones of it, once it is attached. */
-		return attach_at(at, c->null_fd);
+		return mnt_attach_at(c, at, c->null_fd, dst);
 	}
 	auto_close int tree = clone_of(c->null_fd);
 	TRY(tree);
-	return attach_at(at, tree);
+	return mnt_attach_at(c, at, tree, dst);
 }
 
-static int mask_dir(struct mnt_ctx *c, int at)
+static int mask_dir(struct mnt_ctx *c, int at, const char *dst)
 {
 	static const struct mnt_op empty = { .type = "tmpfs", .src = "mask", .data = "size=0,nr_inodes=2,mode=555",
 					     .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
@@ -296,11 +289,11 @@ static int mask_dir(struct mnt_ctx *c, int at)
 	if (c->mask_fd < 0) {
 		c->mask_fd = new_fs(&empty);
 		TRY(c->mask_fd);
-		return attach_at(at, c->mask_fd);
+		return mnt_attach_at(c, at, c->mask_fd, dst);
 	}
 	auto_close int tree = clone_of(c->mask_fd);
 	TRY(tree);
-	return attach_at(at, tree);
+	return mnt_attach_at(c, at, tree, dst);
 }
 
 static int do_mask(struct mnt_ctx *c, const struct mnt_op *op)
@@ -313,7 +306,7 @@ static int do_mask(struct mnt_ctx *c, const struct mnt_op *op)
 	TRY(at);
 	if (fstat(at, &st) < 0)
 		return fail_errno("look at it");
-	return S_ISDIR(st.st_mode) ? mask_dir(c, at) : mask_file(c, at);
+	return S_ISDIR(st.st_mode) ? mask_dir(c, at, op->dst) : mask_file(c, at, op->dst);
 }
 
 static int (*const verbs[MNT_VERBS])(struct mnt_ctx *, const struct mnt_op *) = {

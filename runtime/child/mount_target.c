@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -63,7 +64,7 @@ static int step(int at, const char *name, bool dir)
  * No link anywhere on the way: /proc, /sys and /dev as links of the image would lead the set-up to
  * what is bound elsewhere in the root, the host's own perhaps (CVE-2019-19921, CVE-2026-41579).
  */
-static int strict(int root_fd, const char *dst, bool dir)
+static int walk(int root_fd, const char *dst)
 {
 	char copy[PATH_MAX], *save = NULL;
 	/* All there, as usual: one call. What is missing, or wrong, is walked to. */
@@ -77,9 +78,8 @@ static int strict(int root_fd, const char *dst, bool dir)
 	if (strlen(dst) >= sizeof copy)
 		return fail(ENAMETOOLONG, "too long");
 	strcpy(copy, dst);
-	for (char *name = strtok_r(copy, "/", &save), *next; name; name = next) {
-		next = strtok_r(NULL, "/", &save);
-		int below = step(at, name, next || dir);
+	for (char *name = strtok_r(copy, "/", &save); name; name = strtok_r(NULL, "/", &save)) {
+		int below = step(at, name, true);
 
 		TRY(below);
 		drop_fd(&at);
@@ -88,10 +88,49 @@ static int strict(int root_fd, const char *dst, bool dir)
 	return take_fd(&at);
 }
 
-int mnt_open_target(int root_fd, const char *dst, const char *fstype, bool dir)
+static void forget_parent(struct mnt_ctx *c)
 {
-	auto_close int fd = special(dst) ? strict(root_fd, dst, dir)
-					 : path_ensure(root_fd, dst, dir ? PATH_DIR : PATH_FILE, NULL);
+	drop_fd(&c->parent_fd);
+	c->parent[0] = '\0';
+}
+
+/* The directory above dst, which has a last component, kept for the next that lies in it. */
+static int parent_of(struct mnt_ctx *c, const char *dst, const char **name)
+{
+	const char *last = strrchr(dst, '/');
+	size_t n = last ? (size_t)(last - dst) : 0;
+	char path[sizeof c->parent];
+
+	if (!last || !last[1])
+		return fail(EINVAL, "the path has no last component");
+	if (n >= sizeof path)
+		return fail(ENAMETOOLONG, "too long");
+	*name = last + 1;
+	snprintf(path, sizeof path, "%.*s", n ? (int)n : 1, dst);
+	if (c->parent_fd >= 0 && str_eq(path, c->parent))
+		return c->parent_fd;
+	forget_parent(c);
+	c->parent_fd = special(dst) ? walk(c->root_fd, path) : path_ensure(c->root_fd, path, PATH_DIR, NULL);
+	TRY(c->parent_fd);
+	c->parent_on_proc = mnt_on_proc(c->parent_fd);
+	strcpy(c->parent, path);
+	return c->parent_fd;
+}
+
+static int special_target(struct mnt_ctx *c, const char *dst, bool dir)
+{
+	const char *name;
+	int parent = parent_of(c, dst, &name), fd;
+
+	TRY(parent);
+	fd = path_open_strict(parent, name, O_PATH);
+	return fd >= 0 ? fd : step(parent, name, dir);
+}
+
+int mnt_open_target(struct mnt_ctx *c, const char *dst, const char *fstype, bool dir)
+{
+	auto_close int fd = special(dst) ? special_target(c, dst, dir)
+					 : path_ensure(c->root_fd, dst, dir ? PATH_DIR : PATH_FILE, NULL);
 
 	TRY(fd);
 	/* Whatever the name looked like: only the listed files of a procfs may be covered. */
@@ -100,21 +139,20 @@ int mnt_open_target(int root_fd, const char *dst, const char *fstype, bool dir)
 	return take_fd(&fd);
 }
 
-int mnt_open_parent(int root_fd, const char *dst, const char **name)
+int mnt_open_parent(struct mnt_ctx *c, const char *dst, const char **name)
 {
-	const char *last = strrchr(dst, '/');
-	char parent[PATH_MAX];
-	size_t n = last ? (size_t)(last - dst) : 0;
+	int fd = parent_of(c, dst, name);
 
-	if (!last || !last[1] || n >= sizeof parent)
-		return fail(EINVAL, "the path has no last component");
-	*name = last + 1;
-	memcpy(parent, dst, n);
-	parent[n] = '\0';
-	auto_close int fd = special(dst) ? strict(root_fd, parent, true)
-					 : path_ensure(root_fd, n ? parent : "/", PATH_DIR, NULL);
 	TRY(fd);
-	if (mnt_on_proc(fd))
-		return fail(EPERM, "the path leads into a procfs");
-	return take_fd(&fd);
+	return c->parent_on_proc ? fail(EPERM, "the path leads into a procfs") : fd;
+}
+
+int mnt_attach_at(struct mnt_ctx *c, int at, int tree, const char *dst)
+{
+	/* What lay there, and whatever lay in it, is covered from now on. Links may lead elsewhere than the name says. */
+	if (!special(dst) || mnt_is_below(c->parent, dst))
+		forget_parent(c);
+	if (move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return fail_errno("attach the mount");
+	return 0;
 }

@@ -47,10 +47,9 @@ static int bind_console(struct child *c, int slave)
 
 	if (tree < 0)
 		return fail_errno("terminal: clone the slave");
-	auto_close int at = mnt_open_target(c->mnt.root_fd, "/dev/console", NULL, false);
+	auto_close int at = mnt_open_target(&c->mnt, "/dev/console", NULL, false);
 	TRY_IN(at, "terminal: /dev/console");
-	if (move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-		return fail_errno("terminal: bind /dev/console");
+	TRY_IN(mnt_attach_at(&c->mnt, at, tree, "/dev/console"), "terminal: /dev/console");
 	return 0;
 }
 

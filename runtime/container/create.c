@@ -35,7 +35,7 @@ int create_claim(void *p)
 	TRY(c->t.dir_fd);
 	c->t.journal = journal_open(c->t.dir_fd);
 	if (c->t.journal < 0) {
-		(void)state_drop(c->t.root_fd, c->req->id);
+		(void)state_drop(c->t.root_fd, c->t.dir_fd, c->req->id);
 		return c->t.journal;
 	}
 	return 0;
@@ -45,7 +45,8 @@ static int make_group(struct create *c, const char *path)
 {
 	const struct spec_linux *l = c->spec->linux_;
 	const char *rootless = c->req->rootless ? c->req->rootless : "auto";
-	int r = cg_create(&c->t.cg, path, l ? l->resources : NULL);
+	bool named = (l && l->cgroups_path && *l->cgroups_path) || c->req->delegate;
+	int r = cg_create(&c->t.cg, path, l ? l->resources : NULL, named ? CG_EVERYWHERE : CG_NEEDED);
 
 	if (r >= 0 && !c->t.cg.hiers && str_eq(rootless, "false"))
 		return fail(EPERM, "no cgroup can be made for %s (and --rootless is false)", c->req->id);
@@ -98,6 +99,20 @@ static int delegate(struct create *c)
 	return cg_delegate(&c->t.cg, u->host.v, g->host.v);
 }
 
+/* What exec needs later; written while the child builds its root. */
+static int save_process(void *p)
+{
+	struct create *c = p;
+	auto_buf struct buf b = { 0 };
+	struct jout o = { .b = &b };
+
+	bind_encode(&o, NULL, &spec_process_record, c->spec->process);
+	auto_close int fd = openat(c->t.dir_fd, "process.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || b.oom || file_write_all(fd, b.p, b.n) < 0)
+		return fail_errno("write process.json");
+	return c->child.seccomp.insns ? seccomp_save(&c->child.seccomp, c->t.dir_fd, "seccomp") : 0;
+}
+
 int create_init(void *p)
 {
 	struct create *c = p;
@@ -110,27 +125,15 @@ int create_init(void *p)
 		TRY(c->child.start_fd);
 	}
 	c->launch = (struct launch){ .child = &c->child, .journal = c->t.journal, .overlay = c->req->overlay,
-				     .state_text = c->child.hook_state };
+				     .state_text = c->child.hook_state, .meanwhile = save_process, .ctx = c };
 	r = launch(&c->launch);
 	cg_join_close(&c->child.join);
 	drop_fd(&c->child.start_fd);
 	TRY(r);
 	c->t.pid = c->launch.pid;
-	c->t.start_time = sys_start_time(c->launch.pid);
+	c->t.start_time = c->launch.start_time;
 	c->t.ours = true;
 	return 0;
-}
-
-static int save_process(struct create *c)
-{
-	auto_buf struct buf b = { 0 };
-	struct jout o = { .b = &b };
-
-	bind_encode(&o, NULL, &spec_process_record, c->spec->process);
-	auto_close int fd = openat(c->t.dir_fd, "process.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || b.oom || file_write_all(fd, b.p, b.n) < 0)
-		return fail_errno("write process.json");
-	return c->child.seccomp.insns ? seccomp_save(&c->child.seccomp, c->t.dir_fd, "seccomp") : 0;
 }
 
 static uint64_t joinable(const struct spec *s)
@@ -158,7 +161,6 @@ int create_record(void *p)
 
 	snprintf(owner, sizeof owner, "%u", geteuid());
 	s.owner = owner;
-	TRY(save_process(c));
 	if (c->launch.tty >= 0 && c->req->console_socket)
 		TRY(console_send(c->req->console_socket, c->launch.tty));
 	TRY(state_save(c->t.dir_fd, &s));

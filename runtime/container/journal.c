@@ -1,7 +1,6 @@
 #include "runtime/container/state.h"
 #include "base/file.h"
 #include "base/scope.h"
-#include "base/sys.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -30,11 +29,11 @@ int journal_step(int fd, size_t i)
 	return line(fd, text);
 }
 
-int journal_pid(int fd, pid_t pid)
+int journal_pid(int fd, pid_t pid, uint64_t start_time)
 {
 	char text[64];
 
-	snprintf(text, sizeof text, "pid %d %ju\n", (int)pid, (uintmax_t)sys_start_time(pid));
+	snprintf(text, sizeof text, "pid %d %ju\n", (int)pid, (uintmax_t)start_time);
 	return line(fd, text);
 }
 

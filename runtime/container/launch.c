@@ -59,9 +59,10 @@ static int change_over(struct launch *l, pid_t next)
 		return fail(ECHILD, "the container's process died at once, or named one that is not ours");
 	drop_fd(&l->pidfd);
 	l->pid = next;
+	l->start_time = sys_start_time(next);
 	l->pidfd = take_fd(&fd);
 	TRY(reap(first));
-	return l->journal >= 0 ? journal_pid(l->journal, next) : 0;
+	return l->journal >= 0 ? journal_pid(l->journal, next, l->start_time) : 0;
 }
 
 static int outside_work(struct launch *l, int *tree)
@@ -141,6 +142,8 @@ static int talk(struct launch *l)
 
 	if (!ns_joined(&l->child->ns, CLONE_NEWUSER))
 		TRY(say_mapped(l));
+	if (l->meanwhile)
+		TRY(l->meanwhile(l->ctx));
 	while (!ready || second) {
 		pid_t pid = 0;
 		int fd = -1, m = sync_next(l->sync, &pid, &fd);
@@ -266,8 +269,10 @@ int launch(struct launch *l)
 	l->pid = 0;
 	l->pidfd = l->sync = l->tty = -1;
 	r = start(l);
-	if (r >= 0 && l->journal >= 0)
-		r = journal_pid(l->journal, l->pid);
+	if (r >= 0 && l->journal >= 0) {
+		l->start_time = sys_start_time(l->pid);
+		r = journal_pid(l->journal, l->pid, l->start_time);
+	}
 	if (r >= 0)
 		r = fault_point("talk to the first process");
 	if (r >= 0)

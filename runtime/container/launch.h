@@ -7,8 +7,11 @@ struct launch {
 	int journal;				/* -1: no journal (exec) */
 	const struct container_root *overlay;
 	const char *state_text;			/* hooks: state with %d for the pid */
+	int (*meanwhile)(void *ctx);		/* work of ours while the child does its own; NULL: none */
+	void *ctx;
 	/* out */
 	pid_t pid;
+	uint64_t start_time;
 	int pidfd, sync, tty;
 };
 

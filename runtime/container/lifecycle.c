@@ -109,7 +109,7 @@ static int delete_container(const char *root, const char *id, enum how how)
 	t = (struct teardown)TEARDOWN_INIT;
 	t.root_fd = o.root_fd;
 	t.dir_fd = o.dir_fd;
-	TRY(teardown_load(&t, id, &steps));
+	TRY(teardown_load(&t, id, r, &o.s, &steps));
 	return delete_locked(&t, &o, steps);
 }
 

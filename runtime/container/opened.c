@@ -29,12 +29,7 @@ int opened_container(const char *root, const char *id, bool lock, struct opened 
 
 void opened_group(const struct opened *o, struct cg *cg)
 {
-	*cg = (struct cg){ 0 };
-	if (!o->s.cgroup.path)
-		return;
-	snprintf(cg->path, sizeof cg->path, "%s", o->s.cgroup.path);
-	cg->hiers = o->s.cgroup.hiers.v;
-	cg->made = o->s.cgroup.made.v;
+	state_group(&o->s, cg);
 }
 
 char *opened_state_text(struct arena *a, const struct opened *o, const char *status, int pid)

@@ -102,13 +102,10 @@ int state_open(int root_fd, const char *id, bool lock)
 	return take_fd(&fd);
 }
 
-int state_drop(int root_fd, const char *id)
+int state_drop(int root_fd, int fd, const char *id)
 {
 	static const char *const files[] = { "start", "seccomp", "process.json", "state.json", "journal" };
-	auto_close int fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : fail_errno("open the state of %s", id);
 	for (size_t i = 0; i < COUNT(files); i++)
 		if (unlinkat(fd, files[i], 0) < 0 && errno != ENOENT)
 			return fail_errno("remove %s of %s", files[i], id);
@@ -140,7 +137,9 @@ int state_save(int dir_fd, const struct state *s)
 	buf_puts(&b, "\n");
 	if (b.oom)
 		return fail(ENOMEM, "write state.json: out of memory");
-	return file_write_atomic(dir_fd, "state.json", b.p, b.n, 0600);
+	/* Not synced: whom it describes a power cut ends as well. */
+	int r = file_write_new(dir_fd, "state.json", b.p, b.n);
+	return r == -EEXIST ? file_write_atomic(dir_fd, "state.json", b.p, b.n, 0600) : r;
 }
 
 /* A path that kills and rmdirs will be aimed at: absolute, below the root, by grammar. */
@@ -199,9 +198,20 @@ void state_free(struct state *s)
 	*s = (struct state){ 0 };
 }
 
+void state_group(const struct state *s, struct cg *cg)
+{
+	cg->path[0] = '\0';
+	cg->hiers = cg->made = 0;
+	if (!s->cgroup.path)
+		return;
+	snprintf(cg->path, sizeof cg->path, "%s", s->cgroup.path);
+	cg->hiers = s->cgroup.hiers.v;
+	cg->made = s->cgroup.made.v;
+}
+
 enum status state_status(int dir_fd, const struct state *s, int *pidfd)
 {
-	struct cg cg = { 0 };
+	struct cg cg;
 	auto_close int fd = sys_pidfd_of((pid_t)s->pid.v, s->start_time.v);
 
 	/* A zombie is dead for everybody but its parent. */
@@ -211,7 +221,8 @@ enum status state_status(int dir_fd, const struct state *s, int *pidfd)
 		*pidfd = take_fd(&fd);
 	if (faccessat(dir_fd, "start", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return ST_CREATED;
-	if (s->cgroup.path && cg_open(&cg, s->cgroup.path) == 0 && cg_is_frozen(&cg) == 1)
+	state_group(s, &cg);
+	if (cg.hiers && cg_is_frozen(&cg) == 1)
 		return ST_PAUSED;
 	err_clear();
 	return ST_RUNNING;

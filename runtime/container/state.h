@@ -2,7 +2,7 @@
  * What a container leaves on record below --root, one directory an id, 0700:
  *
  *	ID/journal	what was begun, one line each, appended before the thing is done
- *	ID/state.json	the finished record, written once, whole
+ *	ID/state.json	the finished record, written whole
  *	ID/process.json	the process section, for exec
  *	ID/seccomp	the compiled filter, for exec
  *	ID/start	the start socket; gone once the container was started
@@ -43,7 +43,10 @@ int state_claim(int root_fd, const char *id);
  * The directory of an id, locked if wanted (waits). -ENOENT, ERR_NOT_FOUND: "container \"x\" does not exist".
  */
 int state_open(int root_fd, const char *id, bool lock);
-int state_drop(int root_fd, const char *id);
+/* The container's group; all empty when it has none. */
+void state_group(const struct state *s, struct cg *cg);
+/* Removes the record: dir_fd is the directory of id below root_fd. Already gone is success. */
+int state_drop(int root_fd, int dir_fd, const char *id);
 
 int state_save(int dir_fd, const struct state *s);
 /* -ENODATA: no state.json yet, only a journal. -EINVAL: corrupt; nothing is concluded from it. */
@@ -65,7 +68,7 @@ struct journal {
 };
 int journal_open(int dir_fd);
 int journal_step(int fd, size_t i);
-int journal_pid(int fd, pid_t pid);
+int journal_pid(int fd, pid_t pid, uint64_t start_time);
 int journal_cgroup(int fd, const char *path);
 int journal_cgroup_made(int fd, const struct cg *cg);
 int journal_read(int dir_fd, struct journal *out);	/* no journal: all empty */

@@ -19,7 +19,7 @@ int teardown_claim(void *p)
 {
 	struct teardown *t = p;
 
-	return t->incomplete ? 0 : state_drop(t->root_fd, t->id);
+	return t->incomplete ? 0 : state_drop(t->root_fd, t->dir_fd, t->id);
 }
 
 /* Signalled, but not yet dead: each is waited for on its descriptor. */
@@ -44,6 +44,9 @@ int teardown_cgroup(void *p)
 	bool killed = t->cg.made && !t->group_unsure;
 
 	if (!t->cg.hiers)
+		return 0;
+	/* Its init is dead, and so as a rule is everybody: nothing to list, to kill or to wait for. */
+	if (cg_remove_empty(&t->cg) == 0)
 		return 0;
 	/* Only in a group of our own making: an engine's group may hold the engine's processes. */
 	if (killed)
@@ -140,23 +143,21 @@ static void from_state(struct teardown *t, const struct state *s, const struct j
 		log_warn("state of %s: its records name two cgroups; %s is taken", t->id, j->cgroup);
 }
 
-int teardown_load(struct teardown *t, const char *id, uint64_t *steps)
+int teardown_load(struct teardown *t, const char *id, int loaded, const struct state *s, uint64_t *steps)
 {
 	static struct journal j;
-	auto_state struct state s = { 0 };
-	int r;
 
 	snprintf(t->id, sizeof t->id, "%s", id);
+	if (loaded < 0 && loaded != -ENODATA)
+		log_warn("%s", err_text());
 	TRY(journal_read(t->dir_fd, &j));
-	r = state_load(t->dir_fd, id, &s);
-	if (r >= 0) {
-		from_state(t, &s, &j);
+	if (loaded >= 0) {
+		from_state(t, s, &j);
 		*steps = ~UINT64_C(0);
 		return 0;
 	}
-	if (r != -ENODATA)
-		log_warn("%s", err_text());
 	TRY(from_journal(t, &j, steps));
 	/* A corrupt record and no journal to replace it: nothing is concluded. */
-	return r != -ENODATA && t->pid <= 0 && !t->cg.hiers ? r : 0;
+	return loaded != -ENODATA && t->pid <= 0 && !t->cg.hiers
+		? fail(-loaded, "state of %s is corrupt, and there is no journal", id) : 0;
 }

@@ -31,5 +31,8 @@ int teardown_claim(void *ctx);	/* teardown.c */
 int teardown_cgroup(void *ctx);
 int teardown_init(void *ctx);
 
-/* Fills t for an existing container: state.json, or else the journal. *steps: what is on record. */
-int teardown_load(struct teardown *t, const char *id, uint64_t *steps);
+/*
+ * Fills t, whose dir_fd is open, for an existing container: from its state, or else from the journal. loaded: what
+ * state_load() said. *steps: what is on record.
+ */
+int teardown_load(struct teardown *t, const char *id, int loaded, const struct state *s, uint64_t *steps);

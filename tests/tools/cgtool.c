@@ -60,7 +60,7 @@ static int do_create(char **arg)
 	struct cg_resources r;
 
 	TRY(resources(arg[1], &a, &tree, &r));
-	TRY(cg_create(&cg, arg[0], &r));
+	TRY(cg_create(&cg, arg[0], &r, CG_EVERYWHERE));
 	int err = cg_apply(&cg, &r);
 	if (err < 0) {
 		struct err_saved e;
@@ -224,7 +224,7 @@ static int bench_once(double t[T_N], const struct cg_resources *r)
 	pid_t pid;
 
 	at[0] = now_us();
-	TRY(cg_create(&cg, "/cgbench/one", r));
+	TRY(cg_create(&cg, "/cgbench/one", r, CG_EVERYWHERE));
 	at[1] = now_us();
 	TRY(cg_apply(&cg, r));
 	at[2] = now_us();
@@ -272,7 +272,7 @@ static int do_bench(char **arg)
 	TRY(resources(text, &a, &tree, &r));
 	(void)cg_host();
 	printf("discover %.1f us\n", now_us() - start);
-	TRY(cg_create(&cg, "/cgbench", NULL));
+	TRY(cg_create(&cg, "/cgbench", NULL, CG_EVERYWHERE));
 	for (size_t i = 0; i < n; i++) {
 		double t[T_N];
 
