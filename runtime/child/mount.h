@@ -31,6 +31,14 @@ enum mnt_flag {
 	MNT_REMOUNT_BIND = 32,	/* MNT_REMOUNT: attributes of the mount only */
 	MNT_KEEP = 64,		/* MNT_LINK, MNT_NODE: what is already there stays */
 	MNT_ENOENT_SRC = 128,	/* MNT_BIND: skip when src is not there */
+	MNT_EARLY = 256,	/* MNT_BIND: opened by the runtime, while it is still the host's tree */
+	MNT_PEER = 512,		/* MNT_BIND: "shared" reaches the host's mount, too */
+	MNT_COPY_LINK = 1024,	/* MNT_BIND: a source that is a link is made anew at dst */
+	MNT_NOFOLLOW_DST = 2048,	/* MNT_BIND: do not follow a link at the end of dst, cover it */
+	MNT_MODE_OF_DST = 4096,	/* MNT_FS: the root gets the mode of what it covers */
+	MNT_COPY_UP = 8192,	/* MNT_FS: starts with the content of what it covers */
+	MNT_IDMAP = 16384,	/* ids are mapped by idmap_fd */
+	MNT_IDMAP_REC = 32768,	/* the mounts below, too */
 };
 
 struct mnt_op {
@@ -45,6 +53,8 @@ struct mnt_op {
 	uid_t uid;
 	gid_t gid;
 	int src_fd;			/* MNT_BIND: a detached tree that the runtime opened; -1 */
+	struct list uid_maps, gid_maps;	/* MNT_IDMAP: struct spec_idmap; none: those of the joined user namespace */
+	int idmap_fd;			/* MNT_IDMAP: a user namespace with these maps, which the runtime made; -1 */
 };
 
 struct mnt_plan {
@@ -60,23 +70,34 @@ enum mnt_plan_flag {
 };
 
 int mnt_plan_spec(const struct spec *s, unsigned flags, struct mnt_plan *out);
-void mnt_plan_free(struct mnt_plan *p);		/* closes what mnt_open_sources opened */
+void mnt_plan_free(struct mnt_plan *p);		/* closes src_fd and idmap_fd */
 void mnt_plan_print(struct buf *out, const struct mnt_plan *p);	/* golden form: one line an op */
 
-/* What options of one mount say. data: what goes to the file system, comma-separated, in `a`. -EINVAL names it. */
+/*
+ * What options of one mount say. data: what goes to the file system, comma-separated, in `a`; idmap: the
+ * text behind "idmap=", NULL; foreign: the first word that only a file system understands. -EINVAL names it.
+ */
 struct mnt_options { unsigned flags; bool bind, remount; uint64_t attr_set, attr_clr, rec_set, rec_clr, propagation;
-		     const char *data; };
+		     const char *data, *idmap, *foreign; };
 int mnt_parse_options(struct arena *a, const struct strv *words, struct mnt_options *out);
 void mnt_list_options(void (*each)(void *ctx, const char *name), void *ctx);	/* for `features` */
+/*
+ * mount_idmap.c: fills op's maps from the option's text, the mount's own mappings, or the user namespace of
+ * the container. "@" before a triplet: its second number is an id of the container.
+ */
+int mnt_plan_idmap(struct arena *a, const struct spec *s, const struct spec_mount *m, const char *text,
+		   struct mnt_op *op);
+/* The detached tree gets the user namespace's mapping; the error names the file system. */
+int mnt_idmap(int mnt, int userns_fd, bool rec);
 
-/* Opens the trees of all MNT_BIND rows with the rights of the runtime; relative sources are below bundle_fd. */
-int mnt_open_sources(struct mnt_plan *p, int bundle_fd);
+/* mount_bind.c: opens the trees of MNT_BIND rows (all, or those that are MNT_EARLY) with the rights of the runtime;
+ * relative sources are below bundle_fd. */
+int mnt_open_sources(struct mnt_plan *p, int bundle_fd, bool all);
 
 struct mnt_ctx {
 	int root_fd;			/* the root mount, attached */
 	int bundle_fd;
 	const struct cg *cg;
-	const char *mount_label;
 	int proc_fd;			/* out: our own /proc mount, -1 when the plan has none */
 	/* private to the engine */
 	int null_fd, mask_fd;
@@ -88,20 +109,28 @@ struct mnt_ctx {
 
 /* Runs op[from, to). Errors name the destination. */
 int mnt_execute(struct mnt_ctx *c, const struct mnt_plan *p, size_t from, size_t to);
-/* Makes the namespace's copy of the host's tree private (or slave), so that nothing we do is seen outside. */
-int mnt_isolate(const char *rootfs_propagation);
+/* Makes the namespace's copy of the host's tree private, so that nothing we do is seen outside: slave where a
+ * bind of the plan that is still to be opened wants the host's later mounts. */
+int mnt_isolate(const struct mnt_plan *p);
 /* The bundle's root, cloned and private: what the container mounts in it stays in it. A detached tree. */
 int mnt_clone_root(int bundle_fd, const char *path);
 /* Attaches a detached root tree at path, or else over "/" of this namespace, without making it anyone's root yet. */
 int mnt_attach_root(int tree_fd, const char *path);
 /* The attached root becomes "/", the host's tree is gone. no_pivot: chroot (the tree stays mounted below). */
 int mnt_pivot(int root_fd, bool no_pivot);
-/* rootfsPropagation of the finished root; MOUNT_ATTR_RDONLY when readonly. */
+/* rootfsPropagation of the finished root (which is private); MOUNT_ATTR_RDONLY when readonly. */
 int mnt_finish_root(int root_fd, const char *propagation, bool readonly);
-/* The verb of MNT_CGROUP, a file of its own. */
+/* The verbs with a file of their own. */
 int mnt_cgroup(struct mnt_ctx *c, const struct mnt_op *op);
+int mnt_bind(struct mnt_ctx *c, const struct mnt_op *op);
+/* mount_copy.c: what lies in the directory at `from` goes into the root of the mount `to`, a tmpfs of `data`. */
+int mnt_copy_up(int from, int to, const char *data);
+/* Attributes, recursive attributes and propagation of a row. */
+int mnt_set_attributes(int mnt, const struct mnt_op *op);
 /* mount_target.c: dst for mounting on it, created where missing; refuses what rules R4 and R5 refuse. */
 int mnt_open_target(struct mnt_ctx *c, const char *dst, const char *fstype, bool dir);
+/* The same, but a link that is dst is the target itself. */
+int mnt_open_link(struct mnt_ctx *c, const char *dst, const char *fstype, bool dir);
 /* The same for what is made in it: the directory, which stays the context's; *name is the last component. */
 int mnt_open_parent(struct mnt_ctx *c, const char *dst, const char **name);
 /* Attaches a detached tree to the descriptor that mnt_open_target gave for dst. */

@@ -5,11 +5,12 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-static int set_attributes(int mnt, const struct mnt_op *op)
+int mnt_set_attributes(int mnt, const struct mnt_op *op)
 {
 	struct mount_attr a = { .attr_set = op->attr_set, .attr_clr = op->attr_clr };
 	struct mount_attr all = { .attr_set = op->rec_set, .attr_clr = op->rec_clr };
@@ -29,21 +30,38 @@ static int set_attributes(int mnt, const struct mnt_op *op)
 	return 0;
 }
 
+/* fail_errno() with what the file system itself says about it: "e tmpfs: Bad value for 'size'". */
+static int fs_fail(int fs, const char *what, const char *name)
+{
+	int code = errno;
+	char why[256] = "";
+	ssize_t n = read(fs, why, sizeof why - 1);
+
+	why[n > 0 ? n : 0] = '\0';
+	why[strcspn(why, "\n")] = '\0';
+	if (n < 3 || why[1] != ' ')
+		return fail(code, "%s \"%s\": %s", what, name, strerrordesc_np(code));
+	return fail(code, "%s \"%s\": %s (%s)", what, name, strerrordesc_np(code), why + 2);
+}
+
 /* One option: KEY, KEY=VALUE or KEY="VALUE" (a value with commas, as SELinux labels have). */
 static int set_option(int fs, char *word)
 {
-	char *eq = strchr(word, '=');
+	char *eq = strchr(word, '='), *value = eq;
 	size_t n;
 
 	if (!eq)
-		return fsconfig(fs, FSCONFIG_SET_FLAG, word, NULL, 0) < 0 ? fail_errno("option \"%s\"", word) : 0;
-	*eq++ = '\0';
-	n = strlen(eq);
-	if (n >= 2 && eq[0] == '"' && eq[n - 1] == '"') {
-		eq[n - 1] = '\0';
-		eq++;
+		return fsconfig(fs, FSCONFIG_SET_FLAG, word, NULL, 0) < 0 ? fs_fail(fs, "option", word) : 0;
+	*eq = '\0';
+	n = strlen(++value);
+	if (n >= 2 && value[0] == '"' && value[n - 1] == '"') {
+		value[n - 1] = '\0';
+		value++;
 	}
-	return fsconfig(fs, FSCONFIG_SET_STRING, word, eq, 0) < 0 ? fail_errno("option \"%s=%s\"", word, eq) : 0;
+	if (fsconfig(fs, FSCONFIG_SET_STRING, word, value, 0) == 0)
+		return 0;
+	*eq = '=';
+	return fs_fail(fs, "option", word);
 }
 
 static int set_options(int fs, const char *data)
@@ -70,100 +88,76 @@ static int set_options(int fs, const char *data)
 	return 0;
 }
 
-static int new_fs(const struct mnt_op *op)
+/* A tmpfs that says nothing of its mode looks like the directory that it covers. */
+static int set_mode(int fs, int at)
+{
+	struct stat st;
+	char mode[8];
+
+	if (fstat(at, &st) < 0)
+		return fail_errno("look at the destination");
+	snprintf(mode, sizeof mode, "%o", st.st_mode & 07777);
+	return fsconfig(fs, FSCONFIG_SET_STRING, "mode", mode, 0) < 0 ? fs_fail(fs, "option", "mode") : 0;
+}
+
+/* at: where it will be attached, -1 */
+static int new_fs(const struct mnt_op *op, int at)
 {
 	auto_close int fs = fsopen(op->type, FSOPEN_CLOEXEC);
+	/* What is copied up must be written first. */
+	uint64_t attr = op->flags & MNT_COPY_UP ? op->attr_set & ~(uint64_t)MOUNT_ATTR_RDONLY : op->attr_set;
 	int mnt;
 
 	if (fs < 0)
 		return fail_errno("file system \"%s\"", op->type);
 	if (op->src && *op->src && fsconfig(fs, FSCONFIG_SET_STRING, "source", op->src, 0) < 0)
-		return fail_errno("source \"%s\"", op->src);
+		return fs_fail(fs, "source", op->src);
+	if (op->flags & MNT_MODE_OF_DST)
+		TRY(set_mode(fs, at));
 	TRY(set_options(fs, op->data));
 	/* Read-only for the file system too, where the option stands for both, as mount(2) has it. */
 	if (op->attr_set & MOUNT_ATTR_RDONLY && !str_eq(op->type, "tmpfs") &&
 	    fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
-		return fail_errno("option \"ro\"");
+		return fs_fail(fs, "option", "ro");
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return fail_errno("create the file system \"%s\"", op->type);
-	mnt = fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)op->attr_set);
-	return mnt < 0 ? fail_errno("mount the file system \"%s\"", op->type) : mnt;
+		return fs_fail(fs, "create the file system", op->type);
+	mnt = fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)attr);
+	return mnt < 0 ? fs_fail(fs, "mount the file system", op->type) : mnt;
 }
 
 static int do_fs(struct mnt_ctx *c, const struct mnt_op *op)
 {
-	auto_close int mnt = new_fs(op);
+	auto_close int at = mnt_open_target(c, op->dst, op->type, true);
 	struct mnt_op rest = *op;
 
-	TRY(mnt);
-	rest.attr_set = rest.attr_clr = 0;
-	TRY(set_attributes(mnt, &rest));
-	auto_close int at = mnt_open_target(c, op->dst, op->type, true);
 	TRY(at);
+	auto_close int mnt = new_fs(op, at);
+	TRY(mnt);
+	if (op->flags & MNT_IDMAP)
+		TRY(mnt_idmap(mnt, op->idmap_fd, op->flags & MNT_IDMAP_REC));
+	rest.attr_set = rest.attr_clr = 0;
+	if (op->flags & MNT_COPY_UP) {
+		TRY_IN(mnt_copy_up(at, mnt, op->data), "tmpcopyup");
+		rest.attr_set = op->attr_set & MOUNT_ATTR_RDONLY;
+	}
+	TRY(mnt_set_attributes(mnt, &rest));
 	TRY(mnt_attach_at(c, at, mnt, op->dst));
 	if (str_eq(op->type, "proc") && str_eq(op->dst, "/proc") && c->proc_fd < 0)
 		c->proc_fd = take_fd(&mnt);
 	return 0;
 }
 
-static int open_source(int bundle_fd, const struct mnt_op *op)
-{
-	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (op->flags & MNT_REC ? AT_RECURSIVE : 0) |
-			 (op->flags & MNT_NOFOLLOW_SRC ? AT_SYMLINK_NOFOLLOW : 0);
-	int fd = open_tree(bundle_fd, op->src, flags);
-
-	return fd < 0 ? fail_errno("source %s", op->src) : fd;
-}
-
-int mnt_open_sources(struct mnt_plan *p, int bundle_fd)
-{
-	for (size_t i = 0; i < p->n; i++) {
-		struct mnt_op *op = &p->op[i];
-
-		if (op->verb != MNT_BIND)
-			continue;
-		op->src_fd = open_source(bundle_fd, op);
-		if (op->src_fd == -ENOENT && op->flags & MNT_ENOENT_SRC)
-			continue;
-		TRY_IN(op->src_fd, "mount %s", op->dst);
-	}
-	return 0;
-}
-
-static int do_bind(struct mnt_ctx *c, const struct mnt_op *op)
-{
-	auto_close int own = -1;
-	int mnt = op->src_fd;
-	struct stat st;
-
-	if (mnt < 0) {
-		own = open_source(c->bundle_fd, op);
-		if (own == -ENOENT && op->flags & MNT_ENOENT_SRC)
-			return 0;
-		TRY(own);
-		mnt = own;
-	}
-	if (fstat(mnt, &st) < 0)
-		return fail_errno("source %s", op->src);
-	if (S_ISDIR(st.st_mode) && mnt_on_proc(mnt) && !str_eq(op->dst, "/proc"))
-		return fail(EPERM, "a procfs may be bound on /proc only");
-	/* Labels and sysctls would be written to a lookalike (CVE-2019-16884). */
-	if (!mnt_on_proc(mnt) && str_eq(op->dst, "/proc"))
-		return fail(EPERM, "only a procfs may be bound on /proc");
-	TRY(set_attributes(mnt, op));
-	auto_close int at = mnt_open_target(c, op->dst, mnt_on_proc(mnt) ? "proc" : NULL, S_ISDIR(st.st_mode));
-	TRY(at);
-	return mnt_attach_at(c, at, mnt, op->dst);
-}
-
 static int remount_fs(int at, const struct mnt_op *op)
 {
+	const char *word = op->attr_set & MOUNT_ATTR_RDONLY ? "ro" : op->attr_clr & MOUNT_ATTR_RDONLY ? "rw" : NULL;
 	auto_close int fs = fspick(at, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
 
 	if (fs < 0)
 		return fail_errno("remount");
+	if (word && fsconfig(fs, FSCONFIG_SET_FLAG, word, NULL, 0) < 0)
+		return fs_fail(fs, "option", word);
 	TRY(set_options(fs, op->data));
-	return fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0 ? fail_errno("remount") : 0;
+	return fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0 ? fs_fail(fs, "remount", op->dst) : 0;
 }
 
 static int do_remount(struct mnt_ctx *c, const struct mnt_op *op)
@@ -171,9 +165,9 @@ static int do_remount(struct mnt_ctx *c, const struct mnt_op *op)
 	auto_close int at = path_open(c->root_fd, op->dst, O_PATH);
 
 	TRY(at);
-	if (!(op->flags & MNT_REMOUNT_BIND) && op->data)
+	if (!(op->flags & MNT_REMOUNT_BIND) && (op->data || (op->attr_set | op->attr_clr) & MOUNT_ATTR_RDONLY))
 		TRY(remount_fs(at, op));
-	return set_attributes(at, op);
+	return mnt_set_attributes(at, op);
 }
 
 /* The host's node of the same number, checked: nothing of the image can stand in for it (rule R6). */
@@ -287,7 +281,7 @@ static int mask_dir(struct mnt_ctx *c, int at, const char *dst)
 							 MOUNT_ATTR_NOEXEC };
 
 	if (c->mask_fd < 0) {
-		c->mask_fd = new_fs(&empty);
+		c->mask_fd = new_fs(&empty, -1);
 		TRY(c->mask_fd);
 		return mnt_attach_at(c, at, c->mask_fd, dst);
 	}
@@ -310,7 +304,7 @@ static int do_mask(struct mnt_ctx *c, const struct mnt_op *op)
 }
 
 static int (*const verbs[MNT_VERBS])(struct mnt_ctx *, const struct mnt_op *) = {
-	[MNT_FS] = do_fs, [MNT_BIND] = do_bind, [MNT_CGROUP] = mnt_cgroup, [MNT_REMOUNT] = do_remount,
+	[MNT_FS] = do_fs, [MNT_BIND] = mnt_bind, [MNT_CGROUP] = mnt_cgroup, [MNT_REMOUNT] = do_remount,
 	[MNT_NODE] = do_node, [MNT_LINK] = do_link, [MNT_RO] = do_ro, [MNT_MASK] = do_mask,
 };
 

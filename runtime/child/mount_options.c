@@ -4,7 +4,7 @@
 #include <string.h>
 
 /*
- * Every mount option that is not the file system's own. `r` before an attribute's name
+ * Every mount option that is not one file system's own. `r` before an attribute's name
  * means the tree below too (mount_setattr with AT_RECURSIVE).
  */
 struct option {
@@ -12,10 +12,15 @@ struct option {
 	uint64_t set, clr;
 	uint64_t propagation;
 	unsigned flags;
-	char what;	/* 'a' attribute, 'r' recursive attribute, 'p' propagation, 'b' bind, 'm' remount, 'i' ignored, 'x' refused */
+	char what;	/* 'a' attribute, 'r' recursive attribute, 'p' propagation, 'b' bind, 'm' remount, 'f' flags
+			   alone, 's' superblock (fsconfig's flag of that name), 'd' superblock's default, 'x' refused */
+	const char *why;	/* 'x' */
 };
 
-#define ATTR(name, s, c)  { name, s, c, 0, 0, 'a' }, { "r" name, s, c, 0, 0, 'r' }
+#define ATTR(name, s, c)  { name, s, c, 0, 0, 'a', NULL }, { "r" name, s, c, 0, 0, 'r', NULL }
+#define PROP(name, p)     { name, 0, 0, p, 0, 'p', NULL }, { "r" name, 0, 0, p | MS_REC, 0, 'p', NULL }
+#define WORD(name, what)  { name, 0, 0, 0, 0, what, NULL }
+#define FLAG(name, flags) { name, 0, 0, 0, flags, 'f', NULL }
 #define ATIME MOUNT_ATTR__ATIME
 
 static const struct option options[] = {
@@ -28,17 +33,21 @@ static const struct option options[] = {
 	ATTR("strictatime", MOUNT_ATTR_STRICTATIME, ATIME), ATTR("nostrictatime", MOUNT_ATTR_RELATIME, ATIME),
 	ATTR("nodiratime", MOUNT_ATTR_NODIRATIME, 0), ATTR("diratime", 0, MOUNT_ATTR_NODIRATIME),
 	ATTR("nosymfollow", MOUNT_ATTR_NOSYMFOLLOW, 0), ATTR("symfollow", 0, MOUNT_ATTR_NOSYMFOLLOW),
-	{ "private",     0, 0, MS_PRIVATE, 0, 'p' },    { "rprivate",    0, 0, MS_PRIVATE | MS_REC, 0, 'p' },
-	{ "slave",       0, 0, MS_SLAVE, 0, 'p' },      { "rslave",      0, 0, MS_SLAVE | MS_REC, 0, 'p' },
-	{ "shared",      0, 0, MS_SHARED, 0, 'p' },     { "rshared",     0, 0, MS_SHARED | MS_REC, 0, 'p' },
-	{ "unbindable",  0, 0, MS_UNBINDABLE, 0, 'p' }, { "runbindable", 0, 0, MS_UNBINDABLE | MS_REC, 0, 'p' },
-	{ "bind",  0, 0, 0, 0, 'b' },
-	{ "rbind", 0, 0, 0, MNT_REC, 'b' },
-	{ "remount", 0, 0, 0, 0, 'm' },
-	{ "defaults", 0, 0, 0, 0, 'i' }, { "async", 0, 0, 0, 0, 'i' }, { "nomand", 0, 0, 0, 0, 'i' },
-	{ "copy-symlink", 0, 0, 0, MNT_NOFOLLOW_SRC, 'i' }, { "src-nofollow", 0, 0, 0, MNT_NOFOLLOW_SRC, 'i' },
-	{ "idmap", 0, 0, 0, 0, 'x' }, { "ridmap", 0, 0, 0, 0, 'x' }, { "tmpcopyup", 0, 0, 0, 0, 'x' },
-	{ "mand", 0, 0, 0, 0, 'x' },
+	PROP("private", MS_PRIVATE), PROP("slave", MS_SLAVE), PROP("shared", MS_SHARED),
+	PROP("unbindable", MS_UNBINDABLE),
+	WORD("bind", 'b'),
+	{ "rbind", 0, 0, 0, MNT_REC, 'b', NULL },
+	WORD("remount", 'm'),
+	WORD("sync", 's'), WORD("dirsync", 's'), WORD("lazytime", 's'), WORD("iversion", 's'),
+	WORD("acl", 's'), WORD("noacl", 's'),
+	WORD("async", 'd'), WORD("nolazytime", 'd'),
+	/* What every mount made by fsopen(2) is: silent (messages go to its own log), without mandatory locks. */
+	FLAG("defaults", 0), FLAG("nomand", 0), FLAG("silent", 0), FLAG("loud", 0), FLAG("noiversion", 0),
+	FLAG("idmap", MNT_IDMAP), FLAG("ridmap", MNT_IDMAP | MNT_IDMAP_REC),
+	FLAG("tmpcopyup", MNT_COPY_UP),
+	FLAG("copy-symlink", MNT_COPY_LINK), FLAG("src-nofollow", MNT_NOFOLLOW_SRC),
+	FLAG("dest-nofollow", MNT_NOFOLLOW_DST),
+	{ "mand", 0, 0, 0, 0, 'x', "kernels since 5.15 have no mandatory locks" },
 };
 
 static const struct option *find(const char *word)
@@ -65,7 +74,12 @@ static void attribute(uint64_t *set, uint64_t *clr, const struct option *o)
 	*clr = (*clr & ~touched) | o->clr;
 }
 
-static int apply(const struct option *o, struct mnt_options *out)
+static void to_file_system(struct buf *data, const char *word)
+{
+	buf_printf(data, "%s%s", data->n ? "," : "", word);
+}
+
+static int apply(const struct option *o, struct buf *data, struct mnt_options *out)
 {
 	switch (o->what) {
 	case 'a': attribute(&out->attr_set, &out->attr_clr, o); break;
@@ -73,10 +87,24 @@ static int apply(const struct option *o, struct mnt_options *out)
 	case 'p': out->propagation = o->propagation; break;
 	case 'b': out->bind = true; break;
 	case 'm': out->remount = true; break;
-	case 'x': return fail(ENOTSUP, "option \"%s\" is not supported", o->name);
+	case 's': out->foreign = out->foreign ? out->foreign : o->name; /* fall through */
+	case 'd': to_file_system(data, o->name); break;
+	case 'x': return fail(ENOTSUP, "option \"%s\" is not supported: %s", o->name, o->why);
 	}
 	out->flags |= o->flags;
 	return 0;
+}
+
+/* idmap=uids=0-1-10#...;gids=... */
+static bool idmap_text(const char *word, struct mnt_options *out)
+{
+	bool rec = str_starts(word, "ridmap=");
+
+	if (!rec && !str_starts(word, "idmap="))
+		return false;
+	out->idmap = strchr(word, '=') + 1;
+	out->flags |= MNT_IDMAP | (rec ? MNT_IDMAP_REC : 0);
+	return true;
 }
 
 int mnt_parse_options(struct arena *a, const struct strv *words, struct mnt_options *out)
@@ -85,12 +113,18 @@ int mnt_parse_options(struct arena *a, const struct strv *words, struct mnt_opti
 
 	*out = (struct mnt_options){ 0 };
 	for (size_t i = 0; i < words->n; i++) {
-		const struct option *o = find(words->v[i]);
+		const char *word = words->v[i];
+		const struct option *o = find(word);
 
-		if (o)
-			TRY_IN(apply(o, out), "options[%zu]", i);
-		else if (*words->v[i])
-			buf_printf(&data, "%s%s", data.n ? "," : "", words->v[i]);
+		if (o) {
+			TRY_IN(apply(o, &data, out), "options[%zu]", i);
+			continue;
+		}
+		/* "x-" is mount(8)'s name space for what programs tell each other. */
+		if (!*word || str_starts(word, "x-") || str_starts(word, "X-") || idmap_text(word, out))
+			continue;
+		to_file_system(&data, word);
+		out->foreign = out->foreign ? out->foreign : word;
 	}
 	out->data = data.n ? arena_strdup(a, buf_text(&data)) : NULL;
 	return data.oom || (data.n && !out->data) ? fail(ENOMEM, "out of memory") : 0;

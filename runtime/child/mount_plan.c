@@ -18,7 +18,7 @@ static struct mnt_op *add(struct mnt_plan *p, struct mnt_op op)
 		p->op = grown;
 		p->size = size;
 	}
-	op.src_fd = -1;
+	op.src_fd = op.idmap_fd = -1;
 	p->op[p->n] = op;
 	return &p->op[p->n++];
 }
@@ -95,6 +95,77 @@ static int with_label(struct mnt_plan *p, const struct spec *s, struct mnt_op *o
 	return op->data ? 0 : fail(ENOMEM, "out of memory");
 }
 
+static bool has_key(const char *data, const char *key)
+{
+	for (const char *p = data; p; p = strchr(p, ','), p = p ? p + 1 : NULL)
+		if (str_starts(p, key))
+			return true;
+	return false;
+}
+
+static bool shared_root(const struct spec *s)
+{
+	return s->linux_ && s->linux_->rootfs_propagation && str_ends(s->linux_->rootfs_propagation, "shared");
+}
+
+static int plan_bind(const struct spec *s, const struct mnt_options *o, unsigned flags, struct mnt_op *op)
+{
+	op->verb = MNT_BIND;
+	if (o->foreign)
+		return fail(EINVAL, "option \"%s\": bind mounts cannot have any filesystem-specific options applied",
+			    o->foreign);
+	/* Without a word on propagation a tree of the host's does not stay connected to the host. */
+	op->propagation = op->propagation ? op->propagation : MS_PRIVATE | MS_REC;
+	/* Slaves and peers of the host's mounts: before the tree of the child is cut off from them. */
+	if (op->propagation & (MS_SLAVE | MS_SHARED))
+		op->flags |= MNT_EARLY;
+	if (op->propagation & MS_SHARED && shared_root(s) && !(flags & MNT_PLAN_USERNS))
+		op->flags |= MNT_PEER;
+	return 0;
+}
+
+static int plan_fs(struct mnt_plan *p, const struct spec *s, const char *type, struct mnt_op *op)
+{
+	op->verb = MNT_FS;
+	op->type = type;
+	if (str_eq(type, "tmpfs") && !has_key(op->data, "mode="))
+		op->flags |= MNT_MODE_OF_DST;
+	return with_label(p, s, op);
+}
+
+/* Options that ask for what only one verb can do. */
+static int check_flags(const struct mnt_op *op)
+{
+	if (op->flags & MNT_COPY_UP && !(op->verb == MNT_FS && str_eq(op->type, "tmpfs")))
+		return fail(EINVAL, "option \"tmpcopyup\": only a tmpfs starts with what it covers");
+	if (op->flags & (MNT_COPY_LINK | MNT_NOFOLLOW_SRC | MNT_NOFOLLOW_DST) && op->verb != MNT_BIND)
+		return fail(EINVAL, "option \"%s\": only for bind mounts",
+			    op->flags & MNT_COPY_LINK ? "copy-symlink" :
+			    op->flags & MNT_NOFOLLOW_SRC ? "src-nofollow" : "dest-nofollow");
+	return 0;
+}
+
+static int plan_verb(struct mnt_plan *p, const struct spec *s, const struct mnt_options *o, const char *type,
+		     unsigned flags, struct mnt_op *op)
+{
+	if (o->remount) {
+		op->verb = MNT_REMOUNT;
+		op->flags |= o->bind ? MNT_REMOUNT_BIND : 0;
+		return o->bind && o->foreign ? plan_bind(s, o, flags, op) : 0;
+	}
+	TRY(check_place(op->dst, type));
+	if (str_eq(type, "bind"))
+		return plan_bind(s, o, flags, op);
+	if (str_eq(type, "cgroup") || str_eq(type, "cgroup2")) {
+		op->verb = MNT_CGROUP;
+		op->flags |= flags & MNT_PLAN_DELEGATE ? MNT_DELEGATED : 0;
+		return 0;
+	}
+	if (str_eq(type, "none"))
+		return fail(EINVAL, "type: missing (or options without \"bind\")");
+	return plan_fs(p, s, type, op);
+}
+
 static int plan_mount(struct mnt_plan *p, const struct spec *s, const struct spec_mount *m, unsigned flags)
 {
 	const char *type = m->type && *m->type ? m->type : "none";
@@ -114,25 +185,9 @@ static int plan_mount(struct mnt_plan *p, const struct spec *s, const struct spe
 			return fail(EINVAL, "source: missing for a bind mount");
 		type = "bind";
 	}
-	if (!o.remount)
-		TRY(check_place(op.dst, type));
-	if (o.remount) {
-		op.verb = MNT_REMOUNT;
-		op.flags |= o.bind ? MNT_REMOUNT_BIND : 0;
-	} else if (str_eq(type, "bind")) {
-		op.verb = MNT_BIND;
-		/* Without a word on propagation a tree of the host's does not stay connected to the host. */
-		op.propagation = op.propagation ? op.propagation : MS_PRIVATE | MS_REC;
-	} else if (str_eq(type, "cgroup") || str_eq(type, "cgroup2")) {
-		op.verb = MNT_CGROUP;
-		op.flags |= flags & MNT_PLAN_DELEGATE ? MNT_DELEGATED : 0;
-	} else if (str_eq(type, "none")) {
-		return fail(EINVAL, "type: missing (or options without \"bind\")");
-	} else {
-		op.verb = MNT_FS;
-		op.type = type;
-		TRY(with_label(p, s, &op));
-	}
+	TRY(plan_verb(p, s, &o, type, flags, &op));
+	TRY(check_flags(&op));
+	TRY(mnt_plan_idmap(&p->arena, s, m, o.idmap, &op));
 	return added(add(p, op));
 }
 
@@ -245,7 +300,7 @@ int mnt_plan_spec(const struct spec *s, unsigned flags, struct mnt_plan *out)
 void mnt_plan_free(struct mnt_plan *p)
 {
 	for (size_t i = 0; i < p->n; i++)
-		drop_fd(&p->op[i].src_fd);
+		drop_fd(&p->op[i].src_fd), drop_fd(&p->op[i].idmap_fd);
 	free(p->op);
 	arena_free(&p->arena);
 	*p = (struct mnt_plan){ 0 };
@@ -255,6 +310,16 @@ static void print_attr(struct buf *out, const char *name, uint64_t v)
 {
 	if (v)
 		buf_printf(out, " %s=%#jx", name, (uintmax_t)v);
+}
+
+static void print_maps(struct buf *out, const char *name, const struct list *maps)
+{
+	const char *sep = " ";
+
+	LIST_EACH(struct spec_idmap, m, *maps) {
+		buf_printf(out, "%s%s%u:%u:%u", sep, *sep == ' ' ? name : "", m->inside.v, m->host.v, m->size.v);
+		sep = ",";
+	}
 }
 
 void mnt_plan_print(struct buf *out, const struct mnt_plan *p)
@@ -281,6 +346,8 @@ void mnt_plan_print(struct buf *out, const struct mnt_plan *p)
 		print_attr(out, "rclear", op->rec_clr);
 		print_attr(out, "propagation", op->propagation);
 		print_attr(out, "flags", op->flags);
+		print_maps(out, "uids=", &op->uid_maps);
+		print_maps(out, "gids=", &op->gid_maps);
 		buf_puts(out, "\n");
 	}
 }

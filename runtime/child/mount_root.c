@@ -20,13 +20,14 @@ static int set_propagation(int fd, const char *path, uint64_t propagation, bool 
 	return mount_setattr(fd, path, flags, &a, sizeof a);
 }
 
-int mnt_isolate(const char *rootfs_propagation)
+int mnt_isolate(const struct mnt_plan *p)
 {
-	/* A container that asks for slave or shared wants the host's later mounts to arrive below its binds. */
-	bool slave = rootfs_propagation && (str_ends(rootfs_propagation, "slave") ||
-					    str_ends(rootfs_propagation, "shared"));
+	uint64_t propagation = MS_PRIVATE;
 
-	if (set_propagation(AT_FDCWD, "/", slave ? MS_SLAVE : MS_PRIVATE, true) < 0)
+	for (size_t i = 0; i < p->n; i++)
+		if (p->op[i].verb == MNT_BIND && p->op[i].src_fd < 0 && p->op[i].propagation & (MS_SLAVE | MS_SHARED))
+			propagation = MS_SLAVE;
+	if (set_propagation(AT_FDCWD, "/", propagation, true) < 0)
 		return fail_errno("make the mounts of the namespace private");
 	return 0;
 }
@@ -82,7 +83,8 @@ int mnt_finish_root(int root_fd, const char *propagation, bool readonly)
 	if (readonly && mount_setattr(root_fd, "", AT_EMPTY_PATH, &ro, sizeof ro) < 0)
 		return fail_errno("make the root filesystem read-only");
 	for (size_t i = 0; propagation && i < COUNT(propagations); i++)
-		if (str_eq(propagations[i].word, propagation) &&
+		/* It is private; said again to the whole tree it would cut off the binds that are not. */
+		if (str_eq(propagations[i].word, propagation) && propagations[i].propagation != MS_PRIVATE &&
 		    set_propagation(root_fd, "", propagations[i].propagation, propagations[i].rec) < 0)
 			return fail_errno("rootfsPropagation %s", propagation);
 	return 0;

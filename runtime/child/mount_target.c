@@ -139,6 +139,23 @@ int mnt_open_target(struct mnt_ctx *c, const char *dst, const char *fstype, bool
 	return take_fd(&fd);
 }
 
+int mnt_open_link(struct mnt_ctx *c, const char *dst, const char *fstype, bool dir)
+{
+	const char *name;
+	struct stat st;
+	int parent;
+
+	/* Below /dev, /proc and /sys a link is refused whoever asks. */
+	if (special(dst))
+		return mnt_open_target(c, dst, fstype, dir);
+	parent = mnt_open_parent(c, dst, &name);
+	TRY(parent);
+	auto_close int fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode))
+		return take_fd(&fd);
+	return mnt_open_target(c, dst, fstype, dir);
+}
+
 int mnt_open_parent(struct mnt_ctx *c, const char *dst, const char **name)
 {
 	int fd = parent_of(c, dst, name);

@@ -19,7 +19,7 @@ static bool own_mounts(const struct child *c)
 
 int stage_isolate(struct child *c)
 {
-	return own_mounts(c) ? mnt_isolate(c->spec->linux_->rootfs_propagation) : 0;
+	return own_mounts(c) ? mnt_isolate(&c->plan) : 0;
 }
 
 int stage_root(struct child *c)
@@ -51,7 +51,6 @@ int stage_mounts(struct child *c)
 {
 	c->mnt.bundle_fd = c->bundle_fd;
 	c->mnt.cg = c->cg;
-	c->mnt.mount_label = c->spec->linux_ ? c->spec->linux_->mount_label : NULL;
 	if (!own_mounts(c))
 		return 0;
 	TRY(mnt_execute(&c->mnt, &c->plan, 0, c->plan.hooks_at));

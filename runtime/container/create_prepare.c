@@ -127,13 +127,13 @@ static int prepare_child(struct create *c)
 	TRY(mnt_plan_spec(c->spec, plan_flags(c), &k->plan));
 	TRY(prepare_caps(c));
 	TRY(prepare_seccomp(c));
+	TRY(idmap_mounts(&k->plan, &k->ns));
+	if (geteuid() != 0 || !(k->ns.clone_flags & CLONE_NEWNS))
+		return 0;
 	/* In a user namespace the sources may be out of the child's sight: opened with our rights. */
-	if (k->own_userns && geteuid() == 0 && k->ns.clone_flags & CLONE_NEWNS) {
-		if (!r->overlay)
-			TRY(k->root_tree = mnt_clone_root(k->bundle_fd, c->spec->root_path));
-		TRY(mnt_open_sources(&k->plan, k->bundle_fd));
-	}
-	return 0;
+	if (k->own_userns && !r->overlay)
+		TRY(k->root_tree = mnt_clone_root(k->bundle_fd, c->spec->root_path));
+	return mnt_open_sources(&k->plan, k->bundle_fd, k->own_userns);
 }
 
 int create_prepare(struct create *c)

@@ -2,10 +2,14 @@
 #include "base/file.h"
 #include "base/proc.h"
 #include "base/scope.h"
+#include "base/sys.h"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* user_namespaces(7): a map is written once, whole, in one write of less than a page. */
@@ -73,4 +77,78 @@ int idmap_write(pid_t pid, const struct spec_linux *l)
 	}
 	return only_self(&l->uid_maps, geteuid()) ? write_map(pid, "uid_map", &l->uid_maps)
 						  : helper_map(pid, "newuidmap", &l->uid_maps);
+}
+
+/* ---- user namespaces for idmapped mounts ---- */
+
+/* It lives as long as our end of the pipe is open: we may be killed at any time. */
+static _Noreturn void hold_namespace(const int pipe_fd[2])
+{
+	char c;
+
+	close(pipe_fd[1]);
+	(void)TEMP_FAILURE_RETRY(read(pipe_fd[0], &c, 1));
+	_exit(0);
+}
+
+static int mapped_namespace(pid_t pid, const struct list *uids, const struct list *gids)
+{
+	char path[40];
+	int fd;
+
+	TRY(write_map(pid, "gid_map", gids));
+	TRY(write_map(pid, "uid_map", uids));
+	snprintf(path, sizeof path, "/proc/%d/ns/user", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? fail_errno("open %s", path) : fd;
+}
+
+/* A user namespace that is nothing but its maps. */
+static int make_namespace(const struct list *uids, const struct list *gids)
+{
+	int p[2], fd;
+	pid_t pid;
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return fail_errno("pipe");
+	pid = sys_clone(CLONE_NEWUSER, SIGCHLD, -1, NULL);
+	if (pid == 0)
+		hold_namespace(p);
+	fd = pid < 0 ? fail_errno("make a user namespace") : mapped_namespace(pid, uids, gids);
+	close(p[0]);
+	close(p[1]);
+	if (pid > 0)
+		(void)TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0));
+	return fd;
+}
+
+static bool same_maps(const struct list *a, const struct list *b)
+{
+	return a->n == b->n && (a->v == b->v || memcmp(a->v, b->v, a->n * sizeof(struct spec_idmap)) == 0);
+}
+
+static int namespace_for(const struct mnt_plan *p, const struct mnt_op *op, const struct ns_plan *ns)
+{
+	const struct ns_join *user = ns_joined(ns, CLONE_NEWUSER);
+	int fd = -1;
+
+	if (op->uid_maps.n == 0)
+		return user && (fd = fcntl(user->fd, F_DUPFD_CLOEXEC, 3)) >= 0 ? fd : fail_errno("user namespace");
+	for (const struct mnt_op *o = p->op; o < op && fd < 0; o++)
+		if (o->idmap_fd >= 0 && same_maps(&o->uid_maps, &op->uid_maps) && same_maps(&o->gid_maps, &op->gid_maps))
+			fd = fcntl(o->idmap_fd, F_DUPFD_CLOEXEC, 3);
+	return fd >= 0 ? fd : make_namespace(&op->uid_maps, &op->gid_maps);
+}
+
+int idmap_mounts(struct mnt_plan *p, const struct ns_plan *ns)
+{
+	for (struct mnt_op *op = p->op; op < p->op + p->n; op++) {
+		if (!(op->flags & MNT_IDMAP))
+			continue;
+		if (geteuid() != 0)
+			return fail_as(ERR_PERMISSION, "mount %s: idmap: only root can make idmapped mounts", op->dst);
+		op->idmap_fd = namespace_for(p, op, ns);
+		TRY_IN(op->idmap_fd, "mount %s: idmap", op->dst);
+	}
+	return 0;
 }

@@ -26,5 +26,7 @@ void launch_kill(struct launch *l);
 int caps_of_process(const struct spec_caps *caps, struct cap_sets *out);
 /* idmap.c: writes the maps of the child's new user namespace, directly or by newuidmap/newgidmap. */
 int idmap_write(pid_t pid, const struct spec_linux *l);
+/* Gives every MNT_IDMAP row its user namespace: the joined one, or one made for its maps. */
+int idmap_mounts(struct mnt_plan *p, const struct ns_plan *ns);
 /* rootfs.c: the detached root tree; userns_fd: the child's, for idmapping. */
 int rootfs_assemble(const struct container_root *r, int userns_fd, const struct spec_linux *l);

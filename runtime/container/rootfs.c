@@ -19,7 +19,6 @@ enum { LAYERS_MAX = 100 };
 
 static int clone_dir(const char *path, int userns_fd)
 {
-	struct mount_attr a = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd };
 	struct mount_attr private = { .propagation = MS_PRIVATE };
 	auto_close int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
@@ -27,12 +26,10 @@ static int clone_dir(const char *path, int userns_fd)
 		return fail_errno("layer %s", path);
 	if (mount_setattr(fd, "", AT_EMPTY_PATH, &private, sizeof private) < 0)
 		return fail_errno("layer %s", path);
-	if (userns_fd >= 0 && mount_setattr(fd, "", AT_EMPTY_PATH, &a, sizeof a) < 0) {
-		int r = fail_errno("idmap %s", path);
-
+	int r = userns_fd >= 0 ? mnt_idmap(fd, userns_fd, false) : 0;
+	if (r < 0)
 		err_try("put VZRUN_HOME on a file system with idmapped mounts (ext4, xfs, btrfs), or use --userns host");
-		return fail_class(r, ERR_UNSUPPORTED);
-	}
+	TRY_IN(r, "layer %s", path);
 	return take_fd(&fd);
 }
 

@@ -89,6 +89,7 @@ static int check_namespaces(const struct spec *s)
 
 static int check_mounts(const struct spec *s)
 {
+	char what[48];
 	size_t i = 0;
 
 	LIST_EACH(struct spec_mount, m, s->mounts) {
@@ -96,9 +97,12 @@ static int check_mounts(const struct spec *s)
 			return fail(EINVAL, "mounts[%zu].destination: empty", i);
 		if (strlen(m->dst) >= 4096)
 			return fail(EINVAL, "mounts[%zu].destination: too long", i);
-		TRY_IN(check_maps("uidMappings", &m->uid_maps), "mounts[%zu]", i);
-		if (m->uid_maps.n > 0 || m->gid_maps.n > 0)
-			return fail(ENOTSUP, "mounts[%zu].uidMappings: idmapped mounts are not supported", i);
+		snprintf(what, sizeof what, "mounts[%zu].uidMappings", i);
+		TRY(check_maps(what, &m->uid_maps));
+		snprintf(what, sizeof what, "mounts[%zu].gidMappings", i);
+		TRY(check_maps(what, &m->gid_maps));
+		if (!m->uid_maps.n != !m->gid_maps.n)
+			return fail(EINVAL, "mounts[%zu].%s: missing", i, m->uid_maps.n ? "gidMappings" : "uidMappings");
 		i++;
 	}
 	return 0;

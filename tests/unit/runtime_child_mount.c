@@ -84,11 +84,108 @@ TEST(options)
 TEST(options_refused)
 {
 	auto_arena struct arena a = { 0 };
-	const char *words[] = { "ro", "idmap", NULL };
+	const char *words[] = { "ro", "mand", NULL };
 	struct strv v = { words, 2 };
 	struct mnt_options o;
 
-	CHECK_FAILS(mnt_parse_options(&a, &v, &o), "options[1]: option \"idmap\" is not supported");
+	CHECK_FAILS(mnt_parse_options(&a, &v, &o),
+		    "options[1]: option \"mand\" is not supported: kernels since 5.15 have no mandatory locks");
+}
+
+/* Words of mount(8) alone, of every superblock, of one file system; what a bind mount cannot do is named. */
+TEST(options_foreign)
+{
+	auto_arena struct arena a = { 0 };
+	struct mnt_options o = parse(&a, "x-systemd.device-timeout=5", "silent", "async");
+
+	CHECK(!o.foreign && o.flags == 0);
+	CHECK_STR(o.data, "async");
+	o = parse(&a, "sync", "lazytime", "uid=5");
+	CHECK_STR(o.data, "sync,lazytime,uid=5");
+	CHECK_STR(o.foreign, "sync");
+	o = parse(&a, "ro", "mode=700", "dirsync");
+	CHECK_STR(o.foreign, "mode=700");
+}
+
+TEST(options_idmap)
+{
+	auto_arena struct arena a = { 0 };
+	struct mnt_options o = parse(&a, "idmap", "bind", NULL);
+
+	CHECK(o.flags == MNT_IDMAP && !o.idmap && !o.foreign && !o.data);
+	o = parse(&a, "rbind", "ridmap", NULL);
+	CHECK(o.flags == (MNT_REC | MNT_IDMAP | MNT_IDMAP_REC) && !o.idmap);
+	o = parse(&a, "idmap=uids=0-1-10;gids=0-1-10", NULL, NULL);
+	CHECK(o.flags == MNT_IDMAP && !o.foreign && !o.data);
+	CHECK_STR(o.idmap, "uids=0-1-10;gids=0-1-10");
+	o = parse(&a, "ridmap=uids=0-1-10", NULL, NULL);
+	CHECK(o.flags == (MNT_IDMAP | MNT_IDMAP_REC));
+}
+
+static struct spec_idmap own_maps[] = {
+	{ { 0, true }, { 100000, true }, { 1, true } }, { { 1, true }, { 200000, true }, { 1000, true } },
+};
+
+static void put_maps(struct buf *b, const struct list *l)
+{
+	LIST_EACH(struct spec_idmap, m, *l)
+		buf_printf(b, "%u:%u:%u ", m->inside.v, m->host.v, m->size.v);
+	buf_puts(b, "/ ");
+}
+
+/* The maps that a text gives in a container whose ids 0 and 1..1000 are mapped; or the error. */
+static const struct { const char *text, *maps; } texts[] = {
+	{ "uids=0-1-10;gids=0-100-10", "0:1:10 / 0:100:10 / " },
+	{ "uids=0-1-10#10-11-10;gids=5-6-7", "0:1:10 10:11:10 / 5:6:7 / " },
+	{ "uids=7-8-9", "7:8:9 / 0:100000:1 1:200000:1000 / " },
+	{ "uids=@5-3-10;gids=@0-0-1", "5:200002:10 / 0:100000:1 / " },
+	{ "gids=@0-0-3", "0:100000:1 1:200000:1000 / 0:100000:1 1:200000:2 / " },
+	{ "uids=@0-999-5", "idmap: uids: id 1001 is not mapped in the container's user namespace" },
+	{ "", "idmap: \"\" names no ids" },
+	{ "uids=", "idmap: \"uids=\" names no ids" },
+	{ "uid=0-1-1", "idmap: \"uid=0-1-1\" is neither uids= nor gids=" },
+	{ "uids=0-1", "idmap: uids: \"0-1\" is not FROM-TO-SIZE" },
+	{ "uids=0-1-0", "idmap: uids: \"0-1-0\" is not FROM-TO-SIZE" },
+	{ "uids=0-1-1-1", "idmap: uids: \"0-1-1-1\" is not FROM-TO-SIZE" },
+	{ "gids=1-+2-3", "idmap: gids: \"1-+2-3\" is not FROM-TO-SIZE" },
+	{ "gids=4294967290-0-10", "idmap: gids: \"4294967290-0-10\" is not FROM-TO-SIZE" },
+};
+
+TEST(idmap_texts)
+{
+	struct spec_linux l = { .uid_maps = { own_maps, 2 }, .gid_maps = { own_maps, 2 } };
+	struct spec s = { .linux_ = &l };
+	struct spec_mount m = { .dst = "/m" };
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		auto_arena struct arena a = { 0 };
+		auto_buf struct buf b = { 0 };
+		struct mnt_op op = { .verb = MNT_BIND, .flags = MNT_IDMAP };
+
+		if (mnt_plan_idmap(&a, &s, &m, texts[i].text, &op) < 0) {
+			CHECK_STR(err_text(), texts[i].maps);
+			continue;
+		}
+		put_maps(&b, &op.uid_maps);
+		put_maps(&b, &op.gid_maps);
+		CHECK_STR(buf_text(&b), texts[i].maps);
+	}
+	/* Without a user namespace the other kind of ids stays as it is. */
+	auto_arena struct arena a = { 0 };
+	auto_buf struct buf b = { 0 };
+	struct mnt_op op = { .verb = MNT_BIND, .flags = MNT_IDMAP };
+	struct spec plain = { 0 };
+
+	CHECK(mnt_plan_idmap(&a, &plain, &m, "gids=3-4-5", &op) == 0 && op.flags & MNT_EARLY);
+	put_maps(&b, &op.uid_maps);
+	put_maps(&b, &op.gid_maps);
+	CHECK_STR(buf_text(&b), "0:0:4294967295 / 3:4:5 / ");
+	op = (struct mnt_op){ .verb = MNT_BIND, .flags = MNT_IDMAP };
+	CHECK_FAILS(mnt_plan_idmap(&a, &plain, &m, NULL, &op),
+		    "idmap: needs uidMappings and gidMappings, or a user namespace of the container");
+	op.verb = MNT_CGROUP;
+	CHECK_FAILS(mnt_plan_idmap(&a, &plain, &m, NULL, &op),
+		    "idmap: only a bind mount or a new file system can be idmapped");
 }
 
 TEST(below)
@@ -97,4 +194,5 @@ TEST(below)
 	CHECK(!mnt_is_below("/process", "/proc") && !mnt_is_below("/pro", "/proc"));
 }
 
-UNIT_MAIN(UNIT(golden_plans), UNIT(options), UNIT(options_refused), UNIT(below))
+UNIT_MAIN(UNIT(golden_plans), UNIT(options), UNIT(options_refused), UNIT(options_foreign), UNIT(options_idmap),
+	  UNIT(idmap_texts), UNIT(below))

@@ -1,0 +1,115 @@
+/* The verb of MNT_BIND: the source is opened by the runtime or by the child, and attached by the child. */
+#include "runtime/child/mount.h"
+#include "base/path.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int open_source(int bundle_fd, const struct mnt_op *op)
+{
+	bool nofollow = op->flags & (MNT_NOFOLLOW_SRC | MNT_COPY_LINK);
+	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (op->flags & MNT_REC ? AT_RECURSIVE : 0) |
+			 (nofollow ? AT_SYMLINK_NOFOLLOW : 0);
+	int fd = open_tree(bundle_fd, op->src, flags);
+
+	return fd < 0 ? fail_errno("source %s", op->src) : fd;
+}
+
+/*
+ * A clone of a shared mount is its peer. It stays one only where the root is shared with the host as well, as
+ * mounts made in a shared tree would be; never where the container's root is less than the host's.
+ */
+static int leave_peers(int tree, const struct mnt_op *op)
+{
+	struct mount_attr slave = { .propagation = MS_SLAVE };
+
+	if (!(op->propagation & MS_SHARED) || op->flags & MNT_PEER)
+		return 0;
+	return mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave, sizeof slave) < 0
+		? fail_errno("leave the host's peer group") : 0;
+}
+
+static int open_early(struct mnt_op *op, int bundle_fd)
+{
+	op->src_fd = open_source(bundle_fd, op);
+	if (op->src_fd == -ENOENT && op->flags & MNT_ENOENT_SRC)
+		return 0;
+	TRY(op->src_fd);
+	TRY(leave_peers(op->src_fd, op));
+	return op->flags & MNT_IDMAP ? mnt_idmap(op->src_fd, op->idmap_fd, op->flags & MNT_IDMAP_REC) : 0;
+}
+
+int mnt_open_sources(struct mnt_plan *p, int bundle_fd, bool all)
+{
+	for (struct mnt_op *op = p->op; op < p->op + p->n; op++)
+		if (op->verb == MNT_BIND && (all || op->flags & MNT_EARLY))
+			TRY_IN(open_early(op, bundle_fd), "mount %s", op->dst);
+	return 0;
+}
+
+/* copy-symlink: what the link points to is looked up in the container, if ever. */
+static int copy_link(struct mnt_ctx *c, const struct mnt_op *op, int src)
+{
+	const char *name;
+	char to[PATH_MAX], there[PATH_MAX];
+	ssize_t n = readlinkat(src, "", to, sizeof to - 1), m;
+	int dir = mnt_open_parent(c, op->dst, &name);
+
+	TRY(dir);
+	if (n < 0)
+		return fail_errno("read the link %s", op->src);
+	to[n] = '\0';
+	if (symlinkat(to, dir, name) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return fail_errno("make the symbolic link");
+	m = readlinkat(dir, name, there, sizeof there);
+	return m == n && memcmp(to, there, (size_t)n) == 0 ? 0 : fail(EEXIST, "something else is there already");
+}
+
+static int attach(struct mnt_ctx *c, const struct mnt_op *op, int mnt, bool dir)
+{
+	const char *fstype = mnt_on_proc(mnt) ? "proc" : NULL;
+	auto_close int at = op->flags & MNT_NOFOLLOW_DST ? mnt_open_link(c, op->dst, fstype, dir)
+							 : mnt_open_target(c, op->dst, fstype, dir);
+	struct stat st;
+	int r;
+
+	TRY(at);
+	r = mnt_attach_at(c, at, mnt, op->dst);
+	/* Engines look for the kernel's words, whichever of the two is the directory. */
+	if (r == -ENOTDIR && fstat(at, &st) == 0)
+		return fail(ENOTDIR, "source %s is %s, the destination is %s: Not a directory", op->src,
+			    dir ? "a directory" : "a file", S_ISDIR(st.st_mode) ? "a directory" : "a file");
+	return r;
+}
+
+int mnt_bind(struct mnt_ctx *c, const struct mnt_op *op)
+{
+	auto_close int own = -1;
+	int mnt = op->src_fd;
+	struct stat st;
+
+	if (mnt < 0) {
+		own = open_source(c->bundle_fd, op);
+		if (own == -ENOENT && op->flags & MNT_ENOENT_SRC)
+			return 0;
+		TRY(own);
+		TRY(leave_peers(own, op));
+		mnt = own;
+	}
+	if (fstat(mnt, &st) < 0)
+		return fail_errno("source %s", op->src);
+	if (S_ISLNK(st.st_mode) && op->flags & MNT_COPY_LINK)
+		return copy_link(c, op, mnt);
+	if (S_ISDIR(st.st_mode) && mnt_on_proc(mnt) && !str_eq(op->dst, "/proc"))
+		return fail(EPERM, "a procfs may be bound on /proc only");
+	/* Labels and sysctls would be written to a lookalike (CVE-2019-16884). */
+	if (!mnt_on_proc(mnt) && str_eq(op->dst, "/proc"))
+		return fail(EPERM, "only a procfs may be bound on /proc");
+	TRY(mnt_set_attributes(mnt, op));
+	return attach(c, op, mnt, S_ISDIR(st.st_mode));
+}
