@@ -1,5 +1,5 @@
 # One Makefile, no recursion. Objects mirror the source tree below $(B)/obj.
-#   make            build/vzrun, build/vzrun-image, build/vzrun-net
+#   make            build/vzrun, build/vzrun-image, build/vzrun-net, build/vzrun-systemd
 #   make demo       install what it needs, build, run a Debian guest (TEMPLATE=busybox: offline)
 #   make test       install what the tests need, build, run every suite
 #   make check-unit | check-bats T=pattern | check-fuzz | asan | lint | fmt | install | deps | clean
@@ -29,13 +29,15 @@ may_cli           := base images netns runtime/spec runtime/child runtime/contai
 
 # --- what each executable is made of ------------------------------------------------------------
 NET_HELPER   := $(wildcard netns/firewall*.c)
+SYSTEMD_HELPER := $(wildcard cgroups/systemd*.c)
 IMAGE_CLIENT := images/client.c
 IMAGE_HELPER := $(filter-out $(IMAGE_CLIENT),$(wildcard images/*.c))
 BASE_SRC     := $(wildcard base/*.c)
-VZRUN_SRC    := $(BASE_SRC) $(wildcard cgroups/*.c) $(filter-out $(NET_HELPER),$(wildcard netns/*.c)) \
+VZRUN_SRC    := $(BASE_SRC) $(filter-out $(SYSTEMD_HELPER),$(wildcard cgroups/*.c)) $(filter-out $(NET_HELPER),$(wildcard netns/*.c)) \
                 $(wildcard selinux/*.c runtime/*/*.c cli/*.c) $(wildcard $(IMAGE_CLIENT))
 IMAGE_SRC    := $(BASE_SRC) $(IMAGE_HELPER)
 NET_SRC      := $(BASE_SRC) $(NET_HELPER)
+SYSTEMD_SRC  := $(BASE_SRC) $(wildcard cgroups/*.c)
 obj           = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 # The hot path is static: six shared libraries cost more than the whole start of a container.
@@ -43,6 +45,7 @@ obj           = $(patsubst %.c,$(B)/obj/%.o,$(1))
 VZRUN_LIBS   := -lseccomp -lnl-route-3 -lnl-3 $(if $(ASAN),-lyajl,-lyajl_s) -lm -lpthread
 IMAGE_LIBS   := -larchive -lnettle -lyajl -lcap
 NET_LIBS     := -lnftables -lyajl
+SYSTEMD_LIBS := -lsystemd -lyajl
 
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wwrite-strings \
            -Wundef -Wformat=2 -Wno-format-nonliteral -Wno-missing-field-initializers $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option) -Wno-format-truncation -Werror=implicit -Werror=return-type \
@@ -55,11 +58,13 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVZRUN_VERSION='"$(VERSION)"' -DVZRUN_PRE
 comma   := ,
 LDHARD  := -Wl,-z,relro,-z,now,-z,noexecstack $(if $(ASAN),-fsanitize=address$(comma)undefined)
 
-all: layers $(B)/vzrun $(B)/vzrun-image $(B)/vzrun-net
+HELPERS := vzrun-image vzrun-net vzrun-systemd
+all: layers $(B)/vzrun $(HELPERS:%=$(B)/%)
 
 # --- what the build needs; every missing thing is named at once -------------------------------------------
 NEEDS := libseccomp:libseccomp-dev libcap:libcap-dev libnl-3.0:libnl-3-dev libnl-route-3.0:libnl-route-3-dev \
-         yajl:libyajl-dev libnftables:libnftables-dev libarchive:libarchive-dev nettle:nettle-dev
+         yajl:libyajl-dev libnftables:libnftables-dev libarchive:libarchive-dev nettle:nettle-dev \
+         libsystemd:libsystemd-dev
 $(B)/.needs: Makefile
 	@mkdir -p $(@D)
 	@command -v pkg-config >/dev/null || { echo "vzrun needs pkg-config: apt-get install pkg-config, or make deps" >&2; exit 1; }
@@ -93,7 +98,11 @@ $(B)/vzrun-net: $(call obj,$(NET_SRC))
 	@echo "  LD      $@"
 	$(Q)$(CC) $(LDHARD) -pie -o $@ $^ $(NET_LIBS) $(LDFLAGS)
 
-$(call obj,$(IMAGE_SRC) $(NET_SRC)): ALL_CFLAGS += -fPIE
+$(B)/vzrun-systemd: $(call obj,$(SYSTEMD_SRC))
+	@echo "  LD      $@"
+	$(Q)$(CC) $(LDHARD) -pie -o $@ $^ $(SYSTEMD_LIBS) $(LDFLAGS)
+
+$(call obj,$(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC)): ALL_CFLAGS += -fPIE
 
 layers:
 	@bad=0; $(foreach d,$(LAYERS), \
@@ -106,7 +115,7 @@ UNIT_SRC := $(wildcard tests/unit/*.c)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 unit_dirs = base $(foreach d,$(LAYERS),$(if $(filter $(subst /,_,$(d))_%,$(1)),$(may_$(d)) $(d)))
 unit_src   = $(sort $(if $(filter cli_% runtime_guest_%,$(1)),$(filter-out cli/main.c,$(VZRUN_SRC)),$(filter-out \
-               images/main.c netns/firewall%.c,$(foreach d,$(call unit_dirs,$(1)),$(wildcard $(d)/*.c)))))
+               images/main.c netns/firewall%.c cgroups/systemd_bus.c cgroups/systemd_main.c,$(foreach d,$(call unit_dirs,$(1)),$(wildcard $(d)/*.c)))))
 unit_libs = $(if $(filter images_%,$(1)),$(IMAGE_LIBS),$(if $(filter base_%,$(1)),-lyajl,-lseccomp -lnl-route-3 -lnl-3 -lyajl))
 
 .SECONDEXPANSION:
@@ -122,14 +131,14 @@ $(B)/tools/nettool: $(call obj,tests/tools/nettool.c $(BASE_SRC) $(filter-out $(
 	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static $(LDQUIET)) -o $@ $^ -lnl-route-3 -lnl-3 -lyajl$(if $(ASAN),,_s) -lm -lpthread $(LDFLAGS)
 
 # --- tests/tools/cgtool: the cgroups layer by hand, for tests/bats/4* --------------------------------------
-$(B)/tools/cgtool: $(call obj,tests/tools/cgtool.c $(BASE_SRC) $(wildcard cgroups/*.c))
+$(B)/tools/cgtool: $(call obj,tests/tools/cgtool.c $(BASE_SRC) $(filter-out $(SYSTEMD_HELPER),$(wildcard cgroups/*.c)))
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ -lyajl$(if $(ASAN),,_s) -lm -lpthread $(LDFLAGS)
 
 # --- fuzz targets: tests/fuzz/fuzz_*.c links everything but the main()s -----------------------------------
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_SRC := $(filter-out cli/main.c images/main.c netns/firewall%.c,$(sort $(VZRUN_SRC) $(IMAGE_SRC)))
+FUZZ_SRC := $(filter-out cli/main.c images/main.c netns/firewall%.c cgroups/systemd_bus.c cgroups/systemd_main.c,$(sort $(VZRUN_SRC) $(IMAGE_SRC)))
 FUZZ_OBJ := $(call obj,$(FUZZ_SRC))
 ifneq ($(FUZZ),)
 $(B)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ)
@@ -168,8 +177,8 @@ asan:
 
 # Both compilers with warnings as errors, in directories of their own; the scripts; the layers.
 lint: layers
-	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=gcc B=build/lint-gcc build/lint-gcc/vzrun build/lint-gcc/vzrun-image build/lint-gcc/vzrun-net
-	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang B=build/lint-clang build/lint-clang/vzrun build/lint-clang/vzrun-image build/lint-clang/vzrun-net
+	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=gcc B=build/lint-gcc $(addprefix build/lint-gcc/,vzrun $(HELPERS))
+	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang B=build/lint-clang $(addprefix build/lint-clang/,vzrun $(HELPERS))
 	$(Q)shellcheck -x tests/deps tests/run tests/run-unit .ci/run
 	$(Q)shellcheck -s bash -e SC2034,SC2154,SC2317,SC2314,SC2315,SC2016,SC2013,SC2119,SC2120 tests/bats/helpers.bash tests/bats/containerd.bash
 	$(Q)long=$$(grep -nE '^.{111,}' $(filter-out $(wildcard build/*),$(wildcard */*.[ch] */*/*.[ch])) /dev/null | \
@@ -187,7 +196,7 @@ install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/vzrun $(DESTDIR)$(PREFIX)/share/man/man1 \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(B)/vzrun $(DESTDIR)$(PREFIX)/bin/vzrun
-	install -m 755 $(B)/vzrun-image $(B)/vzrun-net $(DESTDIR)$(PREFIX)/libexec/vzrun/
+	install -m 755 $(HELPERS:%=$(B)/%) $(DESTDIR)$(PREFIX)/libexec/vzrun/
 	install -m 644 $(B)/man/vzrun.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(B)/man/vzrun.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/vzrun
 
@@ -195,7 +204,7 @@ clean:
 	rm -rf build
 
 .PHONY: all layers clean deps test fuzz check-unit check-bats check-fuzz asan lint fmt man install
--include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC)))
+-include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC)))
 
 # --- the main job, shown (demo/run); offline: make demo TEMPLATE=busybox ------------------------------------
 demo:

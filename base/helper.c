@@ -1,8 +1,9 @@
 #include "base/helper.h"
-#include "base/err.h"
+#include "base/proc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #ifndef VZRUN_PREFIX
@@ -36,4 +37,44 @@ int helper_find(const char *name, char path[PATH_MAX])
 		r = fail_as(ERR_UNSUPPORTED, "%s: not found beside vzrun nor in %s", name, LIBEXEC);
 	err_try("VZRUN_LIBEXEC=DIR with the directory that has it");
 	return r;
+}
+
+static int helper_failed(const struct helper_call *c, const char *path, int status, const struct buf *err)
+{
+	const char *says = buf_text(err);
+	size_t n = strlen(c->name);
+
+	if (strncmp(says, c->name, n) == 0 && str_starts(says + n, ": "))
+		says += n + 2;
+	if (status >= 128)
+		return fail_as(ERR_OTHER, "%s: %s was killed by signal %d", c->what, path, status - 128);
+	fail_as(status > 0 && status <= ERR_PARTIAL ? (enum err_class)status : ERR_OTHER, "%s: %.*s", c->what,
+		*says ? (int)strcspn(says, "\n") : 64, *says ? says : "the helper failed and said nothing");
+	/* A second line is what the user can try. */
+	says += strcspn(says, "\n");
+	if (str_starts(says, "\ntry: "))
+		err_try("%.*s", (int)strcspn(says + 6, "\n"), says + 6);
+	return -EIO;
+}
+
+int helper_run(const struct helper_call *c)
+{
+	const char *argv[] = { c->name, c->verb, NULL };
+	auto_buf struct buf err = { 0 };
+	struct proc_req req = { .argv = argv, .in = c->in, .in_n = c->in_n, .out = c->out, .err = &err,
+				.timeout_ms = c->timeout_ms };
+	char path[PATH_MAX];
+	int status, r;
+
+	TRY_IN(helper_find(c->name, path), "%s", c->what);
+	req.path = path;
+	r = proc_run(&req, &status);
+	if (r == -ENOENT || r == -EACCES) {
+		r = fail_as(ERR_UNSUPPORTED, "%s: cannot run %s: %s", c->what, path, strerrordesc_np(-r));
+		err_try("install %s there, or set VZRUN_LIBEXEC to its directory", c->name);
+		return r;
+	}
+	if (r < 0)
+		return fail_in(r, "%s", c->what);
+	return status == 0 ? 0 : helper_failed(c, path, status, &err);
 }

@@ -207,5 +207,11 @@ int cg_write_limits(const struct cg *cg, const struct cg_resources *r, struct cg
 
 int cg_apply(const struct cg *cg, const struct cg_resources *r)
 {
+	/*
+	 * systemd first: what it is not told it may take back at its next reload, and what it has no word
+	 * for follows.
+	 */
+	if (cg->unit[0] && cg->told != r)
+		TRY(cg_unit_set(cg, r));
 	return cg_write_limits(cg, r, NULL);
 }

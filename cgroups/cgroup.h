@@ -16,7 +16,7 @@
 #include <sys/types.h>
 
 enum cg_layout { CG_NONE, CG_V1, CG_HYBRID, CG_V2 };
-enum { CG_HIER_MAX = 20, CG_PATH_MAX = 3000 };
+enum { CG_HIER_MAX = 20, CG_PATH_MAX = 3000, CG_UNIT_MAX = 512 };
 
 /* One mounted hierarchy. v2 is the hierarchy without controllers in its name, "unified". */
 struct cg_hier {
@@ -45,6 +45,9 @@ struct cg {
 	char path[CG_PATH_MAX];
 	uint32_t hiers;			/* bit i: lives in cg_host()->h[i] */
 	uint32_t made;			/* bit i: we made the last component there */
+	char unit[CG_UNIT_MAX];		/* systemd's name of it; "": systemd has no part in it */
+	pid_t anchor;			/* holds a new unit open: see cg_unit_create() */
+	const struct cg_resources *told;	/* what systemd was told with the start */
 };
 
 /* ---- the configuration's slice ------------------------------------------------------------ */
@@ -107,6 +110,28 @@ int cg_extend(struct cg *cg, uint32_t mask);
 /* A group made earlier by cg_create: path as stored in cg->path; `made` becomes all that is found.
  * -ENOENT: it is in no hierarchy. */
 int cg_open(struct cg *cg, const char *path);
+/*
+ * systemd's driver. Instead of cg_create: cg_unit_parse, then cg_unit_create; afterwards every verb works
+ * as for any group, and cg_apply and cg_remove tell systemd too. unit must be filled in wherever a group is
+ * opened again.
+ *
+ * path is "slice:prefix:name" (empty slice: system.slice, or user.slice of the rootless; a name in .slice
+ * is a slice of its own, else prefix-name.scope); NULL or "": vzrun-ID.scope. ERR_CONFIG: another grammar.
+ */
+struct cg_unit { char name[CG_UNIT_MAX * 2], slice[CG_UNIT_MAX]; };
+int cg_unit_parse(const char *path, const char *id, struct cg_unit *out);
+/*
+ * Starts the unit with the limits of r and what annotations say in org.systemd.property.NAME. A scope is
+ * gone as soon as it is empty: until cg_unit_release() a child of ours, the anchor, is in it, which dies
+ * when we do. So a runtime that is killed leaves no unit. ERR_UNSUPPORTED: systemd is not running here;
+ * ERR_EXISTS: there is such a unit.
+ */
+int cg_unit_create(struct cg *cg, const struct cg_unit *u, const char *id, const struct map *annotations,
+		   const struct cg_resources *r);
+void cg_unit_release(struct cg *cg);
+/* Of a creation that was killed: the unit is stopped only if it is this container's. Gone is success. */
+int cg_unit_settle(const char *unit, const char *id);
+
 /* Its host directory in hierarchy i of cg_host(). -ENOENT when it has none there; no message. */
 int cg_dir(const struct cg *cg, size_t i, char *buf, size_t size);
 /*
@@ -127,12 +152,18 @@ int cg_update(const struct cg *cg, const struct cg_resources *r);
  * descriptors that the runtime opened before the clone (so that the child needs no right to the path);
  * on v2 the clone starts in the group (v2_dir goes to sys_clone).
  */
-struct cg_join { int v2_dir; int tasks[CG_HIER_MAX]; uint8_t hier[CG_HIER_MAX]; size_t n; };
+struct cg_join { int v2_dir; int tasks[CG_HIER_MAX]; uint8_t hier[CG_HIER_MAX]; size_t n;
+		 const struct cg *by_systemd; const char *sub; };
 #define CG_JOIN_NONE { .v2_dir = -1 }
+/*
+ * by_systemd: a user may not move a process out of a group that is not his own, his manager may. The child
+ * waits while the runtime has it moved by cg_join_by_systemd().
+ */
 /* sub: NULL, or a group below (on v1 in those hierarchies that have it). */
 int cg_join_open(const struct cg *cg, const char *sub, struct cg_join *j);
 int cg_join_self(struct cg_join *j);		/* in the child; closes what it used */
 void cg_join_close(struct cg_join *j);
+int cg_join_by_systemd(const struct cg_join *j, pid_t pid);
 
 /* Returns when the state is reached; -ENOTSUP names the freezer. */
 int cg_freeze(const struct cg *cg, bool frozen);

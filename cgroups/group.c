@@ -201,7 +201,7 @@ static int not_made(int code, size_t i, const char *dir, const struct need *need
 	return fail_class(r, denied ? ERR_PERMISSION : ERR_OTHER);
 }
 
-static int make_in(struct cg *cg, size_t i, const struct need *need, struct undo *u)
+static int make_in(struct cg *cg, size_t i, const struct need *need, bool adopt, struct undo *u)
 {
 	const struct cg_hier *h = &cg_host()->h[i];
 	bool cpuset = cg_ctl_hier(CTL_CPUSET) == (int)i && !h->v2;
@@ -210,12 +210,12 @@ static int make_in(struct cg *cg, size_t i, const struct need *need, struct undo
 
 	cg_file(cg, i, NULL, dir);
 	r = make_dir(dir, strlen(h->mount), cpuset, u, &code);
-	if (r == 0) {
+	if (r == 0 || (r == 1 && adopt))
 		cg->made |= BIT(i);
-	} else if (r == 1) {
-		TRY(take_over(dir, h->v2));
+	if (r == 1) {
+		TRY(adopt ? 0 : take_over(dir, h->v2));
 		TRY(cpuset ? fill_cpuset(dir, false) : 0);
-	} else {
+	} else if (r < 0) {
 		if (code && may_skip(code, BIT(i), need))
 			return 0;
 		return code ? not_made(code, i, dir, need) : r;
@@ -251,19 +251,19 @@ static uint32_t needed(const struct need *need)
 }
 
 /* Who runs in the group reads its limits, whatever his uid. */
-static int make_all(struct cg *cg, uint32_t where, const struct need *need, struct undo *u)
+static int make_all(struct cg *cg, uint32_t where, const struct need *need, bool adopt, struct undo *u)
 {
 	mode_t mask = umask(022);
 	int r = 0;
 
 	for (size_t i = 0; i < cg_host()->n && r == 0; i++)
 		if (where & BIT(i))
-			r = make_in(cg, i, need, u);
+			r = make_in(cg, i, need, adopt, u);
 	umask(mask);
 	return r;
 }
 
-int cg_create(struct cg *cg, const char *path, const struct cg_resources *r, enum cg_extent extent)
+int cg_make(struct cg *cg, const char *path, const struct cg_resources *r, enum cg_extent extent, bool adopt)
 {
 	auto_undo struct undo u = { 0 };
 	struct need need;
@@ -274,13 +274,18 @@ int cg_create(struct cg *cg, const char *path, const struct cg_resources *r, enu
 	TRY(cg_check_path(path));
 	TRY(cg_need(r, &need));
 	TRY(cg_place(cg_host(), path, cg->path));
-	err = make_all(cg, extent == CG_NEEDED ? needed(&need) : UINT32_MAX, &need, &u);
+	err = make_all(cg, extent == CG_NEEDED ? needed(&need) : UINT32_MAX, &need, adopt, &u);
 	if (err < 0) {
 		cg->hiers = cg->made = 0;
 		return err;
 	}
 	undo_commit(&u);
 	return 0;
+}
+
+int cg_create(struct cg *cg, const char *path, const struct cg_resources *r, enum cg_extent extent)
+{
+	return cg_make(cg, path, r, extent, false);
 }
 
 int cg_lacking(const struct cg *cg, const struct cg_resources *r, uint32_t *mask)
@@ -314,7 +319,7 @@ int cg_extend(struct cg *cg, uint32_t mask)
 	struct cg wider = *cg;
 	char dir[CG_FULL];
 
-	TRY(make_all(&wider, mask, &need, &u));
+	TRY(make_all(&wider, mask, &need, false, &u));
 	/* What is forked meanwhile is in its parent's groups: again until nobody is left outside. */
 	for (int round = 0; round < 2; round++) {
 		auto_free pid_t *pids = NULL;

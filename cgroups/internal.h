@@ -33,6 +33,13 @@ const char *cg_file(const struct cg *cg, size_t i, const char *file, char *buf);
 int cg_place(const struct cg_host *host, const char *path, char out[CG_PATH_MAX]);
 const char *cg_path_in(const char *stored, const char *hier, size_t *len);
 
+/* cg_create; adopt: what is there is the group's own, by systemd's hand, and holds the anchor. */
+int cg_make(struct cg *cg, const char *path, const struct cg_resources *r, enum cg_extent extent, bool adopt);
+
+/* ---- unit.c ---- */
+int cg_unit_set(const struct cg *cg, const struct cg_resources *r);
+int cg_unit_stop(const struct cg *cg);
+
 /* ---- knobs.c: the table of limits ---- */
 struct at { const struct cg_resources *r; const char *dir; };	/* what is wanted, and where */
 struct num { bool set, none; uint64_t v; };			/* none: -1 */
@@ -63,6 +70,7 @@ struct num cg_knob_num(enum value_kind kind, const void *value);
 /* The file's name for this element: '*' stands for the huge page size. */
 void cg_knob_file(const struct knob_file *f, const void *value, char *out, size_t size);
 uint64_t cg_weight_of_shares(uint64_t shares);
+uint32_t cg_io_weight(uint32_t weight);		/* 10..1000 to 1..10000 */
 
 /* ---- what r asks for: need.c ---- */
 struct need {

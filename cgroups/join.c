@@ -1,6 +1,7 @@
 /* How a process gets into the group: see cgroup.h for why the child does it itself. */
 #include "cgroups/internal.h"
 #include "base/fault.h"
+#include "base/file.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -38,16 +39,36 @@ static int open_one(const struct cg *cg, size_t i, const char *sub, struct cg_jo
 	return fault_point("cgroup join descriptor");
 }
 
+/*
+ * Out of our hands: the way leads through groups of others, or the anchor takes the one place that there
+ * is.
+ */
+static bool must_be_moved(const struct cg *cg)
+{
+	char path[CG_FULL], max[16];
+	int i = cg_ctl_hier(CTL_PIDS);
+
+	if (!cg->unit[0])
+		return false;
+	return cg_rootless() || (cg->anchor > 0 && i >= 0 && (cg->hiers & BIT(i)) &&
+				 file_peek(AT_FDCWD, cg_file(cg, (size_t)i, "pids.max", path), max, sizeof max) > 0 &&
+				 str_eq(max, "1"));
+}
+
 int cg_join_open(const struct cg *cg, const char *sub, struct cg_join *j)
 {
-	j->v2_dir = -1;
-	j->n = 0;
+	*j = (struct cg_join)CG_JOIN_NONE;
 	if (sub && *sub == '/')
 		sub++;
 	if (sub && !*sub)
 		sub = NULL;
 	if (sub)
 		TRY(cg_check_path(sub));
+	if (must_be_moved(cg)) {
+		j->by_systemd = cg;
+		j->sub = sub;
+		return 0;
+	}
 	EACH_HIER(i, cg->hiers) {
 		int r = open_one(cg, i, sub, j);
 

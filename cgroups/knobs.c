@@ -227,8 +227,7 @@ static int dev_leaf_weight(const struct at *at, const void *value, char *out, si
 	return say(out, size, "%jd:%jd %u", (intmax_t)d->major.v, (intmax_t)d->minor.v, d->leaf_weight.v);
 }
 
-/* 10..1000 to 1..10000 */
-static uint32_t io_weight_of(uint32_t w)
+uint32_t cg_io_weight(uint32_t w)
 {
 	return w <= 10 ? 1 : 1 + (w - 10) * 9999 / 990;
 }
@@ -236,7 +235,7 @@ static uint32_t io_weight_of(uint32_t w)
 static int io_weight(const struct at *at, const void *value, char *out, size_t size)
 {
 	(void)at;
-	return say(out, size, "default %u", io_weight_of(((const struct opt_u32 *)value)->v));
+	return say(out, size, "default %u", cg_io_weight(((const struct opt_u32 *)value)->v));
 }
 
 static int dev_io_weight(const struct at *at, const void *value, char *out, size_t size)
@@ -247,7 +246,7 @@ static int dev_io_weight(const struct at *at, const void *value, char *out, size
 	if (!d->weight.v)
 		return KNOB_SKIP;
 	return say(out, size, "%jd:%jd %u", (intmax_t)d->major.v, (intmax_t)d->minor.v,
-		   io_weight_of(d->weight.v));
+		   cg_io_weight(d->weight.v));
 }
 
 static int rate(const struct at *at, const void *value, char *out, size_t size)

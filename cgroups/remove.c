@@ -2,6 +2,7 @@
 #include "cgroups/internal.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/sys.h"
 
 #include <dirent.h>
@@ -133,6 +134,9 @@ int cg_remove_empty(struct cg *cg)
 	int tree = cg_v2_hier();
 
 	TRY(cg_refuse_root(cg));
+	/* Its unit is systemd's to end first. */
+	if (cg->unit[0])
+		return -EBUSY;
 	/* v2 first: while somebody lives there is nothing else to try. */
 	if (tree >= 0 && (cg->made & BIT(tree))) {
 		if (rmdir(cg_file(cg, (size_t)tree, NULL, dir)) < 0 && errno != ENOENT)
@@ -156,6 +160,11 @@ int cg_remove(const struct cg *cg)
 	uint32_t v1 = cg->made;
 
 	TRY(cg_refuse_root(cg));
+	/* A bus that does not answer is no reason to keep the group: systemd sees by itself that it is empty. */
+	if (cg->unit[0] && cg_unit_stop(cg) < 0) {
+		log_warn("%s", err_text());
+		err_clear();
+	}
 	/* v2 first: it tells when the last process has left, for the other hierarchies too. */
 	if (tree >= 0 && (cg->made & BIT(tree))) {
 		TRY(fault_point("cgroup removal"));

@@ -98,6 +98,11 @@ int cg_update(const struct cg *cg, const struct cg_resources *r)
 	struct cg_former all = { 0 };
 	int ret = cg_write_limits(cg, r, &all);
 
+	/* What the kernel takes systemd is told; it rounds, so what was asked for is written once more. */
+	if (ret >= 0 && cg->unit[0]) {
+		ret = cg_unit_set(cg, r);
+		ret = ret < 0 ? ret : cg_write_limits(cg, r, NULL);
+	}
 	if (ret >= 0) {
 		undo_commit(&all.undo);
 		return ret;

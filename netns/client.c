@@ -1,7 +1,6 @@
 /* Runs vzrun-net, which has the library that is too heavy for every start. */
 #include "base/helper.h"
 #include "base/log.h"
-#include "base/proc.h"
 #include "base/scope.h"
 #include "netns/firewall.h"
 #include "netns/kernel.h"
@@ -54,37 +53,6 @@ static int take(void *ctx, struct net_file *f)
 	return 0;
 }
 
-static int run(const char *request, size_t n)
-{
-	const char *argv[] = { "vzrun-net", "apply", NULL };
-	auto_buf struct buf err = { 0 }, out = { 0 };
-	struct proc_req req = { .argv = argv, .in = request, .in_n = n, .out = &out, .err = &err,
-				.timeout_ms = TIMEOUT_MS };
-	char path[PATH_MAX];
-	int status, r;
-
-	TRY_IN(helper_find("vzrun-net", path), "firewall");
-	req.path = path;
-	r = proc_run(&req, &status);
-	if (r == -ENOENT || r == -EACCES) {
-		r = fail_as(ERR_UNSUPPORTED, "firewall: cannot run %s: %s", path, strerrordesc_np(-r));
-		err_try("install vzrun-net there, or set VZRUN_LIBEXEC to its directory");
-		return r;
-	}
-	if (r < 0)
-		return fail_in(r, "firewall");
-	if (status == 0)
-		return 0;
-	const char *says = buf_text(&err);
-	if (str_starts(says, "vzrun-net: "))
-		says += strlen("vzrun-net: ");
-	if (status >= 128)
-		return fail_as(ERR_OTHER, "firewall: %s was killed by signal %d", path, status - 128);
-	return fail_as(status > 0 && status <= ERR_PARTIAL ? (enum err_class)status : ERR_OTHER,
-		       "firewall: %.*s", *says ? (int)strcspn(says, "\n") : 64,
-		       *says ? says : "vzrun-net failed and said nothing");
-}
-
 int net_fw_apply(const struct net_home *h, int dirfd, int action, const char *without)
 {
 	SCOPED(gather_free) struct gather g = { .without = without };
@@ -100,5 +68,7 @@ int net_fw_apply(const struct net_home *h, int dirfd, int action, const char *wi
 	if (b.oom)
 		return fail(ENOMEM, "firewall: out of memory");
 	log_debug("firewall: %s table %s", name_of(fw_actions, req.action), h->table);
-	return run(b.p, b.n);
+	auto_buf struct buf out = { 0 };
+	return helper_run(&(struct helper_call){ .name = "vzrun-net", .verb = "apply", .what = "firewall",
+						 .in = b.p, .in_n = b.n, .out = &out, .timeout_ms = TIMEOUT_MS });
 }

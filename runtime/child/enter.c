@@ -13,6 +13,8 @@
 
 int stage_cgroup(struct child *c)
 {
+	if (c->join.by_systemd)
+		TRY(sync_hear(c->sync, SYNC_GROUPED, NULL));
 	return cg_join_self(&c->join);
 }
 

@@ -15,13 +15,16 @@
  *                     <-------------   SYNC_EXEC      hooks are done, nothing is left but exec
  *                     <-------------   EOF            exec succeeded; without SYNC_EXEC the process died
  *   (either side)     SYNC_FAILED      carries code, class and text, ends the talk
+ *
+ * Before all that, where only systemd may move a process of the user's into the group (cg_join.by_systemd):
+ *   SYNC_GROUPED      ------------->   it is in its group
  */
 #pragma once
 #include <stddef.h>
 #include <sys/types.h>
 
 enum sync_msg { SYNC_FAILED = 1, SYNC_PID, SYNC_MAPPED, SYNC_ROOTED, SYNC_HOOKED, SYNC_CONSOLE, SYNC_READY,
-		SYNC_GO, SYNC_EXEC, SYNC_MSGS };
+		SYNC_GO, SYNC_EXEC, SYNC_GROUPED, SYNC_MSGS };
 
 int sync_say(int fd, enum sync_msg m);
 int sync_say_pid(int fd, pid_t pid);

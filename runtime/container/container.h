@@ -20,7 +20,7 @@ struct container_root {
 struct container_req {
 	const char *root, *id, *bundle;	/* bundle: directory with config.json and what is relative in it */
 	const char *console_socket, *pid_file;
-	const char *cgroup_manager;	/* "cgroupfs" or "disabled"; "systemd" is refused by name */
+	const char *cgroup_manager;	/* "cgroupfs", "systemd" or "disabled" */
 	const char *rootless;		/* "true": go on without groups that we may not make; "false": never; else by user */
 	bool no_pivot, no_new_keyring;
 	int preserve_fds;

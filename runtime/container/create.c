@@ -41,12 +41,49 @@ int create_claim(void *p)
 	return 0;
 }
 
-static int make_group(struct create *c, const char *path)
+/* What is asked for, as the driver gets it; *out is NULL when that is nothing. */
+static int prepare_limits(struct create *c, struct cg_resources **out)
 {
-	const struct spec_linux *l = c->spec->linux_;
+	const struct cg_resources *wanted = c->spec->linux_ ? c->spec->linux_->resources : NULL;
+
+	*out = NULL;
+	if (!wanted)
+		return 0;
+	*out = arena_alloc(&c->child.arena, 1, sizeof **out);
+	if (!*out)
+		return fail(ENOMEM, "out of memory");
+	return limits_complete(&c->child.arena, wanted, *out);
+}
+
+static int make_unit(struct create *c, const char *path, const struct cg_resources *r)
+{
+	struct cg_unit u;
+
+	TRY(cg_unit_parse(path, c->req->id, &u));
+	TRY(journal_unit(c->t.journal, u.name));
+	return cg_unit_create(&c->t.cg, &u, c->req->id, &c->spec->annotations, r);
+}
+
+static int make_group(struct create *c, const char *given, const struct cg_resources *limits)
+{
+	bool named = (given && *given) || c->req->delegate;
+	char path[CG_PATH_MAX];
+
+	if (given && *given)
+		snprintf(path, sizeof path, "%s", given);
+	else
+		snprintf(path, sizeof path, "%svzrun-%s", geteuid() == 0 ? "/" : "", c->req->id);
+	TRY(journal_cgroup(c->t.journal, path));
+	/* Who names a group looks for it everywhere. */
+	return cg_create(&c->t.cg, path, limits, named ? CG_EVERYWHERE : CG_NEEDED);
+}
+
+static int make_group_or_not(struct create *c, const struct cg_resources *limits)
+{
 	const char *rootless = c->req->rootless ? c->req->rootless : "auto";
-	bool named = (l && l->cgroups_path && *l->cgroups_path) || c->req->delegate;
-	int r = cg_create(&c->t.cg, path, l ? l->resources : NULL, named ? CG_EVERYWHERE : CG_NEEDED);
+	const char *path = c->spec->linux_ ? c->spec->linux_->cgroups_path : NULL;
+	bool systemd = c->req->cgroup_manager && str_eq(c->req->cgroup_manager, "systemd");
+	int r = systemd ? make_unit(c, path, limits) : make_group(c, path, limits);
 
 	if (r >= 0 && !c->t.cg.hiers && str_eq(rootless, "false"))
 		return fail(EPERM, "no cgroup can be made for %s (and --rootless is false)", c->req->id);
@@ -61,25 +98,18 @@ static int make_group(struct create *c, const char *path)
 int create_cgroup(void *p)
 {
 	struct create *c = p;
-	const struct spec_linux *l = c->spec->linux_;
-	char path[CG_PATH_MAX];
+	struct cg_resources *limits;
 	int r;
 
 	if (c->req->cgroup_manager && str_eq(c->req->cgroup_manager, "disabled"))
 		return 0;
-	if (c->req->cgroup_manager && str_eq(c->req->cgroup_manager, "systemd"))
-		return fail_as(ERR_UNSUPPORTED, "cgroup manager systemd: not supported by this version (use cgroupfs)");
-	if (l && l->cgroups_path && *l->cgroups_path)
-		snprintf(path, sizeof path, "%s", l->cgroups_path);
-	else
-		snprintf(path, sizeof path, "%svzrun-%s", geteuid() == 0 ? "/" : "", c->req->id);
-	TRY(journal_cgroup(c->t.journal, path));
-	TRY(make_group(c, path));
+	TRY(prepare_limits(c, &limits));
+	TRY(make_group_or_not(c, limits));
 	if (!c->t.cg.hiers)
 		return 0;
 	r = journal_cgroup_made(c->t.journal, &c->t.cg);
-	if (r >= 0 && l && l->resources)
-		r = limits_write(&c->child.arena, &c->t.cg, l->resources, cg_apply);
+	if (r >= 0 && limits)
+		r = cg_apply(&c->t.cg, limits);
 	if (r < 0) {
 		struct err_saved why;
 
@@ -127,6 +157,7 @@ int create_init(void *p)
 	c->launch = (struct launch){ .child = &c->child, .journal = c->t.journal, .overlay = c->req->overlay,
 				     .state_text = c->child.hook_state, .meanwhile = save_process, .ctx = c };
 	r = launch(&c->launch);
+	cg_unit_release(&c->t.cg);
 	cg_join_close(&c->child.join);
 	drop_fd(&c->child.start_fd);
 	TRY(r);
@@ -152,7 +183,8 @@ int create_record(void *p)
 	struct state s = {
 		.version = { STATE_VERSION, true }, .id = c->req->id, .bundle = c->bundle, .rootfs = c->rootfs,
 		.created = c->created, .pid = { c->t.pid, true }, .start_time = { c->t.start_time, true },
-		.cgroup = { c->t.cg.hiers ? c->t.cg.path : NULL, { c->t.cg.hiers, true }, { c->t.cg.made, true } },
+		.cgroup = { c->t.cg.hiers ? c->t.cg.path : NULL, c->t.cg.unit[0] ? c->t.cg.unit : NULL,
+			    { c->t.cg.hiers, true }, { c->t.cg.made, true } },
 		.filtered = c->child.seccomp.insns != NULL,
 		.namespaces = { joinable(c->spec), true }, .own_userns = c->child.own_userns,
 		.annotations = c->spec->annotations, .hooks = c->spec->hooks,

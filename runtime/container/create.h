@@ -18,6 +18,5 @@ struct create {
 
 /* Opens, checks and computes all that the steps and the child need; nothing has an effect yet. */
 int create_prepare(struct create *c);
-/* update.c: cg_apply or cg_update, with the devices that every container may use added to the rules. */
-int limits_write(struct arena *a, const struct cg *cg, const struct cg_resources *wanted,
-		 int (*write)(const struct cg *, const struct cg_resources *));
+/* update.c: the limits, with the devices that every container may use added to the rules. */
+int limits_complete(struct arena *a, const struct cg_resources *wanted, struct cg_resources *out);

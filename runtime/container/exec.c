@@ -17,6 +17,7 @@ struct joining {
 	struct arena arena;
 	yajl_val tree;
 	struct cg cg;
+	char sub[CG_PATH_MAX];		/* of it, where the init is */
 	struct child child;
 	struct launch launch;
 	int root_fd, dir_fd, pidfd;
@@ -183,15 +184,6 @@ static int prepare(struct joining *j)
 	return 0;
 }
 
-static int join_cgroup(struct joining *j)
-{
-	if (!j->s.cgroup.path)
-		return 0;
-	snprintf(j->cg.path, sizeof j->cg.path, "%s", j->s.cgroup.path);
-	j->cg.hiers = j->s.cgroup.hiers.v;
-	return cg_join_open(&j->cg, j->req->cgroup, &j->child.join);
-}
-
 /* Where the container's own init went below its group, on v2: "init.scope" under systemd. */
 static int group_of_init(const struct joining *j, char *sub, size_t size)
 {
@@ -211,6 +203,20 @@ static int group_of_init(const struct joining *j, char *sub, size_t size)
 			return 0;
 		}
 	return -ENOENT;
+}
+
+static int join_cgroup(struct joining *j)
+{
+	if (!j->s.cgroup.path)
+		return 0;
+	snprintf(j->cg.path, sizeof j->cg.path, "%s", j->s.cgroup.path);
+	j->cg.hiers = j->s.cgroup.hiers.v;
+	snprintf(j->cg.unit, sizeof j->cg.unit, "%s", j->s.cgroup.unit ? j->s.cgroup.unit : "");
+	TRY(cg_join_open(&j->cg, j->req->cgroup, &j->child.join));
+	/* systemd says of a group that takes no processes only that it failed: straight to where the init is. */
+	if (j->child.join.by_systemd && !j->req->cgroup && group_of_init(j, j->sub, sizeof j->sub) == 0)
+		j->child.join.sub = j->sub;
+	return 0;
 }
 
 /*

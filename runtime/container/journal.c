@@ -45,6 +45,14 @@ int journal_cgroup(int fd, const char *path)
 	return line(fd, text);
 }
 
+int journal_unit(int fd, const char *unit)
+{
+	char text[CG_UNIT_MAX + 16];
+
+	snprintf(text, sizeof text, "unit %s\n", unit);
+	return line(fd, text);
+}
+
 /* A stored path has a line for each hierarchy that differs; a journal's record is one line. */
 static void swap_char(char *s, char from, char to)
 {
@@ -76,7 +84,9 @@ static void read_line(const char *l, struct journal *j)
 		j->hiers = hiers, j->made = made, j->cgroup_made = true;
 		snprintf(j->cgroup, sizeof j->cgroup, "%s", l + at);
 		swap_char(j->cgroup, '\v', '\n');
-	} else if (str_starts(l, "cgroup /"))
+	} else if (str_starts(l, "unit "))
+		snprintf(j->unit, sizeof j->unit, "%s", l + 5);
+	else if (str_starts(l, "cgroup /"))
 		snprintf(j->cgroup, sizeof j->cgroup, "%s", l + 7);
 }
 

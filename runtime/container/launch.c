@@ -140,6 +140,10 @@ static int talk(struct launch *l)
 				     : (l->child->join_flags & CLONE_NEWPID) != 0;
 	bool ready = false;
 
+	if (l->child->join.by_systemd) {
+		TRY(cg_join_by_systemd(&l->child->join, l->pid));
+		TRY(sync_say(l->sync, SYNC_GROUPED));
+	}
 	if (!ns_joined(&l->child->ns, CLONE_NEWUSER))
 		TRY(say_mapped(l));
 	if (l->meanwhile)

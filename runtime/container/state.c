@@ -13,6 +13,7 @@
 
 static const struct field cgroup_fields[] = {
 	F(struct state_cgroup, "path",  K_STR, path),
+	F(struct state_cgroup, "unit",  K_STR, unit),
 	F(struct state_cgroup, "hiers", K_U32, hiers),
 	F(struct state_cgroup, "made",  K_U32, made),
 	{ 0 }
@@ -166,6 +167,8 @@ static int decode(const char *id, yajl_val tree, struct state *out)
 			       out->version.v, STATE_VERSION);
 	if (!str_eq(out->id, id) || out->pid.v < 1 || out->pid.v > INT32_MAX)
 		return fail(EINVAL, "state of %s is corrupt: state.json: id or pid is wrong", id);
+	if (out->cgroup.unit && (strlen(out->cgroup.unit) >= CG_UNIT_MAX || strchr(out->cgroup.unit, '/')))
+		return fail(EINVAL, "state of %s is corrupt: state.json: cgroup.unit is no name of a unit", id);
 	if (out->cgroup.path && (out->cgroup.hiers.v >> cg_host()->n || out->cgroup.made.v & ~out->cgroup.hiers.v ||
 				 !is_group(out->cgroup.path)))
 		return fail(EINVAL, "state of %s is corrupt: state.json: cgroup is not a container's", id);
@@ -202,6 +205,7 @@ void state_group(const struct state *s, struct cg *cg)
 {
 	cg->path[0] = '\0';
 	cg->hiers = cg->made = 0;
+	snprintf(cg->unit, sizeof cg->unit, "%s", s->cgroup.unit ? s->cgroup.unit : "");
 	if (!s->cgroup.path)
 		return;
 	snprintf(cg->path, sizeof cg->path, "%s", s->cgroup.path);

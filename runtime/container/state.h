@@ -17,7 +17,7 @@
 enum status { ST_CREATING = 1, ST_CREATED, ST_RUNNING, ST_PAUSED, ST_STOPPED };
 const char *status_name(enum status s);
 
-struct state_cgroup { const char *path; struct opt_u32 hiers, made; };
+struct state_cgroup { const char *path, *unit; struct opt_u32 hiers, made; };	/* unit: systemd's name of it */
 
 struct state {
 	struct opt_u32 version;			/* of this record; newer than ours is refused */
@@ -62,7 +62,7 @@ struct journal {
 	uint64_t steps;			/* bit i: step i was begun */
 	pid_t pid;
 	uint64_t start_time;
-	char cgroup[CG_PATH_MAX];
+	char cgroup[CG_PATH_MAX], unit[CG_UNIT_MAX];
 	uint32_t hiers, made;
 	bool cgroup_made;		/* the group is complete; before that, only the path is known */
 };
@@ -70,6 +70,7 @@ int journal_open(int dir_fd);
 int journal_step(int fd, size_t i);
 int journal_pid(int fd, pid_t pid, uint64_t start_time);
 int journal_cgroup(int fd, const char *path);
+int journal_unit(int fd, const char *unit);
 int journal_cgroup_made(int fd, const struct cg *cg);
 int journal_read(int dir_fd, struct journal *out);	/* no journal: all empty */
 

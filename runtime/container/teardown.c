@@ -38,13 +38,22 @@ static void wait_killed(const struct cg *cg)
 	}
 }
 
+static int settle(struct teardown *t)
+{
+	int r = cg_unit_settle(t->cg.unit, t->id);
+
+	t->incomplete |= r < 0;
+	return r;
+}
+
 int teardown_cgroup(void *p)
 {
 	struct teardown *t = p;
 	bool killed = t->cg.made && !t->group_unsure;
 
+	cg_unit_release(&t->cg);
 	if (!t->cg.hiers)
-		return 0;
+		return t->group_unsure && t->cg.unit[0] ? settle(t) : 0;
 	/* Its init is dead, and so as a rule is everybody: nothing to list, to kill or to wait for. */
 	if (cg_remove_empty(&t->cg) == 0)
 		return 0;
@@ -104,6 +113,7 @@ static void group_by_name(struct teardown *t)
 static int from_journal(struct teardown *t, const struct journal *j, uint64_t *steps)
 {
 	*steps = j->steps | 1;
+	memcpy(t->cg.unit, j->unit, sizeof t->cg.unit);
 	t->pid = j->pid;
 	t->start_time = j->start_time;
 	if (j->cgroup_made) {
@@ -117,6 +127,9 @@ static int from_journal(struct teardown *t, const struct journal *j, uint64_t *s
 			t->cg.hiers = 0;
 		}
 		t->group_unsure = true;
+	} else if (*j->unit) {
+		/* The anchor died with the runtime, and the unit with it, unless it is a slice. */
+		t->group_unsure = true;
 	} else if (!j->steps) {
 		group_by_name(t);
 		*steps = ~UINT64_C(0);
@@ -129,6 +142,7 @@ static void from_state(struct teardown *t, const struct state *s, const struct j
 {
 	t->pid = (pid_t)s->pid.v;
 	t->start_time = s->start_time.v;
+	memcpy(t->cg.unit, j->unit, sizeof t->cg.unit);
 	if (j->cgroup_made) {
 		memcpy(t->cg.path, j->cgroup, sizeof t->cg.path);
 		t->cg.hiers = j->hiers;
@@ -137,6 +151,7 @@ static void from_state(struct teardown *t, const struct state *s, const struct j
 		snprintf(t->cg.path, sizeof t->cg.path, "%s", s->cgroup.path);
 		t->cg.hiers = s->cgroup.hiers.v;
 		t->cg.made = s->cgroup.made.v;
+		snprintf(t->cg.unit, sizeof t->cg.unit, "%s", s->cgroup.unit ? s->cgroup.unit : "");
 		t->group_unsure = true;
 	}
 	if (j->cgroup_made && s->cgroup.path && !str_eq(s->cgroup.path, j->cgroup))

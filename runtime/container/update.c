@@ -30,20 +30,16 @@ static int with_default_devices(struct arena *a, const struct list *rules, struc
 	return 0;
 }
 
-int limits_write(struct arena *a, const struct cg *cg, const struct cg_resources *wanted,
-		 int (*write)(const struct cg *, const struct cg_resources *))
+int limits_complete(struct arena *a, const struct cg_resources *wanted, struct cg_resources *out)
 {
-	struct cg_resources r = *wanted;
-
-	if (r.devices.n > 0)
-		TRY(with_default_devices(a, &wanted->devices, &r.devices));
-	return write(cg, &r);
+	*out = *wanted;
+	return wanted->devices.n > 0 ? with_default_devices(a, &wanted->devices, &out->devices) : 0;
 }
 
 static int update(const struct opened *o, const struct cg_resources *wanted)
 {
 	auto_arena struct arena a = { 0 };
-	struct cg_resources r = *wanted;
+	struct cg_resources r = *wanted, complete;
 	static struct cg cg;
 
 	if (o->status == ST_STOPPED)
@@ -55,7 +51,8 @@ static int update(const struct opened *o, const struct cg_resources *wanted)
 	opened_group(o, &cg);
 	if (!cg.hiers)
 		return fail_as(ERR_STATE, "container %s has no cgroup: its limits cannot be changed", o->s.id);
-	return limits_write(&a, &cg, &r, cg_update);
+	TRY(limits_complete(&a, &r, &complete));
+	return cg_update(&cg, &complete);
 }
 
 int container_update(const char *root, const char *id, const struct cg_resources *r)

@@ -109,6 +109,7 @@ static int apply_live(const struct guest *g, const struct change *c, const struc
 	TRY(container_info(g->at.root, g->name, &i));
 	cg = (struct cg){ .hiers = i.s.cgroup.hiers.v, .made = i.s.cgroup.made.v };
 	snprintf(cg.path, sizeof cg.path, "%s", i.s.cgroup.path ? i.s.cgroup.path : "");
+	snprintf(cg.unit, sizeof cg.unit, "%s", i.s.cgroup.unit ? i.s.cgroup.unit : "");
 	container_info_free(&i);
 	TRY_IN(cg_apply(&cg, &c->live), "guest \"%s\" not changed", g->name);
 	return 0;

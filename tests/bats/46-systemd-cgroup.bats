@@ -1,0 +1,202 @@
+#!/usr/bin/env bats
+# systemd's cgroup driver: units, their properties, what is left. Needs systemd as PID 1; what needs none is at the end.
+load helpers
+
+setup_file() { need_engine; }
+
+setup() {
+	engine_setup
+	N=t$$-$BATS_TEST_NUMBER-$RANDOM
+	UNIT=vzrun-$N.scope
+	ID=$N
+}
+
+teardown() {
+	local id
+	for id in $(vz list -q 2>/dev/null); do vz --systemd-cgroup delete -f "$id" >/dev/null 2>&1; done
+	leaks
+	[ ! -d /run/systemd/system ] || {
+		wait_for units_gone
+		! systemctl list-units --all --plain --no-legend | grep "$N"
+	}
+}
+
+units_gone() { ! systemctl list-units --all --plain --no-legend | grep -q "$N"; }
+need_systemd() { [ -d /run/systemd/system ] || skip "host: systemd is not PID 1"; }
+s() { v --systemd-cgroup "$@"; }
+prop() { systemctl show "${2:-$UNIT}" -P "$1"; }
+# the directory of the unit in the tree that has the memory controller
+group() {
+	local at=/sys/fs/cgroup
+	[ -e $at/cgroup.controllers ] || at=$at/memory
+	echo "$at$(prop ControlGroup "${1:-}")"
+}
+detached() { s run -d "${1:-$ID}" >/dev/null 2>&1; }
+sleeper() { args sleep 4242; }
+
+@test "a scope with the limits as systemd's properties and in the kernel; gone after delete" {
+	need_systemd
+	sleeper
+	cfg '.linux.resources = {memory: {limit: 67108864}, pids: {limit: 33}, cpu: {shares: 512, quota: 25000, period: 100000}}'
+	detached
+	[ "$(prop ActiveState)" = active ]
+	[ "$(prop Slice)" = system.slice ]
+	[ "$(prop Delegate)" = yes ]
+	[ "$(prop Description)" = "vzrun container $ID" ]
+	[ "$(prop TasksMax)" = 33 ]
+	[ "$(prop CPUQuotaPerSecUSec)" = 250ms ]
+	[ "$(cat "$(group)"/pids.max 2>/dev/null || cat "/sys/fs/cgroup/pids$(prop ControlGroup)/pids.max")" = 33 ]
+	if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+		[ "$(prop MemoryMax)" = 67108864 ]
+		[ "$(cat "$(group)/memory.max")" = 67108864 ]
+		[ "$(cat "$(group)/cpu.max")" = "25000 100000" ]
+		[ "$(cat "$(group)/cpu.weight")" = "$(prop CPUWeight)" ]
+		[ "$(cat "$(group)/cgroup.procs")" = "$(pid_of)" ]
+	else
+		[ "$(prop MemoryLimit)" = 67108864 ]
+		[ "$(cat "$(group)/memory.limit_in_bytes")" = 67108864 ]
+		grep -qx "$(pid_of)" "$(group)/cgroup.procs"
+		# those that systemd does not manage
+		grep -q ":freezer:$(prop ControlGroup)$" "/proc/$(pid_of)/cgroup"
+	fi
+	[ "$(vz state "$ID" | jq -r .status)" = running ]
+	s delete -f "$ID"
+	[ "$(prop LoadState)" = not-found ]
+}
+
+@test "slice:prefix:name makes its slices; the container may be run, executed in, paused, killed and listed" {
+	need_systemd
+	sleeper
+	cfg --arg p "vzt-a${N//-/_}.slice:pre:$N" '.linux.cgroupsPath = $p'
+	detached
+	UNIT=pre-$N.scope
+	[ "$(prop ControlGroup)" = "/vzt.slice/vzt-a${N//-/_}.slice/$UNIT" ]
+	[ "$(v exec "$ID" cat /proc/self/cgroup | tail -1 | cut -d: -f3)" = / ]
+	v exec -d --pid-file "$B/pid" "$ID" sleep 4243
+	grep -qF "/$UNIT" "/proc/$(cat "$B/pid")/cgroup"
+	[ "$(v ps -f json "$ID" 2>/dev/null | jq length)" = 2 ]
+	v pause "$ID"; is paused
+	v resume "$ID"; is running
+	v kill "$ID" KILL
+	wait_for is stopped
+	s delete "$ID"
+	systemctl stop vzt.slice
+}
+
+@test "a unit that is there already is refused by name and left alone" {
+	need_systemd
+	sleeper
+	systemd-run -q --unit "$UNIT" --scope sleep 4244 & JOB=$!
+	wait_for systemctl is-active -q "$UNIT"
+	run s run -d "$ID"
+	[ "$status" -eq 1 ]
+	has "$UNIT"
+	systemctl is-active -q "$UNIT"
+	systemctl stop "$UNIT"
+	wait "$JOB" || true
+}
+
+@test "annotations are properties: seconds become microseconds, what has no grammar is refused with its place" {
+	need_systemd
+	sleeper
+	cfg '.annotations = {"org.systemd.property.TimeoutStopSec": "uint64 17", "org.systemd.property.CollectMode": "'"'"'inactive'"'"'",
+		"org.systemd.property.After": "[\"basic.target\"]", "org.other": "x"}'
+	detached
+	[ "$(prop TimeoutStopUSec)" = 17s ]
+	[ "$(prop CollectMode)" = inactive ]
+	[[ " $(prop After) " == *" basic.target "* ]]
+	s delete -f "$ID"
+	cfg '.annotations = {"org.systemd.property.TimeoutStopSec": "soon"}'
+	run s run "$ID"
+	[ "$status" -eq 1 ]
+	has 'annotation org.systemd.property.TimeoutStopSec: "soon" is no value that is known here'
+	cfg '.annotations = {"org.systemd.property.NoSuchThing": "true"}'
+	run s run "$ID"
+	[ "$status" -eq 1 ]
+	has NoSuchThing
+}
+
+@test "devices: systemd's list and ours agree" {
+	need_systemd
+	sh_ 'cat /dev/kmsg >/dev/null 2>&1; echo "kmsg $?"; head -c1 /dev/zero | wc -c'
+	cfg '.linux.devices = [{path: "/dev/kmsg", type: "c", major: 1, minor: 11, fileMode: 438}]
+		| .linux.resources.devices = [{allow: false, access: "rwm"}]'
+	run s run "$ID"
+	ok
+	[[ "$output" == *"kmsg 1"* ]]
+	[ "${lines[1]}" = 1 ]
+	sleeper
+	detached
+	[ "$(prop DevicePolicy)" = strict ]
+	[[ "$(prop DeviceAllow)" == *"char-136 rwm"* ]]
+}
+
+@test "no process of ours but the container's stays in the scope; a limit of one process starts" {
+	need_systemd
+	sleeper
+	cfg '.linux.resources = {pids: {limit: 1}}'
+	detached
+	[ "$(v ps -f json "$ID" | jq -c .)" = "[$(pid_of)]" ]
+	[ "$(prop TasksMax)" = 1 ]
+}
+
+@test "a container that ends by itself leaves no unit; its delete is success" {
+	need_systemd
+	args true
+	s create "$ID"
+	s start "$ID"
+	wait_for is stopped
+	wait_for units_gone
+	s delete "$ID"
+}
+
+@test "killed at any point of the creation, recover or delete -f leaves neither unit nor group" {
+	need_systemd
+	sleeper
+	[ -x "$TOP/build/fault/vzrun" ] || skip "host: no build/fault/vzrun"
+	local f=$TOP/build/fault/vzrun n points
+	[ -x "$f" ] || { echo "no $f: make FAULT=1"; return 1; }
+	(cd "$B" && VZRUN_FAULT_LOG=$BATS_TEST_TMPDIR/log "$f" --root "$ROOT" --systemd-cgroup create "$ID" </dev/null >/dev/null 2>&1)
+	s delete -f "$ID"
+	grep -q "talk to systemd" "$BATS_TEST_TMPDIR/log"
+	points=$(sed -n 's/ talk to systemd//p' "$BATS_TEST_TMPDIR/log" | head -1)
+	# around the talk, and every third point of the rest
+	for n in $points $((points + 1)) $((points + 2)) $(seq $((points + 3)) 3 "$(wc -l <"$BATS_TEST_TMPDIR/log")"); do
+		(cd "$B" && VZRUN_KILL=$n "$f" --root "$ROOT" --systemd-cgroup create "$ID" </dev/null >/dev/null 2>&1) || true
+		s delete -f "$ID"
+		wait_for units_gone || { echo "killed at $n: $(sed -n "${n}p" "$BATS_TEST_TMPDIR/log")"; return 1; }
+		[ -z "$(state_left)" ]
+	done
+}
+
+@test "slices of their own: a name in .slice is one" {
+	need_systemd
+	sleeper
+	cfg --arg p "system.slice:x:vzt${N//-/_}.slice" '.linux.cgroupsPath = $p | .linux.resources = {pids: {limit: 20}}'
+	detached
+	UNIT=vzt${N//-/_}.slice
+	[ "$(prop ControlGroup)" = "/$UNIT" ]
+	grep -qF "/$UNIT" "/proc/$(pid_of)/cgroup"
+	s delete -f "$ID"
+	[ "$(prop LoadState)" = not-found ] || [ "$(prop ActiveState)" = inactive ]
+}
+
+@test "paths of another grammar are refused by name" {
+	need_systemd
+	local p
+	for p in /vzrun/x a:b x.slice:a:b:c ':a:' 'no-slice:a:b' '../x.slice:a:b' 'a--b.slice:a:b' 'system.slice:a b:c' \
+		'-x.slice:a:b' 'system.slice:a:x/y'; do
+		cfg --arg p "$p" '.linux.cgroupsPath = $p'
+		run s run "$ID"
+		[ "$status" -eq 1 ] || { echo "$p: $status $output"; return 1; }
+		has "cgroupsPath"
+	done
+}
+
+@test "without systemd the driver is refused at once, and says what is missing" {
+	[ ! -d /run/systemd/system ] || skip "host: systemd is PID 1"
+	run s run "$ID"
+	[ "$status" -eq 1 ]
+	has "cgroup manager systemd: systemd is not running here (there is no /run/systemd/system)"
+	[ -z "$(state_left)" ]
+}
