@@ -105,8 +105,6 @@ int mnt_bind(struct mnt_ctx *c, const struct mnt_op *op)
 		return fail_errno("source %s", op->src);
 	if (S_ISLNK(st.st_mode) && op->flags & MNT_COPY_LINK)
 		return copy_link(c, op, mnt);
-	if (S_ISDIR(st.st_mode) && mnt_on_proc(mnt) && !str_eq(op->dst, "/proc"))
-		return fail(EPERM, "a procfs may be bound on /proc only");
 	/* Labels and sysctls would be written to a lookalike (CVE-2019-16884). */
 	if (!mnt_on_proc(mnt) && str_eq(op->dst, "/proc"))
 		return fail(EPERM, "only a procfs may be bound on /proc");

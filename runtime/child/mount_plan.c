@@ -246,6 +246,28 @@ static bool has_mount(const struct spec *s, const char *dst)
 	return false;
 }
 
+/* A link that is made whatever was there: a node in its place (engines list all devices of the host) would only be lost. */
+static bool is_link(const char *path)
+{
+	for (size_t i = 0; i < COUNT(default_links); i++)
+		if (!(default_links[i].flags & MNT_KEEP) && str_eq(default_links[i].dst, path))
+			return true;
+	return false;
+}
+
+static int plan_configured(struct mnt_plan *p, const struct spec *s, unsigned flags)
+{
+	if (s->linux_)
+		LIST_EACH(struct spec_device, d, s->linux_->devices)
+			if (!is_link(d->path))
+				TRY(plan_node(p, (struct mnt_op){
+					.dst = d->path,
+					.mode = (mode_t)d->type | (d->mode.set ? d->mode.v & 07777 : 0666),
+					.major = (unsigned)d->major.v, .minor = (unsigned)d->minor.v,
+					.uid = d->uid.v, .gid = d->gid.v }, flags));
+	return 0;
+}
+
 static int plan_devices(struct mnt_plan *p, const struct spec *s, unsigned flags)
 {
 	/* A /dev that is bound from the host has its devices; we would write into the host's. */
@@ -254,12 +276,7 @@ static int plan_devices(struct mnt_plan *p, const struct spec *s, unsigned flags
 	for (size_t i = 0; i < COUNT(default_devices); i++)
 		if (!configured(s, default_devices[i].dst) && !has_mount(s, default_devices[i].dst))
 			TRY(plan_node(p, default_devices[i], flags));
-	if (s->linux_)
-		LIST_EACH(struct spec_device, d, s->linux_->devices)
-			TRY(plan_node(p, (struct mnt_op){
-				.dst = d->path, .mode = (mode_t)d->type | (d->mode.set ? d->mode.v & 07777 : 0666),
-				.major = (unsigned)d->major.v, .minor = (unsigned)d->minor.v,
-				.uid = d->uid.v, .gid = d->gid.v }, flags));
+	TRY(plan_configured(p, s, flags));
 	for (size_t i = 0; i < COUNT(default_links); i++)
 		if (!has_mount(s, default_links[i].dst))
 			TRY(added(add(p, default_links[i])));

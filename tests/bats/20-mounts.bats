@@ -184,6 +184,24 @@ volume"
 	has there
 }
 
+@test "a procfs may be looked at elsewhere, but is no place for others' mounts" {
+	mnt '{destination: "/host/proc", type: "bind", source: "/proc", options: ["rbind", "ro"]}'
+	inside 'grep -c btime /host/proc/stat; (echo >/host/proc/sys/kernel/msgmax) 2>&1; true'
+	says "1
+/bin/sh: can't create /host/proc/sys/kernel/msgmax: Read-only file system"
+	mnt '{destination: "/host/proc/sys", type: "tmpfs", source: "t"}'
+	run v run "$ID"
+	fails 1 'mount /host/proc/sys: the destination leads into a procfs'
+}
+
+@test "/dev/ptmx is the container's own, also where a configuration lists the host's, as engines do for all devices" {
+	cfg '.linux.devices = [{path: "/dev/ptmx", type: "c", major: 5, minor: 2}]'
+	inside 'readlink /dev/ptmx'; says pts/ptmx
+	cfg '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+	chmod 755 "$BATS_TEST_TMPDIR" "$B"
+	inside 'readlink /dev/ptmx'; says pts/ptmx
+}
+
 @test "nodes of the image do not stand in for the default devices" {
 	cfg '.mounts |= map(select(.destination | startswith("/dev") | not))'
 	echo evil >"$B/rootfs/dev/null"
