@@ -134,6 +134,7 @@ int cg_unit_settle(const char *unit, const char *id);
 
 /* Its host directory in hierarchy i of cg_host(). -ENOENT when it has none there; no message. */
 int cg_dir(const struct cg *cg, size_t i, char *buf, size_t size);
+int cg_own_dir(size_t i, char *buf, size_t size);	/* the same for the caller's own group */
 /*
  * Writes every limit that r names, in an order that the kernel accepts when it is repeated on a live
  * group (memory+swap up: swap first; down: limit first). Absent members are left as they are. Device

@@ -46,6 +46,13 @@ int cg_dir(const struct cg *cg, size_t hier, char *buf, size_t size)
 	return snprintf(buf, size, "%s", cg_file(cg, hier, NULL, full)) >= (int)size ? -ENAMETOOLONG : 0;
 }
 
+int cg_own_dir(size_t hier, char *buf, size_t size)
+{
+	const struct cg_hier *h = &cg_host()->h[hier];
+
+	return snprintf(buf, size, "%s%s", h->mount, str_eq(h->own, "/") ? "" : h->own) >= (int)size ? -ENAMETOOLONG : 0;
+}
+
 /*
  * Below our own group; on a v2-only host beside it, as runc does: our group holds us, and
  * a group that holds processes can give controllers to none below it.

@@ -11,7 +11,8 @@
 /*
  * The container's own group of each hierarchy, bound: seen through its cgroup namespace
  * the bind is the root of the hierarchy. Nothing above it is reachable, and it is
- * read-only unless the tree was handed to the guest.
+ * read-only unless the tree was handed to the guest. A container without a group lives
+ * in ours, and sees that one.
  */
 static int clone_group(const struct cg *cg, size_t i)
 {
@@ -19,7 +20,7 @@ static int clone_group(const struct cg *cg, size_t i)
 	char full[PATH_MAX];
 	int tree;
 
-	if (cg_dir(cg, i, full, sizeof full) < 0)
+	if ((cg->hiers ? cg_dir(cg, i, full, sizeof full) : cg_own_dir(i, full, sizeof full)) < 0)
 		return fail(ENOENT, "the container has no cgroup in %s", h->name);
 	tree = open_tree(AT_FDCWD, full, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
 	return tree < 0 ? fail_errno("cgroup %s", full) : tree;
@@ -33,11 +34,13 @@ static int set_attributes(int mnt, unsigned flags, uint64_t attr)
 										 : 0;
 }
 
-static uint64_t attributes(const struct mnt_op *op, const struct cg_hier *h)
+static uint64_t attributes(const struct cg *cg, const struct mnt_op *op, const struct cg_hier *h)
 {
 	uint64_t attr = op->attr_set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 	bool managed = h->v2 || str_eq(h->name, "name=systemd");
 
+	if (!cg->hiers)
+		attr |= MOUNT_ATTR_RDONLY;
 	attr &= ~(uint64_t)(MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME);
 	return op->flags & MNT_DELEGATED && managed ? attr & ~(uint64_t)MOUNT_ATTR_RDONLY
 		: op->flags & MNT_DELEGATED	    ? attr | MOUNT_ATTR_RDONLY
@@ -74,7 +77,7 @@ static int add_group(int top, const struct cg *cg, size_t i, const struct mnt_op
 	auto_close int tree = clone_group(cg, i);
 	TRY(tree);
 	if (op->flags & MNT_DELEGATED)
-		TRY(set_attributes(tree, 0, attributes(op, h)));
+		TRY(set_attributes(tree, 0, attributes(cg, op, h)));
 	if (move_mount(tree, "", top, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return fail_errno("attach cgroup %s", h->name);
 	return link_parts(top, name);
@@ -93,11 +96,11 @@ static int tmpfs_with_groups(struct mnt_ctx *c, const struct mnt_op *op, int at)
 		return fail_errno("tmpfs for the cgroups");
 	TRY(mnt_attach_at(c, at, top, op->dst));
 	for (size_t i = 0; i < cg_host()->n; i++)
-		if (c->cg->hiers & (1u << i))
+		if (!c->cg->hiers || c->cg->hiers & (1u << i))
 			TRY(add_group(top, c->cg, i, op));
 	/* The groups of a delegated tree have their attributes already; otherwise all are alike. */
 	if (!(op->flags & MNT_DELEGATED))
-		TRY(set_attributes(top, AT_RECURSIVE, attributes(op, &cg_host()->h[0])));
+		TRY(set_attributes(top, AT_RECURSIVE, attributes(c->cg, op, &cg_host()->h[0])));
 	return set_attributes(top, 0, MOUNT_ATTR_RDONLY);
 }
 
@@ -106,7 +109,7 @@ static int v2_group(struct mnt_ctx *c, const struct mnt_op *op, int at, size_t i
 	auto_close int tree = clone_group(c->cg, i);
 
 	TRY(tree);
-	TRY(set_attributes(tree, 0, attributes(op, &cg_host()->h[i])));
+	TRY(set_attributes(tree, 0, attributes(c->cg, op, &cg_host()->h[i])));
 	return mnt_attach_at(c, at, tree, op->dst);
 }
 
@@ -116,7 +119,7 @@ int mnt_cgroup(struct mnt_ctx *c, const struct mnt_op *op)
 	auto_close int at = mnt_open_target(c, op->dst, "cgroup", true);
 
 	TRY(at);
-	if (!c->cg || !c->cg->hiers)
+	if (!c->cg || !host->n)
 		return 0;
 	if (host->layout != CG_V2)
 		return tmpfs_with_groups(c, op, at);

@@ -440,3 +440,12 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	ok
 	hasnt "vzrun-$ID"
 }
+
+@test "a container without a group sees the one it is in, read-only, whatever its configuration says" {
+	cfg '.mounts |= map(if .type == "cgroup" then .options = [] else . end)'
+	sh_ 'cd /sys/fs/cgroup; set -- cgroup.procs */cgroup.procs; for f; do [ -e $f ] && last=$f; done; echo $last; (echo 1 >$last) 2>&1; true'
+	run v --cgroup-manager disabled run "$ID"
+	ok
+	has cgroup.procs
+	has "Read-only file system"
+}
