@@ -48,6 +48,7 @@ static const struct stage process_stages[] = {
 	{ "personality",               stage_personality },
 	{ "label",                     stage_label },
 	{ "environment",               stage_environment },
+	{ "standard streams",          stage_streams },
 	{ "bounding set",              stage_bounding },
 	{ "user and groups",           stage_ids },
 	{ "system-call filter",        stage_early_seccomp },

@@ -98,6 +98,7 @@ int stage_limits(struct child *c);
 int stage_personality(struct child *c);
 int stage_label(struct child *c);
 int stage_environment(struct child *c);
+int stage_streams(struct child *c);
 int stage_bounding(struct child *c);
 int stage_ids(struct child *c);
 int stage_early_seccomp(struct child *c);

@@ -78,6 +78,31 @@ int stage_terminal(struct child *c)
 	return sync_say_fd(c->sync, SYNC_CONSOLE, master);
 }
 
+static bool is_null(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
+/* Through the host's /dev/null its owner and mode could be changed for the host; the container has one of its own. */
+int stage_streams(struct child *c)
+{
+	auto_close int root = -1;
+
+	for (int fd = 0; fd <= 2 && !c->process->terminal; fd++) {
+		if (!is_null(fd))
+			continue;
+		if (root < 0)
+			root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		auto_close int own = path_open_strict(root, "dev/null", O_RDWR | O_NOCTTY | O_NONBLOCK);
+		/* A root without one, or one that the device rules do not grant: then nobody can use it, either. */
+		if (own >= 0 && is_null(own) && (fcntl(own, F_SETFL, 0) < 0 || dup2(own, fd) < 0))
+			return fail_errno("/dev/null as descriptor %d", fd);
+	}
+	return 0;
+}
+
 int stage_session(struct child *c)
 {
 	if (setsid() < 0)

@@ -173,6 +173,8 @@ static int talk(struct launch *l)
 			return fail(EPROTO, "unexpected message %d from the container's process", m);
 		}
 	}
+	if (!l->child->process->terminal)
+		streams_give(l, l->child->process->user.uid.v);
 	return host_limits(l);
 }
 

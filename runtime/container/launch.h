@@ -28,5 +28,7 @@ int caps_of_process(const struct spec_caps *caps, struct cap_sets *out);
 int idmap_write(pid_t pid, const struct spec_linux *l);
 /* Gives every MNT_IDMAP row its user namespace: the joined one, or one made for its maps. */
 int idmap_mounts(struct mnt_plan *p, const struct ns_plan *ns);
+/* streams.c: the pipes among the standard streams are the user's whom uid is in the process's user namespace. */
+void streams_give(const struct launch *l, uint32_t uid);
 /* rootfs.c: the detached root tree; userns_fd: the child's, for idmapping. */
 int rootfs_assemble(const struct container_root *r, int userns_fd, const struct spec_linux *l);

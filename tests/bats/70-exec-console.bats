@@ -232,3 +232,30 @@ four
 	run vz exec --cwd relative "$ID" true
 	fails 255 'cwd: "relative" is not absolute'
 }
+
+@test "/dev/stdout and /dev/stderr of another user, who opens the caller's pipes by name" {
+	cfg '.process.user = {uid: 1000, gid: 1000}'
+	sh_ 'echo out >/dev/stdout; echo err >/dev/stderr'
+	[ "$(v run "$ID" 2>&1 | sort)" = "err
+out" ]
+	cfg '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+	chmod 755 "$BATS_TEST_TMPDIR" "$B"
+	[ "$(v run "$ID" 2>&1 | sort)" = "err
+out" ]
+	running
+	[ "$(vz exec -u 5 "$ID" sh -c 'echo again >/dev/stdout' | cat)" = again ]
+	# A file is the caller's, and stays so.
+	vz exec -u 5 "$ID" true >"$BATS_TEST_TMPDIR/file"
+	[ "$(stat -c %u "$BATS_TEST_TMPDIR/file")" = 0 ]
+}
+
+@test "no process holds the host's /dev/null, whose mode root inside could change" {
+	sh_ 'chmod 777 /proc/self/fd/0; stat -c %a /dev/null; sleep 300'
+	v run -d "$ID" >"$BATS_TEST_TMPDIR/out"
+	wait_for grep -q 777 "$BATS_TEST_TMPDIR/out"
+	[ "$(stat -c %a /dev/null)" = 666 ]
+	vz exec "$ID" chmod 444 /proc/self/fd/0 </dev/null
+	[ "$(stat -c %a /dev/null)" = 666 ]
+	run vz exec "$ID" stat -c %a /dev/null
+	says 444
+}

@@ -1,0 +1,50 @@
+#include "runtime/container/launch.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What an id inside is to us: user_namespaces(7), uid_map. */
+static int host_id(const struct launch *l, uint32_t inside, uid_t *out)
+{
+	char path[40], text[4096];
+	unsigned from, to, n;
+	int used;
+
+	*out = inside;
+	if (!l->child->own_userns)
+		return 0;
+	snprintf(path, sizeof path, "/proc/%d/uid_map", (int)l->pid);
+	if (file_peek(AT_FDCWD, path, text, sizeof text) < 0)
+		return -ENOENT;
+	for (const char *p = text; sscanf(p, "%u %u %u%n", &from, &to, &n, &used) == 3; p += used) {
+		if (inside < from || inside - from >= n)
+			continue;
+		*out = to + (inside - from);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/*
+ * Who logs to /dev/stdout opens the engine's pipe again, by /proc/self/fd, and needs a right to it. Pipes
+ * only: a file's owner is nothing that a redirection should change.
+ */
+void streams_give(const struct launch *l, uint32_t uid)
+{
+	uid_t owner = (uid_t)-1;
+	struct stat st;
+
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))
+			continue;
+		if (owner == (uid_t)-1 && host_id(l, uid, &owner) < 0)
+			return;
+		if (st.st_uid != owner && fchown(fd, owner, (gid_t)-1) < 0)
+			log_debug("descriptor %d: change the owner to %u: %s", fd, owner, strerrordesc_np(errno));
+	}
+}
