@@ -1,4 +1,5 @@
 #include "runtime/container/create.h"
+#include "base/fault.h"
 #include "base/scope.h"
 #include "runtime/container/opened.h"
 
@@ -36,6 +37,31 @@ int limits_complete(struct arena *a, const struct cg_resources *wanted, struct c
 	return wanted->devices.n > 0 ? with_default_devices(a, &wanted->devices, &out->devices) : 0;
 }
 
+/*
+ * A limit in a hierarchy that the start had no use for: the container is brought into it now. On record first, so that
+ * whatever end this takes, delete finds the group.
+ */
+static int widen(const struct opened *o, struct cg *cg, const struct cg_resources *r)
+{
+	struct state s = o->s;
+	struct cg wider = *cg;
+	uint32_t mask;
+
+	TRY(cg_lacking(cg, r, &mask));
+	if (!mask)
+		return 0;
+	auto_close int journal = journal_open(o->dir_fd);
+	TRY(journal);
+	wider.hiers |= mask;
+	wider.made |= mask;
+	TRY(journal_cgroup_made(journal, &wider));
+	TRY(fault_point("widen the cgroup"));
+	TRY(cg_extend(cg, mask));
+	s.cgroup.hiers.v = cg->hiers;
+	s.cgroup.made.v = cg->made;
+	return state_save(o->dir_fd, &s);
+}
+
 static int update(const struct opened *o, const struct cg_resources *wanted)
 {
 	auto_arena struct arena a = { 0 };
@@ -51,6 +77,7 @@ static int update(const struct opened *o, const struct cg_resources *wanted)
 	opened_group(o, &cg);
 	if (!cg.hiers)
 		return fail_as(ERR_STATE, "container %s has no cgroup: its limits cannot be changed", o->s.id);
+	TRY(widen(o, &cg, &r));
 	TRY(limits_complete(&a, &r, &complete));
 	return cg_update(&cg, &complete);
 }

@@ -292,3 +292,20 @@ update() { run v update "$@" "$ID"; }
 	run v events --interval 0s "$ID"
 	fails 1 "duration interval must be greater than 0"
 }
+
+@test "a limit in a hierarchy that the container was not in brings all of it there, and delete takes the group away" {
+	kernel_has_cgroup cpuset || skip "kernel: no cpuset controller"
+	[ -d /sys/fs/cgroup/cpuset ] || skip "cgroup v2: there is one hierarchy"
+	cfg 'del(.linux.cgroupsPath)'
+	sh_ 'sleep 300 & sleep 300'
+	v create "$ID"
+	vz start "$ID"
+	[ ! -e "/sys/fs/cgroup/cpuset/vzrun-$ID" ]
+	vz update --cpuset-cpus 0 "$ID"
+	[ "$(cat "/sys/fs/cgroup/cpuset/vzrun-$ID/cpuset.cpus")" = 0 ]
+	both() { [ "$(wc -l <"/sys/fs/cgroup/cpuset/vzrun-$ID/cgroup.procs")" = 2 ]; }
+	wait_for both
+	vz exec "$ID" /bin/sh -c 'grep Cpus_allowed_list /proc/self/status' | grep -qE '[[:space:]]0$'
+	vz delete -f "$ID"
+	[ ! -e "/sys/fs/cgroup/cpuset/vzrun-$ID" ]
+}
