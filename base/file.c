@@ -69,13 +69,10 @@ int file_read_fd(int fd, const char *path, size_t max, char **text, size_t *len)
 
 int file_read(int dirfd, const char *path, char **text, size_t *len)
 {
-	struct stat st;
 	auto_close int fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0)
 		return fail_errno("open %s", path);
-	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
-		return fail(EISDIR, "read %s: is a directory", path);
 	return file_read_fd(fd, path, READ_MAX, text, len);
 }
 
@@ -137,7 +134,8 @@ static int give_private_name(int fd, int dirfd, const char *tmp)
 	return give_name(fd, dirfd, tmp);
 }
 
-int file_write_atomic(int dirfd, const char *name, const char *text, size_t len, mode_t mode)
+/* A private file with all of it, and then the name: at once for a new one, by rename over an old one. */
+static int write_and_name(int dirfd, const char *name, const char *text, size_t len, mode_t mode, bool sync)
 {
 	char tmp[NAME_MAX + 1];
 	bool named;
@@ -147,32 +145,31 @@ int file_write_atomic(int dirfd, const char *name, const char *text, size_t len,
 	if (fd < 0)
 		return fail_errno("write %s", name);
 	/* fchmod: the mode is the caller's word, whatever the umask. */
-	if (file_write_all(fd, text, len) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0 ||
-	    (!named && give_private_name(fd, dirfd, tmp) < 0) || renameat(dirfd, tmp, dirfd, name) < 0) {
-		int r = fail_errno("write %s", name);
+	if (file_write_all(fd, text, len) < 0 || (mode & 077 && fchmod(fd, mode) < 0) || (sync && fsync(fd) < 0))
+		goto failed;
+	if (!named && give_name(fd, dirfd, name) == 0)
+		return 0;
+	if ((named || (errno == EEXIST && give_private_name(fd, dirfd, tmp) == 0)) &&
+	    renameat(dirfd, tmp, dirfd, name) == 0)
+		return 0;
+failed:;
+	int r = fail_errno("write %s", name);
 
-		(void)unlinkat(dirfd, tmp, 0);
-		return r;
-	}
+	(void)unlinkat(dirfd, tmp, 0);
+	return r;
+}
+
+int file_write_atomic(int dirfd, const char *name, const char *text, size_t len, mode_t mode)
+{
+	TRY(write_and_name(dirfd, name, text, len, mode, true));
 	if (dirfd != AT_FDCWD && fsync(dirfd) < 0 && errno != EINVAL && errno != EBADF && errno != EROFS)
 		return fail_errno("sync the directory of %s", name);
 	return 0;
 }
 
-int file_write_new(int dirfd, const char *name, const char *text, size_t len)
+int file_write_volatile(int dirfd, const char *name, const char *text, size_t len, mode_t mode)
 {
-	char tmp[NAME_MAX + 1];
-	bool named;
-	int r = 0;
-
-	snprintf(tmp, sizeof tmp, ".%.200s.%d", name, (int)getpid());
-	auto_close int fd = open_private(dirfd, tmp, 0600, &named);
-	if (fd < 0 || file_write_all(fd, text, len) < 0 ||
-	    (named ? linkat(dirfd, tmp, dirfd, name, 0) : give_name(fd, dirfd, name)) < 0)
-		r = fail_errno("write %s", name);
-	if (named && fd >= 0)
-		(void)unlinkat(dirfd, tmp, 0);
-	return r;
+	return write_and_name(dirfd, name, text, len, mode, false);
 }
 
 int file_make_dirs(const char *path, mode_t mode)

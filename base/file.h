@@ -22,8 +22,8 @@ int file_poke(int dirfd, const char *path, const char *text);
  */
 int file_write_atomic(int dirfd, const char *name, const char *text, size_t len, mode_t mode);
 
-/* A new file with mode 0600, whole or not there: for what ends with the machine (/run), so nothing is synced. -EEXIST. */
-int file_write_new(int dirfd, const char *name, const char *text, size_t len);
+/* The same without a sync: for what ends with the machine anyway (/run, pid files). */
+int file_write_volatile(int dirfd, const char *name, const char *text, size_t len, mode_t mode);
 
 /* mkdir -p of an absolute host path, each new part with mode; returns an O_RDONLY directory descriptor. */
 int file_make_dirs(const char *path, mode_t mode);

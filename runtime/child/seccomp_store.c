@@ -99,7 +99,9 @@ int seccomp_file_write(int dirfd, const char *name, const void *key, size_t key_
 	buf_add(&b, p->insns, p->len * sizeof(struct sock_filter));
 	if (b.oom)
 		return fail(ENOMEM, "write %s: out of memory", name);
-	return file_write_atomic(dirfd, name, b.p, b.n, 0600);
+	/* A cache may be met again after a power cut, a container's own copy (without a key) is not. */
+	return key_len ? file_write_atomic(dirfd, name, b.p, b.n, 0600)
+		       : file_write_volatile(dirfd, name, b.p, b.n, 0600);
 }
 
 int seccomp_save(const struct seccomp_prog *p, int dirfd, const char *name)

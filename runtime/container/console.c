@@ -40,7 +40,7 @@ int write_pid_file(const char *path, pid_t pid)
 	auto_close int at = open(dirname(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (at < 0)
 		return fail_errno("--pid-file %s", path);
-	return file_write_atomic(at, basename(base), text, (size_t)n, 0644);
+	return file_write_volatile(at, basename(base), text, (size_t)n, 0644);
 }
 
 int signal_number(const char *name)

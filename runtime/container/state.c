@@ -139,8 +139,7 @@ int state_save(int dir_fd, const struct state *s)
 	if (b.oom)
 		return fail(ENOMEM, "write state.json: out of memory");
 	/* Not synced: whom it describes a power cut ends as well. */
-	int r = file_write_new(dir_fd, "state.json", b.p, b.n);
-	return r == -EEXIST ? file_write_atomic(dir_fd, "state.json", b.p, b.n, 0600) : r;
+	return file_write_volatile(dir_fd, "state.json", b.p, b.n, 0600);
 }
 
 /* A path that kills and rmdirs will be aimed at: absolute, below the root, by grammar. */
