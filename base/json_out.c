@@ -14,19 +14,17 @@ static void indent(struct jout *o)
 
 static void quoted(struct buf *b, const char *s)
 {
-	buf_puts(b, "\"");
+	buf_add(b, "\"", 1);
 	while (*s) {
-		char part[1024];
-		size_t n = strnlen(s, 128);
-		char raw[129];
+		size_t n = str_json_plain(s);
+		char one[8];
 
-		memcpy(raw, s, n);
-		raw[n] = '\0';
-		str_json_escape(part, sizeof part, raw);
-		buf_puts(b, part);
+		buf_add(b, s, n);
 		s += n;
+		if (*s)
+			buf_add(b, one, (size_t)str_json_char(one, *s++));
 	}
-	buf_puts(b, "\"");
+	buf_add(b, "\"", 1);
 }
 
 static void lead(struct jout *o, const char *key)

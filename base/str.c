@@ -141,27 +141,52 @@ bool str_is_name(const char *s)
 	       isalnum((unsigned char)s[n - 1]) && !strstr(s, "..");
 }
 
+size_t str_json_plain(const char *s)
+{
+	size_t n = 0;
+
+	while ((unsigned char)s[n] >= 0x20 && s[n] != '"' && s[n] != '\\' && s[n] != 0x7f)
+		n++;
+	return n;
+}
+
+int str_json_char(char out[8], char c)
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char u = (unsigned char)c;
+
+	out[0] = '\\';
+	if (c == '"' || c == '\\' || c == '\n') {
+		out[1] = c == '\n' ? 'n' : c;
+		return 2;
+	}
+	memcpy(out + 1, "u00", 3);
+	out[4] = hex[u >> 4];
+	out[5] = hex[u & 15];
+	return 6;
+}
+
 void str_json_escape(char *out, size_t size, const char *s)
 {
 	size_t n = 0;
 
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
+	while (*s && n + 1 < size) {
+		size_t plain = str_json_plain(s);
 		char one[8];
-		int m;
 
-		if (c == '"' || c == '\\')
-			m = snprintf(one, sizeof one, "\\%c", c);
-		else if (c == '\n')
-			m = snprintf(one, sizeof one, "\\n");
-		else if (c < 0x20 || c == 0x7f)
-			m = snprintf(one, sizeof one, "\\u%04x", c);
-		else
-			m = snprintf(one, sizeof one, "%c", c);
-		if (n + (size_t)m >= size)
+		if (plain > size - 1 - n)
+			plain = size - 1 - n;
+		memcpy(out + n, s, plain);
+		n += plain;
+		s += plain;
+		if (!*s || n + 1 >= size)
 			break;
-		memcpy(out + n, one, (size_t)m);
-		n += (size_t)m;
+		size_t m = (size_t)str_json_char(one, *s);
+		if (n + m >= size)
+			break;
+		memcpy(out + n, one, m);
+		n += m;
+		s++;
 	}
 	out[n] = '\0';
 }

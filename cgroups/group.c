@@ -28,12 +28,16 @@ const char *cg_path_in(const char *stored, const char *hier, size_t *len)
 const char *cg_file(const struct cg *cg, size_t i, const char *file, char *buf)
 {
 	const struct cg_hier *h = &cg_host()->h[i];
-	size_t len, m = strlen(h->mount);
+	size_t len, m = strlen(h->mount), k = file ? strlen(file) : 0;
 	const char *path = cg_path_in(cg->path, h->name, &len);
 
 	memcpy(buf, h->mount, m);
 	memcpy(buf + m, path, len);
-	snprintf(buf + m + len, CG_FULL - m - len, "%s%s", file ? "/" : "", file ? file : "");
+	buf[m + len] = '\0';
+	if (file && m + len + 1 + k < CG_FULL) {
+		buf[m + len] = '/';
+		memcpy(buf + m + len + 1, file, k + 1);
+	}
 	return buf;
 }
 

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -48,21 +49,28 @@ static bool is_our_child(int pidfd)
 	return waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+static int record_pid(struct launch *l)
+{
+	if (l->journal < 0)
+		return 0;
+	l->start_time = sys_start_time(l->pid);
+	return journal_pid(l->journal, l->pid, l->start_time);
+}
+
 /* A second process took over: it is our child too (CLONE_PARENT), the first one has ended. */
 static int change_over(struct launch *l, pid_t next)
 {
 	pid_t first = l->pid;
-	auto_close int fd = next > 0 && next != first ? sys_pidfd_of(next, sys_start_time(next)) : -1;
+	auto_close int fd = next > 0 && next != first ? pidfd_open(next, 0) : -1;
 
 	/* The number is somebody's word; only what the kernel calls our child is taken for the process. */
 	if (fd < 0 || !is_our_child(fd))
 		return fail(ECHILD, "the container's process died at once, or named one that is not ours");
 	drop_fd(&l->pidfd);
 	l->pid = next;
-	l->start_time = sys_start_time(next);
 	l->pidfd = take_fd(&fd);
 	TRY(reap(first));
-	return l->journal >= 0 ? journal_pid(l->journal, next, l->start_time) : 0;
+	return record_pid(l);
 }
 
 static int outside_work(struct launch *l, int *tree)
@@ -275,10 +283,8 @@ int launch(struct launch *l)
 	l->pid = 0;
 	l->pidfd = l->sync = l->tty = -1;
 	r = start(l);
-	if (r >= 0 && l->journal >= 0) {
-		l->start_time = sys_start_time(l->pid);
-		r = journal_pid(l->journal, l->pid, l->start_time);
-	}
+	if (r >= 0)
+		r = record_pid(l);
 	if (r >= 0)
 		r = fault_point("talk to the first process");
 	if (r >= 0)

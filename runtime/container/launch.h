@@ -11,7 +11,7 @@ struct launch {
 	void *ctx;
 	/* out */
 	pid_t pid;
-	uint64_t start_time;
+	uint64_t start_time;			/* of pid; only with a journal */
 	int pidfd, sync, tty;
 };
 
