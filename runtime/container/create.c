@@ -266,9 +266,11 @@ static int create(struct create *c)
 int container_create(const struct container_req *req, bool run, struct container *out)
 {
 	static struct create c;		/* large, and one a process */
-	struct spec loaded = { 0 };
+	static struct spec loaded;	/* freed by the next call, if there is one: not while the child waits for us */
 	int r = 0;
 
+	spec_free(&loaded);
+	loaded = (struct spec){ 0 };
 	c = (struct create){ .t = TEARDOWN_INIT, .req = req, .spec = req->spec, .run = run, .child = CHILD_INIT,
 			     .launch = { .journal = -1, .sync = -1, .pidfd = -1, .tty = -1 }, .out = out };
 	snprintf(c.t.id, sizeof c.t.id, "%s", req->id);
@@ -284,8 +286,6 @@ int container_create(const struct container_req *req, bool run, struct container
 	}
 	r = create(&c);
 	create_free(&c);
-	if (!req->spec)
-		spec_free(&loaded);
 	return r;
 }
 
