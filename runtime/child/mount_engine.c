@@ -100,6 +100,23 @@ static int set_mode(int fs, int at)
 	return fsconfig(fs, FSCONFIG_SET_STRING, "mode", mode, 0) < 0 ? fs_fail(fs, "option", "mode") : 0;
 }
 
+/*
+ * One superblock of these serves all mounts of a namespace or of the host: made read-only by the first container of a
+ * pod's network, /sys would be so for a privileged one after it. And a tmpfs is filled after it is made.
+ */
+static bool read_only_by_mount(const char *type)
+{
+	static const char *const types[] = {
+		"tmpfs", "proc", "sysfs", "mqueue", "cgroup", "cgroup2", "devtmpfs", "debugfs", "tracefs",
+		"securityfs", "configfs", "pstore", "efivarfs", "binfmt_misc", "fusectl",
+	};
+
+	for (size_t i = 0; i < COUNT(types); i++)
+		if (str_eq(types[i], type))
+			return true;
+	return false;
+}
+
 /* at: where it will be attached, -1 */
 static int new_fs(const struct mnt_op *op, int at)
 {
@@ -116,7 +133,7 @@ static int new_fs(const struct mnt_op *op, int at)
 		TRY(set_mode(fs, at));
 	TRY(set_options(fs, op->data));
 	/* Read-only for the file system too, where the option stands for both, as mount(2) has it. */
-	if (op->attr_set & MOUNT_ATTR_RDONLY && !str_eq(op->type, "tmpfs") &&
+	if (op->attr_set & MOUNT_ATTR_RDONLY && !read_only_by_mount(op->type) &&
 	    fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
 		return fs_fail(fs, "option", "ro");
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)

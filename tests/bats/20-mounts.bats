@@ -268,3 +268,20 @@ volume"
 	run strace -f -qq -o /dev/null -e trace=openat2 -e inject=openat2:error=ENOSYS "$VZ" --root "$ROOT" run "$ID-s" </dev/null
 	[ "$status" = 1 ]
 }
+
+@test "a read-only /sys of one container leaves another's in the same network writable" {
+	unshare -n sleep 1000 3>&- &
+	local holder=$!
+	cfg --arg p "/proc/$holder/ns/net" '.linux.namespaces |= map(if .type == "network" then .path = $p else . end)'
+	wait_for sh -c "[ \$(readlink /proc/$holder/ns/net) != $(readlink /proc/self/ns/net) ]"
+	args sleep 1000
+	create
+	vz start "$ID"
+	run vz exec "$ID" grep -o ' /sys sysfs r[ow],' /proc/mounts
+	says " /sys sysfs ro,"
+	args grep -o ' /sys sysfs r[ow],' /proc/mounts
+	cfg '.mounts |= map(if .type == "sysfs" then .options -= ["ro"] else . end)'
+	go "$ID-b"
+	kill $holder
+	says " /sys sysfs rw,"
+}
