@@ -94,7 +94,7 @@ of_pid() { inside python3 "$BATS_TEST_DIRNAME/cgroup-of.py" "$(pid "$ID")" "$1" 
 
 @test "run: a terminal, its size and its name" {
 	run python3 "$TOP/tests/tools/console.py" --pty 91x27 nsenter -t "$WORLD" -m -n -p -- ctr -a "$W/containerd.sock" -n "$G" run --rm -t \
-		--snapshotter "$FS" --runc-binary "$VZ" $BOX "$ID" sh -c 'tty; sleep 0.3; stty size; exit 3' </dev/null
+		--snapshotter "$FS" --runc-binary "$VZ" $BOX "$ID" sh -c 'tty; until stty size | grep "27 91"; do sleep 0.05; done' </dev/null
 	has /dev/pts/0
 	has "27 91"
 }
@@ -207,7 +207,7 @@ of_pid() { inside python3 "$BATS_TEST_DIRNAME/cgroup-of.py" "$(pid "$ID")" "$1" 
 @test "exec: a terminal" {
 	box
 	run python3 "$TOP/tests/tools/console.py" --pty 91x27 nsenter -t "$WORLD" -m -n -p -- \
-		ctr -a "$W/containerd.sock" -n "$G" tasks exec -t --exec-id t "$ID" sh -c 'tty; sleep 0.3; stty size' </dev/null
+		ctr -a "$W/containerd.sock" -n "$G" tasks exec -t --exec-id t "$ID" sh -c 'tty; until stty size | grep "27 91"; do sleep 0.05; done' </dev/null
 	has /dev/pts/
 	has "27 91"
 }
