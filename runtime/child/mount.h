@@ -45,6 +45,7 @@ struct mnt_op {
 	enum mnt_verb verb;
 	unsigned flags;
 	const char *src, *dst, *type, *data;
+	const char *label;		/* MNT_FS: of the root, where the file system takes no "context=" */
 	uint64_t attr_set, attr_clr;	/* MOUNT_ATTR_*, of the mount itself */
 	uint64_t rec_set, rec_clr;	/* the same for all below too (rro, rnosuid, ...) */
 	uint64_t propagation;		/* MS_PRIVATE, ... | MS_REC; 0: leave as it is */

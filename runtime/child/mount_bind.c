@@ -80,8 +80,8 @@ static int attach(struct mnt_ctx *c, const struct mnt_op *op, int mnt, bool dir)
 
 	TRY(at);
 	r = mnt_attach_at(c, at, mnt, op->dst);
-	/* Engines look for the kernel's words, whichever of the two is the directory. */
-	if (r == -ENOTDIR && fstat(at, &st) == 0)
+	/* The kernel says EINVAL or ENOTDIR; engines look for "not a directory", whichever of the two is one. */
+	if ((r == -ENOTDIR || r == -EINVAL) && fstat(at, &st) == 0 && dir != S_ISDIR(st.st_mode))
 		return fail(ENOTDIR, "source %s is %s, the destination is %s: Not a directory", op->src,
 			    dir ? "a directory" : "a file", S_ISDIR(st.st_mode) ? "a directory" : "a file");
 	return r;

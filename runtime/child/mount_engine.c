@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 
 int mnt_set_attributes(int mnt, const struct mnt_op *op)
 {
@@ -142,6 +143,15 @@ static int new_fs(const struct mnt_op *op, int at)
 	return mnt < 0 ? fs_fail(fs, "mount the file system", op->type) : mnt;
 }
 
+static int set_label(int mnt, const char *label)
+{
+	auto_close int dir = openat(mnt, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0 || fsetxattr(dir, "security.selinux", label, strlen(label) + 1, 0) < 0)
+		return fail_errno("set the label \"%s\"", label);
+	return 0;
+}
+
 static int do_fs(struct mnt_ctx *c, const struct mnt_op *op)
 {
 	auto_close int at = mnt_open_target(c, op->dst, op->type, true);
@@ -157,6 +167,8 @@ static int do_fs(struct mnt_ctx *c, const struct mnt_op *op)
 		TRY_IN(mnt_copy_up(at, mnt, op->data), "tmpcopyup");
 		rest.attr_set = op->attr_set & MOUNT_ATTR_RDONLY;
 	}
+	if (op->label)
+		TRY(set_label(mnt, op->label));
 	TRY(mnt_set_attributes(mnt, &rest));
 	TRY(mnt_attach_at(c, at, mnt, op->dst));
 	if (str_eq(op->type, "proc") && str_eq(op->dst, "/proc") && c->proc_fd < 0)

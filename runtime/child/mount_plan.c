@@ -78,20 +78,21 @@ static int check_place(const char *dst, const char *type)
 	return fail(EINVAL, "a mount below /proc is refused, but for a few files");
 }
 
-static int with_label(struct mnt_plan *p, const struct spec *s, struct mnt_op *op)
+/* What a new file system is labelled by; option is "" where there is no label, or none to be had. */
+struct label { const char *label; char option[512]; };
+
+static int with_label(struct mnt_plan *p, const struct label *l, struct mnt_op *op)
 {
 	static const char *const unlabelled[] = { "proc", "sysfs", "cgroup", "cgroup2", "mqueue" };
-	char option[512];
 
-	if (!s->linux_ || !s->linux_->mount_label)
+	if (!*l->option)
 		return 0;
 	for (size_t i = 0; i < COUNT(unlabelled); i++)
-		if (str_eq(op->type, unlabelled[i]))
+		if (str_eq(op->type, unlabelled[i])) {
+			op->label = str_eq(op->type, "mqueue") ? l->label : NULL;
 			return 0;
-	TRY(lsm_mount_option(s->linux_->mount_label, option, sizeof option));
-	if (!*option)
-		return 0;
-	op->data = arena_printf(&p->arena, "%s%s%s", op->data ? op->data : "", op->data ? "," : "", option);
+		}
+	op->data = arena_printf(&p->arena, "%s%s%s", op->data ? op->data : "", op->data ? "," : "", l->option);
 	return op->data ? 0 : fail(ENOMEM, "out of memory");
 }
 
@@ -124,13 +125,13 @@ static int plan_bind(const struct spec *s, const struct mnt_options *o, unsigned
 	return 0;
 }
 
-static int plan_fs(struct mnt_plan *p, const struct spec *s, const char *type, struct mnt_op *op)
+static int plan_fs(struct mnt_plan *p, const struct label *label, const char *type, struct mnt_op *op)
 {
 	op->verb = MNT_FS;
 	op->type = type;
 	if (str_eq(type, "tmpfs") && !has_key(op->data, "mode="))
 		op->flags |= MNT_MODE_OF_DST;
-	return with_label(p, s, op);
+	return with_label(p, label, op);
 }
 
 /* Options that ask for what only one verb can do. */
@@ -145,8 +146,8 @@ static int check_flags(const struct mnt_op *op)
 	return 0;
 }
 
-static int plan_verb(struct mnt_plan *p, const struct spec *s, const struct mnt_options *o, const char *type,
-		     unsigned flags, struct mnt_op *op)
+static int plan_verb(struct mnt_plan *p, const struct spec *s, const struct label *label, const struct mnt_options *o,
+		     const char *type, unsigned flags, struct mnt_op *op)
 {
 	if (o->remount) {
 		op->verb = MNT_REMOUNT;
@@ -163,10 +164,11 @@ static int plan_verb(struct mnt_plan *p, const struct spec *s, const struct mnt_
 	}
 	if (str_eq(type, "none"))
 		return fail(EINVAL, "type: missing (or options without \"bind\")");
-	return plan_fs(p, s, type, op);
+	return plan_fs(p, label, type, op);
 }
 
-static int plan_mount(struct mnt_plan *p, const struct spec *s, const struct spec_mount *m, unsigned flags)
+static int plan_mount(struct mnt_plan *p, const struct spec *s, const struct label *label, const struct spec_mount *m,
+		      unsigned flags)
 {
 	const char *type = m->type && *m->type ? m->type : "none";
 	struct mnt_options o;
@@ -185,7 +187,7 @@ static int plan_mount(struct mnt_plan *p, const struct spec *s, const struct spe
 			return fail(EINVAL, "source: missing for a bind mount");
 		type = "bind";
 	}
-	TRY(plan_verb(p, s, &o, type, flags, &op));
+	TRY(plan_verb(p, s, label, &o, type, flags, &op));
 	TRY(check_flags(&op));
 	TRY(mnt_plan_idmap(&p->arena, s, m, o.idmap, &op));
 	return added(add(p, op));
@@ -285,10 +287,12 @@ static int plan_devices(struct mnt_plan *p, const struct spec *s, unsigned flags
 
 static int plan_all(const struct spec *s, unsigned flags, struct mnt_plan *p)
 {
+	struct label label = { .label = s->linux_ ? s->linux_->mount_label : NULL };
 	size_t i;
 
+	TRY_IN(lsm_mount_option(label.label, label.option, sizeof label.option), "linux.mountLabel");
 	LIST_EACH(struct spec_mount, m, s->mounts)
-		TRY_IN(plan_mount(p, s, m, flags), "mounts[%zu] (%s)", (size_t)(m - (struct spec_mount *)s->mounts.v),
+		TRY_IN(plan_mount(p, s, &label, m, flags), "mounts[%zu] (%s)", (size_t)(m - (struct spec_mount *)s->mounts.v),
 		       m->dst);
 	TRY(plan_devices(p, s, flags));
 	p->hooks_at = p->n;

@@ -1,0 +1,425 @@
+#!/usr/bin/env bats
+# Options of mounts, each seen from inside; what cannot work is refused with the one line that says so.
+load helpers
+
+setup_file() { need_engine; }
+setup() {
+	engine_setup
+	H=$BATS_TEST_TMPDIR/host; mkdir "$H"
+	chmod 755 "$BATS_TEST_TMPDIR" "$B"
+	N=$(jq '.mounts | length' "$B/config.json")
+}
+teardown() { umount_all; engine_teardown; }
+umount_all() { local m; for m in $(mounts | awk '{ print $5 }' | sort -r); do umount "$m"; done; }
+
+inside() { sh_ "$1"; go; ok; }
+mnt() { cfg --arg h "$H" ".mounts = .mounts[:$N] + [$1]"; }
+tmpfs() { mnt '{destination: "/m", type: "tmpfs", source: "t", options: '"$1}"; }
+bind() { mnt '{destination: "/m", type: "bind", source: ($h + "/d"), options: '"$1}"; }
+userns() {
+	cfg '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+	chown -R 100000:100000 "$B/rootfs"
+}
+# mountinfo of /m inside: "ATTRIBUTES TAGS - TYPE SOURCE SUPERBLOCK"
+of() { inside "awk '\$5 == \"/m\" { \$1 = \$2 = \$3 = \$4 = \$5 = \"\"; print }' /proc/self/mountinfo"; output=${output#"${output%%[! ]*}"}; }
+attrs() { of; output=${output%% *}; }
+
+# ---- options of the superblock ----
+
+@test "superblock options reach the file system" {
+	local o
+	for o in sync dirsync lazytime; do
+		tmpfs "[\"$o\"]"
+		of
+		[[ ",${output##* }," == *",$o,"* ]] || { echo "$o: $output"; return 1; }
+	done
+	tmpfs '["sync", "async", "lazytime", "nolazytime"]'
+	of
+	hasnt sync; hasnt lazytime
+}
+
+@test "words of mount(8), and what every mount is anyway, change nothing" {
+	tmpfs '["defaults", "nomand", "silent", "loud", "noiversion", "x-systemd.automount", "X-note=1"]'
+	attrs
+	says rw,relatime
+}
+
+@test "mandatory locks are refused by name" {
+	tmpfs '["mand"]'
+	go
+	fails 1 "mounts[$N] (/m): options[0]: option \"mand\" is not supported: kernels since 5.15 have no mandatory locks"
+}
+
+@test "an option that is unknown is the file system's, whose answer names it" {
+	tmpfs '["sizze=5"]'
+	go
+	[ "$status" = 1 ]
+	[[ "$output" = 'vzrun: mount /m: option "sizze=5": Invalid argument'* ]]
+	has "Unknown parameter 'sizze'"
+	tmpfs '["size=lots"]'
+	go
+	has 'option "size=lots": Invalid argument'; has "Bad value for 'size'"
+	tmpfs '["iversion"]'
+	go
+	has 'option "iversion": Invalid argument'
+	mnt '{destination: "/m", type: "nofs", source: "t"}'
+	go
+	fails 1 'mount /m: file system "nofs": No such device'
+}
+
+@test "a bind mount takes no options of a file system" {
+	mkdir "$H/d"
+	local o
+	for o in size=5 sync dirsync lazytime acl rsync z; do
+		bind "[\"bind\", \"$o\"]"
+		go
+		fails 1 "mounts[$N] (/m): option \"$o\": bind mounts cannot have any filesystem-specific options applied"
+	done
+	bind '["bind", "async", "defaults", "x-note"]'
+	inside true
+}
+
+@test "options that only one kind of mount has" {
+	mkdir "$H/d"
+	bind '["bind", "tmpcopyup"]'
+	go; fails 1 "mounts[$N] (/m): option \"tmpcopyup\": only a tmpfs starts with what it covers"
+	tmpfs '["copy-symlink"]'
+	go; fails 1 "mounts[$N] (/m): option \"copy-symlink\": only for bind mounts"
+	tmpfs '["dest-nofollow"]'
+	go; fails 1 "mounts[$N] (/m): option \"dest-nofollow\": only for bind mounts"
+}
+
+# ---- attributes ----
+
+@test "recursive attributes, each and its contrary" {
+	mkdir -p "$H/d/sub"
+	mount --bind "$H/d" "$H/d"; mount -t tmpfs t "$H/d/sub"
+	both() { inside "awk '\$5 ~ \"^/m\" { printf \"%s \", \$6 }' /proc/self/mountinfo"; }
+	local o a b
+	for o in ro nosuid nodev noexec noatime nodiratime nosymfollow; do
+		bind "[\"rbind\", \"r$o\"]"
+		both; read -r a b <<<"$output"
+		[[ ",$a," == *",$o,"* && ",$b," == *",$o,"* ]] || { echo "r$o: $output"; return 1; }
+		bind "[\"rbind\", \"$o\"]"
+		both; read -r a b <<<"$output"
+		[[ ",$a," == *",$o,"* && ",$b," != *",$o,"* ]] || { echo "$o: $output"; return 1; }
+	done
+	mount -o remount,bind,ro,nosuid,nodev,noexec,noatime "$H/d"
+	mount -o remount,bind,ro,nosuid,nodev,noexec,noatime "$H/d/sub"
+	bind '["rbind", "rrw", "rsuid", "rdev", "rexec", "ratime", "rdiratime", "rsymfollow"]'
+	both; says "rw,relatime rw,relatime "
+	bind '["rbind", "rstrictatime"]'
+	both; hasnt atime
+	bind '["rbind", "rnostrictatime"]'
+	both; [ "$(grep -o relatime <<<"$output" | wc -l)" = 2 ]
+	# the top's own word does not reach below, and what was there stays
+	bind '["rbind", "rw"]'
+	both; says "rw,nosuid,nodev,noexec,noatime ro,nosuid,nodev,noexec,noatime "
+}
+
+@test "in a user namespace the attributes of the source stay" {
+	userns
+	mkdir -p "$H/d"; mount -t tmpfs -o nosuid,nodev,noexec,mode=755 t "$H/d"
+	bind '["bind", "ro"]'
+	attrs
+	says ro,nosuid,nodev,noexec,relatime
+	bind '["rbind", "rro"]'
+	attrs
+	says ro,nosuid,nodev,noexec,relatime
+	mnt '{destination: "/m", type: "bind", source: ($h + "/d"), options: ["bind"]}, {destination: "/m", options: ["remount", "bind", "ro"]}'
+	attrs
+	says ro,nosuid,nodev,noexec,relatime
+}
+
+@test "nosymfollow: links of the mount are not followed" {
+	mkdir "$H/d"; echo text >"$H/d/f"; ln -s f "$H/d/l"
+	bind '["bind", "nosymfollow"]'
+	inside 'cat /m/f; cat /m/l 2>&1; readlink /m/l' || true
+	says "text
+cat: can't open '/m/l': Too many levels of symbolic links
+f"
+}
+
+# ---- remount ----
+
+@test "remount of the mount, and of its file system" {
+	mnt '{destination: "/m", type: "tmpfs", source: "t", options: ["size=64k"]}, {destination: "/m", options: ["remount", "size=128k", "nosuid"]}'
+	of
+	[[ "$output" == "rw,nosuid,relatime"*"size=128k"* ]]
+	mnt '{destination: "/m", type: "tmpfs", source: "t"}, {destination: "/m", options: ["remount", "ro"]}'
+	of
+	[[ "$output" == ro,* && "${output##* }" == ro,* ]] || { echo "$output"; return 1; }
+	mnt '{destination: "/m", type: "tmpfs", source: "t"}, {destination: "/m", options: ["remount", "bind", "ro"]}'
+	of
+	[[ "$output" == ro,* && "${output##* }" == rw,* ]] || { echo "$output"; return 1; }
+	mnt '{destination: "/m", type: "tmpfs", source: "t"}, {destination: "/m", options: ["remount", "sizze=1"]}'
+	go; has "option \"sizze=1\": Invalid argument (tmpfs: Unknown parameter 'sizze')"
+	mnt '{destination: "/nowhere", options: ["remount", "bind", "ro"]}'
+	go; fails 1 "remount /nowhere: open /nowhere in the root: No such file or directory"
+}
+
+# ---- sources and destinations of binds ----
+
+@test "a file on a directory, a directory on a file: said which is which, and that the type is wrong" {
+	mkdir "$H/d" "$B/rootfs/dir"; echo x >"$H/f"; echo y >"$B/rootfs/file"
+	mnt '{destination: "/file", type: "bind", source: ($h + "/d"), options: ["bind"]}'
+	go
+	fails 1 "mount /file: source $H/d is a directory, the destination is a file: Not a directory"
+	mnt '{destination: "/dir", type: "bind", source: ($h + "/f"), options: ["bind"]}'
+	go
+	fails 1 "mount /dir: source $H/f is a file, the destination is a directory: Not a directory"
+	mnt '{destination: "/m", type: "bind", source: ($h + "/missing"), options: ["bind"]}'
+	go
+	fails 1 "mount /m: source $H/missing: No such file or directory"
+}
+
+@test "copy-symlink makes the link, src-nofollow binds it, dest-nofollow covers it" {
+	echo host >"$H/t"; ln -s t "$H/l"; ln -s /etc/passwd "$B/rootfs/dl"
+	mnt '{destination: "/new/l", type: "bind", source: ($h + "/l"), options: ["bind", "copy-symlink"]}'
+	inside 'readlink /new/l'; says t
+	go; ok; says t
+	[ "$(readlink "$B/rootfs/new/l")" = t ]
+	mnt '{destination: "/new/f", type: "bind", source: ($h + "/t"), options: ["bind", "copy-symlink"]}'
+	inside 'cat /new/f'; says host
+	echo other >"$B/rootfs/there"
+	mnt '{destination: "/there", type: "bind", source: ($h + "/l"), options: ["bind", "copy-symlink"]}'
+	go; fails 1 "mount /there: something else is there already"
+	mnt '{destination: "/dl", type: "bind", source: ($h + "/t"), options: ["bind", "dest-nofollow"]}'
+	inside 'cat /dl; head -c 4 /etc/passwd'; says "host
+root"
+	mnt '{destination: "/dl", type: "bind", source: ($h + "/t"), options: ["bind"]}'
+	inside 'cat /etc/passwd'; says host
+	[ "$(head -c 4 "$B/rootfs/etc/passwd")" = root ]
+}
+
+@test "rbind with ro: the top alone; bind leaves out what is mounted below" {
+	mkdir -p "$H/d/sub"; mount -t tmpfs t "$H/d/sub"; touch "$H/d/sub/below"
+	bind '["rbind", "ro"]'
+	inside 'touch /m/x 2>/dev/null || echo ro; touch /m/sub/x && ls /m/sub'
+	says "ro
+below
+x"
+	bind '["bind"]'
+	inside 'ls -A /m/sub'
+	says ""
+}
+
+# ---- propagation ----
+
+# A container that waits for /go, with a shared mount of the host's as /m; then HOST is mounted on the host's side
+# and inside SH runs. Everything in a private mount namespace.
+propagate() {
+	mkdir -p "$H/d/x"
+	bind "$1"
+	cfg --arg p "$2" '.linux.rootfsPropagation = (if $p == "" then null else $p end) | .process.capabilities |= map_values(. + ["CAP_SYS_ADMIN"])'
+	sh_ 'echo up >/up; while [ ! -e /go ]; do sleep 0.05; done; [ -e /m/x/host ] && echo came; mkdir -p /m/y; mount -t tmpfs t /m/y; touch /m/y/inside; echo up >/up2; while [ ! -e /go2 ]; do sleep 0.05; done'
+	rm -f "$B"/rootfs/{up,up2,go,go2}
+	cat >"$BATS_TEST_TMPDIR/script" <<-S
+	set -e
+	mount --make-rprivate /
+	mount --bind "$H/d" "$H/d"; mount --make-rshared "$H/d"
+	cd "$B"
+	"$VZ" --root "$ROOT" run "$ID" </dev/null & job=\$!
+	wait_for() { for i in \$(seq 400); do [ -e "\$1" ] && return; sleep 0.025; done; exit 9; }
+	wait_for "$B/rootfs/up"
+	mount -t tmpfs t "$H/d/x"; touch "$H/d/x/host"; touch "$B/rootfs/go"
+	wait_for "$B/rootfs/up2"
+	[ ! -e "$H/d/y/inside" ] || echo went
+	touch "$B/rootfs/go2"
+	wait \$job
+	S
+	run unshare -m --propagation private bash "$BATS_TEST_TMPDIR/script"
+	ok
+}
+
+@test "propagation of a bind: which way mounts go" {
+	propagate '["rbind"]' ""; says ""
+	propagate '["rbind", "rprivate"]' "rshared"; says ""
+	propagate '["rbind", "rslave"]' ""; says came
+	propagate '["rbind", "rslave"]' "rslave"; says came
+	propagate '["rbind", "rshared"]' "rshared"; says "came
+went"
+	propagate '["bind", "shared"]' "shared"; says "came
+went"
+	# shared inside alone, where the root is not shared with the host
+	propagate '["rbind", "rshared"]' ""; says came
+	propagate '["rbind", "rshared"]' "rprivate"; says came
+	propagate '["rbind", "runbindable"]' ""; says ""
+}
+
+@test "propagation of a bind in a user namespace: never out to the host" {
+	mkdir -p "$H/d/y"; chown -R 100000:100000 "$H/d"
+	userns
+	propagate '["rbind", "rshared"]' rshared; says came
+	propagate '["rbind", "rslave"]' ""; says came
+	propagate '["rbind"]' ""; says ""
+}
+
+@test "propagation tags of every value, on mounts and on the root" {
+	local p tag
+	mkdir "$H/d"; mount --bind "$H/d" "$H/d"; mount --make-private "$H/d"
+	for p in private rprivate slave rslave; do bind "[\"rbind\", \"$p\"]"; of; [[ "$output" != *shared:* && "$output" != *master:* ]]; done
+	for p in shared rshared; do bind "[\"rbind\", \"$p\"]"; of; [[ "$output" == *shared:* ]]; done
+	for p in unbindable runbindable; do bind "[\"rbind\", \"$p\"]"; of; [[ "$output" == *unbindable* ]]; done
+	mnt '{destination: "/m", type: "tmpfs", source: "t", options: ["shared"]}'
+	of; [[ "$output" == *shared:* ]]
+	sh_ 'awk "\$5 == \"/\" { print \$7 }" /proc/self/mountinfo'
+	while read -r p tag; do
+		cfg --arg p "$p" '.linux.rootfsPropagation = $p'
+		go; ok
+		[[ "$output" == $tag* ]] || { echo "$p: $output"; return 1; }
+	done <<-'T'
+	private -
+	rprivate -
+	slave -
+	rslave -
+	shared shared:
+	rshared shared:
+	unbindable unbindable
+	runbindable unbindable
+	T
+	cfg '.linux.rootfsPropagation = "most"'
+	go; fails 1 'config.json: linux.rootfsPropagation: unknown value "most"'
+}
+
+@test "a shared root and a shared parent of it: our mounts are not seen on the host" {
+	cfg '.linux.rootfsPropagation = "rshared" | .process.capabilities |= map_values(. + ["CAP_SYS_ADMIN"])'
+	sh_ 'mount -t tmpfs t /mnt; grep -c . /proc/self/mountinfo >/dev/null; echo mounted'
+	cat >"$BATS_TEST_TMPDIR/script" <<-S
+	set -e
+	mount --bind "$B" "$B"; mount --make-rshared /
+	cd "$B"
+	grep -c . /proc/self/mountinfo >"$BATS_TEST_TMPDIR/before"
+	"$VZ" --root "$ROOT" create "$ID" </dev/null
+	grep -c . /proc/self/mountinfo >"$BATS_TEST_TMPDIR/created"
+	"$VZ" --root "$ROOT" start "$ID"
+	"$VZ" --root "$ROOT" delete -f "$ID"
+	grep -c . /proc/self/mountinfo >"$BATS_TEST_TMPDIR/after"
+	S
+	run unshare -m --propagation private bash "$BATS_TEST_TMPDIR/script"
+	ok
+	cmp "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/created"
+	cmp "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+}
+
+# ---- tmpfs ----
+
+@test "a tmpfs looks like the directory that it covers, unless its options say otherwise" {
+	mkdir "$B/rootfs/a" "$B/rootfs/b"; chmod 2710 "$B/rootfs/a"; chmod 1777 "$B/rootfs/b"
+	mnt '{destination: "/a", type: "tmpfs", source: "t"}, {destination: "/b", type: "tmpfs", source: "t", options: ["mode=0700"]}, {destination: "/c", type: "tmpfs", source: "t"}'
+	inside 'stat -c %a /a /b /c'
+	says "2710
+700
+755"
+}
+
+@test "tmpcopyup: content, owners, modes, links, times and attributes" {
+	local d=$B/rootfs/data
+	mkdir -p "$d/sub/deep" "$d/empty"; chmod 1770 "$d/sub"; chmod 751 "$d"; chown 3:4 "$d"
+	echo text >"$d/f"; chown 5:6 "$d/f"; chmod 4711 "$d/f"; touch -d @1000000000 "$d/f"
+	ln "$d/f" "$d/sub/deep/hard"; ln -s ../f "$d/sub/soft"; ln -s /nowhere "$d/dangling"
+	mkfifo -m 640 "$d/fifo"; mknod -m 666 "$d/null" c 1 3
+	truncate -s 1T "$d/holes"; printf end | dd of="$d/holes" bs=1 seek=1000000 conv=notrunc 2>/dev/null
+	echo cap >"$d/cap"; setcap cap_net_raw=ep "$d/cap"
+	printf 'y%.0s' $(seq 300000) >"$d/big"
+	cfg '.process.capabilities |= map_values(. + ["CAP_DAC_OVERRIDE"])'
+	tmpfs '["tmpcopyup"]'; cfg '.mounts[-1].destination = "/data"'
+	inside 'cd /data; stat -c "%n %F %a %u:%g %h" . * sub/* sub/deep/* | grep -v holes; stat -c %Y f; stat -c "%s" holes; readlink sub/soft; readlink dangling; cat sub/soft; dd if=holes bs=1 skip=1000000 count=3 2>/dev/null; echo; [ $(du -k holes | cut -f1) -lt 64 ] && echo sparse; [ f -ef sub/deep/hard ] && echo same; md5sum <big; echo new >f; echo made >made'
+	local sum; sum=$(md5sum <"$d/big")
+	says ". directory 751 3:4 4
+big regular file 644 0:0 1
+cap regular file 644 0:0 1
+dangling symbolic link 777 0:0 1
+empty directory 755 0:0 2
+f regular file 4711 5:6 2
+fifo fifo 640 0:0 1
+sub directory 1770 0:0 3
+sub/deep directory 755 0:0 2
+sub/soft symbolic link 777 0:0 1
+sub/deep/hard regular file 4711 5:6 2
+1000000000
+1099511627776
+../f
+/nowhere
+text
+end
+sparse
+same
+$sum"
+	# the image's own stay as they are
+	[ "$(cat "$d/f")" = text ]; [ ! -e "$d/made" ]
+	args sleep 300
+	create; vz start "$ID"
+	[[ "$(getcap "/proc/$(pid_of)/root/data/cap")" == *cap_net_raw* ]]
+	vz delete -f "$ID"
+}
+
+@test "tmpcopyup: read-only, in a user namespace, of what is missing, with modes and owners of its own" {
+	mkdir -p "$B/rootfs/data/d"; echo text >"$B/rootfs/data/d/f"; chown 9:9 "$B/rootfs/data"
+	cfg '.process.capabilities |= map_values(. + ["CAP_DAC_OVERRIDE"])'
+	tmpfs '["tmpcopyup", "ro", "mode=0700", "uid=7", "gid=8"]'; cfg '.mounts[-1].destination = "/data"'
+	inside 'cat /data/d/f; touch /data/x 2>/dev/null || echo ro; stat -c "%a %u:%g" /data'
+	says "text
+ro
+700 7:8"
+	tmpfs '["tmpcopyup"]'; cfg '.mounts[-1].destination = "/missing/dir"'
+	inside 'ls -A /missing/dir; touch /missing/dir/x; ls /missing/dir'
+	says x
+	[ -z "$(ls -A "$B/rootfs/missing/dir")" ]
+	tmpfs '["tmpcopyup"]'; cfg '.mounts[-1].destination = "/data"'
+	userns
+	chown 100005:100006 "$B/rootfs/data/d/f"
+	inside 'cat /data/d/f; stat -c %u:%g /data/d/f'
+	says "text
+5:6"
+}
+
+@test "tmpcopyup: what the image does not mean well neither hangs nor leads out" {
+	local d=$B/rootfs/data p i
+	mkdir "$d"; mkfifo "$d/fifo"; ln -s /etc "$d/etc"; ln -s "$H" "$d/host"; ln -s . "$d/loop"
+	echo secret >"$H/secret"; ln -s "$H/secret" "$d/secret"
+	python3 -c 'import socket,sys,os; os.chdir(sys.argv[1]); socket.socket(socket.AF_UNIX).bind("sock")' "$d"
+	tmpfs '["tmpcopyup"]'; cfg '.mounts[-1].destination = "/data"'
+	inside 'cd /data; ls -F; cat secret 2>/dev/null; ls host 2>/dev/null; true'
+	says "etc@
+fifo|
+host@
+loop@
+secret@
+sock="
+	# the directory is a link out of the root: its target inside is what is covered and copied
+	ln -s "$H" "$B/rootfs/away"; mkdir -p "$B/rootfs$H"; echo inner >"$B/rootfs$H/inner"
+	cfg '.mounts[-1].destination = "/away"'
+	inside "ls $H /away/"
+	hasnt secret; has inner
+	[ "$(ls "$H")" = secret ]
+	# deeper than anyone needs
+	p=$d; for i in $(seq 200); do p=$p/x; done; mkdir -p "$p"
+	cfg '.mounts[-1].destination = "/data"'
+	go
+	fails 1 "mount /data: tmpcopyup: more than 128 directories deep"
+	[ -z "$(state_left)$(groups_left)" ]
+}
+
+@test "tmpcopyup: what is mounted below is not copied; the size of the tmpfs is the limit" {
+	mkdir -p "$B/rootfs/data/vol" "$H/d"; echo big >"$H/d/huge"; echo f >"$B/rootfs/data/f"
+	mnt '{destination: "/data/vol", type: "bind", source: ($h + "/d"), options: ["bind"]}, {destination: "/data", type: "tmpfs", source: "t", options: ["tmpcopyup"]}'
+	inside 'ls /data'
+	says f
+	head -c 300000 /dev/zero | tr '\0' x >"$B/rootfs/data/f"
+	mnt '{destination: "/data", type: "tmpfs", source: "t", options: ["tmpcopyup", "size=64k"]}'
+	go
+	fails 1 "mount /data: tmpcopyup: copy f: No space left on device"
+	[ -z "$(state_left)$(groups_left)" ]
+}
+
+@test "a mount label where SELinux is off is said once, and nothing else changes" {
+	[ ! -e /sys/fs/selinux/enforce ] || skip "kernel: SELinux is on"
+	cfg '.linux.mountLabel = "system_u:object_r:container_file_t:s0:c1,c2"'
+	tmpfs '[]'
+	sh_ 'echo runs'
+	run v run "$ID"
+	ok
+	has runs
+	[ "$(grep -c 'SELinux is off on this host: "system_u:object_r:container_file_t:s0:c1,c2" has no effect' <<<"$output")" = 1 ]
+}
