@@ -116,14 +116,14 @@ refused() {
 	bad '.mounts += [{destination: "/x", type: "bind", source: "/nowhere"}]' 'mount /x: source /nowhere: No such file or directory'
 	bad '.mounts += [{destination: "/x", type: "nosuchfs"}]' 'mount /x: file system "nosuchfs": No such device'
 	bad '.mounts += [{destination: "/x", type: "tmpfs", options: ["nosuchoption"]}]' '~mount /x: option "nosuchoption"*'
-	bad '.mounts += [{destination: "/x", type: "tmpfs", options: ["tmpcopyup"]}]' 'mounts[7] (/x): options[0]: option "tmpcopyup" is not supported'
+	bad '.mounts += [{destination: "/x", type: "tmpfs", options: ["mand"]}]' 'mounts[7] (/x): options[0]: option "mand" is not supported: kernels since 5.15 have no mandatory locks'
 	bad '.mounts += [{destination: "/proc/sys", type: "tmpfs"}]' 'mounts[7] (/proc/sys): a mount below /proc is refused, but for a few files'
 	bad '.mounts += [{destination: "//proc/./sys/../sys", type: "tmpfs"}]' 'mounts[7] (//proc/./sys/../sys): a mount below /proc is refused, but for a few files'
 	bad '.mounts += [{destination: "proc/../proc/self/attr", type: "tmpfs"}]' 'mounts[7] (proc/../proc/self/attr): a mount below /proc is refused, but for a few files'
 	bad '.mounts[0].type = "tmpfs"' 'mounts[0] (/proc): only a procfs may be mounted on /proc, not tmpfs'
 	bad '.mounts[0] = {destination: "/proc", type: "bind", source: "/tmp"}' 'mount /proc: only a procfs may be bound on /proc'
 	bad '.mounts += [{destination: "/", type: "tmpfs"}]' 'mounts[7] (/): the root itself cannot be mounted over'
-	bad '.mounts += [{destination: "/x", type: "bind", source: "/tmp", uidMappings: [{containerID: 0, hostID: 0, size: 1}]}]' 'config.json: mounts[7].uidMappings: idmapped mounts are not supported'
+	bad '.mounts += [{destination: "/x", type: "bind", source: "/tmp", uidMappings: [{containerID: 0, hostID: 0, size: 1}]}]' 'config.json: mounts[7].gidMappings: missing'
 	bad '.linux.rootfsPropagation = "sideways"' 'config.json: linux.rootfsPropagation: unknown value "sideways"'
 	[ -z "$BAD" ]
 }
