@@ -82,5 +82,7 @@ void bind_encode(struct jout *o, const char *key, const struct record *rec, cons
 void bind_unknown(const struct record *rec, yajl_val tree, void (*found)(void *ctx, const char *place), void *ctx);
 
 const char *name_of(const struct name *names, int value);	/* NULL when there is none */
+/* The values of all words, or'ed (out may be NULL). -EINVAL: "KEY[2]: unknown value \"x\"". */
+int name_flags(const char *key, const struct strv *words, const struct name *names, uint64_t *out);
 const char *map_get(const struct map *m, const char *key);	/* NULL when absent */
 bool strv_has(const struct strv *s, const char *word);

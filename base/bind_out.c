@@ -7,6 +7,24 @@ const char *name_of(const struct name *names, int value)
 	return names->text;
 }
 
+int name_flags(const char *key, const struct strv *words, const struct name *names, uint64_t *out)
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < words->n; i++) {
+		const struct name *k = names;
+
+		while (k->text && !str_eq(k->text, words->v[i]))
+			k++;
+		if (!k->text)
+			return fail(EINVAL, "%s[%zu]: unknown value \"%s\"", key, i, words->v[i]);
+		all |= (uint64_t)(unsigned)k->value;
+	}
+	if (out)
+		*out = all;
+	return 0;
+}
+
 const char *map_get(const struct map *m, const char *key)
 {
 	for (size_t i = 0; i < m->n; i++)

@@ -108,6 +108,34 @@ int str_duration(const char *s, uint64_t *ms)
 	return -EINVAL;
 }
 
+int str_list(const char *s, unsigned max, uint64_t *bits)
+{
+	memset(bits, 0, (max / 64 + 1) * sizeof *bits);
+	while (*s) {
+		char word[24], *dash;
+		size_t n = strcspn(s, ",");
+		uint64_t from, to;
+
+		if (n >= sizeof word || (s[n] && !s[n + 1]))
+			return -EINVAL;
+		memcpy(word, s, n);
+		word[n] = '\0';
+		dash = strchr(word, '-');
+		if (dash)
+			*dash = '\0';
+		TRY(str_u64(word, max, &from));
+		to = from;
+		if (dash)
+			TRY(str_u64(dash + 1, max, &to));
+		if (to < from)
+			return -EINVAL;
+		for (; from <= to; from++)
+			bits[from / 64] |= UINT64_C(1) << from % 64;
+		s += s[n] ? n + 1 : n;
+	}
+	return 0;
+}
+
 bool str_starts(const char *s, const char *prefix)
 {
 	return strncmp(s, prefix, strlen(prefix)) == 0;

@@ -13,6 +13,8 @@ int str_i64(const char *s, int64_t min, int64_t max, int64_t *out);
 int str_octal(const char *s, unsigned max, unsigned *out);
 int str_size(const char *s, uint64_t *out);	/* 512M, 1.5G; K M G T P are powers of 1024 */
 int str_duration(const char *s, uint64_t *ms);	/* 10s 5m 2h 250ms; a bare number is seconds */
+/* "0-3,7" to a bitmap of max + 1 bits, which is zeroed first. "" is empty. */
+int str_list(const char *s, unsigned max, uint64_t *bits);
 
 static inline bool str_eq(const char *a, const char *b) { return __builtin_strcmp(a, b) == 0; }
 bool str_starts(const char *s, const char *prefix);

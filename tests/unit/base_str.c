@@ -94,6 +94,21 @@ TEST(buffers)
 	CHECK(b.p == NULL && b.n == 0);
 }
 
+TEST(lists)
+{
+	uint64_t b[2] = { 1, 1 };
+
+	CHECK(str_list("", 127, b) == 0 && b[0] == 0 && b[1] == 0);
+	CHECK(str_list("0-3,7", 127, b) == 0 && b[0] == 0x8f && b[1] == 0);
+	CHECK(str_list("5", 127, b) == 0 && b[0] == 0x20);
+	CHECK(str_list("63-64,127", 127, b) == 0 && b[0] == UINT64_C(1) << 63 && b[1] == (UINT64_C(1) << 63 | 1));
+	CHECK(str_list("0-127", 127, b) == 0 && b[0] == UINT64_MAX && b[1] == UINT64_MAX);
+	CHECK(str_list("128", 127, b) == -ERANGE);
+	CHECK(str_list("3-1", 127, b) == -EINVAL);
+	for (const char **s = (const char *[]){ ",", "1,", ",1", "1,,2", "-", "1-", "-1", "a", " 1", "1-2-3", "0x1", NULL }; *s; s++)
+		CHECK(str_list(*s, 127, b) == -EINVAL);
+}
+
 TEST(errors)
 {
 	struct err_saved s;
@@ -119,4 +134,4 @@ TEST(errors)
 	CHECK_STR(err_text(), "write: No space left on device");
 }
 
-UNIT_MAIN(UNIT(numbers), UNIT(sizes), UNIT(durations), UNIT(names), UNIT(escape), UNIT(buffers), UNIT(errors))
+UNIT_MAIN(UNIT(numbers), UNIT(sizes), UNIT(durations), UNIT(names), UNIT(escape), UNIT(buffers), UNIT(lists), UNIT(errors))
