@@ -25,6 +25,24 @@ struct net_nic_conf {
 extern const struct record net_nic_record;
 int net_check(const struct list *nics);		/* of struct net_nic_conf; messages begin with "[i].member: " */
 
+/* ---- the configuration's slice: "linux.netDevices": { "eth1": { "name": ... } } ------------------- */
+struct net_device_conf {
+	const char *host;	/* the key: its name where it is */
+	const char *name;	/* its name inside, which may have one %d; NULL or "": the same */
+};
+extern const struct record net_device_record;
+int net_devices_check(const struct list *devices);	/* messages begin with "HOST: " */
+
+/* A device on its way, and how to bring it back. */
+struct net_moved { char was[IFNAMSIZ], is[IFNAMSIZ]; bool up; };
+/*
+ * Moves a link from our network namespace (back: from that one to ours) with its permanent addresses of global
+ * scope, under a new name, and brings it up (back: if it was). A failure leaves it where and as it was, up to the addresses'
+ * order. ERR_NOT_FOUND: no such link; ERR_EXISTS: the name is taken there.
+ */
+int net_move_device(const char *host, const char *name, int netns_fd, struct net_moved *out);
+int net_move_back(const struct net_moved *m, int netns_fd);
+
 /*
  * The home whose guests' links net_teardown() removes (default: the last one given to net_claim() or
  * net_release(), else VZRUN_HOME, else /var/lib/vzrun). vzrun-net is found as base/helper.h says.
