@@ -193,28 +193,12 @@ int spec_process_check(const struct spec_process *p)
 			return fail(EINVAL, "rlimits[%zu].soft: is above hard", i);
 		i++;
 	}
+	TRY(spec_io_priority_check(p->io_priority));
+	TRY(spec_scheduler_check(p->scheduler));
+	TRY(spec_affinity_check(p->cpu_affinity));
 	for (i = 0; i < p->env.n; i++)
 		if (!strchr(p->env.v[i], '=') || p->env.v[i][0] == '=')
 			return fail(EINVAL, "env[%zu]: \"%s\" is not NAME=VALUE", i, p->env.v[i]);
-	return 0;
-}
-
-static int check_refused(const struct spec *s)
-{
-	const struct spec_process *p = s->process;
-	const struct spec_linux *l = s->linux_;
-	const struct { const char *place; yajl_val v; } refused[] = {
-		{ "process.ioPriority", p ? p->io_priority : NULL },
-		{ "process.scheduler", p ? p->scheduler : NULL },
-		{ "process.execCPUAffinity", p ? p->cpu_affinity : NULL },
-		{ "linux.intelRdt", l ? l->intel_rdt : NULL },
-		{ "linux.netDevices", l ? l->net_devices : NULL },
-		{ "linux.memoryPolicy", l ? l->memory_policy : NULL },
-	};
-
-	for (size_t i = 0; i < COUNT(refused); i++)
-		if (refused[i].v)
-			return fail(ENOTSUP, "%s: not supported by this version", refused[i].place);
 	return 0;
 }
 
@@ -244,15 +228,6 @@ static int check_devices(const struct spec_linux *l)
 	return 0;
 }
 
-static int check_personality(const struct spec_personality *p)
-{
-	if (!p)
-		return 0;
-	if (!str_eq(p->domain, "LINUX") && !str_eq(p->domain, "LINUX32"))
-		return fail(EINVAL, "linux.personality.domain: unknown value \"%s\"", p->domain);
-	return p->flags.n ? fail(EINVAL, "linux.personality.flags: unknown value \"%s\"", p->flags.v[0]) : 0;
-}
-
 static int check_time_offsets(const struct spec *s)
 {
 	LIST_EACH(struct spec_time_offset, o, s->linux_->time_offsets) {
@@ -264,6 +239,19 @@ static int check_time_offsets(const struct spec *s)
 	}
 	if (s->linux_->time_offsets.n > 0 && !spec_new_ns(s, CLONE_NEWTIME))
 		return fail(EINVAL, "linux.timeOffsets: needs a new time namespace in linux.namespaces");
+	return 0;
+}
+
+/* What is the host's, and lent to the container. */
+static int check_host_things(const struct spec *s)
+{
+	const struct spec_linux *l = s->linux_;
+
+	if (l->intel_rdt)
+		TRY_IN(rdt_check(l->intel_rdt), "linux.intelRdt");
+	if (l->net_devices.n > 0 && !spec_has_ns(s, CLONE_NEWNET))
+		return fail(EINVAL, "linux.netDevices: needs a network namespace in linux.namespaces");
+	TRY_IN(net_devices_check(&l->net_devices), "linux.netDevices");
 	return 0;
 }
 
@@ -284,7 +272,9 @@ static int check_linux(const struct spec *s)
 	if (l->seccomp)
 		TRY_IN(spec_seccomp_check(l->seccomp), "linux.seccomp");
 	TRY(check_devices(l));
-	TRY(check_personality(l->personality));
+	TRY(spec_personality_check(l->personality));
+	TRY(spec_memory_policy_check(l->memory_policy));
+	TRY(check_host_things(s));
 	for (i = 0; l->rootfs_propagation && propagation[i]; i++)
 		if (str_eq(propagation[i], l->rootfs_propagation))
 			return 0;
@@ -310,14 +300,28 @@ static int check_root(const struct spec *s)
 		       l->masked.n > 0 ? "maskedPaths" : "readonlyPaths") : 0;
 }
 
+/* The kernel does not let a deadline process fork unless its children are ordinary ones. */
+static int check_forks(const struct spec *s)
+{
+	const struct spec_scheduler *d = s->process ? s->process->scheduler : NULL;
+
+	if (!d || !str_eq(name_of(spec_sched_policies, d->policy), "SCHED_DEADLINE") ||
+	    strv_has(&d->flags, "SCHED_FLAG_RESET_ON_FORK"))
+		return 0;
+	if (s->hooks && s->hooks->of[HOOK_START_CONTAINER].n > 0)
+		return fail(EINVAL, "process.scheduler.flags: startContainer hooks need SCHED_FLAG_RESET_ON_FORK");
+	return s->linux_ && s->linux_->seccomp && spec_seccomp_notifies(s->linux_->seccomp)
+		? fail(EINVAL, "process.scheduler.flags: SCMP_ACT_NOTIFY needs SCHED_FLAG_RESET_ON_FORK") : 0;
+}
+
 int spec_check(const struct spec *s)
 {
 	TRY(check_version(s->version));
 	TRY(check_root(s));
 	if (s->process)
 		TRY_IN(spec_process_check(s->process), "process");
-	TRY(check_refused(s));
 	TRY(check_mounts(s));
 	TRY(check_hooks(s));
+	TRY(check_forks(s));
 	return s->linux_ ? check_linux(s) : 0;
 }

@@ -71,9 +71,9 @@ static const struct field process_fields[] = {
 	F(struct spec_process,   "apparmorProfile", K_STR,  apparmor),
 	F(struct spec_process,   "oomScoreAdj",     K_I64,  oom_score_adj),
 	F(struct spec_process,   "selinuxLabel",    K_STR,  selinux_label),
-	F(struct spec_process,   "ioPriority",      K_RAW,  io_priority),
-	F(struct spec_process,   "scheduler",       K_RAW,  scheduler),
-	F(struct spec_process,   "execCPUAffinity", K_RAW,  cpu_affinity),
+	SUB(struct spec_process, "ioPriority",      K_OPT,  io_priority, &spec_io_priority_record),
+	SUB(struct spec_process, "scheduler",       K_OPT,  scheduler, &spec_scheduler_record),
+	SUB(struct spec_process, "execCPUAffinity", K_OPT,  cpu_affinity, &spec_affinity_record),
 	{ 0 }
 };
 const struct record spec_process_record = RECORD("process", struct spec_process, process_fields);
@@ -138,13 +138,6 @@ static const struct field offset_fields[] = {
 };
 static const struct record offset_record = RECORD("timeOffset", struct spec_time_offset, offset_fields);
 
-static const struct field personality_fields[] = {
-	FR(struct spec_personality, "domain", K_STR,  domain),
-	F(struct spec_personality,  "flags",  K_STRV, flags),
-	{ 0 }
-};
-static const struct record personality_record = RECORD("personality", struct spec_personality, personality_fields);
-
 static const struct field linux_fields[] = {
 	SUB(struct spec_linux, "uidMappings",       K_LIST, uid_maps, &idmap_record),
 	SUB(struct spec_linux, "gidMappings",       K_LIST, gid_maps, &idmap_record),
@@ -159,10 +152,10 @@ static const struct field linux_fields[] = {
 	F(struct spec_linux,   "readonlyPaths",     K_STRV, readonly),
 	F(struct spec_linux,   "mountLabel",        K_STR,  mount_label),
 	SUB(struct spec_linux, "timeOffsets",       K_RECMAP, time_offsets, &offset_record),
-	SUB(struct spec_linux, "personality",       K_OPT,  personality, &personality_record),
-	F(struct spec_linux,   "intelRdt",          K_RAW,  intel_rdt),
-	F(struct spec_linux,   "netDevices",        K_RAW,  net_devices),
-	F(struct spec_linux,   "memoryPolicy",      K_RAW,  memory_policy),
+	SUB(struct spec_linux, "personality",       K_OPT,  personality, &spec_personality_record),
+	SUB(struct spec_linux, "intelRdt",          K_OPT,  intel_rdt, &rdt_record),
+	SUB(struct spec_linux, "netDevices",        K_RECMAP, net_devices, &net_device_record),
+	SUB(struct spec_linux, "memoryPolicy",      K_OPT,  memory_policy, &spec_memory_policy_record),
 	{ 0 }
 };
 static const struct record linux_record = RECORD("linux", struct spec_linux, linux_fields);

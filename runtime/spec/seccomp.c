@@ -98,19 +98,6 @@ static const struct field seccomp_fields[] = {
 };
 const struct record spec_seccomp_record = RECORD("seccomp", struct spec_seccomp, seccomp_fields);
 
-static int check_words(const struct strv *words, const struct name *known, const char *key)
-{
-	for (size_t i = 0; i < words->n; i++) {
-		const struct name *k = known;
-
-		while (k->text && !str_eq(k->text, words->v[i]))
-			k++;
-		if (!k->text)
-			return fail(EINVAL, "%s[%zu]: unknown value \"%s\"", key, i, words->v[i]);
-	}
-	return 0;
-}
-
 /* The kernel cuts an errno to 4095 and a tracer's message to 16 bits without a word. */
 static int check_errno(int action, const struct opt_u32 *ret, const char *at, const char *key)
 {
@@ -174,8 +161,8 @@ int spec_seccomp_check(const struct spec_seccomp *s)
 	if (s->default_action == SC_NOTIFY)
 		return fail(EINVAL, "defaultAction: SCMP_ACT_NOTIFY cannot be the default");
 	TRY(check_errno(s->default_action, &s->default_errno_ret, "", "defaultErrnoRet"));
-	TRY(check_words(&s->architectures, spec_seccomp_archs, "architectures"));
-	TRY(check_words(&s->flags, spec_seccomp_flags, "flags"));
+	TRY(name_flags("architectures", &s->architectures, spec_seccomp_archs, NULL));
+	TRY(name_flags("flags", &s->flags, spec_seccomp_flags, NULL));
 	if (s->listener_metadata && !s->listener_path)
 		return fail(EINVAL, "listenerMetadata: needs listenerPath");
 	LIST_EACH(struct spec_seccomp_call, call, s->syscalls) {

@@ -6,7 +6,10 @@
 #pragma once
 #include "base/bind.h"
 #include "cgroups/cgroup.h"
+#include "cgroups/rdt.h"
+#include "netns/net.h"
 #include "runtime/spec/seccomp.h"
+#include "runtime/spec/tune.h"
 
 #define SPEC_VERSION "1.3.0"
 
@@ -29,7 +32,9 @@ struct spec_process {
 	struct spec_caps *caps;
 	struct list rlimits;			/* struct spec_rlimit */
 	struct opt_i64 oom_score_adj;
-	yajl_val io_priority, scheduler, cpu_affinity;
+	struct spec_io_priority *io_priority;
+	struct spec_scheduler *scheduler;
+	struct spec_affinity *cpu_affinity;	/* of processes that join; not the first one's */
 };
 struct spec_hook { const char *path; struct strv args, env; struct opt_i64 timeout; };
 enum hook_kind { HOOK_PRESTART, HOOK_CREATE_RUNTIME, HOOK_CREATE_CONTAINER, HOOK_START_CONTAINER,
@@ -41,7 +46,6 @@ struct spec_ns { int type; const char *path; };	/* type: a CLONE_NEW* flag */
 extern const struct name spec_ns_names[];
 struct spec_device { const char *path; int type; struct opt_i64 major, minor; struct opt_u32 mode, uid, gid; };
 struct spec_time_offset { const char *key; struct opt_i64 secs; struct opt_u32 nanosecs; };
-struct spec_personality { const char *domain; struct strv flags; };
 struct spec_linux {
 	struct list uid_maps, gid_maps;		/* struct spec_idmap */
 	struct map sysctl;
@@ -54,7 +58,9 @@ struct spec_linux {
 	struct strv masked, readonly;
 	struct list time_offsets;		/* struct spec_time_offset */
 	struct spec_personality *personality;
-	yajl_val intel_rdt, net_devices, memory_policy;
+	struct spec_memory_policy *memory_policy;
+	struct rdt_conf *intel_rdt;
+	struct list net_devices;		/* struct net_device_conf */
 };
 
 struct spec {
