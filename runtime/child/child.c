@@ -37,6 +37,7 @@ static const struct stage root_stages[] = {
 /* A process that joins a container: all namespaces in one setns, the clone into the pid namespace last (R2). */
 static const struct stage join_stages[] = {
 	{ "join the cgroup",           stage_cgroup },
+	{ "CPU affinity",              stage_affinity },
 	{ "resource limits",           stage_limits },
 	{ "join the container",        stage_join },
 	{ "session keyring",           stage_keyring },
@@ -46,6 +47,7 @@ static const struct stage join_stages[] = {
 /* The order of what makes a process confined. Both ways go through it. */
 static const struct stage process_stages[] = {
 	{ "personality",               stage_personality },
+	{ "memory policy",             stage_memory_policy },
 	{ "label",                     stage_label },
 	{ "environment",               stage_environment },
 	{ "standard streams",          stage_streams },

@@ -38,6 +38,8 @@ struct child {
 	struct seccomp_prog seccomp;
 	struct caps_plan caps;
 	bool has_caps;				/* false: capabilities are left as they are */
+	const struct spec_personality *personality;	/* the container's: of whoever runs in it; or NULL */
+	const struct spec_memory_policy *memory_policy;
 	const struct net_port *ports;
 	size_t n_ports;
 	const struct child_file *files;
@@ -93,9 +95,12 @@ int stage_finish_root(struct child *c);
 /* terminal.c */
 int stage_terminal(struct child *c);
 int stage_session(struct child *c);
+/* tune.c */
+int stage_affinity(struct child *c);
+int stage_personality(struct child *c);
+int stage_memory_policy(struct child *c);
 /* process.c */
 int stage_limits(struct child *c);
-int stage_personality(struct child *c);
 int stage_label(struct child *c);
 int stage_environment(struct child *c);
 int stage_streams(struct child *c);

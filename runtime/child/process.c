@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -37,16 +36,6 @@ int stage_limits(struct child *c)
 {
 	/* Inside a user namespace the hard limits cannot be raised: the runtime sets them from outside. */
 	return c->own_userns && c->spec ? 0 : limits_apply(0, &c->process->rlimits);
-}
-
-int stage_personality(struct child *c)
-{
-	const struct spec_personality *p = c->spec && c->spec->linux_ ? c->spec->linux_->personality : NULL;
-
-	if (!p)
-		return 0;
-	return personality(str_eq(p->domain, "LINUX32") ? PER_LINUX32 : PER_LINUX) < 0
-		? fail_errno("personality %s", p->domain) : 0;
 }
 
 int stage_label(struct child *c)

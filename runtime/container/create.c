@@ -120,6 +120,20 @@ int create_cgroup(void *p)
 	return r;
 }
 
+int create_rdt(void *p)
+{
+	struct create *c = p;
+	const struct rdt_conf *conf = c->spec->linux_ ? c->spec->linux_->intel_rdt : NULL;
+
+	if (!conf)
+		return 0;
+	auto_close int root = rdt_open();
+	TRY(root);
+	TRY(rdt_plan(root, conf, c->req->id, &c->t.rdt));
+	TRY(journal_rdt(c->t.journal, &c->t.rdt));
+	return rdt_make(root, conf, &c->t.rdt);
+}
+
 static int delegate(struct create *c)
 {
 	const struct spec_idmap *u = c->spec->linux_->uid_maps.v, *g = c->spec->linux_->gid_maps.v;
@@ -146,6 +160,7 @@ static int save_process(void *p)
 int create_init(void *p)
 {
 	struct create *c = p;
+	const struct spec_linux *l = c->spec->linux_;
 	int r;
 
 	TRY(delegate(c));
@@ -154,8 +169,14 @@ int create_init(void *p)
 		c->child.start_fd = dgram_listen(c->t.dir_fd, "start", SOCK_SEQPACKET);
 		TRY(c->child.start_fd);
 	}
-	c->launch = (struct launch){ .child = &c->child, .journal = c->t.journal, .overlay = c->req->overlay,
-				     .state_text = c->child.hook_state, .meanwhile = save_process, .ctx = c };
+	c->launch = (struct launch)LAUNCH_INIT;
+	c->launch.child = &c->child;
+	c->launch.journal = c->t.journal;
+	c->launch.overlay = c->req->overlay;
+	c->launch.state_text = c->child.hook_state;
+	c->launch.meanwhile = save_process;
+	c->launch.ctx = c;
+	c->launch.rdt = l && l->intel_rdt ? &c->t.rdt : NULL;
 	r = launch(&c->launch);
 	cg_unit_release(&c->t.cg);
 	cg_join_close(&c->child.join);
@@ -180,6 +201,8 @@ static uint64_t joinable(const struct spec *s)
 int create_record(void *p)
 {
 	struct create *c = p;
+	const struct spec_linux *l = c->spec->linux_;
+	struct state_rdt rdt = { *c->t.rdt.group ? c->t.rdt.group : NULL, *c->t.rdt.monitor != 0 };
 	struct state s = {
 		.version = { STATE_VERSION, true }, .id = c->req->id, .bundle = c->bundle, .rootfs = c->rootfs,
 		.created = c->created, .pid = { c->t.pid, true }, .start_time = { c->t.start_time, true },
@@ -188,6 +211,8 @@ int create_record(void *p)
 		.filtered = c->child.seccomp.insns != NULL,
 		.namespaces = { joinable(c->spec), true }, .own_userns = c->child.own_userns,
 		.annotations = c->spec->annotations, .hooks = c->spec->hooks,
+		.rdt = l && l->intel_rdt ? &rdt : NULL,
+		.personality = l ? l->personality : NULL, .memory_policy = l ? l->memory_policy : NULL,
 	};
 	char owner[16];
 
@@ -199,9 +224,14 @@ int create_record(void *p)
 	return c->req->pid_file ? write_pid_file(c->req->pid_file, c->t.pid) : 0;
 }
 
+/* A step that has nothing to do costs nothing. */
 static int record(void *p, size_t i)
 {
-	return journal_step(((struct create *)p)->t.journal, i);
+	struct create *c = p;
+
+	if (container_steps[i].run == create_rdt && !(c->spec->linux_ && c->spec->linux_->intel_rdt))
+		return 0;
+	return journal_step(c->t.journal, i);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------ */
@@ -231,6 +261,7 @@ static void create_free(struct create *c)
 	drop_fd(&c->t.root_fd);
 	drop_fd(&c->t.dir_fd);
 	drop_fd(&c->t.journal);
+	drop_fd(&c->launch.netns);
 	drop_fd(&k->bundle_fd);
 	drop_fd(&k->root_tree);
 	drop_fd(&k->proc_fd);
@@ -272,7 +303,7 @@ int container_create(const struct container_req *req, bool run, struct container
 	spec_free(&loaded);
 	loaded = (struct spec){ 0 };
 	c = (struct create){ .t = TEARDOWN_INIT, .req = req, .spec = req->spec, .run = run, .child = CHILD_INIT,
-			     .launch = { .journal = -1, .sync = -1, .pidfd = -1, .tty = -1 }, .out = out };
+			     .launch = LAUNCH_INIT, .out = out };
 	snprintf(c.t.id, sizeof c.t.id, "%s", req->id);
 	if (!str_is_id(req->id))
 		return fail_as(ERR_USAGE, "invalid container ID format: \"%s\"", req->id);
@@ -285,6 +316,8 @@ int container_create(const struct container_req *req, bool run, struct container
 		c.spec = &loaded;
 	}
 	r = create(&c);
+	if (r < 0)
+		netdev_take_back(&c.launch);
 	create_free(&c);
 	return r;
 }

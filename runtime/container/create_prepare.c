@@ -109,6 +109,8 @@ static int prepare_child(struct create *c)
 	k->bundle = c->bundle;
 	k->rootfs = r->overlay ? NULL : c->rootfs;
 	k->own_userns = spec_has_ns(c->spec, CLONE_NEWUSER);
+	k->personality = c->spec->linux_ ? c->spec->linux_->personality : NULL;
+	k->memory_policy = c->spec->linux_ ? c->spec->linux_->memory_policy : NULL;
 	k->no_pivot = r->no_pivot;
 	k->no_ctty = r->delegate;
 	k->no_new_keyring = r->no_new_keyring;
@@ -119,7 +121,8 @@ static int prepare_child(struct create *c)
 	k->caps.no_new_privs = c->spec->process->no_new_privs;
 	k->runtime_hooks = has_hooks(c->spec, HOOK_PRESTART, HOOK_CREATE_RUNTIME);
 	k->hook_state = c->spec->hooks ? hook_text(c) : NULL;
-	k->wait_mapped = spec_new_ns(c->spec, CLONE_NEWUSER) || r->n_ports > 0 || r->overlay;
+	k->wait_mapped = spec_new_ns(c->spec, CLONE_NEWUSER) || r->n_ports > 0 || r->overlay ||
+			 (c->spec->linux_ && c->spec->linux_->net_devices.n > 0);
 	k->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (k->proc_fd < 0)
 		return fail_errno("open /proc");

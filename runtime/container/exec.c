@@ -18,6 +18,7 @@ struct joining {
 	yajl_val tree;
 	struct cg cg;
 	char sub[CG_PATH_MAX];		/* of it, where the init is */
+	struct rdt rdt;
 	struct child child;
 	struct launch launch;
 	int root_fd, dir_fd, pidfd;
@@ -164,6 +165,8 @@ static int prepare(struct joining *j)
 	k->process = &j->p;
 	k->id = j->req->id;
 	k->own_userns = j->s.own_userns;
+	k->personality = j->s.personality;
+	k->memory_policy = j->s.memory_policy;
 	k->join_flags = j->s.namespaces.v;
 	k->init_pidfd = j->pidfd;
 	k->preserve_fds = j->req->preserve_fds;
@@ -219,6 +222,17 @@ static int join_cgroup(struct joining *j)
 	return 0;
 }
 
+static void start_fresh(struct joining *j)
+{
+	j->launch = (struct launch)LAUNCH_INIT;
+	j->launch.child = &j->child;
+	j->launch.rdt = j->s.rdt ? &j->rdt : NULL;
+	if (!j->s.rdt)
+		return;
+	snprintf(j->rdt.group, sizeof j->rdt.group, "%s", j->s.rdt->group ? j->s.rdt->group : "");
+	snprintf(j->rdt.monitor, sizeof j->rdt.monitor, "%s", j->s.rdt->monitor ? j->s.id : "");
+}
+
 /*
  * A group whose init has handed controllers to groups below takes no processes itself (v2): the new
  * process starts where the init is.
@@ -228,14 +242,14 @@ static int launch_joined(struct joining *j)
 	char sub[CG_PATH_MAX];
 	int r;
 
-	j->launch = (struct launch){ .child = &j->child, .journal = -1 };
+	start_fresh(j);
 	r = launch(&j->launch);
 	cg_join_close(&j->child.join);
 	if (r != -EBUSY || j->req->cgroup || group_of_init(j, sub, sizeof sub) < 0)
 		return r;
 	err_clear();
 	TRY(cg_join_open(&j->cg, sub, &j->child.join));
-	j->launch = (struct launch){ .child = &j->child, .journal = -1 };
+	start_fresh(j);
 	r = launch(&j->launch);
 	cg_join_close(&j->child.join);
 	return r;
@@ -251,6 +265,7 @@ static int exec_in(struct joining *j, struct container *out)
 	TRY(check_terminal(j));
 	TRY(launch_check_fds(j->req->preserve_fds));
 	TRY(prepare(j));
+	TRY(tune_self_for(j->p.cpu_affinity));
 	TRY(join_cgroup(j));
 	TRY(launch_joined(j));
 	snprintf(out->id, sizeof out->id, "%s", j->req->id);

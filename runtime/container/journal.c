@@ -70,6 +70,29 @@ int journal_cgroup_made(int fd, const struct cg *cg)
 	return line(fd, text);
 }
 
+int journal_rdt(int fd, const struct rdt *r)
+{
+	char text[2 * RDT_NAME_MAX + 32];
+
+	snprintf(text, sizeof text, "resctrl %d /%s /%s\n", r->own, r->group, r->monitor);
+	return line(fd, text);
+}
+
+static void read_rdt(const char *l, struct rdt *r)
+{
+	struct rdt got = { 0 };
+	int own;
+
+	_Static_assert(RDT_NAME_MAX == 255, "the widths below");
+	if (sscanf(l, "resctrl %d /%255[^ /] /%255[^ /]", &own, got.group, got.monitor) < 2 &&
+	    sscanf(l, "resctrl %d / /%255[^ /]", &own, got.monitor) < 2)
+		return;
+	if (got.group[0] == '.' || got.monitor[0] == '.')
+		return;
+	got.own = own == 1 && *got.group;
+	*r = got;
+}
+
 static void read_line(const char *l, struct journal *j)
 {
 	unsigned step, hiers, made;
@@ -86,6 +109,8 @@ static void read_line(const char *l, struct journal *j)
 		swap_char(j->cgroup, '\v', '\n');
 	} else if (str_starts(l, "unit "))
 		snprintf(j->unit, sizeof j->unit, "%s", l + 5);
+	else if (str_starts(l, "resctrl "))
+		read_rdt(l, &j->rdt);
 	else if (str_starts(l, "cgroup /"))
 		snprintf(j->cgroup, sizeof j->cgroup, "%s", l + 7);
 }

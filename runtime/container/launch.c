@@ -86,6 +86,8 @@ static int outside_work(struct launch *l, int *tree)
 		TRY(net);
 		TRY_IN(net_setup(c->ports, c->n_ports, net), "network");
 	}
+	if (c->spec->linux_)
+		TRY(netdev_lend(l));
 	if (l->overlay) {
 		auto_close int user = l->overlay->idmap ? open_proc_ns(l->pid, "user") : -1;
 
@@ -119,6 +121,14 @@ static int run_hooks(struct launch *l)
 	return sync_say(l->sync, SYNC_HOOKED);
 }
 
+static int join_rdt(const struct launch *l)
+{
+	auto_close int root = rdt_open();
+
+	TRY(root);
+	return rdt_add(root, l->rdt, l->pid);
+}
+
 /* What only the host's side may do, last: the child is ready and does nothing until SYNC_GO. */
 static int host_limits(struct launch *l)
 {
@@ -128,6 +138,9 @@ static int host_limits(struct launch *l)
 
 	if (l->child->own_userns && l->child->spec)
 		TRY(limits_apply(l->pid, &p->rlimits));
+	TRY(tune_process(l->pid, p));
+	if (l->rdt)
+		TRY(join_rdt(l));
 	if (!p->oom_score_adj.set)
 		return 0;
 	snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)l->pid);

@@ -9,11 +9,16 @@ struct launch {
 	const char *state_text;			/* hooks: state with %d for the pid */
 	int (*meanwhile)(void *ctx);		/* work of ours while the child does its own; NULL: none */
 	void *ctx;
+	const struct rdt *rdt;			/* resctrl's group, to be joined; NULL: none */
 	/* out */
 	pid_t pid;
 	uint64_t start_time;			/* of pid; only with a journal */
 	int pidfd, sync, tty;
+	int netns;				/* held as long as network devices may have to come back */
+	struct net_moved *moved;
+	size_t n_moved;
 };
+#define LAUNCH_INIT { .journal = -1, .pidfd = -1, .sync = -1, .tty = -1, .netns = -1 }
 
 /* Returns when the child said SYNC_READY. A child that failed is dead and reaped; its message is the error. */
 int launch(struct launch *l);
@@ -24,6 +29,13 @@ void launch_kill(struct launch *l);
 
 /* create_prepare.c: the sets of a process section; NULL: all empty. Errors begin with "process.capabilities.SET". */
 int caps_of_process(const struct spec_caps *caps, struct cap_sets *out);
+/* netdev.c: network devices of the host to the container; and back, after a failure. */
+int netdev_lend(struct launch *l);
+void netdev_take_back(struct launch *l);
+/* tune.c: scheduler and I/O priority of a process that waits for its exec; with the host's rights. */
+int tune_process(pid_t pid, const struct spec_process *p);
+/* The CPUs that we run on, and what we clone, until the process is in the container's cgroup. */
+int tune_self_for(const struct spec_affinity *a);
 /* idmap.c: writes the maps of the child's new user namespace, directly or by newuidmap/newgidmap. */
 int idmap_write(pid_t pid, const struct spec_linux *l);
 /* Gives every MNT_IDMAP row its user namespace: the joined one, or one made for its maps. */

@@ -20,6 +20,13 @@ static const struct field cgroup_fields[] = {
 };
 static const struct record cgroup_record = RECORD("cgroup", struct state_cgroup, cgroup_fields);
 
+static const struct field rdt_fields[] = {
+	F(struct state_rdt, "group",   K_STR,  group),
+	F(struct state_rdt, "monitor", K_BOOL, monitor),
+	{ 0 }
+};
+static const struct record rdt_state_record = RECORD("resctrl", struct state_rdt, rdt_fields);
+
 static const struct field state_fields[] = {
 	FR(struct state,  "version",     K_U32,  version),
 	FR(struct state,  "id",          K_STR,  id),
@@ -30,11 +37,14 @@ static const struct field state_fields[] = {
 	FR(struct state,  "pid",         K_I64,  pid),
 	FR(struct state,  "startTime",   K_U64,  start_time),
 	SUB(struct state, "cgroup",      K_OBJ,  cgroup, &cgroup_record),
+	SUB(struct state, "resctrl",     K_OPT,  rdt, &rdt_state_record),
 	F(struct state,   "namespaces",  K_U64,  namespaces),
 	F(struct state,   "ownUserns",   K_BOOL, own_userns),
 	F(struct state,   "filtered",    K_BOOL, filtered),
 	F(struct state,   "annotations", K_MAP,  annotations),
 	SUB(struct state, "hooks",       K_OPT,  hooks, &spec_hooks_record),
+	SUB(struct state, "personality", K_OPT,  personality, &spec_personality_record),
+	SUB(struct state, "memoryPolicy", K_OPT, memory_policy, &spec_memory_policy_record),
 	{ 0 }
 };
 static const struct record state_record = RECORD("state.json", struct state, state_fields);

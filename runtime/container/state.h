@@ -17,6 +17,7 @@
 enum status { ST_CREATING = 1, ST_CREATED, ST_RUNNING, ST_PAUSED, ST_STOPPED };
 const char *status_name(enum status s);
 
+struct state_rdt { const char *group; bool monitor; };	/* NULL: the root's own */
 struct state_cgroup { const char *path, *unit; struct opt_u32 hiers, made; };	/* unit: systemd's name of it */
 
 struct state {
@@ -25,11 +26,14 @@ struct state {
 	struct opt_i64 pid;
 	struct opt_u64 start_time;
 	struct state_cgroup cgroup;
+	struct state_rdt *rdt;			/* resctrl's group; NULL: none was asked for */
 	struct opt_u64 namespaces;		/* CLONE_NEW* flags that exec joins */
 	bool own_userns;
 	bool filtered;				/* ID/seccomp must be there: exec fails without it */
 	struct map annotations;
 	struct spec_hooks *hooks;
+	struct spec_personality *personality;	/* of whoever joins, too */
+	struct spec_memory_policy *memory_policy;
 	struct arena arena;
 	yajl_val tree;
 };
@@ -64,6 +68,7 @@ struct journal {
 	uint64_t start_time;
 	char cgroup[CG_PATH_MAX], unit[CG_UNIT_MAX];
 	uint32_t hiers, made;
+	struct rdt rdt;
 	bool cgroup_made;		/* the group is complete; before that, only the path is known */
 };
 int journal_open(int dir_fd);
@@ -72,6 +77,7 @@ int journal_pid(int fd, pid_t pid, uint64_t start_time);
 int journal_cgroup(int fd, const char *path);
 int journal_unit(int fd, const char *unit);
 int journal_cgroup_made(int fd, const struct cg *cg);
+int journal_rdt(int fd, const struct rdt *r);	/* before its groups are made */
 int journal_read(int dir_fd, struct journal *out);	/* no journal: all empty */
 
 /* Every id below root, in no order; entries that are no ids are skipped. */

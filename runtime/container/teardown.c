@@ -11,6 +11,7 @@
 const struct step container_steps[CONTAINER_STEPS] = {
 	{ "claim the id",  create_claim,  teardown_claim },
 	{ "cgroup",        create_cgroup, teardown_cgroup },
+	{ "resctrl group", create_rdt,    teardown_rdt },
 	{ "first process", create_init,   teardown_init },
 	{ "record",        create_record, NULL },
 };
@@ -69,6 +70,23 @@ int teardown_cgroup(void *p)
 		err_clear();
 		return 0;
 	}
+	t->incomplete |= r < 0;
+	return r;
+}
+
+int teardown_rdt(void *p)
+{
+	struct teardown *t = p;
+
+	if (!t->rdt.own && !*t->rdt.monitor)
+		return 0;
+	auto_close int root = rdt_open();
+	/* Unmounted meanwhile: its groups went with it. */
+	if (root < 0) {
+		err_clear();
+		return 0;
+	}
+	int r = rdt_remove(root, &t->rdt);
 	t->incomplete |= r < 0;
 	return r;
 }
@@ -166,6 +184,7 @@ int teardown_load(struct teardown *t, const char *id, int loaded, const struct s
 	if (loaded < 0 && loaded != -ENODATA)
 		log_warn("%s", err_text());
 	TRY(journal_read(t->dir_fd, &j));
+	t->rdt = j.rdt;
 	if (loaded >= 0) {
 		from_state(t, s, &j);
 		*steps = ~UINT64_C(0);

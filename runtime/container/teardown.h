@@ -11,6 +11,7 @@ struct teardown {
 	char id[1025];
 	int root_fd, dir_fd, journal;
 	struct cg cg;
+	struct rdt rdt;
 	pid_t pid;
 	uint64_t start_time;
 	bool ours;			/* the process is our own child: reap it */
@@ -19,16 +20,18 @@ struct teardown {
 };
 #define TEARDOWN_INIT { .root_fd = -1, .dir_fd = -1, .journal = -1 }
 
-enum { CONTAINER_STEPS = 4 };
+enum { CONTAINER_STEPS = 5 };
 extern const struct step container_steps[CONTAINER_STEPS];
 
 int create_claim(void *ctx);	/* create.c; ctx begins with struct teardown */
 int create_cgroup(void *ctx);
+int create_rdt(void *ctx);
 int create_init(void *ctx);
 int create_record(void *ctx);
 
 int teardown_claim(void *ctx);	/* teardown.c */
 int teardown_cgroup(void *ctx);
+int teardown_rdt(void *ctx);
 int teardown_init(void *ctx);
 
 /*

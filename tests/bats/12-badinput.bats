@@ -86,8 +86,52 @@ refused() {
 	bad '.process.capabilities.bounding = ["CAP_NOPE"]' 'process.capabilities.bounding: unknown capability "CAP_NOPE"'
 	bad '.process.capabilities.effective = ["5"]' 'process.capabilities.effective: unknown capability "5"'
 	bad '.process.terminal = true' 'cannot allocate tty if vzrun will detach without setting console socket'
-	bad '.process.scheduler = {policy: "SCHED_FIFO"}' 'config.json: process.scheduler: not supported by this version'
-	bad '.process.ioPriority = {class: "IOPRIO_CLASS_BE", priority: 4}' 'config.json: process.ioPriority: not supported by this version'
+	[ -z "$BAD" ]
+}
+
+@test "scheduler, I/O priority, affinity, memory policy" {
+	bad '.process.scheduler = {}' 'config.json: process.scheduler.policy: missing'
+	bad '.process.scheduler = {policy: "X"}' 'config.json: process.scheduler.policy: unknown value "X"'
+	bad '.process.scheduler = {policy: "SCHED_ISO"}' 'config.json: process: scheduler.policy: Linux has no SCHED_ISO'
+	bad '.process.scheduler = {policy: "SCHED_FIFO"}' 'config.json: process: scheduler.priority: must be 1 to 99 for SCHED_FIFO'
+	bad '.process.scheduler = {policy: "SCHED_OTHER", priority: 5}' 'config.json: process: scheduler.priority: has no meaning for SCHED_OTHER'
+	bad '.process.scheduler = {policy: "SCHED_OTHER", nice: -21}' 'config.json: process: scheduler.nice: must be -20 to 19'
+	bad '.process.scheduler = {policy: "SCHED_RR", priority: 5, nice: 1}' 'config.json: process: scheduler.nice: has no meaning for SCHED_RR'
+	bad '.process.scheduler = {policy: "SCHED_OTHER", flags: ["SCHED_FLAG_X"]}' 'config.json: process: scheduler.flags[0]: unknown value "SCHED_FLAG_X"'
+	bad '.process.scheduler = {policy: "SCHED_OTHER", flags: ["SCHED_FLAG_RECLAIM"]}' 'config.json: process: scheduler.flags: SCHED_FLAG_RECLAIM: has no meaning for SCHED_OTHER'
+	bad '.process.scheduler = {policy: "SCHED_DEADLINE", runtime: 2000, deadline: 1500}' 'config.json: process: scheduler.deadline: 1500 is less than runtime'
+	bad '.process.scheduler = {policy: "SCHED_DEADLINE", runtime: 2000, deadline: 3000, period: 2500}' 'config.json: process: scheduler.period: 2500 is less than deadline'
+	bad '.process.scheduler = {policy: "SCHED_DEADLINE", runtime: -1}' '~config.json: process.scheduler.runtime: *'
+	bad '.process.scheduler = {policy: "SCHED_DEADLINE", runtime: 2000, deadline: 3000} | .hooks.startContainer = [{path: "/bin/true"}]' 'config.json: process.scheduler.flags: startContainer hooks need SCHED_FLAG_RESET_ON_FORK'
+	bad '.process.ioPriority = {priority: 4}' 'config.json: process.ioPriority.class: missing'
+	bad '.process.ioPriority = {class: "IOPRIO_CLASS_NONE", priority: 4}' 'config.json: process.ioPriority.class: unknown value "IOPRIO_CLASS_NONE"'
+	bad '.process.ioPriority = {class: "IOPRIO_CLASS_BE", priority: 8}' 'config.json: process: ioPriority.priority: must be 0 to 7'
+	bad '.process.ioPriority = {class: "IOPRIO_CLASS_BE", priority: -1}' 'config.json: process: ioPriority.priority: must be 0 to 7'
+	bad '.process.execCPUAffinity = {initial: "a"}' 'config.json: process: execCPUAffinity.initial: "a" is no list such as 0-3,7'
+	bad '.process.execCPUAffinity = {final: "9000"}' 'config.json: process: execCPUAffinity.final: "9000" goes beyond 8191'
+	bad '.process.execCPUAffinity = {final: 1}' 'config.json: process.execCPUAffinity.final: expected a string'
+	bad '.linux.memoryPolicy = {}' 'config.json: linux.memoryPolicy.mode: missing'
+	bad '.linux.memoryPolicy = {mode: "MPOL_X"}' 'config.json: linux.memoryPolicy.mode: unknown value "MPOL_X"'
+	bad '.linux.memoryPolicy = {mode: "MPOL_BIND"}' 'config.json: linux.memoryPolicy.nodes: missing, MPOL_BIND needs it'
+	bad '.linux.memoryPolicy = {mode: "MPOL_DEFAULT", nodes: "0"}' 'config.json: linux.memoryPolicy.nodes: MPOL_DEFAULT takes none'
+	bad '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "1,"}' 'config.json: linux.memoryPolicy.nodes: "1," is no list such as 0-3,7'
+	bad '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_X"]}' 'config.json: linux.memoryPolicy.flags[0]: unknown value "MPOL_F_X"'
+	[ -z "$BAD" ]
+}
+
+@test "network devices and resctrl" {
+	bad '.linux.netDevices = {"a/b": {}}' 'config.json: linux.netDevices: "a/b": is not the name of a network device'
+	bad '.linux.netDevices = {"sixteenletters00": {}}' 'config.json: linux.netDevices: "sixteenletters00": is not the name of a network device'
+	bad '.linux.netDevices = {a: {name: "%s"}}' 'config.json: linux.netDevices: a.name: "%s" is not the name of a network device'
+	bad '.linux.netDevices = {a: {name: "e%d%d"}}' 'config.json: linux.netDevices: a.name: "e%d%d" is not the name of a network device'
+	bad '.linux.netDevices = {a: {name: "x"}, b: {name: "x"}}' "config.json: linux.netDevices: b.name: \"x\" is a's too"
+	bad '.linux.netDevices = {a: {}} | .linux.namespaces |= map(select(.type != "network"))' 'config.json: linux.netDevices: needs a network namespace in linux.namespaces'
+	bad '.linux.netDevices = {nosuchdev: {name: "eth0"}}' 'linux.netDevices.nosuchdev: there is no such network device'
+	bad '.linux.netDevices = {lo: {name: "eth0"}}' '~linux.netDevices.lo: lo cannot be moved: *'
+	bad '.linux.intelRdt = {closID: "a/b"}' 'config.json: linux.intelRdt: closID: "a/b" is not the name of a group'
+	bad '.linux.intelRdt = {memBwSchema: "L3:0=1"}' 'config.json: linux.intelRdt: memBwSchema: must be one line that begins with "MB:"'
+	bad '.linux.intelRdt = {schemata: ["L3:0=1\nMB:0=1"]}' 'config.json: linux.intelRdt: schemata[0]: must be one line'
+	[ -d /sys/fs/resctrl/info ] || bad '.linux.intelRdt = {closID: "x"}' 'linux.intelRdt: no resctrl file system is mounted on /sys/fs/resctrl'
 	[ -z "$BAD" ]
 }
 
@@ -151,7 +195,6 @@ refused() {
 	bad '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/x"}' '~*listenerPath*'
 	bad '.linux.cgroupsPath = "/a/../b"' '~config.json: linux.cgroupsPath: *'
 	bad '.linux.resources.memory = {limit: "1G"}' '~config.json: linux.resources.memory.limit: *'
-	bad '.linux.intelRdt = {closID: "x"}' 'config.json: linux.intelRdt: not supported by this version'
 	bad '.linux.personality = {domain: "BSD"}' 'config.json: linux.personality.domain: unknown value "BSD"'
 	[ -z "$BAD" ]
 }

@@ -1,0 +1,61 @@
+#include "base/scope.h"
+#include "runtime/container/state.h"
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+static char top[] = "/tmp/vzrun-journal-XXXXXX";
+static int dir = -1;
+
+static struct rdt back(const struct rdt *r)
+{
+	static struct journal j;
+	auto_close int fd = journal_open(dir);
+
+	CHECK(fd >= 0 && journal_rdt(fd, r) == 0);
+	CHECK(journal_read(dir, &j) == 0);
+	CHECK(unlinkat(dir, "journal", 0) == 0);
+	return j.rdt;
+}
+
+TEST(resctrl_comes_back)
+{
+	struct rdt a = { .group = "box", .own = true }, b = { .group = "gold", .monitor = "box" },
+		   c = { .monitor = "box" }, d = { .group = "box", .monitor = "box", .own = true }, r;
+
+	r = back(&a);
+	CHECK(r.own && str_eq(r.group, "box") && !*r.monitor);
+	r = back(&b);
+	CHECK(!r.own && str_eq(r.group, "gold") && str_eq(r.monitor, "box"));
+	r = back(&c);
+	CHECK(!r.own && !*r.group && str_eq(r.monitor, "box"));
+	r = back(&d);
+	CHECK(r.own && str_eq(r.group, "box") && str_eq(r.monitor, "box"));
+}
+
+/* What was written by somebody else does not lead out of resctrl. */
+TEST(resctrl_stays_in)
+{
+	static struct journal j;
+	auto_close int fd = openat(dir, "journal", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	static const char text[] = "resctrl 1 /../../x /\n";
+
+	CHECK(write(fd, text, sizeof text - 1) > 0);
+	CHECK(journal_read(dir, &j) == 0);
+	CHECK(!j.rdt.own && !*j.rdt.group && !*j.rdt.monitor);
+	CHECK(unlinkat(dir, "journal", 0) == 0);
+}
+
+static const struct unit units[] = { UNIT(resctrl_comes_back), UNIT(resctrl_stays_in) };
+
+int main(void)
+{
+	int bad;
+
+	if (!mkdtemp(top))
+		return 1;
+	dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bad = unit_main(units, sizeof units / sizeof *units);
+	return bad | rmdir(top);
+}
