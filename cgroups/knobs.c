@@ -205,6 +205,12 @@ static int swap_free(const struct at *at, const void *value, char *out, size_t s
 	return limit->v >= 0 || at->r->memory->swap.v ? KNOB_SKIP : say(out, size, "-1");
 }
 
+static int always(const struct at *at, const void *value, char *out, size_t size)
+{
+	(void)at, (void)value, (void)out, (void)size;
+	return KNOB_SKIP;
+}
+
 /* ---- block devices ---- */
 
 static int dev_weight(const struct at *at, const void *value, char *out, size_t size)
@@ -334,6 +340,9 @@ const struct knob cg_knobs[] = {
 	{ "CPU set", CTL_CPUSET, 0, SCALAR(cpu, cpus), { "cpuset.cpus", text }, { "cpuset.cpus", text } },
 	{ "memory nodes", CTL_CPUSET, 0, SCALAR(cpu, mems),
 	  { "cpuset.mems", text }, { "cpuset.mems", text } },
+	/* v2 counts nothing but whole subtrees. */
+	{ "hierarchical accounting", CTL_MEMORY, OPTIONAL, SCALAR(memory, use_hierarchy),
+	  { "memory.use_hierarchy", flag }, { "memory.current", always } },
 	{ "memory and swap limit", CTL_MEMORY, ZERO_UNSET | OPTIONAL, SCALAR(memory, limit),
 	  { "memory.memsw.limit_in_bytes", swap_free }, { "memory.swap.max", swap_kept } },
 	{ "memory limit", CTL_MEMORY, ZERO_UNSET | CHECK_USE, SCALAR(memory, limit),

@@ -41,18 +41,25 @@ int create_claim(void *p)
 	return 0;
 }
 
-/* What is asked for, as the driver gets it; *out is NULL when that is nothing. */
+/*
+ * What is asked for, as the driver gets it. Without a rule for devices there is one, so that none is open but
+ * the default devices; *out is NULL where there are no cgroups to do it, and nothing is asked for.
+ */
 static int prepare_limits(struct create *c, struct cg_resources **out)
 {
-	const struct cg_resources *wanted = c->spec->linux_ ? c->spec->linux_->resources : NULL;
+	static struct cg_device_rule deny_all = { .allow = { false, true }, .type = "a", .access = "rwm" };
+	const struct spec_linux *l = c->spec->linux_;
+	struct cg_resources wanted = l && l->resources ? *l->resources : (struct cg_resources){ 0 };
 
 	*out = NULL;
-	if (!wanted)
+	if (cg_host()->layout == CG_NONE && !(l && l->resources))
 		return 0;
+	if (wanted.devices.n == 0 && cg_host()->layout != CG_NONE)
+		wanted.devices = (struct list){ &deny_all, 1 };
 	*out = arena_alloc(&c->child.arena, 1, sizeof **out);
 	if (!*out)
 		return fail(ENOMEM, "out of memory");
-	return limits_complete(&c->child.arena, wanted, *out);
+	return limits_complete(&c->child.arena, &wanted, *out);
 }
 
 static int make_unit(struct create *c, const char *path, const struct cg_resources *r)
