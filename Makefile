@@ -78,6 +78,15 @@ $(B)/obj/%.o: %.c | $(B)/.needs
 	@echo "  CC      $<"
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
+# The commit is written down only where it is shown, and only when it changed.
+$(B)/commit: FORCE
+	@mkdir -p $(@D)
+	@c=$$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown); \
+	 [ "$$c" = "$$(cat $@ 2>/dev/null)" ] || echo "$$c" >$@
+$(B)/obj/cli/version.o: $(B)/commit
+$(B)/obj/cli/version.o: ALL_CFLAGS += -DVZRUN_COMMIT='"$(shell cat $(B)/commit)"'
+FORCE:
+
 # libnl's look-ups of names, which nothing here calls, would need the shared libc: not worth three warnings a link.
 LDQUIET = $(shell $(CC) -Wl,--help 2>/dev/null | grep -q no-warnings && echo -Wl,--no-warnings)
 
@@ -203,7 +212,7 @@ install: all man
 clean:
 	rm -rf build
 
-.PHONY: all layers clean deps test fuzz check-unit check-bats check-fuzz asan lint fmt man install
+.PHONY: FORCE all layers clean deps test fuzz check-unit check-bats check-fuzz asan lint fmt man install
 -include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC)))
 
 # --- the main job, shown (demo/run); offline: make demo TEMPLATE=busybox ------------------------------------

@@ -221,6 +221,8 @@ const struct cmd look_cmds[] = {
 	  sizeof(struct ps_args), ps_run, CMD_OCI | CMD_PASS },
 	{ "events", "[OPTION...] ID", "show counters and out-of-memory events as JSON lines", 1, 1, events_opts,
 	  sizeof(struct events_args), events_run, CMD_OCI },
+	{ "features", "", "print what this runtime knows, as the specification's features document", 0, 0,
+	  .run = features_run, .flags = CMD_OCI },
 	{ "spec", "[OPTION...]", "write a default config.json", 0, 0, spec_opts, sizeof(struct spec_args), spec_run,
 	  CMD_OCI },
 	{ 0 }

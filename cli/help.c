@@ -5,11 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifndef VZRUN_COMMIT
-#define VZRUN_COMMIT "unknown"
-#endif
-#define SPEC_VERSION "1.3.0"
-
 enum { WIDTH = 96, OPTION_COLUMN = 30, COMMAND_COLUMN = 16 };
 
 /* Words of text from column `at` on; further lines begin at column `indent`. A newline stays. */
@@ -140,20 +135,4 @@ int help_run(struct cli *g, void *args, int argc, char **argv)
 		buf_printf(&path, "%s%s", i ? " " : "", argv[i]);
 	help_write(&b, cli_groups, c, buf_text(&path));
 	return b.oom || path.oom ? fail(ENOMEM, "out of memory") : out_text(buf_text(&b));
-}
-
-int version_run(struct cli *g, void *args, int argc, char **argv)
-{
-	auto_buf struct buf b = { 0 };
-	struct jout o;
-
-	(void)args, (void)argc, (void)argv;
-	if (!g->json)
-		return out_text("vzrun version " VZRUN_VERSION "\ncommit: " VZRUN_COMMIT
-				"\nspec: " SPEC_VERSION "\n");
-	out_open(&o, &b);
-	jout_str(&o, "version", VZRUN_VERSION);
-	jout_str(&o, "commit", VZRUN_COMMIT);
-	jout_str(&o, "spec", SPEC_VERSION);
-	return out_close(&o);
 }

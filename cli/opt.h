@@ -138,6 +138,7 @@ const char *opt_nearer(const char *word, const char *best, const char *candidate
 /* Ready to stand in a table as run; their options are NULL. */
 int help_run(struct cli *g, void *args, int argc, char **argv);		/* help [CMD...] */
 int version_run(struct cli *g, void *args, int argc, char **argv);
+int features_run(struct cli *g, void *args, int argc, char **argv);
 int gen_completion_run(struct cli *g, void *args, int argc, char **argv);	/* completion bash */
 int gen_man_run(struct cli *g, void *args, int argc, char **argv);	/* man [CMD] */
 

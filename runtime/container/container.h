@@ -81,6 +81,9 @@ struct events_req { const char *root, *id; bool once; uint64_t interval_ms;
 		    int (*line)(void *ctx, const char *text); void *ctx; };
 int container_events(const struct events_req *req);
 
+/* The runtime specification's features document. Needs no privilege. */
+void container_features(struct jout *o, const char *version, const char *commit);
+
 struct exec_req {
 	const char *root, *id;
 	const char *process_file;	/* --process: replaces everything below */
