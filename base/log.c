@@ -44,10 +44,12 @@ static void to_file(enum log_level level, const char *msg)
 
 	clock_stamp(stamp, sizeof stamp, 0);
 	str_json_escape(escaped, sizeof escaped, msg);
-	n = snprintf(line, sizeof line,
-		     sink.json ? "{\"level\":\"%s\",\"msg\":\"%s\",\"time\":\"%s\"}\n"
-			       : "level=%s msg=\"%s\" time=\"%s\"\n",
-		     level_name[level], escaped, stamp);
+	if (sink.json)
+		n = snprintf(line, sizeof line, "{\"level\":\"%s\",\"msg\":\"%s\",\"time\":\"%s\"}\n",
+			     level_name[level], escaped, stamp);
+	else
+		n = snprintf(line, sizeof line, "time=\"%s\" level=%s msg=\"%s\"\n", stamp, level_name[level],
+			     escaped);
 	if (n > 0 && write(sink.fd, line, (size_t)n) < 0)
 		return;		/* a full log must not stop a container */
 }

@@ -160,8 +160,11 @@ struct cg_join { int v2_dir; int tasks[CG_HIER_MAX]; uint8_t hier[CG_HIER_MAX]; 
  * by_systemd: a user may not move a process out of a group that is not his own, his manager may. The child
  * waits while the runtime has it moved by cg_join_by_systemd().
  */
-/* sub: NULL, or a group below (on v1 in those hierarchies that have it). */
-int cg_join_open(const struct cg *cg, const char *sub, struct cg_join *j);
+/*
+ * sub (NULL: none): one path of a group below, taken in the hierarchies that have it (-ENOENT: none has), or
+ * words CONTROLLER[,CONTROLLER]:PATH for those that are named; elsewhere the container's own.
+ */
+int cg_join_open(const struct cg *cg, const struct strv *sub, struct cg_join *j);
 int cg_join_self(struct cg_join *j);		/* in the child; closes what it used */
 void cg_join_close(struct cg_join *j);
 int cg_join_by_systemd(const struct cg_join *j, pid_t pid);

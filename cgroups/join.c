@@ -15,19 +15,98 @@ static int not_open(const char *path, const char *sub)
 	return fail_class(r, r == -ENOENT ? ERR_NOT_FOUND : ERR_OTHER);
 }
 
-static int open_one(const struct cg *cg, size_t i, const char *sub, struct cg_join *j)
+/* The controllers before the colon of a word; 0 when there are none: it is for every hierarchy. */
+static size_t controllers_of(const char *word)
+{
+	const char *colon = strchr(word, ':');
+
+	return colon ? (size_t)(colon - word) : 0;
+}
+
+/* "cpu,cpuacct" against a hierarchy's "cpu,cpuacct" or "name=systemd"; v2's tree is called "" and "unified". */
+static bool names_hier(const char *word, size_t n, const struct cg_hier *h)
+{
+	for (size_t at = 0, len; at < n; at += len + 1) {
+		len = strcspn(word + at, ",:");
+		if (cg_word_in(h->name, word + at, len, ',') ||
+		    (str_starts(h->name, "name=") && strlen(h->name + 5) == len &&
+		     strncmp(h->name + 5, word + at, len) == 0))
+			return true;
+	}
+	return false;
+}
+
+struct sub { const char *path; bool exact; };	/* exact: it must be in this hierarchy */
+
+static struct sub sub_for(const struct strv *words, const struct cg_hier *h)
+{
+	for (size_t i = 0; words && i < words->n; i++) {
+		const char *word = words->v[i];
+		size_t n = controllers_of(word);
+
+		if (n == 0 || names_hier(word, n, h))
+			return (struct sub){ word + n + (n > 0), n > 0 };
+	}
+	return (struct sub){ NULL };
+}
+
+static int bad_word(const char *word, const char *why)
+{
+	return fail_as(ERR_USAGE, "invalid --cgroup argument: %s%s", word, why);
+}
+
+/* What runc takes: one path, or CONTROLLER[,...]:PATH for hierarchies of which each is named once. */
+static int check_words(const struct cg *cg, const struct strv *words)
+{
+	for (size_t i = 0; i < words->n; i++) {
+		const char *word = words->v[i], *path = word + controllers_of(word);
+		uint32_t mask = 0, before = 0;
+
+		if (*path == ':')
+			path++;
+		if (strchr(path, ':') || *word == ':')
+			return bad_word(word, "");
+		if (path == word && words->n > 1)
+			return bad_word(word, " (missing <controller>: prefix)");
+		path += *path == '/';
+		if (*path)
+			TRY_IN(cg_check_path(path), "--cgroup");
+		EACH_HIER(k, cg->hiers) {
+			const struct cg_hier *h = &cg_host()->h[k];
+
+			mask |= names_hier(word, controllers_of(word), h) ? BIT(k) : 0;
+			for (size_t j = 0; j < i; j++)
+				before |= names_hier(words->v[j], controllers_of(words->v[j]), h) ? BIT(k) : 0;
+		}
+		if (path != word && controllers_of(word) && !mask)
+			return bad_word(word, ": the container has no group of that controller");
+		if (mask & before)
+			return bad_word(word, ": a controller is specified multiple times");
+	}
+	return 0;
+}
+
+/* 1: what was asked for is not there, the container's own group was taken. */
+static int open_one(const struct cg *cg, size_t i, const struct sub *s, struct cg_join *j)
 {
 	const struct cg_hier *h = &cg_host()->h[i];
+	const char *sub = s->path ? s->path + (*s->path == '/') : NULL;
 	char path[CG_FULL], below[CG_PATH_MAX + 8];
+	bool instead = false;
 	int fd;
 
+	if (sub && !*sub)
+		sub = NULL;
 	if (sub)
 		snprintf(below, sizeof below, "%s%s", sub, h->v2 ? "" : "/tasks");
 	cg_file(cg, i, sub ? below : h->v2 ? NULL : "tasks", path);
 	fd = open(path, (h->v2 ? O_PATH | O_DIRECTORY : O_WRONLY) | O_CLOEXEC);
 	/* A group below need not exist in every hierarchy: guests make theirs where they may. */
-	if (fd < 0 && errno == ENOENT && sub && !h->v2)
-		fd = open(cg_file(cg, i, "tasks", path), O_WRONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && sub && !s->exact) {
+		fd = open(cg_file(cg, i, h->v2 ? NULL : "tasks", path),
+			  (h->v2 ? O_PATH | O_DIRECTORY : O_WRONLY) | O_CLOEXEC);
+		instead = true;
+	}
 	if (fd < 0)
 		return not_open(path, sub);
 	if (h->v2) {
@@ -36,7 +115,8 @@ static int open_one(const struct cg *cg, size_t i, const char *sub, struct cg_jo
 		j->hier[j->n] = (uint8_t)i;
 		j->tasks[j->n++] = fd;
 	}
-	return fault_point("cgroup join descriptor");
+	TRY(fault_point("cgroup join descriptor"));
+	return instead;
 }
 
 /*
@@ -55,29 +135,42 @@ static bool must_be_moved(const struct cg *cg)
 				 str_eq(max, "1"));
 }
 
-int cg_join_open(const struct cg *cg, const char *sub, struct cg_join *j)
+static int open_all(const struct cg *cg, const struct strv *words, struct cg_join *j)
 {
+	size_t found = 0, missing = 0;
+
+	EACH_HIER(i, cg->hiers) {
+		struct sub s = sub_for(words, &cg_host()->h[i]);
+		int r = open_one(cg, i, &s, j);
+
+		TRY(r);
+		missing += r == 1;
+		found += r == 0 && s.path;
+	}
+	return missing && !found ? fail_as(ERR_NOT_FOUND, "--cgroup %s: the container has no such group below its own",
+					   words->v[0]) : 0;
+}
+
+int cg_join_open(const struct cg *cg, const struct strv *sub, struct cg_join *j)
+{
+	int tree = cg_v2_hier(), r;
+
 	*j = (struct cg_join)CG_JOIN_NONE;
-	if (sub && *sub == '/')
-		sub++;
-	if (sub && !*sub)
-		sub = NULL;
 	if (sub)
-		TRY(cg_check_path(sub));
+		TRY(check_words(cg, sub));
 	if (must_be_moved(cg)) {
 		j->by_systemd = cg;
-		j->sub = sub;
+		j->sub = tree < 0 ? NULL : sub_for(sub, &cg_host()->h[tree]).path;
+		if (j->sub && *j->sub == '/')
+			j->sub++;
+		if (j->sub && !*j->sub)
+			j->sub = NULL;
 		return 0;
 	}
-	EACH_HIER(i, cg->hiers) {
-		int r = open_one(cg, i, sub, j);
-
-		if (r < 0) {
-			cg_join_close(j);
-			return r;
-		}
-	}
-	return 0;
+	r = open_all(cg, sub, j);
+	if (r < 0)
+		cg_join_close(j);
+	return r;
 }
 
 static int join_failed(const char *hier)

@@ -10,7 +10,7 @@
 /* The life of an OCI container, with runc's words and flags. */
 
 struct create_args {
-	const char *bundle, *console_socket, *pid_file;
+	const char *bundle, *config, *console_socket, *pidfd_socket, *pid_file;
 	bool no_pivot, no_new_keyring, detach, no_subreaper, keep;
 	struct opt_i64 preserve_fds;
 	struct guest_create_args guest;
@@ -20,6 +20,9 @@ struct create_args {
 	OSTR(struct create_args, 'b', "bundle", "DIR", bundle, "the OCI bundle (default: the current directory)"), \
 	OSTR(struct create_args, 0, "console-socket", "PATH", console_socket,                                   \
 	     "UNIX socket that receives the terminal's master"),                                                \
+	OSTR(struct create_args, 0, "config", "FILE", config, "the configuration (default: config.json of the bundle)"), \
+	OSTR(struct create_args, 0, "pidfd-socket", "PATH", pidfd_socket,                                       \
+	     "UNIX socket that receives a pidfd of the first process"),                                         \
 	OSTR(struct create_args, 0, "pid-file", "FILE", pid_file, "write the pid of the first process there"),  \
 	OFLAG(struct create_args, 0, "no-pivot", no_pivot, "chroot instead of pivot_root (for a ramdisk root)"), \
 	OFLAG(struct create_args, 0, "no-new-keyring", no_new_keyring, "stay in the caller's session keyring"), \
@@ -42,7 +45,8 @@ static struct container_req request(const struct cli *g, const struct create_arg
 {
 	return (struct container_req){
 		.root = g->root, .id = id, .bundle = a->bundle ? a->bundle : ".",
-		.console_socket = a->console_socket, .pid_file = a->pid_file, .cgroup_manager = g->cgroup_manager, .rootless = g->rootless,
+		.config = a->config, .console_socket = a->console_socket, .pidfd_socket = a->pidfd_socket,
+		.pid_file = a->pid_file, .cgroup_manager = g->cgroup_manager, .rootless = g->rootless,
 		.no_pivot = a->no_pivot, .no_new_keyring = a->no_new_keyring,
 		.preserve_fds = (int)a->preserve_fds.v,
 	};
@@ -63,6 +67,30 @@ static int create_run(struct cli *g, void *args, int argc, char **argv)
 	return container_create(&r, false, &c);
 }
 
+/* What ran is taken down; the first failure is the one that is told. */
+static int delete_after(const struct cli *g, const char *id, int status)
+{
+	struct err_saved s;
+
+	err_save(&s);
+	if (container_delete(g->root, id, true) < 0 && status >= 0)
+		return -EIO;
+	if (status < 0)
+		err_restore(&s);
+	return status;
+}
+
+static int run_detached(const struct cli *g, const struct container_req *r, bool keep)
+{
+	auto_container struct container c = CONTAINER_INIT;
+	int status;
+
+	TRY(container_create(r, false, &c));
+	container_release(&c);
+	status = container_start(g->root, r->id);
+	return status < 0 && !keep ? delete_after(g, r->id, status) : status;
+}
+
 static int run_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct create_args *a = args;
@@ -71,11 +99,8 @@ static int run_run(struct cli *g, void *args, int argc, char **argv)
 	int status;
 
 	(void)argc;
-	if (a->detach) {
-		TRY(container_create(&r, false, &c));
-		container_release(&c);
-		return container_start(g->root, argv[0]);
-	}
+	if (a->detach)
+		return run_detached(g, &r, a->keep);
 	if (!a->no_subreaper)
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	r.keep_tty = !a->console_socket;
@@ -86,15 +111,9 @@ static int run_run(struct cli *g, void *args, int argc, char **argv)
 		status = supervise(&c, !a->no_subreaper);
 	if (a->keep && status >= 0)
 		return status;
-	struct err_saved s;
-	err_save(&s);
 	drop_fd(&c.sync);
 	container_release(&c);
-	if (container_delete(g->root, argv[0], true) < 0 && status >= 0)
-		return -EIO;
-	if (status < 0)
-		err_restore(&s);
-	return status;
+	return delete_after(g, argv[0], status);
 }
 
 static const struct opt start_opts[] = { GUEST_START_OPTS(struct guest_start_args), { 0 } };

@@ -52,6 +52,7 @@ struct child {
 	bool no_pivot, no_new_keyring;
 	bool no_ctty;				/* the payload is an init: it gives the console to a session of its choice */
 	int preserve_fds;			/* 3 .. 3+n-1 reach the process */
+	int listen_fds;				/* the first of them, which LISTEN_FDS tells it of */
 	const char *hook_state;			/* state for hooks inside, with %d for the pid; NULL: no such hooks */
 
 	/* the child's own, filled on the way */
@@ -60,7 +61,8 @@ struct child {
 	pid_t host_pid;
 	uint64_t ignored;			/* bit n-1: signal n was ignored before us */
 	const char *exe;			/* what execve gets */
-	const char *const *env;			/* what the process gets: its own, and HOME */
+	const char *const *env;			/* what the process gets: its own, HOME, LISTEN_FDS */
+	char *listen_pid;			/* its place in env, filled in when the pid is known */
 	struct arena arena;
 };
 

@@ -118,6 +118,8 @@ int stage_seccomp(struct child *c)
 
 int stage_exec(struct child *c)
 {
+	if (c->listen_pid)
+		sprintf(strchr(c->listen_pid, '=') + 1, "%d", (int)getpid());
 	execve(c->exe, (char *const *)c->process->args.v, (char *const *)c->env);
 	return exe_explain(c->exe, errno);
 }

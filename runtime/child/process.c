@@ -47,21 +47,51 @@ int stage_label(struct child *c)
 	return lsm_prepare_exec(c->proc_fd, p->selinux_label, p->apparmor);
 }
 
+static const char listen_pid[] = "LISTEN_PID=";
+
+/* What sd_listen_fds(3) looks for; the pid is known to the process itself alone, and late. */
+static size_t add_listen(struct child *c, const char **out, size_t n)
+{
+	const char *names = getenv("LISTEN_FDNAMES");
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!str_starts(out[i], "LISTEN_FDS=") && !str_starts(out[i], "LISTEN_FDNAMES=") &&
+		    !str_starts(out[i], listen_pid))
+			out[kept++] = out[i];
+	out[kept++] = arena_printf(&c->arena, "LISTEN_FDS=%d", c->listen_fds);
+	c->listen_pid = arena_printf(&c->arena, "%s%20s", listen_pid, "");
+	out[kept++] = c->listen_pid;
+	if (names)
+		out[kept++] = arena_printf(&c->arena, "LISTEN_FDNAMES=%s", names);
+	return kept;
+}
+
 int stage_environment(struct child *c)
 {
 	const struct strv *env = &c->process->env;
+	bool home = spec_env(env, "HOME") != NULL;
 	const char **out;
+	size_t n = env->n;
 
-	if (spec_env(env, "HOME")) {
+	if (home && !c->listen_fds) {
 		c->env = env->v;
 		return 0;
 	}
-	out = arena_alloc(&c->arena, env->n + 2, sizeof *out);
-	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (!out || root < 0)
+	out = arena_alloc(&c->arena, n + 5, sizeof *out);
+	if (!out)
 		return fail(ENOMEM, "prepare the environment: out of memory");
-	memcpy(out, env->v, env->n * sizeof *out);
-	out[env->n] = arena_printf(&c->arena, "HOME=%s", home_of(&c->arena, root, c->process->user.uid.v));
+	if (n)
+		memcpy(out, env->v, n * sizeof *out);
+	if (!home) {
+		auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		if (root < 0)
+			return fail_errno("open the root");
+		out[n++] = arena_printf(&c->arena, "HOME=%s", home_of(&c->arena, root, c->process->user.uid.v));
+	}
+	if (c->listen_fds)
+		(void)add_listen(c, out, n);
 	c->env = out;
 	return 0;
 }

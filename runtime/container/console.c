@@ -11,21 +11,31 @@
 #include <string.h>
 #include <sys/socket.h>
 
-int console_send(const char *socket_path, int master)
+static int send_fd(const char *what, const char *socket_path, const char *text, int passed)
 {
 	char dir[PATH_MAX], base[PATH_MAX];
 
 	if (strlen(socket_path) >= sizeof dir)
-		return fail(ENAMETOOLONG, "--console-socket: too long");
+		return fail(ENAMETOOLONG, "%s: too long", what);
 	strcpy(dir, socket_path);
 	strcpy(base, socket_path);
 	auto_close int at = open(dirname(dir), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (at < 0)
-		return fail_errno("console socket %s", socket_path);
+		return fail_errno("%s %s", what, socket_path);
 	auto_close int fd = dgram_connect(at, basename(base), SOCK_STREAM);
-	TRY_IN(fd, "console socket %s", socket_path);
+	TRY_IN(fd, "%s %s", what, socket_path);
+	return dgram_send(fd, text, strlen(text), &passed, 1);
+}
+
+int console_send(const char *socket_path, int master)
+{
 	/* The text is a name for the terminal; engines log it. */
-	return dgram_send(fd, "/dev/ptmx", 9, &master, 1);
+	return send_fd("console socket", socket_path, "/dev/ptmx", master);
+}
+
+int pidfd_send(const char *socket_path, int pidfd)
+{
+	return send_fd("pidfd socket", socket_path, "pidfd", pidfd);
 }
 
 int write_pid_file(const char *path, pid_t pid)
@@ -60,5 +70,5 @@ int signal_number(const char *name)
 		if (str_u64(name + 6, (uint64_t)(SIGRTMAX - SIGRTMIN), &n) == 0)
 			return SIGRTMIN + (int)n;
 	}
-	return fail_as(ERR_USAGE, "invalid signal \"%s\"", name);
+	return fail_as(ERR_USAGE, "unknown signal \"%s\"", name);
 }

@@ -19,7 +19,8 @@ struct container_root {
 
 struct container_req {
 	const char *root, *id, *bundle;	/* bundle: directory with config.json and what is relative in it */
-	const char *console_socket, *pid_file;
+	const char *config;		/* the configuration, when it is not bundle/config.json */
+	const char *console_socket, *pidfd_socket, *pid_file;
 	const char *cgroup_manager;	/* "cgroupfs", "systemd" or "disabled" */
 	const char *rootless;		/* "true": go on without groups that we may not make; "false": never; else by user */
 	bool no_pivot, no_new_keyring;
@@ -88,7 +89,8 @@ struct exec_req {
 	const char *root, *id;
 	const char *process_file;	/* --process: replaces everything below */
 	struct strv args, env, caps;	/* added to the container's own */
-	const char *cwd, *user, *console_socket, *pid_file, *selinux_label, *apparmor, *cgroup;
+	const char *cwd, *user, *console_socket, *pidfd_socket, *pid_file, *selinux_label, *apparmor;
+	struct strv cgroups;		/* cg_join_open()'s words */
 	struct u32v groups;
 	bool tty, keep_tty, no_new_privs, ignore_paused;
 	int preserve_fds;
@@ -109,4 +111,6 @@ void supervise_soon(void);
 int signal_number(const char *name);
 /* Sends a terminal's master to the engine's console socket, as runc does. */
 int console_send(const char *socket_path, int master);
+/* The same with a pidfd of the process: whoever holds it never meets another process of that number. */
+int pidfd_send(const char *socket_path, int pidfd);
 int write_pid_file(const char *path, pid_t pid);

@@ -227,6 +227,8 @@ int create_record(void *p)
 	s.owner = owner;
 	if (c->launch.tty >= 0 && c->req->console_socket)
 		TRY(console_send(c->req->console_socket, c->launch.tty));
+	if (c->req->pidfd_socket)
+		TRY(pidfd_send(c->req->pidfd_socket, c->launch.pidfd));
 	TRY(state_save(c->t.dir_fd, &s));
 	return c->req->pid_file ? write_pid_file(c->req->pid_file, c->t.pid) : 0;
 }
@@ -319,7 +321,7 @@ int container_create(const struct container_req *req, bool run, struct container
 
 		if (dir < 0)
 			return fail_errno("bundle %s", req->bundle);
-		TRY(spec_load(dir, "config.json", &loaded));
+		TRY(spec_load(req->config ? AT_FDCWD : dir, req->config ? req->config : "config.json", &loaded));
 		c.spec = &loaded;
 	}
 	r = create(&c);

@@ -114,7 +114,8 @@ static int prepare_child(struct create *c)
 	k->no_pivot = r->no_pivot;
 	k->no_ctty = r->delegate;
 	k->no_new_keyring = r->no_new_keyring;
-	k->preserve_fds = r->preserve_fds;
+	k->listen_fds = launch_listen_fds();
+	k->preserve_fds = k->listen_fds + r->preserve_fds;
 	k->ports = r->ports, k->n_ports = r->n_ports;
 	k->files = r->files, k->n_files = r->n_files;
 	k->cg = &c->t.cg;

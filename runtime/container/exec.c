@@ -169,7 +169,8 @@ static int prepare(struct joining *j)
 	k->memory_policy = j->s.memory_policy;
 	k->join_flags = j->s.namespaces.v;
 	k->init_pidfd = j->pidfd;
-	k->preserve_fds = j->req->preserve_fds;
+	k->listen_fds = launch_listen_fds();
+	k->preserve_fds = k->listen_fds + j->req->preserve_fds;
 	k->has_caps = true;
 	k->caps.no_new_privs = j->p.no_new_privs;
 	TRY(caps_of_process(j->p.caps, sets));
@@ -215,9 +216,9 @@ static int join_cgroup(struct joining *j)
 	snprintf(j->cg.path, sizeof j->cg.path, "%s", j->s.cgroup.path);
 	j->cg.hiers = j->s.cgroup.hiers.v;
 	snprintf(j->cg.unit, sizeof j->cg.unit, "%s", j->s.cgroup.unit ? j->s.cgroup.unit : "");
-	TRY(cg_join_open(&j->cg, j->req->cgroup, &j->child.join));
+	TRY(cg_join_open(&j->cg, &j->req->cgroups, &j->child.join));
 	/* systemd says of a group that takes no processes only that it failed: straight to where the init is. */
-	if (j->child.join.by_systemd && !j->req->cgroup && group_of_init(j, j->sub, sizeof j->sub) == 0)
+	if (j->child.join.by_systemd && !j->req->cgroups.n && group_of_init(j, j->sub, sizeof j->sub) == 0)
 		j->child.join.sub = j->sub;
 	return 0;
 }
@@ -240,15 +241,16 @@ static void start_fresh(struct joining *j)
 static int launch_joined(struct joining *j)
 {
 	char sub[CG_PATH_MAX];
+	const char *word[] = { sub, NULL };
 	int r;
 
 	start_fresh(j);
 	r = launch(&j->launch);
 	cg_join_close(&j->child.join);
-	if (r != -EBUSY || j->req->cgroup || group_of_init(j, sub, sizeof sub) < 0)
+	if (r != -EBUSY || j->req->cgroups.n || group_of_init(j, sub, sizeof sub) < 0)
 		return r;
 	err_clear();
-	TRY(cg_join_open(&j->cg, sub, &j->child.join));
+	TRY(cg_join_open(&j->cg, &(struct strv){ word, 1 }, &j->child.join));
 	start_fresh(j);
 	r = launch(&j->launch);
 	cg_join_close(&j->child.join);
@@ -275,6 +277,8 @@ static int exec_in(struct joining *j, struct container *out)
 	out->tty = take_fd(&j->launch.tty);
 	if (out->tty >= 0 && j->req->console_socket)
 		r = console_send(j->req->console_socket, out->tty);
+	if (r >= 0 && j->req->pidfd_socket)
+		r = pidfd_send(j->req->pidfd_socket, out->pidfd);
 	if (r >= 0 && j->req->pid_file)
 		r = write_pid_file(j->req->pid_file, out->pid);
 	if (r < 0)

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -26,13 +27,28 @@ static int open_proc_ns(pid_t pid, const char *name)
 	return fd < 0 ? fail_errno("open %s", path) : fd;
 }
 
+int launch_listen_fds(void)
+{
+	const char *n = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+	uint64_t fds, whom;
+
+	if (!n || !pid || str_u64(pid, INT32_MAX, &whom) < 0 || (pid_t)whom != getpid() || str_u64(n, 1000, &fds) < 0)
+		return 0;
+	return (int)fds;
+}
+
 int launch_check_fds(int n)
 {
-	for (int fd = 3; fd < 3 + n; fd++) {
+	int listening = launch_listen_fds();
+
+	for (int fd = 3; fd < 3 + listening + n; fd++) {
 		int flags = fcntl(fd, F_GETFD);
 
-		if (flags < 0 || flags & FD_CLOEXEC)
-			return fail_as(ERR_USAGE, "--preserve-fds %d: descriptor %d is not open", n, fd);
+		if (flags >= 0 && !(flags & FD_CLOEXEC))
+			continue;
+		if (fd < 3 + listening)
+			return fail_as(ERR_USAGE, "LISTEN_FDS=%d: descriptor %d is not open", listening, fd);
+		return fail_as(ERR_USAGE, "--preserve-fds %d: descriptor %d is not open", n, fd);
 	}
 	return 0;
 }

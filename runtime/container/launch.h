@@ -24,6 +24,8 @@ struct launch {
 int launch(struct launch *l);
 /* --preserve-fds names descriptors of the caller's: all of ours are O_CLOEXEC, none of those that came by exec is. */
 int launch_check_fds(int n);
+/* Sockets that a service manager opened for us (sd_listen_fds(3)): they are the container's, before --preserve-fds. */
+int launch_listen_fds(void);
 /* Kills the child and waits for it; for roll-back. */
 void launch_kill(struct launch *l);
 

@@ -160,11 +160,11 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	vz kill "$ID" sigusr1; wait_for count 4
 	[ "$(tr '\n' ' ' <"$B/rootfs/got")" = "usr1 usr2 hup usr1 " ]
 	run vz kill "$ID" NOSUCH
-	fails 1 'invalid signal "NOSUCH"'
+	fails 1 'unknown signal "NOSUCH"'
 	run vz kill "$ID" 99
-	fails 1 'invalid signal "99"'
+	fails 1 'unknown signal "99"'
 	run vz kill "$ID" -- -9
-	fails 1 'invalid signal "-9"'
+	fails 1 'unknown signal "-9"'
 }
 
 @test "kill of what has stopped" {

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""fdsocket.py SOCKET: receives one descriptor as an engine does, says its name and what it is.
+With a signal's number behind it: sends that to the pidfd that came. fdsocket.py --listen N CMD...: runs CMD with N
+listening sockets from descriptor 3 on, as a service manager does."""
+import array
+import os
+import signal
+import socket
+import sys
+
+
+def receive(path, sig):
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(path)
+    s.listen(1)
+    c, _ = s.accept()
+    msg, anc, _, _ = c.recvmsg(4096, socket.CMSG_SPACE(4))
+    fd = array.array("i", anc[0][2][:4])[0]
+    with open("/proc/self/fdinfo/%d" % fd) as f:
+        pid = [line.split()[1] for line in f if line.startswith("Pid:")]
+    print(msg.decode(), os.readlink("/proc/self/fd/%d" % fd), *pid, flush=True)
+    if sig:
+        signal.pidfd_send_signal(fd, int(sig))
+
+
+def listen(n, cmd):
+    for i in range(n):
+        s = socket.socket(socket.AF_UNIX)
+        s.bind("\0vzrun-test-%d-%d" % (os.getpid(), i))
+        s.listen(1)
+        keep = os.dup2(s.fileno(), 100 + i, inheritable=False)
+        s.close()
+        os.dup2(keep, 50 + i)
+    for i in range(n):
+        os.dup2(50 + i, 3 + i, inheritable=True)
+    os.closerange(3 + n, 200)
+    os.environ.update(LISTEN_FDS=str(n), LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES=":".join(["web"] * n))
+    os.execvp(cmd[0], cmd)
+
+
+if sys.argv[1] == "--listen":
+    listen(int(sys.argv[2]), sys.argv[3:])
+else:
+    receive(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "")
