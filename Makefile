@@ -2,6 +2,7 @@
 #   make            build/vzrun, build/vzrun-image, build/vzrun-net, build/vzrun-systemd
 #   make demo       install what it needs, build, run a Debian guest (TEMPLATE=busybox: offline)
 #   make test       install what the tests need, build, run every suite
+#   make bench      vzrun, the floor and the runtimes that are installed, side by side (QUICK=1, BENCH="--only run")
 #   make check-unit | check-bats T=pattern | check-fuzz | asan | lint | fmt | install | deps | clean
 #   make FAULT=1 | ASAN=1 | FUZZ=1 | V=1 | CC=clang | WERROR=1
 CC      ?= cc
@@ -145,6 +146,17 @@ $(B)/tools/cgtool: $(call obj,tests/tools/cgtool.c $(BASE_SRC) $(filter-out $(SY
 	@echo "  LD      $@"
 	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ -lyajl$(if $(ASAN),,_s) -lm -lpthread $(LDFLAGS)
 
+# --- bench/: the least work there is, and vzrun and its peers against it (docs/speed.md) -------------------
+BENCH_BIN := $(B)/bench/floor $(B)/bench/timer
+$(BENCH_BIN): $(B)/bench/%: bench/%.c
+	@mkdir -p $(@D)
+	@echo "  BENCH   $*"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -static -o $@ $<
+
+bench: all $(BENCH_BIN)
+	$(Q)bench/bench $(if $(QUICK),--quick) $(BENCH)
+.PHONY: bench
+
 # --- fuzz targets: tests/fuzz/fuzz_*.c links everything but the main()s -----------------------------------
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SRC := $(filter-out cli/main.c images/main.c netns/firewall%.c cgroups/systemd_bus.c cgroups/systemd_main.c,$(sort $(VZRUN_SRC) $(IMAGE_SRC)))
@@ -165,7 +177,7 @@ deps:
 test: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory FAULT=1 all
-	$(Q)$(MAKE) --no-print-directory $(UNIT_BIN) build/tools/nettool build/tools/cgtool
+	$(Q)$(MAKE) --no-print-directory $(UNIT_BIN) $(BENCH_BIN) build/tools/nettool build/tools/cgtool
 	$(Q)$(MAKE) --no-print-directory fuzz
 	$(Q)tests/run unit bats fuzz
 
@@ -173,7 +185,7 @@ check-unit: $(UNIT_BIN)
 	$(Q)tests/run-unit $(UNIT_BIN)
 
 # make check-bats T=mounts: the files whose name has the word
-check-bats: all build/tools/nettool build/tools/cgtool
+check-bats: all $(BENCH_BIN) build/tools/nettool build/tools/cgtool
 	$(Q)$(MAKE) --no-print-directory FAULT=1 all
 	$(Q)T='$(T)' tests/run bats
 
