@@ -15,11 +15,12 @@ int dgram_pair(int sv[2])
 	return 0;
 }
 
-int dgram_send(int fd, const void *p, size_t n, const int *fds, size_t nfds)
+ssize_t dgram_send_some(int fd, const void *p, size_t n, const int *fds, size_t nfds)
 {
 	union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int) * DGRAM_FDS_MAX)]; } control;
 	struct iovec iov = { (void *)p, n };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t sent;
 
 	if (nfds > DGRAM_FDS_MAX)
 		return fail(EMSGSIZE, "send %zu descriptors at once", nfds);
@@ -31,9 +32,15 @@ int dgram_send(int fd, const void *p, size_t n, const int *fds, size_t nfds)
 					      .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
 		memcpy(CMSG_DATA(&control.h), fds, sizeof(int) * nfds);
 	}
-	if (TEMP_FAILURE_RETRY(sendmsg(fd, &m, MSG_NOSIGNAL)) < 0)
-		return fail_errno("send a message");
-	return 0;
+	sent = TEMP_FAILURE_RETRY(sendmsg(fd, &m, MSG_NOSIGNAL));
+	return sent < 0 ? fail_errno("send a message") : sent;
+}
+
+int dgram_send(int fd, const void *p, size_t n, const int *fds, size_t nfds)
+{
+	ssize_t sent = dgram_send_some(fd, p, n, fds, nfds);
+
+	return sent < 0 ? (int)sent : 0;
 }
 
 static int take_fds(struct msghdr *m, int *fds, size_t *nfds)

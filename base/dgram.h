@@ -10,6 +10,8 @@ enum { DGRAM_FDS_MAX = 64 };
 
 int dgram_pair(int sv[2]);
 int dgram_send(int fd, const void *p, size_t n, const int *fds, size_t nfds);
+/* The same on a stream: how much of it was taken. */
+ssize_t dgram_send_some(int fd, const void *p, size_t n, const int *fds, size_t nfds);
 /*
  * Length of the message, 0 when the peer is gone, or -errno. *nfds: room in, number
  * out; descriptors that do not fit are closed and -EMSGSIZE is returned.

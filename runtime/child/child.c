@@ -39,6 +39,7 @@ static const struct stage join_stages[] = {
 	{ "join the cgroup",           stage_cgroup },
 	{ "CPU affinity",              stage_affinity },
 	{ "resource limits",           stage_limits },
+	{ "seccomp notification",      stage_notify },
 	{ "join the container",        stage_join },
 	{ "session keyring",           stage_keyring },
 	{ "terminal",                  stage_terminal },

@@ -54,11 +54,14 @@ struct child {
 	int preserve_fds;			/* 3 .. 3+n-1 reach the process */
 	int listen_fds;				/* the first of them, which LISTEN_FDS tells it of */
 	const char *hook_state;			/* state for hooks inside, with %d for the pid; NULL: no such hooks */
+	const char *start_state;		/* the same for the startContainer ones */
 
 	/* the child's own, filled on the way */
 	struct mnt_ctx mnt;
 	int tty;				/* slave of the terminal, -1 */
 	pid_t host_pid;
+	pid_t notify_pid;			/* who hands over the filter's listener; 0: nobody yet */
+	int notify_from, notify_to;
 	uint64_t ignored;			/* bit n-1: signal n was ignored before us */
 	const char *exe;			/* what execve gets */
 	const char *const *env;			/* what the process gets: its own, HOME, LISTEN_FDS */
@@ -67,7 +70,7 @@ struct child {
 };
 
 #define CHILD_INIT { .sync = -1, .proc_fd = -1, .start_fd = -1, .bundle_fd = -1, .root_tree = -1, .init_pidfd = -1, \
-		     .join = CG_JOIN_NONE, .mnt = MNT_CTX_INIT, .tty = -1 }
+		     .join = CG_JOIN_NONE, .mnt = MNT_CTX_INIT, .tty = -1, .notify_from = -1, .notify_to = -1 }
 
 /* Runs in the cloned process and never returns: execve, or SYNC_FAILED and _exit(1). */
 _Noreturn void child_main(struct child *c);
@@ -94,6 +97,8 @@ int stage_pivot(struct child *c);
 int stage_sysctl(struct child *c);
 int stage_paths(struct child *c);
 int stage_finish_root(struct child *c);
+/* notify.c */
+int stage_notify(struct child *c);
 /* terminal.c */
 int stage_terminal(struct child *c);
 int stage_session(struct child *c);
@@ -131,5 +136,8 @@ int exe_explain(const char *path, int code);
 const char *home_of(struct arena *a, int root_fd, uid_t uid);
 /* Sets the limits of a process (0: ourselves). */
 int limits_apply(pid_t pid, const struct list *rlimits);
+/* Attaches the filter; its listener, where it has one, goes to the runtime by SYNC_LISTENER. */
+int notify_begin(struct child *c);
+int notify_attach(struct child *c);
 /* Runs the hooks of one kind, in order; state goes to their stdin. */
 int hooks_run(const struct spec_hooks *h, enum hook_kind kind, const char *state);

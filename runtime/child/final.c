@@ -107,13 +107,13 @@ int stage_start_hooks(struct child *c)
 {
 	if (c->spec && c->spec->hooks && c->spec->hooks->of[HOOK_START_CONTAINER].n > 0)
 		TRY(hooks_run(c->spec->hooks, HOOK_START_CONTAINER,
-			      arena_printf(&c->arena, c->hook_state, (int)c->host_pid)));
+			      arena_printf(&c->arena, c->start_state, (int)c->host_pid)));
 	return sync_say(c->sync, SYNC_EXEC);
 }
 
 int stage_seccomp(struct child *c)
 {
-	return c->process->no_new_privs ? seccomp_attach(&c->seccomp, NULL) : 0;
+	return c->process->no_new_privs ? notify_attach(c) : 0;
 }
 
 int stage_exec(struct child *c)

@@ -142,7 +142,7 @@ int stage_early_seccomp(struct child *c)
 		all.ambient = 0;
 		TRY(caps_apply(&all));
 	}
-	return seccomp_attach(&c->seccomp, NULL);
+	return notify_attach(c);
 }
 
 int stage_capabilities(struct child *c)

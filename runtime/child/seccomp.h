@@ -37,7 +37,7 @@ int seccomp_restore(int dirfd, const char *name, struct seccomp_prog *out);
  * Attaches the filter to the calling thread (TSYNC: to all). Allocates nothing, opens
  * nothing. An empty program does nothing. *listener (may be NULL unless notify) is the
  * O_CLOEXEC descriptor of the listener, or -1. After this only what the filter allows works;
- * spec_seccomp_check() refuses to notify write and sendmsg, which handing over the listener takes.
+ * how the listener gets out is notify.c's.
  */
 int seccomp_attach(const struct seccomp_prog *p, int *listener);
 

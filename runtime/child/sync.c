@@ -16,7 +16,8 @@ struct packet {
 static const char *const names[SYNC_MSGS] = {
 	[SYNC_FAILED] = "failed", [SYNC_PID] = "pid", [SYNC_MAPPED] = "mapped", [SYNC_ROOTED] = "rooted",
 	[SYNC_HOOKED] = "hooked", [SYNC_CONSOLE] = "console", [SYNC_READY] = "ready", [SYNC_GO] = "go", [SYNC_EXEC] = "exec",
-	[SYNC_GROUPED] = "grouped",
+	[SYNC_LISTENER] = "listener",
+	[SYNC_LISTENED] = "listened", [SYNC_GROUPED] = "grouped",
 };
 
 enum { SHORT = offsetof(struct packet, text) };	/* all but failures carry no text */
@@ -94,14 +95,25 @@ int sync_hear(int fd, enum sync_msg want, int *passed)
 	return got == (int)want ? 0 : fail(EPROTO, "heard \"%s\", expected \"%s\"", names[got], names[want]);
 }
 
-int sync_hear_exec(int fd)
+int sync_hear_exec(int fd, sync_listener *take, void *ctx, bool *begun)
 {
-	int r = sync_hear(fd, SYNC_EXEC, NULL);
+	int r = sync_hear(fd, SYNC_EXEC, NULL), got = -1;
 
 	if (r == -ECHILD)
 		return fail_in(r, "container init");
 	TRY(r);
-	r = sync_next(fd, NULL, NULL);
+	if (begun)
+		*begun = true;
+	r = sync_next(fd, NULL, &got);
+	if (r == SYNC_LISTENER && got >= 0 && take) {
+		r = take(ctx, got);
+		close(got);
+		TRY(r);
+		TRY(sync_say(fd, SYNC_LISTENED));
+		r = sync_next(fd, NULL, NULL);
+	} else if (got >= 0) {
+		close(got);
+	}
 	/* The socket closes at exec: silence is success. */
 	if (r != -ECHILD)
 		return r < 0 ? r : fail(EPROTO, "unexpected message %d at exec", r);

@@ -13,6 +13,9 @@
  *                     <-------------   SYNC_READY     everything but exec is done
  *   SYNC_GO           ------------->   exec (run, exec); after create the word comes over the start socket
  *                     <-------------   SYNC_EXEC      hooks are done, nothing is left but exec
+ *                     <-------------   SYNC_LISTENER  carries the filter's listener   (only with SCMP_ACT_NOTIFY; without
+ *                                                     no_new_privs the filter goes on before SYNC_READY)
+ *   SYNC_LISTENED     ------------->   the agent has it
  *                     <-------------   EOF            exec succeeded; without SYNC_EXEC the process died
  *   (either side)     SYNC_FAILED      carries code, class and text, ends the talk
  *
@@ -20,11 +23,12 @@
  *   SYNC_GROUPED      ------------->   it is in its group
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 enum sync_msg { SYNC_FAILED = 1, SYNC_PID, SYNC_MAPPED, SYNC_ROOTED, SYNC_HOOKED, SYNC_CONSOLE, SYNC_READY,
-		SYNC_GO, SYNC_EXEC, SYNC_GROUPED, SYNC_MSGS };
+		SYNC_GO, SYNC_EXEC, SYNC_GROUPED, SYNC_LISTENER, SYNC_LISTENED, SYNC_MSGS };
 
 int sync_say(int fd, enum sync_msg m);
 int sync_say_pid(int fd, pid_t pid);
@@ -33,7 +37,12 @@ int sync_say_fd(int fd, enum sync_msg m, int passed);
 int sync_hear(int fd, enum sync_msg want, int *passed);
 /* The next message, whatever it is (never SYNC_FAILED: that is returned as the error). -ECHILD: the peer died. */
 int sync_next(int fd, pid_t *pid, int *passed);
-/* After SYNC_GO: 0 when exec succeeded, or why it did not. */
-int sync_hear_exec(int fd);
+/* Called with the descriptor that came with SYNC_LISTENER; a failure ends the talk. */
+typedef int sync_listener(void *ctx, int listener);
+/*
+ * After SYNC_GO: 0 when exec succeeded, or why it did not. *begun (may be NULL): SYNC_EXEC was heard, it is not the
+ * hooks that failed.
+ */
+int sync_hear_exec(int fd, sync_listener *take, void *ctx, bool *begun);
 /* Sends the pending error as SYNC_FAILED. */
 void sync_say_failed(int fd, int r);

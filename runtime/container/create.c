@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -164,10 +165,20 @@ static int save_process(void *p)
 	return c->child.seccomp.insns ? seccomp_save(&c->child.seccomp, c->t.dir_fd, "seccomp") : 0;
 }
 
+static struct state_listener *listener_of(const struct create *c, struct state_listener *l)
+{
+	if (!c->child.seccomp.notify)
+		return NULL;
+	l->path = c->spec->linux_->seccomp->listener_path;
+	l->metadata = c->spec->linux_->seccomp->listener_metadata;
+	return l;
+}
+
 int create_init(void *p)
 {
 	struct create *c = p;
 	const struct spec_linux *l = c->spec->linux_;
+	struct state_listener agent;
 	int r;
 
 	TRY(delegate(c));
@@ -183,6 +194,7 @@ int create_init(void *p)
 	c->launch.state_text = c->child.hook_state;
 	c->launch.meanwhile = save_process;
 	c->launch.ctx = c;
+	c->launch.listener = listener_of(c, &agent);
 	c->launch.rdt = l && l->intel_rdt ? &c->t.rdt : NULL;
 	r = launch(&c->launch);
 	cg_unit_release(&c->t.cg);
@@ -209,6 +221,7 @@ int create_record(void *p)
 {
 	struct create *c = p;
 	const struct spec_linux *l = c->spec->linux_;
+	struct state_listener agent;
 	struct state_rdt rdt = { *c->t.rdt.group ? c->t.rdt.group : NULL, *c->t.rdt.monitor != 0 };
 	struct state s = {
 		.version = { STATE_VERSION, true }, .id = c->req->id, .bundle = c->bundle, .rootfs = c->rootfs,
@@ -219,6 +232,7 @@ int create_record(void *p)
 		.namespaces = { joinable(c->spec), true }, .own_userns = c->child.own_userns,
 		.annotations = c->spec->annotations, .hooks = c->spec->hooks,
 		.rdt = l && l->intel_rdt ? &rdt : NULL,
+		.listener = listener_of(c, &agent),
 		.personality = l ? l->personality : NULL, .memory_policy = l ? l->memory_policy : NULL,
 	};
 	char owner[16];
@@ -260,6 +274,7 @@ static int hand_over(struct create *c)
 	out->tty = take_fd(&c->launch.tty);
 	out->pid = c->t.pid;
 	out->cg = c->t.cg;
+	out->listens = c->child.seccomp.notify && c->spec->process->no_new_privs;
 	return 0;
 }
 
@@ -331,12 +346,25 @@ int container_create(const struct container_req *req, bool run, struct container
 	return r;
 }
 
+static int give_listener(void *p, int fd)
+{
+	struct container *c = p;
+	auto_state struct state s = { 0 };
+	auto_arena struct arena a = { 0 };
+
+	TRY(state_load(c->dir_fd, c->id, &s));
+	return listener_send(s.listener, state_text(&a, &s, c->joined ? "running" : "created", (pid_t)s.pid.v), c->pid, fd);
+}
+
 int container_go(struct container *c)
 {
 	int r;
 
 	TRY(sync_say(c->sync, SYNC_GO));
-	r = sync_hear_exec(c->sync);
+	r = sync_hear_exec(c->sync, c->listens ? give_listener : NULL, c, NULL);
+	/* Bound by a filter that nobody answers for, it would hang. */
+	if (r < 0 && c->listens)
+		(void)sys_pidfd_kill(c->pidfd, SIGKILL);
 	drop_fd(&c->sync);
 	/* It runs: others may pause, delete or look at it while we wait. */
 	if (c->dir_fd >= 0)

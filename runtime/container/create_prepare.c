@@ -14,23 +14,13 @@ static bool has_hooks(const struct spec *s, enum hook_kind a, enum hook_kind b)
 	return s->hooks && (s->hooks->of[a].n > 0 || s->hooks->of[b].n > 0);
 }
 
-/* The state for hooks, as a printf format: the pid is not known yet, and no other '%' may remain. */
-static const char *hook_text(struct create *c)
+/* The state for hooks and agents, as a printf format: the pid is not known yet, and no other '%' may remain. */
+static const char *state_format(struct create *c, const char *status)
 {
 	auto_buf struct buf b = { 0 }, escaped = { 0 };
 	struct jout o = { .b = &b };
 
-	jout_open(&o, NULL, '{');
-	jout_str(&o, "ociVersion", c->spec->version);
-	jout_str(&o, "id", c->req->id);
-	jout_str(&o, "status", "creating");
-	jout_raw(&o, "pid", "\1");
-	jout_str(&o, "bundle", c->bundle);
-	jout_open(&o, "annotations", '{');
-	for (size_t i = 0; i < c->spec->annotations.n; i++)
-		jout_str(&o, c->spec->annotations.v[i].key, c->spec->annotations.v[i].value);
-	jout_close(&o, '}');
-	jout_close(&o, '}');
+	state_json(&o, c->req->id, status, "\1", c->bundle, &c->spec->annotations);
 	for (const char *p = buf_text(&b); *p; p++)
 		buf_add(&escaped, *p == '%' ? "%%" : *p == '\1' ? "%d" : p, *p == '%' || *p == '\1' ? 2 : 1);
 	return arena_strdup(&c->child.arena, buf_text(&escaped));
@@ -77,14 +67,19 @@ static int prepare_caps(struct create *c)
 	return c->child.own_userns ? 0 : caps_clamp(sets);
 }
 
+static bool notifies(const struct spec *s)
+{
+	return s->linux_ && s->linux_->seccomp && spec_seccomp_notifies(s->linux_->seccomp);
+}
+
 static int prepare_seccomp(struct create *c)
 {
 	const struct spec_linux *l = c->spec->linux_;
 
 	if (!l || !l->seccomp)
 		return 0;
-	if (l->seccomp->listener_path)
-		return fail(ENOTSUP, "linux.seccomp.listenerPath: not supported by this version");
+	if (notifies(c->spec))
+		TRY(listener_check(l->seccomp->listener_path));
 	if (mkdirat(c->t.root_fd, ".seccomp", 0700) < 0 && errno != EEXIST)
 		return fail_errno("make the filter cache");
 	auto_close int cache = openat(c->t.root_fd, ".seccomp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -121,7 +116,10 @@ static int prepare_child(struct create *c)
 	k->cg = &c->t.cg;
 	k->caps.no_new_privs = c->spec->process->no_new_privs;
 	k->runtime_hooks = has_hooks(c->spec, HOOK_PRESTART, HOOK_CREATE_RUNTIME);
-	k->hook_state = c->spec->hooks ? hook_text(c) : NULL;
+	if (c->spec->hooks || notifies(c->spec)) {
+		k->hook_state = state_format(c, "creating");
+		k->start_state = state_format(c, "created");
+	}
 	k->wait_mapped = spec_new_ns(c->spec, CLONE_NEWUSER) || r->n_ports > 0 || r->overlay ||
 			 (c->spec->linux_ && c->spec->linux_->net_devices.n > 0);
 	k->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -227,6 +227,10 @@ static void start_fresh(struct joining *j)
 {
 	j->launch = (struct launch)LAUNCH_INIT;
 	j->launch.child = &j->child;
+	if (j->child.seccomp.notify) {
+		j->launch.listener = j->s.listener;
+		j->launch.state_text = state_text(&j->arena, &j->s, "running", (pid_t)j->s.pid.v);
+	}
 	j->launch.rdt = j->s.rdt ? &j->rdt : NULL;
 	if (!j->s.rdt)
 		return;
@@ -274,6 +278,10 @@ static int exec_in(struct joining *j, struct container *out)
 	out->pid = j->launch.pid;
 	out->pidfd = take_fd(&j->launch.pidfd);
 	out->sync = take_fd(&j->launch.sync);
+	out->joined = true;
+	out->listens = j->child.seccomp.notify && j->p.no_new_privs;
+	if (out->listens)
+		out->dir_fd = take_fd(&j->dir_fd);
 	out->tty = take_fd(&j->launch.tty);
 	if (out->tty >= 0 && j->req->console_socket)
 		r = console_send(j->req->console_socket, out->tty);

@@ -170,6 +170,19 @@ static int host_limits(struct launch *l)
 	return r < 0 ? fail(-r, "oomScoreAdj %s: %s", text, strerrordesc_np(-r)) : 0;
 }
 
+/*
+ * A filter that went on early. Of a process that joins a pid namespace the pid is of the one that attached it,
+ * which is not the one that stays: that cannot wait, because the agent may be asked before the other is there.
+ */
+static int give_listener(struct launch *l, int *fd)
+{
+	const char *state = l->child->spec ? arena_printf(&l->child->arena, l->state_text, (int)l->pid) : l->state_text;
+	int r = listener_send(l->listener, state, l->pid, *fd);
+
+	drop_fd(fd);
+	return r < 0 ? r : sync_say(l->sync, SYNC_LISTENED);
+}
+
 static int talk(struct launch *l)
 {
 	/* A joining process is two: either may be heard first, the one that made it or the one that is ready. */
@@ -194,6 +207,10 @@ static int talk(struct launch *l)
 		if (m == SYNC_CONSOLE) {
 			drop_fd(&l->tty);
 			l->tty = fd;
+			continue;
+		}
+		if (m == SYNC_LISTENER) {
+			TRY(give_listener(l, &fd));
 			continue;
 		}
 		drop_fd(&fd);

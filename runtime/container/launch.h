@@ -6,9 +6,10 @@ struct launch {
 	struct child *child;
 	int journal;				/* -1: no journal (exec) */
 	const struct container_root *overlay;
-	const char *state_text;			/* hooks: state with %d for the pid */
+	const char *state_text;			/* hooks, agents: state; of a creation with %d for the pid */
 	int (*meanwhile)(void *ctx);		/* work of ours while the child does its own; NULL: none */
 	void *ctx;
+	const struct state_listener *listener;	/* who gets a filter's listener */
 	const struct rdt *rdt;			/* resctrl's group, to be joined; NULL: none */
 	/* out */
 	pid_t pid;
@@ -31,6 +32,9 @@ void launch_kill(struct launch *l);
 
 /* create_prepare.c: the sets of a process section; NULL: all empty. Errors begin with "process.capabilities.SET". */
 int caps_of_process(const struct spec_caps *caps, struct cap_sets *out);
+/* listener.c: is there a socket? And to it the container process state, with a filter's listener; once a connection. */
+int listener_check(const char *path);
+int listener_send(const struct state_listener *l, const char *state, pid_t pid, int listener);
 /* netdev.c: network devices of the host to the container; and back, after a failure. */
 int netdev_lend(struct launch *l);
 void netdev_take_back(struct launch *l);

@@ -17,6 +17,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static int give_listener(void *p, int fd)
+{
+	struct opened *o = p;
+	auto_arena struct arena a = { 0 };
+
+	return listener_send(o->s.listener, state_text(&a, &o->s, "created", (pid_t)o->s.pid.v), (pid_t)o->s.pid.v, fd);
+}
+
 int container_start(const char *root, const char *id)
 {
 	auto_opened struct opened o;
@@ -37,8 +45,11 @@ int container_start(const char *root, const char *id)
 	TRY(sync_say(sync, SYNC_GO));
 	/* Hooks inside may take long: deleting must not wait for them. */
 	(void)flock(o.dir_fd, LOCK_UN);
-	TRY(sync_hear_exec(sync));
-	return hooks_run(o.s.hooks, HOOK_POSTSTART, opened_state_text(&a, &o, "running", (int)o.s.pid.v));
+	int r = sync_hear_exec(sync, o.s.listener ? give_listener : NULL, &o, NULL);
+	if (r < 0 && o.s.listener)
+		(void)sys_pidfd_kill(o.pidfd, SIGKILL);
+	TRY(r);
+	return hooks_run(o.s.hooks, HOOK_POSTSTART, state_text(&a, &o.s, "running", (pid_t)o.s.pid.v));
 }
 
 /* Its death ends all processes of its namespace; where it is not the first there, others outlive it. */
@@ -120,7 +131,7 @@ static int delete_locked(struct teardown *t, const struct opened *o, uint64_t st
 
 	TRY(fault_point("take the container down"));
 	TRY(steps_unwind(container_steps, CONTAINER_STEPS, t, steps));
-	return o->s.hooks ? hooks_run(o->s.hooks, HOOK_POSTSTOP, opened_state_text(&a, o, "stopped", 0)) : 0;
+	return o->s.hooks ? hooks_run(o->s.hooks, HOOK_POSTSTOP, state_text(&a, &o->s, "stopped", 0)) : 0;
 }
 
 enum how { DELETE_STOPPED, DELETE_FORCE, DELETE_UNFINISHED };

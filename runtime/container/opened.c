@@ -31,23 +31,3 @@ void opened_group(const struct opened *o, struct cg *cg)
 {
 	state_group(&o->s, cg);
 }
-
-char *opened_state_text(struct arena *a, const struct opened *o, const char *status, int pid)
-{
-	auto_buf struct buf b = { 0 };
-	struct jout j = { .b = &b };
-
-	jout_open(&j, NULL, '{');
-	jout_str(&j, "ociVersion", SPEC_VERSION);
-	jout_str(&j, "id", o->s.id);
-	jout_str(&j, "status", status);
-	if (pid > 0)
-		jout_i64(&j, "pid", pid);
-	jout_str(&j, "bundle", o->s.bundle);
-	jout_open(&j, "annotations", '{');
-	for (size_t i = 0; i < o->s.annotations.n; i++)
-		jout_str(&j, o->s.annotations.v[i].key, o->s.annotations.v[i].value);
-	jout_close(&j, '}');
-	jout_close(&j, '}');
-	return arena_strdup(a, buf_text(&b));
-}

@@ -11,5 +11,3 @@ void opened_free(struct opened *o);
 
 /* Its group as the state has it; hiers 0 when it has none. */
 void opened_group(const struct opened *o, struct cg *cg);
-/* The state as hooks get it; pid 0: without one. */
-char *opened_state_text(struct arena *a, const struct opened *o, const char *status, int pid);

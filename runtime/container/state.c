@@ -27,6 +27,13 @@ static const struct field rdt_fields[] = {
 };
 static const struct record rdt_state_record = RECORD("resctrl", struct state_rdt, rdt_fields);
 
+static const struct field listener_fields[] = {
+	FR(struct state_listener, "path",     K_STR, path),
+	F(struct state_listener,  "metadata", K_STR, metadata),
+	{ 0 }
+};
+static const struct record listener_record = RECORD("listener", struct state_listener, listener_fields);
+
 static const struct field state_fields[] = {
 	FR(struct state,  "version",     K_U32,  version),
 	FR(struct state,  "id",          K_STR,  id),
@@ -43,6 +50,7 @@ static const struct field state_fields[] = {
 	F(struct state,   "filtered",    K_BOOL, filtered),
 	F(struct state,   "annotations", K_MAP,  annotations),
 	SUB(struct state, "hooks",       K_OPT,  hooks, &spec_hooks_record),
+	SUB(struct state, "listener",    K_OPT,  listener, &listener_record),
 	SUB(struct state, "personality", K_OPT,  personality, &spec_personality_record),
 	SUB(struct state, "memoryPolicy", K_OPT, memory_policy, &spec_memory_policy_record),
 	{ 0 }
@@ -137,6 +145,34 @@ int state_drop(int root_fd, int fd, const char *id)
 	if (unlinkat(root_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return fail_errno("remove the state of %s", id);
 	return 0;
+}
+
+void state_json(struct jout *o, const char *id, const char *status, const char *pid, const char *bundle,
+		const struct map *annotations)
+{
+	jout_open(o, NULL, '{');
+	jout_str(o, "ociVersion", SPEC_VERSION);
+	jout_str(o, "id", id);
+	jout_str(o, "status", status);
+	if (pid)
+		jout_raw(o, "pid", pid);
+	jout_str(o, "bundle", bundle);
+	jout_open(o, "annotations", '{');
+	for (size_t i = 0; i < annotations->n; i++)
+		jout_str(o, annotations->v[i].key, annotations->v[i].value);
+	jout_close(o, '}');
+	jout_close(o, '}');
+}
+
+char *state_text(struct arena *a, const struct state *s, const char *status, pid_t pid)
+{
+	auto_buf struct buf b = { 0 };
+	struct jout o = { .b = &b };
+	char number[16];
+
+	snprintf(number, sizeof number, "%d", (int)pid);
+	state_json(&o, s->id, status, pid > 0 ? number : NULL, s->bundle, &s->annotations);
+	return b.oom ? NULL : arena_strdup(a, buf_text(&b));
 }
 
 int state_save(int dir_fd, const struct state *s)

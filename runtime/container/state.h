@@ -17,6 +17,7 @@
 enum status { ST_CREATING = 1, ST_CREATED, ST_RUNNING, ST_PAUSED, ST_STOPPED };
 const char *status_name(enum status s);
 
+struct state_listener { const char *path, *metadata; };
 struct state_rdt { const char *group; bool monitor; };	/* NULL: the root's own */
 struct state_cgroup { const char *path, *unit; struct opt_u32 hiers, made; };	/* unit: systemd's name of it */
 
@@ -32,6 +33,7 @@ struct state {
 	bool filtered;				/* ID/seccomp must be there: exec fails without it */
 	struct map annotations;
 	struct spec_hooks *hooks;
+	struct state_listener *listener;	/* the agent that a filter's listener goes to; NULL: none */
 	struct spec_personality *personality;	/* of whoever joins, too */
 	struct spec_memory_policy *memory_policy;
 	struct arena arena;
@@ -52,6 +54,10 @@ void state_group(const struct state *s, struct cg *cg);
 /* Removes the record: dir_fd is the directory of id below root_fd. Already gone is success. */
 int state_drop(int root_fd, int dir_fd, const char *id);
 
+/* The state as the specification has it, for hooks and agents. pid: JSON of its number; NULL: without one. */
+void state_json(struct jout *o, const char *id, const char *status, const char *pid, const char *bundle,
+		const struct map *annotations);
+char *state_text(struct arena *a, const struct state *s, const char *status, pid_t pid);
 int state_save(int dir_fd, const struct state *s);
 /* -ENODATA: no state.json yet, only a journal. -EINVAL: corrupt; nothing is concluded from it. */
 int state_load(int dir_fd, const char *id, struct state *out);

@@ -165,3 +165,115 @@ policy() { awk '{ print $2; exit }' "/proc/$1/numa_maps"; }
 	inside 'uname -m'
 	says "$(uname -m)"
 }
+
+# ---- seccomp notification ----
+agent() {
+	SOCK=$BATS_TEST_TMPDIR/a.sock LOG=$BATS_TEST_TMPDIR/agent.log
+	rm -f "$SOCK" "$LOG"
+	python3 "$TOP/tests/tools/agent.py" "$SOCK" "$LOG" "$1" 3>&- & AGENT=$!
+	wait_for grep -q ready "$LOG"
+	cfg --arg s "$SOCK" '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: $s, listenerMetadata: "a % \"b\"",
+		syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_NOTIFY"}]} | .annotations = {"x.y": "50%d"}'
+}
+# said N FILTER: of the N-th state that the agent got
+said() { grep ^state "$LOG" | sed -n "$1p" | sed 's/^state //; s/ fds [0-9]*$//' | jq -r "$2"; }
+
+@test "seccomp notification: the agent gets the listener, the state and the calls, and answers them" {
+	agent 17
+	sh_ 'mkdir /x; touch /y && echo touched'
+	go
+	has "File exists"
+	has touched
+	[ "$(said 1 '.fds[0], .metadata, .state.id, .state.status, .state.bundle, .state.annotations["x.y"], (.pid == .state.pid), .ociVersion == .state.ociVersion')" = "seccompFd
+a % \"b\"
+$ID
+created
+$B
+50%d
+true
+true" ]
+	grep -q ' fds 1$' "$LOG"
+	[ "$(grep -c ^call "$LOG")" = 1 ]
+	kill "$AGENT"
+}
+
+@test "seccomp notification: create and start, exec; with and without no_new_privs" {
+	agent continue
+	for nnp in true false; do
+		: >"$LOG"
+		cfg ".process.noNewPrivileges = $nnp"
+		args sleep 300
+		create
+		[ "$(grep -c ^state "$LOG")" = "$([ $nnp = true ] && echo 0 || echo 1)" ]
+		vz start "$ID"
+		[ "$(said 1 .state.status)" = "$([ $nnp = true ] && echo created || echo creating)" ]
+		[ "$(said 1 .pid)" = "$(pid_of)" ]
+		run vz exec "$ID" mkdir "/tmp/$nnp"
+		ok
+		[ -d "$B/rootfs/tmp/$nnp" ]
+		[ "$(said 2 .state.status)" = running ]
+		[ "$(said 2 .state.pid)" = "$(pid_of)" ]
+		[ "$(said 2 '.pid != .state.pid')" = true ]
+		grep -q ^call "$LOG"
+		vz delete -f "$ID"
+	done
+	kill "$AGENT"
+}
+
+@test "seccomp notification: calls that the runtime itself makes on the way to exec" {
+	agent continue
+	for nnp in true false; do
+		cfg ".process.noNewPrivileges = $nnp | .linux.seccomp.syscalls[0].names = [\"sendmsg\", \"recvmsg\", \"close\", \"wait4\", \"execve\", \"chdir\", \"capset\", \"mkdir\"]"
+		sh_ 'mkdir /x && echo made; rmdir /x'
+		go
+		ok; says made
+	done
+	kill "$AGENT"
+}
+
+@test "seccomp notification: without an agent nothing runs" {
+	agent continue
+	kill "$AGENT"; wait "$AGENT" || true
+	sh_ 'touch /ran'
+	for nnp in true false; do
+		cfg ".process.noNewPrivileges = $nnp"
+		go
+		fails 1 "linux.seccomp.listenerPath: $SOCK: connect to a.sock: Connection refused"
+		[ ! -e "$B/rootfs/ran" ]
+	done
+	cfg '.process.noNewPrivileges = true'
+	create
+	run vz start "$ID"
+	fails 1 "linux.seccomp.listenerPath: $SOCK: connect to a.sock: Connection refused"
+	wait_for is stopped
+	[ ! -e "$B/rootfs/ran" ]
+	vz delete "$ID"
+	rm "$SOCK"
+	go
+	fails 1 "linux.seccomp.listenerPath: $SOCK: No such file or directory"
+	cfg --arg f "$B/config.json" '.linux.seccomp.listenerPath = $f'
+	go
+	fails 1 "linux.seccomp.listenerPath: $B/config.json is not a socket"
+}
+
+@test "seccomp notification: a listenerPath that no rule uses is not used" {
+	cfg '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/no/where", syscalls: []}'
+	args true
+	go
+	ok
+}
+
+@test "seccomp: flags and defaultErrnoRet" {
+	cfg '.linux.seccomp = {defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 17, flags: ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"], syscalls: [
+	     {names: ["read", "write", "open", "openat", "close", "execve", "brk", "mmap", "munmap", "mprotect", "arch_prctl", "set_tid_address", "set_robust_list", "rseq",
+	      "prlimit64", "readlink", "getrandom", "fstat", "newfstatat", "stat", "lstat", "exit", "exit_group", "rt_sigaction", "rt_sigprocmask", "getuid", "getgid", "geteuid", "getegid", "getpid", "getppid", "getcwd", "fcntl",
+	      "prctl", "wait4", "clone", "vfork", "fork", "ioctl", "uname", "umask", "rt_sigreturn"], action: "SCMP_ACT_ALLOW"}]}'
+	inside 'mkdir /x; exit 0'
+	has "File exists"
+	agent 13
+	cfg '.linux.seccomp.flags = ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", "SECCOMP_FILTER_FLAG_TSYNC"]'
+	sh_ 'mkdir /x'
+	go
+	has "Permission denied"
+	kill "$AGENT"
+}

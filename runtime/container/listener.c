@@ -1,0 +1,77 @@
+#include "runtime/container/launch.h"
+#include "base/dgram.h"
+#include "base/scope.h"
+
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+int listener_check(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return fail_errno("linux.seccomp.listenerPath: %s", path);
+	return S_ISSOCK(st.st_mode) ? 0 : fail(ENOTSOCK, "linux.seccomp.listenerPath: %s is not a socket", path);
+}
+
+static int connect_to(const char *path)
+{
+	char dir[PATH_MAX], base[PATH_MAX];
+
+	if (strlen(path) >= sizeof dir)
+		return fail(ENAMETOOLONG, "path too long");
+	strcpy(dir, path);
+	strcpy(base, path);
+	auto_close int at = open(dirname(dir), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (at < 0)
+		return fail_errno("open %s", dir);
+	return dgram_connect(at, basename(base), SOCK_STREAM);
+}
+
+/* A stream may take less than all; the descriptor goes with the first part, as the specification wants it. */
+static int send_all(int fd, const char *p, size_t n, int listener)
+{
+	ssize_t sent = dgram_send_some(fd, p, n, &listener, 1);
+
+	TRY((int)(sent < 0 ? sent : 0));
+	while ((size_t)sent < n) {
+		ssize_t more = send(fd, p + sent, n - (size_t)sent, MSG_NOSIGNAL);
+
+		if (more < 0 && errno == EINTR)
+			continue;
+		if (more < 0)
+			return fail_errno("send the container's state");
+		sent += more;
+	}
+	return 0;
+}
+
+int listener_send(const struct state_listener *l, const char *state, pid_t pid, int listener)
+{
+	auto_buf struct buf b = { 0 };
+	struct jout o = { .b = &b };
+
+	if (!l || !l->path)
+		return fail(EINVAL, "linux.seccomp: a listener came, and listenerPath is missing");
+	jout_open(&o, NULL, '{');
+	jout_str(&o, "ociVersion", SPEC_VERSION);
+	jout_open(&o, "fds", '[');
+	jout_str(&o, NULL, "seccompFd");
+	jout_close(&o, ']');
+	jout_i64(&o, "pid", pid);
+	if (l->metadata)
+		jout_str(&o, "metadata", l->metadata);
+	jout_raw(&o, "state", state);
+	jout_close(&o, '}');
+	if (b.oom || !state)
+		return fail(ENOMEM, "linux.seccomp.listenerPath: out of memory");
+	auto_close int fd = connect_to(l->path);
+	TRY_IN(fd, "linux.seccomp.listenerPath: %s", l->path);
+	TRY_IN(send_all(fd, b.p, b.n, listener), "linux.seccomp.listenerPath: %s", l->path);
+	return 0;
+}
