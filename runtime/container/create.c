@@ -155,13 +155,8 @@ static int delegate(struct create *c)
 static int save_process(void *p)
 {
 	struct create *c = p;
-	auto_buf struct buf b = { 0 };
-	struct jout o = { .b = &b };
 
-	bind_encode(&o, NULL, &spec_process_record, c->spec->process);
-	auto_close int fd = openat(c->t.dir_fd, "process.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || b.oom || file_write_all(fd, b.p, b.n) < 0)
-		return fail_errno("write process.json");
+	TRY(journal_process(c->t.journal, c->spec->process));
 	return c->child.seccomp.insns ? seccomp_save(&c->child.seccomp, c->t.dir_fd, "seccomp") : 0;
 }
 

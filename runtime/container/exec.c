@@ -38,13 +38,9 @@ static void drop_notify(struct strv *env)
 
 static int load_process(struct joining *j)
 {
-	yajl_val tree = NULL;
-
 	if (j->req->process_file)
 		return spec_process_load(&j->arena, &j->tree, j->req->process_file, &j->p);
-	TRY(json_load(j->dir_fd, "process.json", &tree));
-	j->tree = tree;
-	TRY(bind_decode(&j->arena, &spec_process_record, j->tree, &j->p));
+	TRY_IN(journal_load_process(j->dir_fd, &j->arena, &j->tree, &j->p), "state of %s", j->req->id);
 	drop_notify(&j->p.env);
 	return 0;
 }

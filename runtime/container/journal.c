@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PROCESS "process "
+
 /* One write(2) a line to a file opened with O_APPEND: what is there is whole, or not there. */
 static int line(int fd, const char *text)
 {
@@ -91,6 +93,34 @@ static void read_rdt(const char *l, struct rdt *r)
 		return;
 	got.own = own == 1 && *got.group;
 	*r = got;
+}
+
+int journal_process(int fd, const struct spec_process *p)
+{
+	auto_buf struct buf b = { 0 };
+	struct jout o = { .b = &b };
+
+	buf_puts(&b, PROCESS);
+	bind_encode(&o, NULL, &spec_process_record, p);
+	buf_puts(&b, "\n");
+	return b.oom ? fail(ENOMEM, "write the journal: out of memory") : line(fd, buf_text(&b));
+}
+
+int journal_load_process(int dir_fd, struct arena *a, yajl_val *tree, struct spec_process *out)
+{
+	auto_free char *text = NULL;
+	char *at, *end;
+
+	TRY(file_read(dir_fd, "journal", &text, NULL));
+	/* The only line that holds what others wrote, and no newline stands in JSON that we write. */
+	at = strstr(text, "\n" PROCESS);
+	end = at ? strchr(at + 1, '\n') : NULL;
+	if (!end)
+		return fail(EINVAL, "the journal has no process");
+	at += sizeof PROCESS;
+	*end = '\0';
+	TRY(json_parse("journal", at, (size_t)(end - at), tree));
+	return bind_decode(a, &spec_process_record, *tree, out);
 }
 
 static void read_line(const char *l, struct journal *j)

@@ -123,7 +123,7 @@ int state_open(int root_fd, const char *id, bool lock)
 
 int state_drop(int root_fd, int fd, const char *id)
 {
-	static const char *const files[] = { "start", "seccomp", "process.json", "state.json", "journal" };
+	static const char *const files[] = { "start", "seccomp", "state.json", "journal" };
 
 	for (size_t i = 0; i < COUNT(files); i++)
 		if (unlinkat(fd, files[i], 0) < 0 && errno != ENOENT)

@@ -1,9 +1,8 @@
 /*
  * What a container leaves on record below --root, one directory an id, 0700:
  *
- *	ID/journal	what was begun, one line each, appended before the thing is done
+ *	ID/journal	what was begun, one line each, appended before the thing is done; and the process section, for exec
  *	ID/state.json	the finished record, written whole
- *	ID/process.json	the process section, for exec
  *	ID/seccomp	the compiled filter, for exec
  *	ID/start	the start socket; gone once the container was started
  *
@@ -84,6 +83,9 @@ int journal_cgroup(int fd, const char *path);
 int journal_unit(int fd, const char *unit);
 int journal_cgroup_made(int fd, const struct cg *cg);
 int journal_rdt(int fd, const struct rdt *r);	/* before its groups are made */
+int journal_process(int fd, const struct spec_process *p);
+/* The tree is the caller's, and out points into it and into a. */
+int journal_load_process(int dir_fd, struct arena *a, yajl_val *tree, struct spec_process *out);
 int journal_read(int dir_fd, struct journal *out);	/* no journal: all empty */
 
 /* Every id below root, in no order; entries that are no ids are skipped. */
