@@ -4,7 +4,6 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,17 +11,31 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Shared with the children of a clone, so that one number means one point in the tree. */
-static unsigned *counter(void)
-{
-	static unsigned *n;
+enum { NAMES_MAX = 4096 };
 
-	if (!n) {
-		n = mmap(NULL, sizeof *n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-		if (n == MAP_FAILED)
-			abort();
-	}
-	return n;
+/*
+ * Shared with the children of a clone, so that one number means one point in the tree. Names are constants, at the
+ * same place in all of them; what a child passes where it can open no file is on the list all the same.
+ */
+static struct shared { unsigned n; pid_t owner; const char *name[NAMES_MAX]; } *shared;
+
+static void write_log(void)
+{
+	const char *path = getenv("VZRUN_FAULT_LOG");
+	FILE *f = path && getpid() == shared->owner ? fopen(path, "ae") : NULL;
+
+	for (unsigned i = 0; f && i < shared->n && i < NAMES_MAX; i++)
+		fprintf(f, "%u %s\n", i + 1, shared->name[i] ? shared->name[i] : "?");
+	if (f && fclose(f) != 0)
+		abort();
+}
+
+static void begin(void)
+{
+	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED || atexit(write_log) != 0)
+		abort();
+	shared->owner = getpid();
 }
 
 static uint64_t wanted(const char *variable)
@@ -33,25 +46,15 @@ static uint64_t wanted(const char *variable)
 	return s && str_u64(s, 1000000, &v) == 0 ? v : 0;
 }
 
-static void note(unsigned n, const char *name)
-{
-	const char *path = getenv("VZRUN_FAULT_LOG");
-	char line[128];
-	int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
-
-	if (fd < 0)
-		return;
-	snprintf(line, sizeof line, "%u %s\n", n, name);
-	if (write(fd, line, strlen(line)) < 0)
-		abort();
-	close(fd);
-}
-
 int fault_point(const char *name)
 {
-	unsigned n = __atomic_add_fetch(counter(), 1, __ATOMIC_SEQ_CST);
+	unsigned n;
 
-	note(n, name);
+	if (!shared)
+		begin();
+	n = __atomic_add_fetch(&shared->n, 1, __ATOMIC_SEQ_CST);
+	if (n <= NAMES_MAX)
+		shared->name[n - 1] = name;
 	if (n == wanted("VZRUN_KILL")) {
 		raise(SIGKILL);
 		_exit(137);	/* the first process of a pid namespace does not hear its own SIGKILL */

@@ -2,8 +2,8 @@
  * Fault points, in builds with -DVZRUN_FAULT_POINTS only (make FAULT=1). The n-th
  * point that the process and its children pass fails (VZRUN_FAULT=n) or dies by
  * SIGKILL (VZRUN_KILL=n). A point stands before every step and before every
- * acquisition that registers an undo. With VZRUN_FAULT_LOG=FILE every point that is
- * passed appends its number and name there.
+ * acquisition that registers an undo. With VZRUN_FAULT_LOG=FILE the process appends the
+ * number and name of every point that it and its children passed, when it exits.
  */
 #pragma once
 

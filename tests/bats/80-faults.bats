@@ -75,7 +75,7 @@ told() { [ "$status" -ne 0 ] && [[ "$output" == *"injected fault: "* ]] && [ "${
 @test "exec: every point, failed and killed; the container lives on" {
 	create; vz start "$ID"
 	n=$(points exec "$ID" true)
-	[ "$n" -gt 10 ]
+	[ "$n" -gt 30 ]
 	for i in $(seq "$n"); do
 		VZRUN_FAULT=$i run f exec "$ID" true
 		told "$i"
