@@ -93,7 +93,7 @@ LDQUIET = $(shell $(CC) -Wl,--help 2>/dev/null | grep -q no-warnings && echo -Wl
 
 # The static executable begins before libc does (runtime/container/self_entry.c): nothing there may call into libc.
 ENTRY_ARCH := $(filter x86_64% aarch64%,$(shell $(CC) -dumpmachine))
-$(B)/obj/runtime/container/self_entry.o: ALL_CFLAGS += -ffreestanding -fno-stack-protector -fno-sanitize=all \
+$(B)/obj/runtime/container/self_entry.o: ALL_CFLAGS += -ffreestanding -fno-stack-protector -fno-stack-clash-protection -fno-sanitize=all \
     $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 
 $(B)/vzrun: $(call obj,$(VZRUN_SRC))

@@ -13,7 +13,8 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
-enum { ENV_MAX = 1000, DIR_MAX = 4000, STATFS_RDONLY = 1 };
+/* Small, so that the stack costs few pages; whoever has more goes by way of libc. */
+enum { ENV_MAX = 200, DIR_MAX = 1000, STATFS_RDONLY = 1 };
 
 #ifdef __x86_64__
 __asm__(".pushsection .text\n"
