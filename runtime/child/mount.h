@@ -35,7 +35,7 @@ enum mnt_flag {
 	MNT_PEER = 512,		/* MNT_BIND: "shared" reaches the host's mount, too */
 	MNT_COPY_LINK = 1024,	/* MNT_BIND: a source that is a link is made anew at dst */
 	MNT_NOFOLLOW_DST = 2048,	/* MNT_BIND: do not follow a link at the end of dst, cover it */
-	MNT_MODE_OF_DST = 4096,	/* MNT_FS: the root gets the mode of what it covers */
+	MNT_MODE_OF_DST = 4096,	/* MNT_FS: the root gets the mode of what it covers, if that was there before */
 	MNT_COPY_UP = 8192,	/* MNT_FS: starts with the content of what it covers */
 	MNT_IDMAP = 16384,	/* ids are mapped by idmap_fd */
 	MNT_IDMAP_REC = 32768,	/* the mounts below, too */

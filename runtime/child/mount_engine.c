@@ -118,8 +118,8 @@ static bool read_only_by_mount(const char *type)
 	return false;
 }
 
-/* at: where it will be attached, -1 */
-static int new_fs(const struct mnt_op *op, int at)
+/* covered: the directory whose mode it takes, or -1 */
+static int new_fs(const struct mnt_op *op, int covered)
 {
 	auto_close int fs = fsopen(op->type, FSOPEN_CLOEXEC);
 	/* What is copied up must be written first. */
@@ -130,8 +130,8 @@ static int new_fs(const struct mnt_op *op, int at)
 		return fail_errno("file system \"%s\"", op->type);
 	if (op->src && *op->src && fsconfig(fs, FSCONFIG_SET_STRING, "source", op->src, 0) < 0)
 		return fs_fail(fs, "source", op->src);
-	if (op->flags & MNT_MODE_OF_DST)
-		TRY(set_mode(fs, at));
+	if (covered >= 0)
+		TRY(set_mode(fs, covered));
 	TRY(set_options(fs, op->data));
 	/* Read-only for the file system too, where the option stands for both, as mount(2) has it. */
 	if (op->attr_set & MOUNT_ATTR_RDONLY && !read_only_by_mount(op->type) &&
@@ -152,13 +152,22 @@ static int set_label(int mnt, const char *label)
 	return 0;
 }
 
+static bool is_there(int root_fd, const char *path)
+{
+	auto_close int fd = path_open(root_fd, path, O_PATH);
+
+	return fd >= 0;
+}
+
 static int do_fs(struct mnt_ctx *c, const struct mnt_op *op)
 {
+	/* Over what is made for it alone a tmpfs stays open to all: the user inside is often not root. */
+	bool covers = op->flags & MNT_MODE_OF_DST && is_there(c->root_fd, op->dst);
 	auto_close int at = mnt_open_target(c, op->dst, op->type, true);
 	struct mnt_op rest = *op;
 
 	TRY(at);
-	auto_close int mnt = new_fs(op, at);
+	auto_close int mnt = new_fs(op, covers ? at : -1);
 	TRY(mnt);
 	if (op->flags & MNT_IDMAP)
 		TRY(mnt_idmap(mnt, op->idmap_fd, op->flags & MNT_IDMAP_REC));

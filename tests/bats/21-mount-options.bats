@@ -310,7 +310,7 @@ went"
 	inside 'stat -c %a /a /b /c'
 	says "2710
 700
-755"
+1777"
 }
 
 @test "tmpcopyup: content, owners, modes, links, times and attributes" {
