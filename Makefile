@@ -201,7 +201,7 @@ lint: layers
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=gcc B=build/lint-gcc $(addprefix build/lint-gcc/,vzrun $(HELPERS))
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang B=build/lint-clang $(addprefix build/lint-clang/,vzrun $(HELPERS))
 	$(Q)shellcheck -x tests/deps tests/run tests/run-unit .ci/run
-	$(Q)shellcheck -s bash -e SC2034,SC2154,SC2317,SC2314,SC2315,SC2016,SC2013,SC2119,SC2120 tests/bats/helpers.bash tests/bats/engines.bash tests/bats/containerd.bash
+	$(Q)shellcheck -s bash -e SC2034,SC2154,SC2317,SC2314,SC2315,SC2016,SC2013,SC2119,SC2120 tests/bats/helpers.bash tests/bats/engines.bash tests/bats/containerd.bash tests/bats/podman.bash
 	$(Q)long=$$(grep -nE '^.{111,}' $(filter-out $(wildcard build/*),$(wildcard */*.[ch] */*/*.[ch])) /dev/null | \
 	  awk -F: '{ print $$1 ":" $$2 }'); [ -z "$$long" ] || { echo "lines over 110 columns:"; echo "$$long"; } >&2
 
