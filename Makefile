@@ -213,11 +213,19 @@ man: $(B)/vzrun
 	$(Q)$(B)/vzrun gen man >$(B)/man/vzrun.1
 	$(Q)$(B)/vzrun gen completion bash >$(B)/man/vzrun.bash
 
+# Podman reads drop-ins nowhere but in /etc; what else engines want is for the administrator to place.
+SYSCONFDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)
+DROPINS    := $(wildcard packaging/*/*.*)
+
 install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/vzrun $(DESTDIR)$(PREFIX)/share/man/man1 \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(B)/vzrun $(DESTDIR)$(PREFIX)/bin/vzrun
 	install -m 755 $(HELPERS:%=$(B)/%) $(DESTDIR)$(PREFIX)/libexec/vzrun/
+	install -d $(DESTDIR)$(SYSCONFDIR)/containers/containers.conf.d $(sort $(dir $(DROPINS:%=$(DESTDIR)$(PREFIX)/share/vzrun/%)))
+	$(foreach f,$(DROPINS),install -m 644 $(f) $(DESTDIR)$(PREFIX)/share/vzrun/$(f) &&) \
+	sed 's,/usr/local/bin,$(PREFIX)/bin,' packaging/podman/50-vzrun.conf \
+	    >$(DESTDIR)$(SYSCONFDIR)/containers/containers.conf.d/50-vzrun.conf
 	install -m 644 $(B)/man/vzrun.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(B)/man/vzrun.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/vzrun
 

@@ -110,11 +110,9 @@ podman_clean() {
 	return 1
 }
 podman_stop() {
-	local bad=0 d
+	local bad=0
 	world_stop || bad=1
 	# Podman never removes its parents' groups; they go when nobody else uses them.
-	for d in $(find /sys/fs/cgroup -depth -type d \( -path '*/libpod_parent*' -o -name conmon \) 2>/dev/null); do
-		rmdir "$d" 2>/dev/null
-	done
+	find /sys/fs/cgroup -depth -type d -path '*/libpod_parent*' -exec rmdir {} + 2>/dev/null
 	return $bad
 }
