@@ -208,20 +208,38 @@ static int do_remount(struct mnt_ctx *c, const struct mnt_op *op)
 	return mnt_set_attributes(at, op);
 }
 
-/* The host's node of the same number, checked: nothing of the image can stand in for it (rule R6). */
-static int host_node(const struct mnt_op *op)
+/* A read-only clone: nodes still work, but nobody inside can chmod the host's. -ENODEV: another device. */
+static int node_at(const char *path, unsigned follow, const struct mnt_op *op)
 {
-	auto_close int tree = open_tree(AT_FDCWD, op->src, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	auto_close int tree = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | follow);
+	struct mount_attr a = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
 	struct stat st;
 
-	/* Read-only: nodes still work, but nobody inside can chmod the host's. */
-	struct mount_attr a = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
-
 	if (tree < 0 || fstat(tree, &st) < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &a, sizeof a) < 0)
-		return fail_errno("the host's %s", op->src);
+		return fail_errno("the host's %s", path);
 	if ((st.st_mode & S_IFMT) != (op->mode & S_IFMT) || st.st_rdev != makedev(op->major, op->minor))
-		return fail(ENODEV, "the host's %s is not device %u:%u", op->src, op->major, op->minor);
+		return fail(ENODEV, "the host's %s is not device %u:%u", path, op->major, op->minor);
 	return take_fd(&tree);
+}
+
+/*
+ * The host's node of the same number, checked: nothing of the image can stand in for it (rule R6). It is looked for
+ * under the name that it has in the container, and else where udev lists all by number.
+ */
+static int host_node(const struct mnt_op *op)
+{
+	int tree = node_at(op->src, AT_SYMLINK_NOFOLLOW, op), by_number;
+	struct err_saved why;
+	char path[48];
+
+	if (tree != -ENODEV && tree != -ENOENT)
+		return tree;
+	err_save(&why);
+	snprintf(path, sizeof path, "/dev/%s/%u:%u", S_ISBLK(op->mode) ? "block" : "char", op->major, op->minor);
+	by_number = node_at(path, 0, op);
+	if (by_number < 0)
+		err_restore(&why);
+	return by_number < 0 ? tree : by_number;
 }
 
 static int make_node(struct mnt_ctx *c, const struct mnt_op *op)

@@ -231,21 +231,13 @@ static int plan_node(struct mnt_plan *p, struct mnt_op op, unsigned flags)
 	return added(add(p, op));
 }
 
-static bool has_own_dev(const struct spec *s)
+/* By the planned rows: their destinations are clean, however the configuration spells them. */
+static const struct mnt_op *mounted_at(const struct mnt_plan *p, const char *dst)
 {
-	LIST_EACH(struct spec_mount, m, s->mounts)
-		if (str_eq(m->dst, "/dev") || str_eq(m->dst, "/dev/"))
-			return !(m->type && str_eq(m->type, "bind")) && !strv_has(&m->options, "bind") &&
-			       !strv_has(&m->options, "rbind");
-	return true;
-}
-
-static bool has_mount(const struct spec *s, const char *dst)
-{
-	LIST_EACH(struct spec_mount, m, s->mounts)
-		if (str_eq(m->dst, dst))
-			return true;
-	return false;
+	for (const struct mnt_op *op = p->op + p->n; op-- > p->op;)
+		if ((op->verb == MNT_BIND || op->verb == MNT_FS) && str_eq(op->dst, dst))
+			return op;
+	return NULL;
 }
 
 /* A link that is made whatever was there: a node in its place (engines list all devices of the host) would only be lost. */
@@ -265,22 +257,25 @@ static int plan_configured(struct mnt_plan *p, const struct spec *s, unsigned fl
 				TRY(plan_node(p, (struct mnt_op){
 					.dst = d->path,
 					.mode = (mode_t)d->type | (d->mode.set ? d->mode.v & 07777 : 0666),
-					.major = (unsigned)d->major.v, .minor = (unsigned)d->minor.v,
+					.major = d->type == S_IFIFO ? 0 : (unsigned)d->major.v,
+					.minor = d->type == S_IFIFO ? 0 : (unsigned)d->minor.v,
 					.uid = d->uid.v, .gid = d->gid.v }, flags));
 	return 0;
 }
 
 static int plan_devices(struct mnt_plan *p, const struct spec *s, unsigned flags)
 {
+	const struct mnt_op *dev = mounted_at(p, "/dev");
+
 	/* A /dev that is bound from the host has its devices; we would write into the host's. */
-	if (!has_own_dev(s))
+	if (dev && dev->verb == MNT_BIND)
 		return 0;
 	for (size_t i = 0; i < COUNT(default_devices); i++)
-		if (!configured(s, default_devices[i].dst) && !has_mount(s, default_devices[i].dst))
+		if (!configured(s, default_devices[i].dst) && !mounted_at(p, default_devices[i].dst))
 			TRY(plan_node(p, default_devices[i], flags));
 	TRY(plan_configured(p, s, flags));
 	for (size_t i = 0; i < COUNT(default_links); i++)
-		if (!has_mount(s, default_links[i].dst))
+		if (!mounted_at(p, default_links[i].dst))
 			TRY(added(add(p, default_links[i])));
 	return 0;
 }
