@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -159,4 +160,30 @@ int sys_pidfd_wait(int pidfd, int ms)
 	int r = TEMP_FAILURE_RETRY(poll(&p, 1, ms));
 
 	return r > 0 ? 1 : r;
+}
+
+static bool has_all_ids(void)
+{
+	auto_close int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	unsigned inside, outside, n;
+	char map[64];
+	ssize_t len = fd < 0 ? -1 : read(fd, map, sizeof map - 1);
+
+	map[len > 0 ? len : 0] = '\0';
+	return len < 0 || (sscanf(map, "%u %u %u", &inside, &outside, &n) == 3 && outside == 0 && n == UINT32_MAX);
+}
+
+bool sys_is_host_root(void)
+{
+	enum { UNKNOWN, NO, YES };
+	static int known;
+	struct stat st;
+
+	if (known == UNKNOWN) {
+		/* The first user namespace has a number of its own: PROC_USER_INIT_INO. */
+		bool first = stat("/proc/self/ns/user", &st) < 0 || st.st_ino == 0xEFFFFFFDU;
+
+		known = geteuid() == 0 && (first || has_all_ids()) ? YES : NO;
+	}
+	return known == YES;
 }

@@ -23,6 +23,8 @@ int sys_openat2(int dirfd, const char *path, int flags, unsigned mode, uint64_t 
 int sys_cloexec_from(int first);
 
 int sys_pivot_root(const char *new_root, const char *put_old);
+/* Are we root of the host, or of a guest's namespace of all ids? Root of a namespace of some user's is not. */
+bool sys_is_host_root(void);
 /* Start time of a process in clock ticks since boot (field 22 of stat); 0 when it is gone. */
 uint64_t sys_start_time(pid_t pid);
 /* A descriptor of exactly this process; -1 and ESRCH when it is gone or its number was reused. */

@@ -1,6 +1,7 @@
 /* Which hierarchies this host has, and where we are in them. */
 #include "cgroups/internal.h"
 #include "base/file.h"
+#include "base/sys.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -292,11 +293,5 @@ int cg_ctl_hier(enum ctl c)
 
 bool cg_rootless(void)
 {
-	char map[64];
-	unsigned long inside, outside, n;
-
-	if (geteuid() != 0)
-		return true;
-	return file_peek(AT_FDCWD, "/proc/self/uid_map", map, sizeof map) > 0 &&
-	       (sscanf(map, "%lu %lu %lu", &inside, &outside, &n) != 3 || outside != 0 || n != UINT32_MAX);
+	return !sys_is_host_root();
 }

@@ -1,6 +1,7 @@
 /* From the words of the command line to the command that runs. */
 #include "base/log.h"
 #include "base/scope.h"
+#include "base/sys.h"
 #include "cli/opt.h"
 #include "cli/out.h"
 
@@ -207,7 +208,8 @@ static int defaults(struct cli *g)
 	/* g->root and g->home may point here until the process ends. */
 	static char root[PATH_MAX], home[PATH_MAX];
 
-	if (!g->root && geteuid() == 0)
+	/* Root of an engine's user namespace has no /run. */
+	if (!g->root && geteuid() == 0 && (!env_path("XDG_RUNTIME_DIR") || sys_is_host_root()))
 		g->root = "/run/vzrun";
 	if (!g->root) {
 		if (env_path("XDG_RUNTIME_DIR"))
