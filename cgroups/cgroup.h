@@ -107,6 +107,8 @@ int cg_create(struct cg *cg, const char *path, const struct cg_resources *r, enu
  */
 int cg_lacking(const struct cg *cg, const struct cg_resources *r, uint32_t *mask);
 int cg_extend(struct cg *cg, uint32_t mask);
+/* What r limits, in words: "memory limit, process limit"; "" when nothing. For who must do without a group. */
+void cg_limits_text(const struct cg_resources *r, struct buf *out);
 /* A group made earlier by cg_create: path as stored in cg->path; `made` becomes all that is found.
  * -ENOENT: it is in no hierarchy. */
 int cg_open(struct cg *cg, const char *path);

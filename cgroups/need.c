@@ -102,6 +102,21 @@ static int need_devices(struct need *need)
 	return 0;
 }
 
+void cg_limits_text(const struct cg_resources *r, struct buf *out)
+{
+	const char *last = "";
+
+	for (size_t i = 0; r && i < cg_knobs_n; i++) {
+		/* Rows of one limit stand together; OPTIONAL ones follow from another limit. */
+		if (!cg_knob_value(&cg_knobs[i], r) || cg_knobs[i].flags & OPTIONAL || str_eq(cg_knobs[i].what, last))
+			continue;
+		buf_printf(out, "%s%s", out->n ? ", " : "", cg_knobs[i].what);
+		last = cg_knobs[i].what;
+	}
+	for (size_t i = 0; r && i < r->unified.n; i++)
+		buf_printf(out, "%s%s", out->n ? ", " : "", r->unified.v[i].key);
+}
+
 int cg_need(const struct cg_resources *r, struct need *need)
 {
 	*need = (struct need){ 0 };

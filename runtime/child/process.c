@@ -101,15 +101,26 @@ int stage_bounding(struct child *c)
 	return c->has_caps ? caps_drop_bounding(&c->caps.sets) : 0;
 }
 
+static bool groups_denied(const struct child *c)
+{
+	char word[8];
+
+	return file_peek(c->proc_fd, "self/setgroups", word, sizeof word) > 0 && str_eq(word, "deny");
+}
+
 static int set_groups(const struct child *c)
 {
 	const struct u32v *g = &c->process->user.groups;
 
+	int code;
+
 	if (setgroups(g->n, g->v) == 0)
 		return 0;
-	/* A user namespace that an ordinary user mapped has setgroups denied; then there are none to drop. */
-	if (errno == EPERM && g->n == 0 && c->own_userns)
+	code = errno;
+	/* Where an ordinary user mapped himself only, the kernel denies it for good (user_namespaces(7)). */
+	if (code == EPERM && g->n == 0 && groups_denied(c))
 		return 0;
+	errno = code;
 	return fail_errno("set %zu additional groups", g->n);
 }
 

@@ -80,7 +80,7 @@ static int make_group(struct create *c, const char *given, const struct cg_resou
 	if (given && *given)
 		snprintf(path, sizeof path, "%s", given);
 	else
-		snprintf(path, sizeof path, "%svzrun-%s", geteuid() == 0 ? "/" : "", c->req->id);
+		snprintf(path, sizeof path, "%svzrun-%s", sys_is_host_root() ? "/" : "", c->req->id);
 	TRY(journal_cgroup(c->t.journal, path));
 	/* Who names a group looks for it everywhere. */
 	return cg_create(&c->t.cg, path, limits, named ? CG_EVERYWHERE : CG_NEEDED);
@@ -91,13 +91,19 @@ static int make_group_or_not(struct create *c, const struct cg_resources *limits
 	const char *rootless = c->req->rootless ? c->req->rootless : "auto";
 	const char *path = c->spec->linux_ ? c->spec->linux_->cgroups_path : NULL;
 	bool systemd = c->req->cgroup_manager && str_eq(c->req->cgroup_manager, "systemd");
+	auto_buf struct buf text = { 0 };
 	int r = systemd ? make_unit(c, path, limits) : make_group(c, path, limits);
 
 	if (r >= 0 && !c->t.cg.hiers && str_eq(rootless, "false"))
 		return fail(EPERM, "no cgroup can be made for %s (and --rootless is false)", c->req->id);
-	if ((r != -EACCES && r != -EPERM && r != -EROFS) || !str_eq(rootless, "true"))
+	if (r != -EACCES && r != -EPERM && r != -EROFS)
 		return r;
-	log_warn("no cgroup, no limits: %s", err_text());
+	/* v1 gives an ordinary user no groups, whatever he does; on v2 the message says what he can do. */
+	if (!str_eq(rootless, "true") && (!str_eq(rootless, "auto") || sys_is_host_root() || cg_host()->layout == CG_V2))
+		return r;
+	cg_limits_text(limits, &text);
+	log_warn("no cgroup can be made by this user (cgroup v%d): not set: %s", cg_host()->layout == CG_V2 ? 2 : 1,
+		 text.n ? buf_text(&text) : "device rules");
 	err_clear();
 	c->t.cg = (struct cg){ 0 };
 	return 0;

@@ -1,6 +1,7 @@
 #include "runtime/container/create.h"
 #include "base/clock.h"
 #include "base/scope.h"
+#include "base/sys.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -90,7 +91,7 @@ static int prepare_seccomp(struct create *c)
 
 static unsigned plan_flags(const struct create *c)
 {
-	return (c->child.own_userns ? MNT_PLAN_USERNS : 0) | (c->req->delegate ? MNT_PLAN_DELEGATE : 0);
+	return (c->child.own_userns || !sys_is_host_root() ? MNT_PLAN_USERNS : 0) | (c->req->delegate ? MNT_PLAN_DELEGATE : 0);
 }
 
 static int prepare_child(struct create *c)

@@ -47,7 +47,8 @@ static int helper_map(pid_t pid, const char *helper, const struct list *maps)
 	TRY(proc_run(&(struct proc_req){ .path = helper, .argv = argv, .err = &err, .timeout_ms = 10000 }, &status));
 	if (status == 0)
 		return 0;
-	fail(EPERM, "%s: %.*s", helper, (int)strcspn(buf_text(&err), "\n"), buf_text(&err));
+	/* It begins with its own name. */
+	fail(EPERM, "%.*s", (int)strcspn(buf_text(&err), "\n"), buf_text(&err));
 	err_try("check the ranges of this user in /etc/subuid and /etc/subgid");
 	return -EPERM;
 }

@@ -7,14 +7,12 @@
 #include "base/scope.h"
 #include "base/sys.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static int give_listener(void *p, int fd)
@@ -52,19 +50,6 @@ int container_start(const char *root, const char *id)
 	return hooks_run(o.s.hooks, HOOK_POSTSTART, state_text(&a, &o.s, "running", (pid_t)o.s.pid.v));
 }
 
-/* Its death ends all processes of its namespace; where it is not the first there, others outlive it. */
-static bool is_first_of_its_namespace(pid_t pid)
-{
-	char path[32], text[4096], *at;
-
-	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-	if (file_peek(AT_FDCWD, path, text, sizeof text) < 0 || !(at = strstr(text, "\nNSpid:")))
-		return false;
-	at[1 + strcspn(at + 1, "\n")] = '\0';
-	at = strrchr(at, '\t');
-	return at && str_eq(at, "\t1");
-}
-
 static int not_running(void)
 {
 	return fail_as(ERR_STATE, "container not running");
@@ -95,7 +80,7 @@ int container_kill(const char *root, const char *id, int sig, bool all)
 	opened_group(&o, &cg);
 	if (all && cg.hiers)
 		return cg_kill(&cg, sig);
-	if (sig == SIGKILL && (o.status == ST_STOPPED || !is_first_of_its_namespace((pid_t)o.s.pid.v))) {
+	if (sig == SIGKILL && (o.status == ST_STOPPED || !opened_is_first((pid_t)o.s.pid.v))) {
 		int r = kill_group(&o, &cg);
 
 		if (r <= 0)
@@ -103,6 +88,8 @@ int container_kill(const char *root, const char *id, int sig, bool all)
 	}
 	if (o.status == ST_STOPPED)
 		return not_running();
+	if (all)
+		return opened_signal_members(&o, sig);
 	if (sys_pidfd_kill(o.pidfd, sig) < 0)
 		return errno == ESRCH ? not_running() : fail_errno("send signal %d to container %s", sig, id);
 	/* A frozen process keeps the signal waiting; killing must work on a paused container too. */
@@ -122,6 +109,8 @@ int container_pause(const char *root, const char *id, bool pause)
 	if (!pause && o.status != ST_PAUSED)
 		return fail_as(ERR_STATE, "container not paused");
 	opened_group(&o, &cg);
+	if (!cg.hiers)
+		return fail_as(ERR_UNSUPPORTED, "container %s has no cgroup: it cannot be paused", id);
 	return cg_freeze(&cg, pause);
 }
 
@@ -271,44 +260,6 @@ int container_list(const char *root, int (*each)(void *, const struct container_
 	return state_each(fd, list_one, &l);
 }
 
-/* Without a group the container is its pid namespace, where that is its own, or else its first process. */
-static int pids_of_namespace(const struct opened *o, pid_t **pids, size_t *n)
-{
-	pid_t init = (pid_t)o->s.pid.v;
-	bool own = is_first_of_its_namespace(init);
-	struct stat want, st;
-	char path[48];
-	auto_free pid_t *v = NULL;
-	struct dirent *e;
-	size_t room = 0;
-
-	snprintf(path, sizeof path, "/proc/%d/ns/pid", (int)init);
-	if (o->status == ST_STOPPED || stat(path, &want) < 0)
-		return 0;
-	DIR *d = opendir("/proc");
-	while (d && (e = readdir(d))) {
-		uint64_t pid;
-
-		if (str_u64(e->d_name, INT32_MAX, &pid) < 0 || ((pid_t)pid != init && !own))
-			continue;
-		snprintf(path, sizeof path, "/proc/%d/ns/pid", (int)pid);
-		if (stat(path, &st) < 0 || st.st_ino != want.st_ino)
-			continue;
-		if (*n == room) {
-			pid_t *more = realloc(v, (room = room ? 2 * room : 16) * sizeof *v);
-
-			if (!more)
-				break;
-			v = more;
-		}
-		v[(*n)++] = (pid_t)pid;
-	}
-	if (d)
-		closedir(d);
-	*pids = TAKE(v);
-	return 0;
-}
-
 int container_pids(const char *root, const char *id, pid_t **pids, size_t *n)
 {
 	static struct cg cg;
@@ -318,5 +269,5 @@ int container_pids(const char *root, const char *id, pid_t **pids, size_t *n)
 	*n = 0;
 	TRY(opened_container(root, id, false, &o));
 	opened_group(&o, &cg);
-	return cg.hiers ? cg_pids(&cg, true, pids, n) : pids_of_namespace(&o, pids, n);
+	return cg.hiers ? cg_pids(&cg, true, pids, n) : opened_members(&o, pids, n);
 }
