@@ -96,6 +96,26 @@ sleeper() { args sleep 4242; }
 	wait "$JOB" || true
 }
 
+@test "update goes to systemd and to the kernel, exactly as asked; a reload of systemd takes nothing back" {
+	need_systemd
+	sleeper
+	cfg '.linux.resources = {pids: {limit: 33}, cpu: {shares: 512}}'
+	detached
+	v update --pids-limit 55 --cpu-quota 25001 --cpu-period 100000 --memory 64M "$ID"
+	[ "$(prop TasksMax)" = 55 ]
+	[ "$(prop CPUQuotaPerSecUSec)" = 260ms ]
+	systemctl daemon-reload
+	if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+		[ "$(prop MemoryMax)" = 67108864 ]
+		[ "$(cat "$(group)/memory.max")" = 67108864 ]
+		[ "$(cat "$(group)/pids.max")" = 55 ]
+	else
+		[ "$(cat "$(group)/memory.limit_in_bytes")" = 67108864 ]
+	fi
+	v update --cpu-quota 50001 "$ID"
+	[[ "$(cat "$(group)/cpu.max" 2>/dev/null || cat "/sys/fs/cgroup/cpu$(prop ControlGroup)/cpu.cfs_quota_us")" == 50001* ]]
+}
+
 @test "annotations are properties: seconds become microseconds, what has no grammar is refused with its place" {
 	need_systemd
 	sleeper
