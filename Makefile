@@ -1,6 +1,7 @@
 # One Makefile, no recursion. Objects mirror the source tree below $(B)/obj.
 #   make            build/vzrun, build/vzrun-image, build/vzrun-net, build/vzrun-systemd
 #   make demo       install what it needs, build, run a Debian guest (TEMPLATE=busybox: offline)
+#   make test-vm    suites in a virtual machine under systemd
 #   make test       install what the tests need, build, run every suite
 #   make bench      vzrun, the floor and the runtimes that are installed, side by side (QUICK=1, BENCH="--only run")
 #   make check-unit | check-bats T=pattern | check-fuzz | asan | lint | fmt | install | deps | clean
@@ -184,6 +185,13 @@ test: deps
 check-unit: $(UNIT_BIN)
 	$(Q)tests/run-unit $(UNIT_BIN)
 
+# What needs systemd as PID 1 or another layout of control groups: in a virtual machine (tests/vm/run), as root.
+test-vm: all build/tools/cgtool
+	$(Q)$(MAKE) --no-print-directory FAULT=1 all
+	$(Q)tests/vm/run
+	$(Q)tests/vm/run -c v1 tests/bats/46-systemd-cgroup.bats
+	$(Q)tests/vm/run -c hybrid tests/bats/46-systemd-cgroup.bats
+
 # make check-bats T=mounts: the files whose name has the word
 check-bats: all $(BENCH_BIN) build/tools/nettool build/tools/cgtool
 	$(Q)$(MAKE) --no-print-directory FAULT=1 all
@@ -200,7 +208,7 @@ asan:
 lint: layers
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=gcc B=build/lint-gcc $(addprefix build/lint-gcc/,vzrun $(HELPERS))
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang B=build/lint-clang $(addprefix build/lint-clang/,vzrun $(HELPERS))
-	$(Q)shellcheck -x tests/deps tests/run tests/run-unit .ci/run
+	$(Q)shellcheck -x tests/deps tests/run tests/run-unit tests/vm/run tests/vm/image tests/vm/guest .ci/run
 	$(Q)shellcheck -s bash -e SC2034,SC2154,SC2317,SC2314,SC2315,SC2016,SC2013,SC2119,SC2120 tests/bats/helpers.bash tests/bats/engines.bash tests/bats/containerd.bash tests/bats/podman.bash
 	$(Q)long=$$(grep -nE '^.{111,}' $(filter-out $(wildcard build/*),$(wildcard */*.[ch] */*/*.[ch])) /dev/null | \
 	  awk -F: '{ print $$1 ":" $$2 }'); [ -z "$$long" ] || { echo "lines over 110 columns:"; echo "$$long"; } >&2
@@ -232,7 +240,7 @@ install: all man
 clean:
 	rm -rf build
 
-.PHONY: FORCE all layers clean deps test fuzz check-unit check-bats check-fuzz asan lint fmt man install
+.PHONY: FORCE all layers clean deps test test-vm fuzz check-unit check-bats check-fuzz asan lint fmt man install
 -include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC)))
 
 # --- the main job, shown (demo/run); offline: make demo TEMPLATE=busybox ------------------------------------
