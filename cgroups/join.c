@@ -130,7 +130,8 @@ static bool must_be_moved(const struct cg *cg)
 
 	if (!cg->unit[0])
 		return false;
-	return cg_rootless() || (cg->anchor > 0 && i >= 0 && (cg->hiers & BIT(i)) &&
+	/* Only a clone into the group is counted; who is moved there, as on v1, may exceed the limit. */
+	return cg_rootless() || (cg->anchor > 0 && i >= 0 && (cg->hiers & BIT(i)) && cg_host()->h[i].v2 &&
 				 file_peek(AT_FDCWD, cg_file(cg, (size_t)i, "pids.max", path), max, sizeof max) > 0 &&
 				 str_eq(max, "1"));
 }
