@@ -65,10 +65,11 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(msg, sizeof msg, fmt, ap);
 	va_end(ap);
+	/* An engine's standard error is the container's: what has a file goes nowhere else. */
 	if (sink.fd >= 0)
 		to_file(level, msg);
 	/* The caller prints errors itself, once. */
-	if (sink.quiet || level == LOG_ERROR || (level == LOG_DEBUG && sink.fd >= 0))
+	if (sink.fd >= 0 || sink.quiet || level == LOG_ERROR)
 		return;
 	char line[1100];
 	n = snprintf(line, sizeof line, "vzrun: %s: %s\n", level_name[level], msg);

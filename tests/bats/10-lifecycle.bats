@@ -376,6 +376,19 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	[ -z "$(jq -c 'select(.level == "error")' "$log")" ]
 }
 
+@test "with a log, warnings go to it alone: an engine's standard error is the container's" {
+	local log=$BATS_TEST_TMPDIR/log
+	cfg '.process.capabilities |= map_values(. + ["CAP_SYS_TIME"] | unique)'
+	args echo hello
+	cd "$B"
+	run setpriv --bounding-set -sys_time "$VZ" --root "$ROOT" run "$ID" </dev/null
+	ok
+	has "vzrun: warning: capability CAP_SYS_TIME"
+	run setpriv --bounding-set -sys_time "$VZ" --root "$ROOT" --log "$log" run "$ID-b" </dev/null
+	says hello
+	grep -q 'level=warning msg="capability CAP_SYS_TIME' "$log"
+}
+
 @test "errors of a container's process reach the log" {
 	local log=$BATS_TEST_TMPDIR/log
 	args /nope
