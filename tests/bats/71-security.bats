@@ -212,3 +212,83 @@ CapAmb:	0000000000000000"
 	fails 1 "container not running"
 	vz delete -f "$ID"
 }
+
+# swap A B: until the test ends two names of the image change places, as a second container on it could do
+swap() {
+	python3 - "$1" "$2" 3>&- <<-'P' &
+	import ctypes, os, sys
+	libc = ctypes.CDLL(None)
+	a, b = sys.argv[1].encode(), sys.argv[2].encode()
+	parent = os.getppid()
+	while os.getppid() == parent:
+	    libc.renameat2(-100, a, -100, b, 2)
+	P
+	SWAP=$!
+}
+unswap() { kill "$SWAP"; wait "$SWAP" 2>/dev/null || true; }
+
+@test "CVE-2021-30465: a destination that is swapped for a link while it is mounted on never leads out" {
+	local H=$BATS_TEST_TMPDIR/host i before
+	mkdir -p "$H/d" "$B/rootfs/data/sub" "$BATS_TEST_TMPDIR/victim/sub"; echo volume >"$H/d/f"
+	echo precious >"$BATS_TEST_TMPDIR/victim/sub/x"
+	ln -s "$BATS_TEST_TMPDIR/victim" "$B/rootfs/evil"
+	cfg --arg s "$H/d" '.mounts += [
+		{destination: "/data/sub", type: "tmpfs", source: "t", options: ["tmpcopyup"]},
+		{destination: "/data/sub/b", type: "bind", source: $s, options: ["bind", "idmap=uids=0-1-9;gids=0-1-9"]},
+		{destination: "/data/l", type: "bind", source: $s, options: ["bind", "dest-nofollow"]}]
+		| .linux.devices = [{path: "/data/node", type: "p"}]'
+	sh_ 'cat /data/sub/x /data/sub/b/f 2>/dev/null; true'
+	before=$(find "$BATS_TEST_TMPDIR/victim" | sort)
+	swap "$B/rootfs/data" "$B/rootfs/evil"
+	for i in $(seq 25); do
+		run timeout 20 "$VZ" --root "$ROOT" run -b "$B" "$ID-$i" </dev/null
+		[ "$status" -le 1 ] || break
+		[[ "$output" != *precious* ]] || break
+	done
+	unswap
+	echo "$i: $status: $output"
+	[ "$i" = 25 ]
+	[ "$(find "$BATS_TEST_TMPDIR/victim" | sort)" = "$before" ]
+}
+
+@test "tmpcopyup of files that become fifos, devices and links meanwhile" {
+	local d=$B/rootfs/data i
+	mkdir "$d"; echo text >"$d/a"; mkfifo "$d/.fifo"; echo secret >"$BATS_TEST_TMPDIR/secret"
+	ln -s "$BATS_TEST_TMPDIR/secret" "$d/.link"
+	cfg '.mounts += [{destination: "/data", type: "tmpfs", source: "t", options: ["tmpcopyup"]}]'
+	sh_ 'for f in /data/a /data/.fifo /data/.link; do [ ! -f $f ] || cat $f; done'
+	for other in .fifo .link; do
+		swap "$d/a" "$d/$other"
+		for i in $(seq 15); do
+			run timeout 20 "$VZ" --root "$ROOT" run -b "$B" "$ID-$i" </dev/null
+			[ "$status" -le 1 ] && [[ "$output" != *secret* ]] || break
+		done
+		unswap
+		echo "$other $i: $status: $output"
+		[ "$i" = 15 ]
+	done
+}
+
+@test "a user namespace's root cannot take the mapping of an idmapped volume for rights on the host" {
+	local D=$BATS_TEST_TMPDIR/vol
+	mkdir "$D"; chmod 755 "$BATS_TEST_TMPDIR" "$B"; echo host >"$D/owned"; chmod 600 "$D/owned"; chown 1000:1000 "$D"
+	cp "$BUSYBOX" "$D/plant"
+	cfg --arg d "$D" '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings
+		| .mounts += [{destination: "/m", type: "bind", source: $d, options: ["bind", "idmap=uids=@1000-0-10;gids=@1000-0-10"]}]'
+	chown -R 100000:100000 "$B/rootfs"
+	all_caps
+	# ids that the map does not name are nobody's: not readable, not to be taken over, no set-id file of theirs
+	inside 'cat /m/owned 2>/dev/null && echo read; chown 0 /m/owned 2>/dev/null && echo taken; chmod 4755 /m/plant 2>/dev/null && echo planted; cp /bin/busybox /m/own; chmod 4755 /m/own; echo end'
+	says end
+	[ "$(stat -c %u "$D/own")" = 1000 ]
+	[ "$(stat -c %a:%u "$D/plant")" != 4755:0 ]
+}
+
+@test "a volume cannot be made writable again, nor its mapping changed, without the capability for it" {
+	local D=$BATS_TEST_TMPDIR/vol
+	mkdir "$D"; chmod 777 "$D"
+	cfg --arg d "$D" '.mounts += [{destination: "/m", type: "bind", source: $d, options: ["rbind", "ro", "rnosuid", "idmap=uids=0-0-9;gids=0-0-9"]}]'
+	inside 'mount -o remount,bind,rw /m 2>/dev/null && echo rw; touch /m/x 2>/dev/null && echo wrote; umount /m 2>/dev/null && echo gone; echo end'
+	says end
+	[ -z "$(ls -A "$D")" ]
+}
