@@ -51,7 +51,7 @@ class Oci(Contender):
     def __init__(self, host, name, path):
         super().__init__(host, name, path)
         self.cover = name == "crun" and host.cgroups.hybrid
-        self.root = host.path("state-" + name)
+        self.root = os.path.join(host.run_dir, name)
         os.makedirs(self.root, mode=0o700)
         host.cleaners.append(self.delete_all)
 

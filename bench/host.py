@@ -33,6 +33,10 @@ def mounts():
             yield left.split(" ")[4], kind, options.split(",")
 
 
+class Interrupted(BaseException):
+    """By a signal. Not KeyboardInterrupt, for which subprocess has rules of its own."""
+
+
 class Cgroups:
     """Where the three controllers are: in v1 hierarchies (a hybrid host too), or in v2."""
 
@@ -76,11 +80,17 @@ class Host:
         self.cleaners = []
         self.dir = tempfile.mkdtemp(prefix=self.tag + "-")
         os.chmod(self.dir, 0o755)
+        self.run_dir = tempfile.mkdtemp(prefix=self.tag + "-", dir=self._tmpfs())
         self.rootfs = self.dir + "/rootfs"
 
     def prepare(self):
         self._make_rootfs()
         self._make_bundles()
+
+    def _tmpfs(self):
+        """Where states lie: in memory, as /run does on a host."""
+        kinds = {at: kind for at, kind, _ in mounts()}
+        return next((d for d in ("/run", "/dev/shm") if kinds.get(d) == "tmpfs"), self.dir)
 
     def path(self, *names):
         return os.path.join(self.dir, *names)
@@ -175,5 +185,7 @@ class Host:
             if not self.groups():
                 break
             time.sleep(0.05)
-        shutil.rmtree(self.dir, ignore_errors=True)
-        return self.groups() + [at for at, _, _ in mounts() if self.tag in at] + glob.glob(self.dir)
+        for d in (self.run_dir, self.dir):
+            shutil.rmtree(d, ignore_errors=True)
+        left = [d for d in (self.run_dir, self.dir) if os.path.exists(d)]
+        return left + self.groups() + [at for at, _, _ in mounts() if self.tag in at]

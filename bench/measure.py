@@ -8,9 +8,10 @@ import statistics
 import subprocess
 import time
 
-from host import Unable
+from host import Interrupted, Unable
 
 WARM_UP = 2
+PATIENCE = 10           # seconds that an interrupted runtime has to finish
 
 
 class Shot:
@@ -26,6 +27,14 @@ def reason(text, status):
     return lines[-1][:200] if lines else "status %d" % status
 
 
+def finish(p):
+    """The session is its own, so that no signal meets a runtime in the middle of its work."""
+    try:
+        p.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        p.kill()
+
+
 def shoot(contender, *commands):
     """Runs the commands one after another; ([Shot], CPU of what they left and what ended meanwhile)."""
     host = contender.host
@@ -35,14 +44,15 @@ def shoot(contender, *commands):
     r, w = os.pipe()
     argv = [host.timer] + (["-c"] if contender.cover else []) + [str(w)] + words
     with open(host.path("stderr"), "w+b") as err:
-        try:
-            p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err,
-                                 pass_fds=[w], env=host.environment(), start_new_session=True)
-        finally:
-            os.close(w)
-        with open(r) as f:
-            lines = f.read().splitlines()
-        p.wait()
+        p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err,
+                             pass_fds=[w], env=host.environment(), start_new_session=True)
+        os.close(w)
+        with p, open(r) as f:
+            try:
+                lines = f.read().splitlines()
+            except Interrupted:
+                finish(p)
+                raise
         err.seek(0)
         said = err.read().decode(errors="replace")
     if p.returncode != 0:
