@@ -3,9 +3,13 @@
 #include "cli/opt.h"
 
 extern const struct cmd life_cmds[];	/* cmd_life.c: create start run kill delete ... of both kinds */
-extern const struct cmd look_cmds[];	/* cmd_look.c: state list ps spec features */
+extern const struct cmd look_cmds[];	/* cmd_look.c: state list ps events features spec */
 extern const struct cmd update_cmds[];	/* cmd_update.c: update */
+extern const struct cmd checkpoint_cmds[];	/* cmd_checkpoint.c: checkpoint restore */
 extern const struct cmd exec_cmds[];	/* cmd_exec.c: exec */
 extern const struct cmd guest_cmds[];	/* cmd_guest.c: stop destroy enter console set ... */
 extern const struct cmd show_cmds[];	/* cmd_show.c: ls show why lint recover image network */
 extern const struct cmd host_cmds[];	/* cmds.c */
+
+/* cmd_life.c: a container that ran in the foreground is taken down; the first failure is the one that is told. */
+int delete_after(const struct cli *g, const char *id, int status);

@@ -67,8 +67,7 @@ static int create_run(struct cli *g, void *args, int argc, char **argv)
 	return container_create(&r, false, &c);
 }
 
-/* What ran is taken down; the first failure is the one that is told. */
-static int delete_after(const struct cli *g, const char *id, int status)
+int delete_after(const struct cli *g, const char *id, int status)
 {
 	struct err_saved s;
 

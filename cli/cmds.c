@@ -20,6 +20,7 @@ const struct cmd_group cli_groups[] = {
 	{ "Inside", exec_cmds },
 	{ "Looking at containers", look_cmds },
 	{ "Limits of containers", update_cmds },
+	{ "Checkpoints", checkpoint_cmds },
 	{ "Host", host_cmds },
 	{ 0 }
 };

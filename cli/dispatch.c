@@ -22,6 +22,7 @@ const struct opt cli_opts[] = {
 	OCHOICE(T, 0, "cgroup-manager", "cgroupfs|systemd|disabled", cgroup_manager,
 		"who makes cgroups (cgroupfs)"),
 	OCHOICE(T, 0, "rootless", "auto|true|false", rootless, "tolerate cgroups we may not write (auto)"),
+	OSTR(T, 0, "criu", "FILE", criu, "the program for checkpoint and restore (criu)"),
 	{ 0, "json", NULL, OPT_FLAG, OPT_AT(T, json, bool), "write JSON", .flags = OPT_EVERYWHERE },
 	{ 'h', "help", NULL, OPT_FLAG, OPT_AT(T, help, bool), "explain it", .flags = OPT_EVERYWHERE },
 	OFLAG(T, 'v', "version", version, "write the version"),

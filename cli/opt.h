@@ -76,6 +76,7 @@ struct cli {
 	const char *log, *log_format;	/* log_format: "text" or "json" */
 	const char *cgroup_manager;	/* "cgroupfs", "systemd" or "disabled" */
 	const char *rootless;		/* "auto", "true" or "false" */
+	const char *criu;		/* the program; NULL: the one in PATH */
 	bool json, debug, systemd_cgroup, help, version;
 	mode_t umask;			/* the caller's; ours is 0077 */
 	const struct cmd *cmd;		/* what was found */

@@ -25,6 +25,7 @@ struct container_req {
 	const char *rootless;		/* "true": go on without groups that we may not make; "false": never; else by user */
 	bool no_pivot, no_new_keyring;
 	int preserve_fds;
+	const struct checkpoint_opts *restore;	/* the first process comes from an image: checkpoint.h */
 
 	/* what a guest brings instead of files of a bundle */
 	struct spec *spec;		/* loaded by the caller; NULL: from bundle */
@@ -49,7 +50,10 @@ struct container {
 #define CONTAINER_INIT { .root_fd = -1, .dir_fd = -1, .sync = -1, .pidfd = -1, .tty = -1 }
 
 int container_create(const struct container_req *req, bool run, struct container *out);
-/* After container_create(run=true): exec now. Returns when exec succeeded, or with why it did not. */
+/*
+ * After container_create(run=true): exec now. Returns when exec succeeded, or with why it did not. What was
+ * restored runs already.
+ */
 int container_go(struct container *c);
 /* Lets go of everything but the container. */
 void container_release(struct container *c);

@@ -182,6 +182,10 @@ int create_init(void *p)
 	struct state_listener agent;
 	int r;
 
+	if (c->req->restore) {
+		TRY(save_process(c));
+		return restore_init(c);
+	}
 	TRY(delegate(c));
 	TRY(cg_join_open(&c->t.cg, NULL, &c->child.join));
 	if (!c->run) {
@@ -230,7 +234,8 @@ int create_record(void *p)
 		.cgroup = { c->t.cg.hiers ? c->t.cg.path : NULL, c->t.cg.unit[0] ? c->t.cg.unit : NULL,
 			    { c->t.cg.hiers, true }, { c->t.cg.made, true } },
 		.filtered = c->child.seccomp.insns != NULL,
-		.namespaces = { joinable(c->spec), true }, .own_userns = c->child.own_userns,
+		.config = *c->config ? c->config : NULL,
+		.namespaces = { joinable(c->spec) | c->more_namespaces, true }, .own_userns = c->child.own_userns,
 		.annotations = c->spec->annotations, .hooks = c->spec->hooks,
 		.rdt = l && l->intel_rdt ? &rdt : NULL,
 		.listener = listener_of(c, &agent),
@@ -265,7 +270,7 @@ static int hand_over(struct create *c)
 	struct container *out = c->out;
 
 	/* After create the child waits at the start socket; ours is the last word over the pair. */
-	if (!c->run)
+	if (!c->run && !c->req->restore)
 		TRY(sync_say(c->launch.sync, SYNC_GO));
 	snprintf(out->id, sizeof out->id, "%s", c->req->id);
 	out->root_fd = take_fd(&c->t.root_fd);
@@ -305,6 +310,8 @@ static int create(struct create *c)
 	if (!c->spec->root_path && !c->req->overlay && spec_new_ns(c->spec, CLONE_NEWNS))
 		return fail_as(ERR_CONFIG, "config.json: root: missing");
 	TRY(check_terminal(c));
+	if (c->req->restore)
+		TRY(restore_check(c->req));
 	TRY(launch_check_fds(c->req->preserve_fds));
 	TRY(create_prepare(c));
 	TRY(steps_run(container_steps, CONTAINER_STEPS, c, record));
@@ -359,10 +366,12 @@ static int give_listener(void *p, int fd)
 
 int container_go(struct container *c)
 {
-	int r;
+	int r = 0;
 
-	TRY(sync_say(c->sync, SYNC_GO));
-	r = sync_hear_exec(c->sync, c->listens ? give_listener : NULL, c, NULL);
+	if (c->sync >= 0) {
+		TRY(sync_say(c->sync, SYNC_GO));
+		r = sync_hear_exec(c->sync, c->listens ? give_listener : NULL, c, NULL);
+	}
 	/* Bound by a filter that nobody answers for, it would hang. */
 	if (r < 0 && c->listens)
 		(void)sys_pidfd_kill(c->pidfd, SIGKILL);

@@ -10,7 +10,8 @@ struct create {
 	const struct container_req *req;
 	const struct spec *spec;
 	bool run;
-	char bundle[PATH_MAX], rootfs[PATH_MAX], created[40];
+	char bundle[PATH_MAX], rootfs[PATH_MAX], config[PATH_MAX], created[40];
+	uint64_t more_namespaces;	/* CLONE_NEW*: the first process is in one that the configuration does not name */
 	struct child child;
 	struct launch launch;
 	struct container *out;
@@ -20,3 +21,6 @@ struct create {
 int create_prepare(struct create *c);
 /* update.c: the limits, with the devices that every container may use added to the rules. */
 int limits_complete(struct arena *a, const struct cg_resources *wanted, struct cg_resources *out);
+/* restore.c: whether it can be tried at all, and the step that starts the first process. */
+int restore_check(const struct container_req *req);
+int restore_init(struct create *c);

@@ -39,6 +39,11 @@ static int prepare_paths(struct create *c)
 	if ((size_t)snprintf(c->rootfs, sizeof c->rootfs, "%s%s%s", root && root[0] == '/' ? "" : c->bundle,
 			     root && root[0] == '/' ? "" : "/", root ? root : "") >= sizeof c->rootfs)
 		return fail(ENAMETOOLONG, "root.path: too long");
+	if (c->req->config && !realpath(c->req->config, c->config))
+		return fail_errno("--config %s", c->req->config);
+	if (!c->req->config && !c->req->spec &&
+	    (size_t)snprintf(c->config, sizeof c->config, "%s/config.json", c->bundle) >= sizeof c->config)
+		return fail(ENAMETOOLONG, "bundle: too long");
 	clock_stamp(c->created, sizeof c->created, 9);
 	return 0;
 }

@@ -39,6 +39,7 @@ static const struct field state_fields[] = {
 	FR(struct state,  "id",          K_STR,  id),
 	FR(struct state,  "bundle",      K_STR,  bundle),
 	FR(struct state,  "rootfs",      K_STR,  rootfs),
+	F(struct state,   "config",      K_STR,  config),
 	FR(struct state,  "created",     K_STR,  created),
 	F(struct state,   "owner",       K_STR,  owner),
 	FR(struct state,  "pid",         K_I64,  pid),

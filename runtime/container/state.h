@@ -22,7 +22,7 @@ struct state_cgroup { const char *path, *unit; struct opt_u32 hiers, made; };	/*
 
 struct state {
 	struct opt_u32 version;			/* of this record; newer than ours is refused */
-	const char *id, *bundle, *rootfs, *created, *owner;
+	const char *id, *bundle, *rootfs, *config, *created, *owner;	/* config: the file; NULL: not from a file */
 	struct opt_i64 pid;
 	struct opt_u64 start_time;
 	struct state_cgroup cgroup;

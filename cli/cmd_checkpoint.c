@@ -1,0 +1,108 @@
+#include "cli/cmd.h"
+#include "base/scope.h"
+#include "runtime/container/checkpoint.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+
+struct image_args {
+	struct checkpoint_opts o;
+	const char *empty_ns, *bundle, *config, *console_socket, *pid_file;
+	struct opt_i64 status_fd;
+	bool no_pivot, no_subreaper, detach;
+};
+
+#define A struct image_args
+#define IMAGE_OPTS                                                                                              \
+	OSTR(A, 0, "image-path", "DIR", o.image_path, "the image directory (default: ./checkpoint)"),           \
+	OSTR(A, 0, "work-path", "DIR", o.work_path, "where criu works and logs (default: the image directory)"), \
+	OFLAG(A, 0, "tcp-established", o.tcp_established, "connections may be open"),                           \
+	OFLAG(A, 0, "ext-unix-sk", o.ext_unix_sk, "UNIX sockets may be connected to the outside"),              \
+	OFLAG(A, 0, "shell-job", o.shell_job, "the terminal may be the caller's"),                              \
+	OFLAG(A, 0, "file-locks", o.file_locks, "files may be locked"),                                         \
+	OFLAG(A, 0, "lazy-pages", o.lazy_pages, "bring memory when it is used (userfaultfd)"),                  \
+	OFLAG(A, 0, "auto-dedup", o.auto_dedup, "keep no page twice over a chain of images"),                   \
+	OSTR(A, 0, "manage-cgroups-mode", "MODE", o.cgroups_mode, "soft, full, strict or ignore"),              \
+	OSTR(A, 0, "empty-ns", "network", empty_ns, "make that namespace, but nothing in it")
+
+static const struct opt checkpoint_opts[] = {
+	IMAGE_OPTS,
+	OSTR(A, 0, "parent-path", "DIR", o.parent_path, "the image that came before, relative to the image directory"),
+	OFLAG(A, 0, "leave-running", o.leave_running, "let the container go on"),
+	OFLAG(A, 0, "pre-dump", o.pre_dump, "dump the memory only, and let the container go on"),
+	OSTR(A, 0, "page-server", "ADDRESS:PORT", o.page_server, "send the memory there"),
+	OINT(A, 0, "status-fd", "FD", status_fd, 0, INT32_MAX, "say there that lazy pages can be asked for"),
+	{ 0 }
+};
+static const struct opt restore_opts[] = {
+	IMAGE_OPTS,
+	OSTR(A, 'b', "bundle", "DIR", bundle, "the OCI bundle (default: the current directory)"),
+	OSTR(A, 0, "config", "FILE", config, "the configuration (default: config.json of the bundle)"),
+	OSTR(A, 0, "console-socket", "PATH", console_socket, "UNIX socket that receives the terminal's master"),
+	OSTR(A, 0, "pid-file", "FILE", pid_file, "write the pid of the first process there"),
+	OFLAG(A, 'd', "detach", detach, "do not wait for the container"),
+	OFLAG(A, 0, "no-subreaper", no_subreaper, "do not adopt the container's orphans"),
+	OFLAG(A, 0, "no-pivot", no_pivot, "taken for the engines' sake: criu enters the root in its own way"),
+	OSTR(A, 0, "lsm-profile", "TYPE:NAME", o.lsm_profile, "confine the processes by this profile"),
+	OSTR(A, 0, "lsm-mount-context", "CONTEXT", o.lsm_mount_context, "label mounts with this context"),
+	{ 0 }
+};
+#undef A
+
+static int complete(const struct cli *g, struct image_args *a)
+{
+	a->o.criu = g->criu;
+	a->o.status_fd = a->status_fd.set ? (int)a->status_fd.v : -1;
+	a->o.empty_net = a->empty_ns != NULL;
+	if (a->empty_ns && !str_eq(a->empty_ns, "network"))
+		return fail_as(ERR_USAGE, "namespace \"%s\" is not supported", a->empty_ns);
+	if (a->status_fd.set && (fcntl(a->o.status_fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+		return fail_as(ERR_USAGE, "invalid --status-fd argument %d: not writable", a->o.status_fd);
+	if (a->status_fd.set && fcntl(a->o.status_fd, F_GETFD) < 0)
+		return fail_errno("invalid --status-fd argument %d", a->o.status_fd);
+	return 0;
+}
+
+static int checkpoint_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct image_args *a = args;
+
+	(void)argc;
+	TRY(complete(g, a));
+	return container_checkpoint(g->root, argv[0], &a->o);
+}
+
+static int restore_run(struct cli *g, void *args, int argc, char **argv)
+{
+	struct image_args *a = args;
+	struct container_req r = {
+		.root = g->root, .id = argv[0], .bundle = a->bundle ? a->bundle : ".", .config = a->config,
+		.console_socket = a->console_socket, .pid_file = a->pid_file, .cgroup_manager = g->cgroup_manager,
+		.rootless = g->rootless, .restore = &a->o, .keep_tty = !a->detach && !a->console_socket,
+	};
+	auto_container struct container c = CONTAINER_INIT;
+	int status;
+
+	(void)argc;
+	TRY(complete(g, a));
+	if (a->detach)
+		return container_create(&r, false, &c);
+	if (!a->no_subreaper)
+		(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	TRY(container_create(&r, true, &c));
+	supervise_soon();
+	status = container_go(&c);
+	if (status >= 0)
+		status = supervise(&c, !a->no_subreaper);
+	container_release(&c);
+	return delete_after(g, argv[0], status);
+}
+
+const struct cmd checkpoint_cmds[] = {
+	{ "checkpoint", "[OPTION...] ID", "write a running container to files, by criu", 1, 1, checkpoint_opts,
+	  sizeof(struct image_args), checkpoint_run, CMD_OCI,
+	  .about = "The container is gone afterwards, unless --leave-running or --pre-dump is given.\n\n" },
+	{ "restore", "[OPTION...] ID", "go on with a container from such files", 1, 1, restore_opts,
+	  sizeof(struct image_args), restore_run, CMD_OCI },
+	{ 0 }
+};

@@ -1,0 +1,343 @@
+#include "runtime/container/checkpoint_io.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/scope.h"
+#include "runtime/container/opened.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- the image directory ------------------------------------------------------------------------------ */
+
+static int open_dir(const char *path, bool create)
+{
+	int fd;
+
+	if (create && mkdir(path, 0700) < 0 && errno != EEXIST)
+		return fail_errno("make %s", path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? fail_errno("open %s", path) : fd;
+}
+
+int image_open(const struct checkpoint_opts *o, bool create, const char *log, struct image *out)
+{
+	*out = (struct image)IMAGE_CLOSED;
+	out->path = o->image_path ? o->image_path : "checkpoint";
+	out->work_path = o->work_path ? o->work_path : out->path;
+	out->log = log;
+	out->dir = open_dir(out->path, create);
+	TRY(out->dir);
+	out->work = open_dir(out->work_path, true);
+	return out->work < 0 ? out->work : 0;
+}
+
+void image_close(struct image *i)
+{
+	drop_fd(&i->dir);
+	drop_fd(&i->work);
+}
+
+static int put_page_server(const char *where, struct buf *opts)
+{
+	auto_buf struct buf ps = { 0 };
+	const char *colon = where ? strrchr(where, ':') : NULL;
+	char address[128];
+	uint64_t port;
+
+	if (!where)
+		return 0;
+	if (!colon || colon == where || (size_t)(colon - where) >= sizeof address ||
+	    str_u64(colon + 1, 65535, &port) < 0)
+		return fail_as(ERR_USAGE, "Use --page-server ADDRESS:PORT to specify page server");
+	snprintf(address, sizeof address, "%.*s", (int)(colon - where), where);
+	criu_text(&ps, 1, address);
+	criu_num(&ps, 2, port);
+	criu_msg(opts, CRIU_PAGE_SERVER, &ps);
+	return 0;
+}
+
+static int put_cgroups_mode(const char *mode, struct buf *opts)
+{
+	static const struct name modes[] = { { "ignore", 0 }, { "soft", 3 }, { "full", 4 }, { "strict", 5 }, { 0 } };
+	const struct name *n = modes;
+
+	while (mode && n->text && !str_eq(n->text, mode))
+		n++;
+	if (mode && !n->text)
+		return fail_as(ERR_USAGE, "Invalid manage-cgroups-mode value \"%s\"", mode);
+	criu_flag(opts, CRIU_MANAGE_CGROUPS, true);
+	criu_num(opts, CRIU_MANAGE_CGROUPS_MODE, mode ? (uint64_t)n->value : 6);
+	return 0;
+}
+
+int image_options(const struct checkpoint_opts *o, const struct image *i, struct buf *opts)
+{
+	criu_num(opts, CRIU_IMAGES_DIR_FD, (uint64_t)i->dir);
+	criu_num(opts, CRIU_WORK_DIR_FD, (uint64_t)i->work);
+	criu_num(opts, CRIU_LOG_LEVEL, 4);
+	criu_text(opts, CRIU_LOG_FILE, i->log);
+	criu_flag(opts, CRIU_NOTIFY_SCRIPTS, true);
+	criu_flag(opts, CRIU_SHELL_JOB, o->shell_job);
+	criu_flag(opts, CRIU_TCP_ESTABLISHED, o->tcp_established);
+	criu_flag(opts, CRIU_EXT_UNIX_SK, o->ext_unix_sk);
+	criu_flag(opts, CRIU_FILE_LOCKS, o->file_locks);
+	criu_flag(opts, CRIU_AUTO_DEDUP, o->auto_dedup);
+	criu_flag(opts, CRIU_LAZY_PAGES, o->lazy_pages);
+	criu_flag(opts, CRIU_ORPHAN_PTS_MASTER, true);
+	if (o->empty_net)
+		criu_num(opts, CRIU_EMPTY_NS, CLONE_NEWNET);
+	TRY(put_page_server(o->page_server, opts));
+	return put_cgroups_mode(o->cgroups_mode, opts);
+}
+
+void image_ready(const struct checkpoint_opts *o, const char *script)
+{
+	if (o->status_fd >= 0 && str_eq(script, "status-ready") && write(o->status_fd, "", 1) < 0)
+		log_warn("--status-fd %d: %s", o->status_fd, strerrordesc_np(errno));
+}
+
+/* ---- mounts: which of them criu cannot make again from within -------------------------------------------- */
+
+struct mounted { char *dev, *root, *at, *type; bool inner; };
+struct mount_list { struct mounted v[512]; size_t n; };
+
+static void unescape(char *s)
+{
+	char *out = s;
+
+	for (; *s; s++)
+		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
+			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+			s += 3;
+		} else {
+			*out++ = *s;
+		}
+	*out = '\0';
+}
+
+/* "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw" */
+static bool parse_mount(char *line, struct mounted *m)
+{
+	char *save = NULL, *word = strtok_r(line, " ", &save);
+	char **fields[] = { NULL, NULL, &m->dev, &m->root, &m->at };
+
+	for (size_t i = 0; word && i < COUNT(fields); i++, word = strtok_r(NULL, " ", &save))
+		if (fields[i])
+			*fields[i] = word;
+	while (word && !str_eq(word, "-"))
+		word = strtok_r(NULL, " ", &save);
+	m->type = word ? strtok_r(NULL, " ", &save) : NULL;
+	if (!m->type)
+		return false;
+	unescape(m->root);
+	unescape(m->at);
+	return true;
+}
+
+static bool is_made_anew(const struct mounted *m)
+{
+	static const char *const types[] = { "proc", "sysfs", "tmpfs", "devpts", "mqueue" };
+
+	/* Seen from here a group's mount begins at the group; inside its namespace at its root. */
+	if (str_starts(m->type, "cgroup"))
+		return true;
+	for (size_t i = 0; i < COUNT(types); i++)
+		if (str_eq(m->type, types[i]))
+			return str_eq(m->root, "/");
+	return false;
+}
+
+static bool is_part_of(const struct mounted *m, const struct mounted *whole)
+{
+	size_t n = str_eq(whole->root, "/") ? 0 : strlen(whole->root);
+
+	return str_eq(m->dev, whole->dev) && strncmp(m->root, whole->root, n) == 0 && (m->root[n] == '/' || !m->root[n]);
+}
+
+/* Made anew, the root itself, or a part of what is: everything else comes from outside. */
+static void find_inner(struct mount_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		l->v[i].inner = str_eq(l->v[i].at, "/") || is_made_anew(&l->v[i]);
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t k = 0; k < l->n && !l->v[i].inner; k++)
+			l->v[i].inner = (str_eq(l->v[k].at, "/") || is_made_anew(&l->v[k])) &&
+					is_part_of(&l->v[i], &l->v[k]);
+}
+
+static int put_external_mounts(const struct opened *c, const struct image *image, struct buf *opts)
+{
+	static struct mount_list l;
+	auto_free char *text = NULL;
+	auto_buf struct buf b = { 0 };
+	struct jout o = { .b = &b };
+	char path[40], *save = NULL;
+
+	snprintf(path, sizeof path, "/proc/%d/mountinfo", (int)c->s.pid.v);
+	TRY(file_read(AT_FDCWD, path, &text, NULL));
+	l.n = 0;
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (l.n == COUNT(l.v))
+			return fail_as(ERR_CHECKPOINT, "container %s has more than %zu mounts", c->s.id, COUNT(l.v));
+		l.n += parse_mount(line, &l.v[l.n]);
+	}
+	find_inner(&l);
+	jout_open(&o, NULL, '[');
+	for (size_t i = 0; i < l.n; i++)
+		if (!l.v[i].inner) {
+			jout_str(&o, NULL, l.v[i].at);
+			criu_pair(opts, CRIU_EXT_MNT, l.v[i].at, l.v[i].at);
+		}
+	jout_close(&o, ']');
+	if (b.oom)
+		return fail(ENOMEM, "out of memory");
+	return file_write_atomic(image->dir, "external.json", b.p, b.n, 0600);
+}
+
+/* ---- the dump --------------------------------------------------------------------------------------------- */
+
+/* What is open as 0, 1 and 2, by the name that criu has for it: a restored pipe is the restorer's. */
+static int save_descriptors(const struct opened *c, const struct image *image)
+{
+	auto_buf struct buf b = { 0 };
+	struct jout o = { .b = &b };
+
+	jout_open(&o, NULL, '[');
+	for (int fd = 0; fd < 3; fd++) {
+		char path[48], target[256];
+		ssize_t n;
+
+		snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)c->s.pid.v, fd);
+		n = readlink(path, target, sizeof target - 1);
+		target[n > 0 ? n : 0] = '\0';
+		jout_str(&o, NULL, target);
+	}
+	jout_close(&o, ']');
+	if (b.oom)
+		return fail(ENOMEM, "out of memory");
+	return file_write_atomic(image->dir, "descriptors.json", b.p, b.n, 0600);
+}
+
+/* The namespace is somebody else's, and stays: criu shall neither dump it nor make it. */
+static int put_joined_namespaces(const struct spec *s, struct buf *opts)
+{
+	static const struct { int type; const char *name, *key; } external[] = {
+		{ CLONE_NEWNET, "net", "extRootNetNS" }, { CLONE_NEWPID, "pid", "extRootPidNS" },
+	};
+
+	for (size_t i = 0; i < COUNT(external); i++) {
+		const char *path = spec_ns_path(s, external[i].type);
+		char text[96];
+		struct stat st;
+
+		if (!path)
+			continue;
+		if (stat(path, &st) < 0)
+			return fail_errno("linux.namespaces: %s", path);
+		snprintf(text, sizeof text, "%s[%ju]:%s", external[i].name, (uintmax_t)st.st_ino, external[i].key);
+		criu_text(opts, CRIU_EXTERNAL, text);
+	}
+	return 0;
+}
+
+static void put_freezer(const struct opened *c, struct buf *opts)
+{
+	static struct cg cg;
+	char dir[CG_PATH_MAX + 512], v2[CG_PATH_MAX + 512] = "";
+	const struct cg_host *h = cg_host();
+
+	opened_group(c, &cg);
+	for (size_t i = 0; i < h->n; i++) {
+		if (!(cg.hiers >> i & 1) || cg_dir(&cg, i, dir, sizeof dir) < 0)
+			continue;
+		if (str_eq(h->h[i].name, "freezer")) {
+			criu_text(opts, CRIU_FREEZE_CGROUP, dir);
+			return;
+		}
+		if (h->h[i].v2)
+			snprintf(v2, sizeof v2, "%s", dir);
+	}
+	criu_text(opts, CRIU_FREEZE_CGROUP, *v2 ? v2 : NULL);
+}
+
+static int check_parent(const struct checkpoint_opts *o, const struct image *image)
+{
+	if (!o->parent_path)
+		return 0;
+	if (o->parent_path[0] == '/')
+		return fail_as(ERR_USAGE, "--parent-path must be relative");
+	auto_close int parent = openat(image->dir, o->parent_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return parent < 0 ? fail_errno("invalid --parent-path: %s/%s", image->path, o->parent_path) : 0;
+}
+
+static int dump_options(const struct opened *c, const struct checkpoint_opts *o, const struct image *image,
+			struct buf *opts)
+{
+	auto_spec struct spec s = { 0 };
+
+	TRY(check_parent(o, image));
+	TRY(image_options(o, image, opts));
+	criu_num(opts, CRIU_PID, (uint64_t)c->s.pid.v);
+	criu_text(opts, CRIU_ROOT, c->s.rootfs);
+	criu_flag(opts, CRIU_LEAVE_RUNNING, o->leave_running);
+	criu_text(opts, CRIU_PARENT_IMG, o->parent_path);
+	criu_flag(opts, CRIU_TRACK_MEM, o->parent_path || o->pre_dump);
+	put_freezer(c, opts);
+	TRY_IN(spec_load(AT_FDCWD, c->s.config, &s), "checkpoint");
+	TRY(put_joined_namespaces(&s, opts));
+	if (o->pre_dump)
+		return 0;
+	TRY(put_external_mounts(c, image, opts));
+	return save_descriptors(c, image);
+}
+
+static int on_notice(void *ctx, const char *script, pid_t pid, int *passed)
+{
+	(void)pid, (void)passed;
+	log_debug("criu: %s", script);
+	image_ready(ctx, script);
+	return 0;
+}
+
+static int check_status(const struct opened *c)
+{
+	if (map_get(&c->s.annotations, "org.vzrun.guest"))
+		return fail_as(ERR_UNSUPPORTED, "%s is a guest: its root cannot be restored from a bundle", c->s.id);
+	if (c->status != ST_RUNNING && c->status != ST_PAUSED)
+		return fail_as(ERR_STATE, "Container cannot be checkpointed in %s state", status_name(c->status));
+	if (!c->s.config)
+		return fail_as(ERR_STATE, "container %s: its record does not name its configuration", c->s.id);
+	return 0;
+}
+
+static int dump(const char *root, const char *id, const struct checkpoint_opts *o)
+{
+	const char *program = o->criu ? o->criu : "criu";
+	auto_buf struct buf opts = { 0 };
+	auto_opened struct opened c;
+	struct image image;
+	int r;
+
+	TRY(opened_container(root, id, true, &c));
+	TRY(check_status(&c));
+	TRY(criu_check(program));
+	r = image_open(o, true, "dump.log", &image);
+	if (r >= 0)
+		r = dump_options(&c, o, &image, &opts);
+	if (r >= 0)
+		r = criu_talk(&(struct criu_run){ .program = program, .type = o->pre_dump ? CRIU_PRE_DUMP : CRIU_DUMP,
+						  .opts = &opts, .notify = on_notice, .ctx = (void *)(uintptr_t)o });
+	if (r < 0 && image.work >= 0)
+		r = criu_why(r, image.work, image.work_path, image.log);
+	image_close(&image);
+	return r;
+}
+
+int container_checkpoint(const char *root, const char *id, const struct checkpoint_opts *o)
+{
+	TRY(dump(root, id, o));
+	return o->leave_running || o->pre_dump ? 0 : container_delete(root, id, true);
+}

@@ -1,0 +1,26 @@
+/*
+ * Checkpoint and restore through CRIU. An image directory holds criu's files and two of ours:
+ *
+ *	descriptors.json	what the first process's 0, 1 and 2 were, as runc and crun write it
+ *	external.json		the mounts whose source is outside of the container
+ *
+ * All functions return 0 or -errno with the message; ERR_CHECKPOINT when criu could not.
+ */
+#pragma once
+#include "runtime/container/container.h"
+
+struct checkpoint_opts {
+	const char *criu;		/* the program; NULL: "criu" in PATH */
+	const char *image_path, *work_path;	/* NULL: ./checkpoint; the image path */
+	const char *parent_path;	/* relative to the image path */
+	const char *page_server;	/* ADDRESS:PORT */
+	const char *cgroups_mode;	/* soft, full, strict, ignore; NULL: criu's default */
+	const char *lsm_profile, *lsm_mount_context;	/* restore */
+	bool leave_running, tcp_established, ext_unix_sk, shell_job, lazy_pages, file_locks, pre_dump, auto_dedup;
+	bool empty_net;
+	int status_fd;			/* -1: none */
+};
+
+/* Unless it is left running, or only its memory was dumped before, the container is gone afterwards. */
+int container_checkpoint(const char *root, const char *id, const struct checkpoint_opts *o);
+/* Restoring is container_create() with container_req.restore; the container runs when that returns. */

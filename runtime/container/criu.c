@@ -1,0 +1,333 @@
+#include "runtime/container/criu.h"
+#include "base/dgram.h"
+#include "base/file.h"
+#include "base/proc.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+enum { NUMBER = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5, NOTIFY = 6, MESSAGE_MAX = 65536, FD_AT = 3 };
+
+/* ---- the wire format: a tag (field and kind), then a number or a length with bytes --------------------- */
+
+static void varint(struct buf *b, uint64_t v)
+{
+	unsigned char c;
+
+	for (; v > 0x7f; v >>= 7) {
+		c = (unsigned char)(v | 0x80);
+		buf_add(b, &c, 1);
+	}
+	c = (unsigned char)v;
+	buf_add(b, &c, 1);
+}
+
+static void bytes(struct buf *b, unsigned field, const void *p, size_t n)
+{
+	varint(b, (uint64_t)field << 3 | BYTES);
+	varint(b, n);
+	buf_add(b, p, n);
+}
+
+void criu_num(struct buf *b, unsigned field, uint64_t v)
+{
+	varint(b, (uint64_t)field << 3 | NUMBER);
+	varint(b, v);
+}
+
+void criu_flag(struct buf *b, unsigned field, bool v)
+{
+	if (v)
+		criu_num(b, field, 1);
+}
+
+void criu_text(struct buf *b, unsigned field, const char *s)
+{
+	if (s)
+		bytes(b, field, s, strlen(s));
+}
+
+void criu_msg(struct buf *b, unsigned field, const struct buf *inner)
+{
+	bytes(b, field, buf_text(inner), inner->n);
+	b->oom |= inner->oom;
+}
+
+void criu_pair(struct buf *b, unsigned field, const char *first, const char *second)
+{
+	auto_buf struct buf inner = { 0 };
+
+	criu_text(&inner, 1, first);
+	criu_text(&inner, 2, second);
+	criu_msg(b, field, &inner);
+}
+
+void criu_pair_num(struct buf *b, unsigned field, const char *first, uint64_t second)
+{
+	auto_buf struct buf inner = { 0 };
+
+	criu_text(&inner, 1, first);
+	criu_num(&inner, 2, second);
+	criu_msg(b, field, &inner);
+}
+
+struct reader { const unsigned char *p, *end; };
+struct item { unsigned field; uint64_t n; struct reader in; };	/* n: the number; in: the bytes */
+
+static bool read_varint(struct reader *r, uint64_t *v)
+{
+	*v = 0;
+	for (unsigned shift = 0; r->p < r->end && shift < 64; shift += 7) {
+		*v |= (uint64_t)(*r->p & 0x7f) << shift;
+		if (!(*r->p++ & 0x80))
+			return true;
+	}
+	return false;
+}
+
+/* The next field; false at the end, and at what is no message. */
+static bool next(struct reader *r, struct item *out)
+{
+	uint64_t tag, n;
+
+	if (!read_varint(r, &tag))
+		return false;
+	*out = (struct item){ .field = (unsigned)(tag >> 3) };
+	if ((tag & 7) == NUMBER)
+		return read_varint(r, &out->n);
+	if ((tag & 7) == FIXED64 || (tag & 7) == FIXED32)
+		n = (tag & 7) == FIXED64 ? 8 : 4;
+	else if ((tag & 7) != BYTES || !read_varint(r, &n))
+		return false;
+	if (n > (uint64_t)(r->end - r->p))
+		return false;
+	out->in = (struct reader){ r->p, r->p + n };
+	r->p += n;
+	return true;
+}
+
+struct answer { unsigned type; bool success; pid_t pid; int code; char script[64], text[256]; };
+
+static void copy_text(char *out, size_t size, const struct reader *in)
+{
+	snprintf(out, size, "%.*s", (int)(in->end - in->p), (const char *)in->p);
+}
+
+static void read_answer(const void *p, size_t n, struct answer *a)
+{
+	struct reader r = { p, (const unsigned char *)p + n };
+	struct item i, k;
+
+	*a = (struct answer){ 0 };
+	while (next(&r, &i)) {
+		if (i.field == 1)
+			a->type = (unsigned)i.n;
+		else if (i.field == 2)
+			a->success = i.n != 0;
+		else if (i.field == 4 || i.field == 5)
+			while (next(&i.in, &k)) {
+				if (i.field == 5 && k.field == 1)
+					copy_text(a->script, sizeof a->script, &k.in);
+				else if (k.field == (i.field == 5 ? 2u : 1u))
+					a->pid = (pid_t)k.n;
+			}
+		else if (i.field == 7)
+			a->code = (int)i.n;
+		else if (i.field == 9)
+			copy_text(a->text, sizeof a->text, &i.in);
+	}
+}
+
+/* ---- the process ---------------------------------------------------------------------------------------- */
+
+/* Each descriptor to its place: first out of the way of all places, then back. */
+static int place_fds(const struct criu_run *r, int sock)
+{
+	int high[DGRAM_FDS_MAX];
+
+	if (r->nfds + 1 > DGRAM_FDS_MAX)
+		return fail(E2BIG, "too many descriptors for criu");
+	for (size_t i = 0; i <= r->nfds; i++)
+		if ((high[i] = fcntl(i ? r->fds[i - 1] : sock, F_DUPFD_CLOEXEC, 200)) < 0)
+			return fail_errno("pass descriptors to criu");
+	for (size_t i = 0; i <= r->nfds; i++)
+		if (dup2(high[i], FD_AT + (int)i) < 0)
+			return fail_errno("pass descriptors to criu");
+	return sys_cloexec_from(FD_AT + 1 + (int)r->nfds) < 0 ? fail_errno("close descriptors") : 0;
+}
+
+static int become_criu(const struct criu_run *r, int sock)
+{
+	sigset_t none;
+
+	if (r->join)
+		TRY(cg_join_self(r->join));
+	if (r->before)
+		TRY(r->before(r->ctx));
+	TRY(place_fds(r, sock));
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execlp(r->program, r->program, "swrk", "3", (char *)NULL);
+	return fail_errno("criu: exec %s", r->program);
+}
+
+static int start(const struct criu_run *r, int sock, pid_t *pid)
+{
+	int says[2];
+
+	if (pipe2(says, O_CLOEXEC) < 0)
+		return fail_errno("start criu");
+	*pid = sys_clone(0, SIGCHLD, r->join ? r->join->v2_dir : -1, NULL);
+	if (*pid == 0) {
+		(void)become_criu(r, sock);
+		(void)!write(says[1], err_text(), strlen(err_text()));
+		_exit(1);
+	}
+	close(says[1]);
+	auto_close int heard = says[0];
+	if (*pid < 0)
+		return fail_errno("start criu");
+	/* It closes by the exec; what comes before that is why there was none. */
+	char text[512];
+	ssize_t n = TEMP_FAILURE_RETRY(read(heard, text, sizeof text - 1));
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	(void)waitpid(*pid, NULL, 0);
+	*pid = 0;
+	return fail_as(ERR_CHECKPOINT, "%s", text);
+}
+
+static int send_request(int fd, enum criu_type type, const struct buf *opts)
+{
+	auto_buf struct buf b = { 0 };
+
+	criu_num(&b, 1, type);
+	criu_msg(&b, 2, opts);
+	if (b.oom)
+		return fail(ENOMEM, "out of memory");
+	return dgram_send(fd, b.p, b.n, NULL, 0);
+}
+
+static int answer_notice(const struct criu_run *run, int fd, const struct answer *a, int *passed)
+{
+	auto_buf struct buf b = { 0 };
+	int r = run->notify ? run->notify(run->ctx, a->script, a->pid, passed) : 0;
+
+	criu_num(&b, 1, NOTIFY);
+	criu_num(&b, 3, r >= 0);
+	if (b.oom)
+		return fail(ENOMEM, "out of memory");
+	if (r >= 0)
+		return dgram_send(fd, b.p, b.n, NULL, 0);
+	/* It undoes its work when it hears that; ours is the failure to tell. */
+	struct err_saved s;
+	err_save(&s);
+	(void)dgram_send(fd, b.p, b.n, NULL, 0);
+	err_restore(&s);
+	return r;
+}
+
+static int converse(struct criu_run *run, int fd)
+{
+	static char text[MESSAGE_MAX];
+
+	TRY(send_request(fd, run->type, run->opts));
+	for (;;) {
+		int passed = -1, r;
+		size_t nfds = 1;
+		ssize_t n = dgram_recv(fd, text, sizeof text, &passed, &nfds);
+		struct answer a;
+
+		if (n <= 0)
+			return fail_as(ERR_CHECKPOINT, "criu ended without an answer");
+		read_answer(text, (size_t)n, &a);
+		if (a.type == NOTIFY) {
+			r = answer_notice(run, fd, &a, &passed);
+			drop_fd(&passed);
+			TRY(r);
+			continue;
+		}
+		drop_fd(&passed);
+		if (!a.success)
+			return fail_as(ERR_CHECKPOINT, "criu failed%s%s%s%s", *a.text ? ": " : "", a.text,
+				       a.code ? ": " : "", a.code ? strerrordesc_np(a.code) : "");
+		run->restored = a.pid;
+		return 0;
+	}
+}
+
+int criu_talk(struct criu_run *run)
+{
+	int sv[2], r, status;
+	pid_t pid = 0;
+
+	TRY(dgram_pair(sv));
+	auto_close int ours = sv[0];
+	r = start(run, sv[1], &pid);
+	close(sv[1]);
+	TRY(r);
+	r = run->started ? run->started(run->ctx, pid) : 0;
+	if (r >= 0)
+		r = converse(run, ours);
+	/* When the talk closes it ends: after its answer, or undoing what it had begun. */
+	drop_fd(&ours);
+	if (TEMP_FAILURE_RETRY(waitpid(pid, &status, 0)) == pid && r >= 0 && run->type != CRIU_PRE_DUMP &&
+	    !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+		return fail_as(ERR_CHECKPOINT, "criu ended with status %d", status);
+	return r;
+}
+
+/* ---- what it says of itself ----------------------------------------------------------------------------- */
+
+/* "(00.012345) Error (criu/vdso.c:381): vdso: Unexpected rt vDSO area bounds": from the text behind the place on. */
+static bool first_error(const char *log, char *out, size_t size)
+{
+	for (const char *p = log; (p = strstr(p, "Error (")); p++) {
+		const char *text = strstr(p, "): ");
+
+		if (text && text < p + strcspn(p, "\n")) {
+			text += 3;
+			snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
+			return true;
+		}
+	}
+	return false;
+}
+
+int criu_check(const char *program)
+{
+	const char *argv[] = { program, "check", NULL };
+	auto_buf struct buf out = { 0 }, err = { 0 };
+	struct proc_req req = { .path = program, .argv = argv, .out = &out, .err = &err, .timeout_ms = 60000 };
+	char why[256];
+	int status, r = proc_run(&req, &status);
+
+	if (r == -ENOENT || r == -EACCES)
+		return fail_as(ERR_CHECKPOINT, "checkpoint and restore need criu: %s is not installed", program);
+	TRY_IN(r, "criu check");
+	if (status == 0)
+		return 0;
+	if (!first_error(buf_text(&err), why, sizeof why) && !first_error(buf_text(&out), why, sizeof why))
+		snprintf(why, sizeof why, "exit status %d", status);
+	return fail_as(ERR_CHECKPOINT, "criu does not work on this host: %s (criu check)", why);
+}
+
+int criu_why(int r, int dirfd, const char *dir, const char *log)
+{
+	auto_free char *text = NULL;
+	struct err_saved s;
+	char why[256];
+	bool found;
+
+	err_save(&s);
+	found = file_read(dirfd, log, &text, NULL) >= 0 && first_error(text, why, sizeof why);
+	err_restore(&s);
+	return found ? fail_as(ERR_CHECKPOINT, "%s: %s (%s/%s)", s.text, why, dir, log) : r;
+}
