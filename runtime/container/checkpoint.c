@@ -31,7 +31,10 @@ int image_open(const struct checkpoint_opts *o, bool create, const char *log, st
 	out->dir = open_dir(out->path, create);
 	TRY(out->dir);
 	out->work = open_dir(out->work_path, true);
-	return out->work < 0 ? out->work : 0;
+	TRY(out->work);
+	/* What an earlier attempt said is not why this one fails. */
+	(void)unlinkat(out->work, log, 0);
+	return 0;
 }
 
 void image_close(struct image *i)

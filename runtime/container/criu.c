@@ -168,8 +168,6 @@ static int become_criu(const struct criu_run *r, int sock)
 
 	if (r->join)
 		TRY(cg_join_self(r->join));
-	if (r->before)
-		TRY(r->before(r->ctx));
 	TRY(place_fds(r, sock));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -234,6 +232,30 @@ static int answer_notice(const struct criu_run *run, int fd, const struct answer
 	return r;
 }
 
+/* "(00.012345) Error (criu/vdso.c:381): vdso: Unexpected rt vDSO area bounds": from the text behind the place on. */
+static bool first_error(const char *log, char *out, size_t size)
+{
+	for (const char *p = log; (p = strstr(p, "Error (")); p++) {
+		const char *text = strstr(p, "): ");
+
+		if (text && text < p + strcspn(p, "\n")) {
+			text += 3;
+			snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
+			return true;
+		}
+	}
+	return false;
+}
+
+static int refused(const struct answer *a)
+{
+	char why[256];
+
+	if (first_error(a->text, why, sizeof why))
+		return fail_as(ERR_CHECKPOINT, "criu failed: %s", why);
+	return fail_as(ERR_CHECKPOINT, "criu failed%s%s", a->code ? ": " : "", a->code ? strerrordesc_np(a->code) : "");
+}
+
 static int converse(struct criu_run *run, int fd)
 {
 	static char text[MESSAGE_MAX];
@@ -256,8 +278,7 @@ static int converse(struct criu_run *run, int fd)
 		}
 		drop_fd(&passed);
 		if (!a.success)
-			return fail_as(ERR_CHECKPOINT, "criu failed%s%s%s%s", *a.text ? ": " : "", a.text,
-				       a.code ? ": " : "", a.code ? strerrordesc_np(a.code) : "");
+			return refused(&a);
 		run->restored = a.pid;
 		return 0;
 	}
@@ -285,21 +306,6 @@ int criu_talk(struct criu_run *run)
 }
 
 /* ---- what it says of itself ----------------------------------------------------------------------------- */
-
-/* "(00.012345) Error (criu/vdso.c:381): vdso: Unexpected rt vDSO area bounds": from the text behind the place on. */
-static bool first_error(const char *log, char *out, size_t size)
-{
-	for (const char *p = log; (p = strstr(p, "Error (")); p++) {
-		const char *text = strstr(p, "): ");
-
-		if (text && text < p + strcspn(p, "\n")) {
-			text += 3;
-			snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
-			return true;
-		}
-	}
-	return false;
-}
 
 int criu_check(const char *program)
 {
@@ -329,5 +335,7 @@ int criu_why(int r, int dirfd, const char *dir, const char *log)
 	err_save(&s);
 	found = file_read(dirfd, log, &text, NULL) >= 0 && first_error(text, why, sizeof why);
 	err_restore(&s);
+	if (found && strstr(s.text, why))
+		return fail_as(ERR_CHECKPOINT, "%s (%s/%s)", s.text, dir, log);
 	return found ? fail_as(ERR_CHECKPOINT, "%s: %s (%s/%s)", s.text, why, dir, log) : r;
 }

@@ -34,7 +34,6 @@ struct criu_run {
 	const int *fds;			/* passed as 4, 5, ... */
 	size_t nfds;
 	struct cg_join *join;		/* NULL: stays in our groups */
-	int (*before)(void *ctx);	/* in the child, before it becomes criu; may be NULL */
 	/* criu runs (pid): what needs to know it goes into opts now. May be NULL. */
 	int (*started)(void *ctx, pid_t criu);
 	/* A step of its work is done; passed: a descriptor, closed afterwards unless it is taken. */

@@ -180,12 +180,12 @@ static int make_mountpoints(const struct create *c)
 	return 0;
 }
 
-/* criu wants the root to be a mount of its own. Here that is seen by nobody else, and gone with it. */
-static int private_root(void *ctx)
+/*
+ * criu wants the root to be a mount of its own, and its directories in its own mount namespace, which it
+ * takes from us by descriptor. So we leave the host's: what is mounted here is seen by nobody else.
+ */
+static int private_root(const char *root)
 {
-	const struct restoring *r = ctx;
-	const char *root = r->c->rootfs;
-
 	if (unshare(CLONE_NEWNS) < 0)
 		return fail_errno("restore: a mount namespace for criu");
 	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0 || mount(root, root, NULL, MS_BIND | MS_REC, NULL) < 0 ||
@@ -299,10 +299,11 @@ static int take_over(struct create *c, pid_t pid)
 static int restore(struct restoring *r)
 {
 	struct criu_run run = { .program = r->o->criu ? r->o->criu : "criu", .type = CRIU_RESTORE, .opts = &r->opts,
-				.join = &r->c->child.join, .before = private_root, .started = put_groups,
+				.join = &r->c->child.join, .started = put_groups,
 				.notify = on_notice, .ctx = r };
 	int ret;
 
+	TRY(private_root(r->c->rootfs));
 	TRY(image_open(r->o, false, "restore.log", &r->image));
 	TRY(put_options(r));
 	run.fds = r->fds;
@@ -326,6 +327,8 @@ int restore_init(struct create *c)
 	struct restoring r = { .c = c, .o = c->req->restore, .image = IMAGE_CLOSED };
 	int ret = restore(&r);
 
+	/* The container has its own; ours would only keep the file system busy. */
+	(void)umount2(c->rootfs, MNT_DETACH);
 	image_close(&r.image);
 	buf_free(&r.opts);
 	while (r.nfds)
