@@ -98,6 +98,7 @@ int mnt_open_sources(struct mnt_plan *p, int bundle_fd, bool all);
 struct mnt_ctx {
 	int root_fd;			/* the root mount, attached */
 	int bundle_fd;
+	int host_proc;			/* the host's procfs, O_PATH */
 	const struct cg *cg;
 	int proc_fd;			/* out: our own /proc mount, -1 when the plan has none */
 	/* private to the engine */
@@ -106,7 +107,8 @@ struct mnt_ctx {
 	bool parent_on_proc;
 	char parent[256];
 };
-#define MNT_CTX_INIT { .root_fd = -1, .bundle_fd = -1, .proc_fd = -1, .null_fd = -1, .mask_fd = -1, .parent_fd = -1 }
+#define MNT_CTX_INIT { .root_fd = -1, .bundle_fd = -1, .host_proc = -1, .proc_fd = -1, .null_fd = -1, .mask_fd = -1, \
+		       .parent_fd = -1 }
 
 /* Runs op[from, to). Errors name the destination. */
 int mnt_execute(struct mnt_ctx *c, const struct mnt_plan *p, size_t from, size_t to);
@@ -124,6 +126,9 @@ int mnt_finish_root(int root_fd, const char *propagation, bool readonly);
 /* The verbs with a file of their own. */
 int mnt_cgroup(struct mnt_ctx *c, const struct mnt_op *op);
 int mnt_bind(struct mnt_ctx *c, const struct mnt_op *op);
+/* mount_long.c: does data have a value that fsconfig(2) does not take? Then the file system, a detached tree. */
+bool mnt_too_long(const char *data);
+int mnt_long_fs(struct mnt_ctx *c, const struct mnt_op *op, int at, bool read_only);
 /* mount_copy.c: what lies in the directory at `from` goes into the root of the mount `to`, a tmpfs of `data`. */
 int mnt_copy_up(int from, int to, const char *data);
 /* Attributes, recursive attributes and propagation of a row. */

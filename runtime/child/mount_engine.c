@@ -118,6 +118,12 @@ static bool read_only_by_mount(const char *type)
 	return false;
 }
 
+/* Read-only for the file system too, where the option stands for both, as mount(2) has it. */
+static bool wants_ro(const struct mnt_op *op)
+{
+	return op->attr_set & MOUNT_ATTR_RDONLY && !read_only_by_mount(op->type);
+}
+
 /* covered: the directory whose mode it takes, or -1 */
 static int new_fs(const struct mnt_op *op, int covered)
 {
@@ -133,9 +139,7 @@ static int new_fs(const struct mnt_op *op, int covered)
 	if (covered >= 0)
 		TRY(set_mode(fs, covered));
 	TRY(set_options(fs, op->data));
-	/* Read-only for the file system too, where the option stands for both, as mount(2) has it. */
-	if (op->attr_set & MOUNT_ATTR_RDONLY && !read_only_by_mount(op->type) &&
-	    fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
+	if (wants_ro(op) && fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
 		return fs_fail(fs, "option", "ro");
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return fs_fail(fs, "create the file system", op->type);
@@ -167,11 +171,13 @@ static int do_fs(struct mnt_ctx *c, const struct mnt_op *op)
 	struct mnt_op rest = *op;
 
 	TRY(at);
-	auto_close int mnt = new_fs(op, covers ? at : -1);
+	bool is_long = mnt_too_long(op->data);
+	auto_close int mnt = is_long ? mnt_long_fs(c, op, at, wants_ro(op)) : new_fs(op, covers ? at : -1);
 	TRY(mnt);
 	if (op->flags & MNT_IDMAP)
 		TRY(mnt_idmap(mnt, op->idmap_fd, op->flags & MNT_IDMAP_REC));
-	rest.attr_set = rest.attr_clr = 0;
+	if (!is_long)
+		rest.attr_set = rest.attr_clr = 0;
 	if (op->flags & MNT_COPY_UP) {
 		TRY_IN(mnt_copy_up(at, mnt, op->data), "tmpcopyup");
 		rest.attr_set = op->attr_set & MOUNT_ATTR_RDONLY;

@@ -50,6 +50,7 @@ static int make_cwd(struct child *c)
 int stage_mounts(struct child *c)
 {
 	c->mnt.bundle_fd = c->bundle_fd;
+	c->mnt.host_proc = c->proc_fd;
 	c->mnt.cg = c->cg;
 	if (!own_mounts(c))
 		return 0;

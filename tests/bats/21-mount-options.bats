@@ -302,6 +302,27 @@ went"
 	cmp "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
 }
 
+@test "options too long for fsconfig: an overlay of layers far down, with attributes, in a user namespace too" {
+	local far=$H/$(printf 'a%.0s' {1..200})/$(printf 'b%.0s' {1..200})
+	mkdir -p "$far"/{one,two,upper,work} "$H/ov"; echo 1 >"$far/one/f"; echo 2 >"$far/two/g"
+	! mount -t overlay o -o "lowerdir=$far/one:$far/two,upperdir=$far/upper,workdir=$far/work" "$H/ov" 2>/dev/null &&
+		skip "kernel: no overlay on the file system of $BATS_TEST_TMPDIR"
+	umount "$H/ov"
+	mnt '{destination: "/o", type: "overlay", source: "overlay", options: ["nodev", "noexec", "lowerdir='"$far/one:$far/two"'", "upperdir='"$far/upper"'", "workdir='"$far/work"'"]}'
+	inside 'cat /o/f /o/g; echo 3 >/o/h; grep -c " /o .*nodev.*noexec" /proc/self/mountinfo; grep -c " /o " /proc/mounts'
+	says "1
+2
+1
+1"
+	[ "$(cat "$far/upper/h")" = 3 ]
+	cfg '.mounts[-1].options = ["ro", "lowerdir='"$far/one:$far/two"'"] | .linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+	chmod 755 "$BATS_RUN_TMPDIR" "${BATS_TEST_TMPDIR%/*}" "$BATS_TEST_TMPDIR" "$B"
+	inside 'cat /o/f /o/g; touch /o/x 2>&1 || true'
+	says "1
+2
+touch: /o/x: Read-only file system"
+}
+
 # ---- tmpfs ----
 
 @test "a tmpfs looks like the directory that it covers, unless its options say otherwise" {
