@@ -7,7 +7,8 @@
 #   make check-unit | check-bats T=pattern | check-fuzz | asan | lint | fmt | install | deps | clean
 #   make FAULT=1 | ASAN=1 | FUZZ=1 | V=1 | CC=clang | WERROR=1
 CC      ?= cc
-CFLAGS  ?= -O2 -g
+# Small: a start runs most of its code once, and pays for pages, not for cycles.
+CFLAGS  ?= -Os -g
 PREFIX  ?= /usr/local
 DESTDIR ?=
 # CI builds, by both compilers, with warnings as errors.
