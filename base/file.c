@@ -48,7 +48,8 @@ int file_read_fd(int fd, const char *path, size_t max, char **text, size_t *len)
 		n += (size_t)r;
 		if (n > max)
 			return fail(EFBIG, "%s: larger than %zu bytes", path, max);
-		if (r == 0)
+		/* A regular file of a known size needs no second read to say that this was all. */
+		if (r == 0 || (S_ISREG(st.st_mode) && st.st_size > 0 && n == (size_t)st.st_size))
 			break;
 		if (n + 1 == cap) {
 			char *grown = realloc(buf, cap *= 2);

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
@@ -111,17 +112,35 @@ static const char *stat_fields(pid_t pid, char *text, size_t size)
 	return end && end[1] == ' ' ? end + 2 : NULL;
 }
 
-uint64_t sys_start_time(pid_t pid)
+/* p: what stat_fields() gave. */
+static uint64_t start_time_of(const char *p)
 {
-	char text[1024];
-	const char *p = stat_fields(pid, text, sizeof text);
-	unsigned long long t = 0;
-
 	for (int field = 3; p && field < 22; field++) {
 		p = strchr(p, ' ');
 		p = p ? p + 1 : NULL;
 	}
-	return p && sscanf(p, "%llu", &t) == 1 ? t : 0;
+	return p ? strtoull(p, NULL, 10) : 0;
+}
+
+uint64_t sys_start_time(pid_t pid)
+{
+	char text[1024];
+
+	return start_time_of(stat_fields(pid, text, sizeof text));
+}
+
+bool sys_is_alive(pid_t pid, uint64_t start_time)
+{
+	char text[1024];
+	const char *p = stat_fields(pid, text, sizeof text);
+
+	if (!p || start_time_of(p) != start_time)
+		return false;
+	if (*p != 'Z' && *p != 'X')
+		return true;
+	/* Its first thread ended; whether all have, a descriptor knows. */
+	auto_close int fd = sys_pidfd_of(pid, start_time);
+	return fd >= 0 && sys_pidfd_wait(fd, 0) != 1;
 }
 
 char sys_proc_state(pid_t pid)

@@ -27,6 +27,8 @@ int sys_pivot_root(const char *new_root, const char *put_old);
 bool sys_is_host_root(void);
 /* Start time of a process in clock ticks since boot (field 22 of stat); 0 when it is gone. */
 uint64_t sys_start_time(pid_t pid);
+/* Whether exactly this process lives: one look, where no descriptor of it is wanted. */
+bool sys_is_alive(pid_t pid, uint64_t start_time);
 /* A descriptor of exactly this process; -1 and ESRCH when it is gone or its number was reused. */
 int sys_pidfd_of(pid_t pid, uint64_t start_time);
 int sys_pidfd_kill(int pidfd, int sig);

@@ -104,6 +104,14 @@ static int freeze_v1(const char *dir, bool frozen)
 	return timed_out(dir);
 }
 
+static int no_freezer(const struct cg *cg)
+{
+	return fail_as(
+	    ERR_UNSUPPORTED,
+	    "freezer: the group %.*s has none: no v1 freezer hierarchy, no cgroup.freeze (Linux 5.2)",
+	    (int)strcspn(cg->path, "\n"), cg->path);
+}
+
 /* The group's directory with a freezer; *v2 tells of which kind. */
 static int freezer_of(const struct cg *cg, bool *v2, char dir[CG_FULL])
 {
@@ -121,10 +129,7 @@ static int freezer_of(const struct cg *cg, bool *v2, char dir[CG_FULL])
 		cg_file(cg, (size_t)v1, NULL, dir);
 		return 0;
 	}
-	return fail_as(
-	    ERR_UNSUPPORTED,
-	    "freezer: the group %.*s has none: no v1 freezer hierarchy, no cgroup.freeze (Linux 5.2)",
-	    (int)strcspn(cg->path, "\n"), cg->path);
+	return no_freezer(cg);
 }
 
 int cg_freeze(const struct cg *cg, bool frozen)
@@ -138,13 +143,17 @@ int cg_freeze(const struct cg *cg, bool frozen)
 
 int cg_is_frozen(const struct cg *cg)
 {
-	char dir[CG_FULL], path[CG_FULL + 32], text[256];
-	bool v2;
+	int tree = cg_v2_hier(), v1 = cg_ctl_hier(CTL_FREEZER);
+	char path[CG_FULL], text[256];
+	ssize_t n;
 
-	TRY(freezer_of(cg, &v2, dir));
-	snprintf(path, sizeof path, "%s/%s", dir, v2 ? "cgroup.events" : "freezer.state");
-	ssize_t n = file_peek(AT_FDCWD, path, text, sizeof text);
-	if (n < 0)
-		return fail((int)-n, "read %s: %s", path, strerrordesc_np((int)-n));
-	return v2 ? cg_word_in(text, "frozen 1", 8, '\n') : str_eq(text, "FROZEN");
+	/* Kernels before 5.2 have no such line there. */
+	if (tree >= 0 && (cg->hiers & BIT(tree)) &&
+	    file_peek(AT_FDCWD, cg_file(cg, (size_t)tree, "cgroup.events", path), text, sizeof text) > 0 &&
+	    strstr(text, "frozen "))
+		return cg_word_in(text, "frozen 1", 8, '\n');
+	if (v1 < 0 || !(cg->hiers & BIT(v1)))
+		return no_freezer(cg);
+	n = file_peek(AT_FDCWD, cg_file(cg, (size_t)v1, "freezer.state", path), text, sizeof text);
+	return n < 0 ? fail((int)-n, "read %s: %s", path, strerrordesc_np((int)-n)) : str_eq(text, "FROZEN");
 }

@@ -46,16 +46,16 @@ static int list_each(void *p, const struct container_info *i)
 	struct list_ctx *c = p;
 
 	if (c->quiet) {
-		table_cell(&c->t, "%s", i->s.id);
+		table_str(&c->t, i->s.id);
 	} else if (c->json) {
 		container_info_json(&c->o, NULL, i);
 	} else {
-		table_cell(&c->t, "%s", i->s.id);
+		table_str(&c->t, i->s.id);
 		table_cell(&c->t, "%d", (int)i->pid);
-		table_cell(&c->t, "%s", status_name(i->status));
-		table_cell(&c->t, "%s", i->s.bundle);
-		table_cell(&c->t, "%s", i->s.created);
-		table_cell(&c->t, "%s", i->s.owner && str_eq(i->s.owner, "0") ? "root" : i->s.owner);
+		table_str(&c->t, status_name(i->status));
+		table_str(&c->t, i->s.bundle);
+		table_str(&c->t, i->s.created);
+		table_str(&c->t, i->s.owner && str_eq(i->s.owner, "0") ? "root" : i->s.owner);
 	}
 	return 0;
 }

@@ -49,15 +49,19 @@ const char *out_colour(int fd, enum colour c)
 /* Names and messages may come from a guest: no escape sequence of theirs reaches a terminal. */
 static void plain(struct buf *b, const char *s, const char *indent)
 {
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
+	while (*s) {
+		size_t n = 0;
 
-		if (c == '\n' && indent)
+		while ((unsigned char)s[n] >= 0x20 && s[n] != 0x7f)
+			n++;
+		buf_add(b, s, n);
+		s += n;
+		if (!*s)
+			break;
+		if (*s++ == '\n' && indent)
 			buf_printf(b, "\n%s", indent);
-		else if (c < 0x20 || c == 0x7f)
-			buf_puts(b, "?");
 		else
-			buf_add(b, s, 1);
+			buf_puts(b, "?");
 	}
 }
 
@@ -116,6 +120,14 @@ int out_error(const struct cli *g, int r)
 	return status;
 }
 
+void table_str(struct table *t, const char *text)
+{
+	if (text)
+		plain(&t->text, text, NULL);
+	buf_add(&t->text, "", 1);
+	t->n++;
+}
+
 void table_cell(struct table *t, const char *fmt, ...)
 {
 	auto_free char *text = NULL;
@@ -127,10 +139,7 @@ void table_cell(struct table *t, const char *fmt, ...)
 		t->text.oom = true;
 	}
 	va_end(ap);
-	if (text)
-		plain(&t->text, text, NULL);
-	buf_add(&t->text, "", 1);
-	t->n++;
+	table_str(t, text);
 }
 
 /* Characters, not bytes: UTF-8 continuation bytes take no column. */

@@ -25,6 +25,7 @@ struct table {
 	size_t n;
 };
 void table_cell(struct table *t, const char *fmt, ...) PRINTF(2, 3);	/* the next cell of the row */
+void table_str(struct table *t, const char *text);				/* the same, of a text as it is; NULL: "" */
 int table_print(struct table *t);					/* to stdout, and frees */
 void table_render(const struct table *t, struct buf *b);
 

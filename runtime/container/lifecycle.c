@@ -192,17 +192,25 @@ int container_recover(const char *root, const char *only)
 	return ret < 0 ? ret : r.n;
 }
 
-int container_info(const char *root, const char *id, struct container_info *out)
+/* Without a lock and without a descriptor of the process: the answer is a moment's in any case. */
+static int look(int root_fd, const char *id, struct container_info *out)
 {
-	auto_opened struct opened o;
+	auto_close int dir = state_open(root_fd, id, false);
 
 	*out = (struct container_info){ 0 };
-	TRY(opened_container(root, id, false, &o));
-	out->s = o.s;
-	out->status = o.status;
-	out->pid = o.status == ST_STOPPED ? 0 : (pid_t)o.s.pid.v;
-	o.s = (struct state){ 0 };
+	TRY(dir);
+	TRY(state_load(dir, id, &out->s));
+	out->status = state_status(dir, &out->s, NULL);
+	out->pid = out->status == ST_STOPPED ? 0 : (pid_t)out->s.pid.v;
 	return 0;
+}
+
+int container_info(const char *root, const char *id, struct container_info *out)
+{
+	auto_close int fd = opened_root(root, id);
+
+	TRY(fd);
+	return look(fd, id, out);
 }
 
 void container_info_free(struct container_info *i)
@@ -230,7 +238,7 @@ void container_info_json(struct jout *o, const char *key, const struct container
 	jout_close(o, '}');
 }
 
-struct listing { const char *root; int root_fd; int (*each)(void *, const struct container_info *); void *ctx; };
+struct listing { int root_fd; int (*each)(void *, const struct container_info *); void *ctx; };
 
 static int list_one(void *p, const char *id)
 {
@@ -238,7 +246,7 @@ static int list_one(void *p, const char *id)
 	struct container_info i;
 	int r;
 
-	if (container_info(l->root, id, &i) < 0) {
+	if (look(l->root_fd, id, &i) < 0) {
 		/* Gone meanwhile, still being made, or corrupt: said, and the others are shown. */
 		if (err_class() != ERR_NOT_FOUND)
 			log_warn("%s", err_text());
@@ -252,9 +260,9 @@ static int list_one(void *p, const char *id)
 
 int container_list(const char *root, int (*each)(void *, const struct container_info *), void *ctx)
 {
-	struct listing l = { .root = root, .each = each, .ctx = ctx };
-
 	auto_close int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct listing l = { .root_fd = fd, .each = each, .ctx = ctx };
+
 	if (fd < 0)
 		return errno == ENOENT ? 0 : fail_errno("open %s", root);
 	return state_each(fd, list_one, &l);

@@ -12,14 +12,20 @@ void opened_free(struct opened *o)
 	state_free(&o->s);
 }
 
+int opened_root(const char *root, const char *id)
+{
+	int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return fail_as(ERR_NOT_FOUND, "container \"%s\" does not exist", id);
+	return fd < 0 ? fail_errno("open %s", root) : fd;
+}
+
 int opened_container(const char *root, const char *id, bool lock, struct opened *o)
 {
 	*o = (struct opened){ .root_fd = -1, .dir_fd = -1, .pidfd = -1 };
-	o->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (o->root_fd < 0 && errno == ENOENT)
-		return fail_as(ERR_NOT_FOUND, "container \"%s\" does not exist", id);
-	if (o->root_fd < 0)
-		return fail_errno("open %s", root);
+	o->root_fd = opened_root(root, id);
+	TRY(o->root_fd);
 	o->dir_fd = state_open(o->root_fd, id, lock);
 	TRY(o->dir_fd);
 	TRY(state_load(o->dir_fd, id, &o->s));

@@ -4,6 +4,8 @@
 
 struct opened { int root_fd, dir_fd, pidfd; struct state s; enum status status; };
 
+/* The directory of all; where there is none there is no container either. */
+int opened_root(const char *root, const char *id);
 /* pidfd is -1 when its init is dead. ERR_NOT_FOUND: "container \"x\" does not exist". */
 int opened_container(const char *root, const char *id, bool lock, struct opened *o);
 void opened_free(struct opened *o);

@@ -259,16 +259,24 @@ void state_group(const struct state *s, struct cg *cg)
 	cg->made = s->cgroup.made.v;
 }
 
+/* A zombie is dead for everybody but its parent. */
+static bool is_alive(const struct state *s, int *pidfd)
+{
+	if (!pidfd)
+		return sys_is_alive((pid_t)s->pid.v, s->start_time.v);
+	auto_close int fd = sys_pidfd_of((pid_t)s->pid.v, s->start_time.v);
+	if (fd < 0 || sys_pidfd_wait(fd, 0) == 1)
+		return false;
+	*pidfd = take_fd(&fd);
+	return true;
+}
+
 enum status state_status(int dir_fd, const struct state *s, int *pidfd)
 {
 	struct cg cg;
-	auto_close int fd = sys_pidfd_of((pid_t)s->pid.v, s->start_time.v);
 
-	/* A zombie is dead for everybody but its parent. */
-	if (fd < 0 || sys_pidfd_wait(fd, 0) == 1)
+	if (!is_alive(s, pidfd))
 		return ST_STOPPED;
-	if (pidfd)
-		*pidfd = take_fd(&fd);
 	if (faccessat(dir_fd, "start", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return ST_CREATED;
 	state_group(s, &cg);
