@@ -67,12 +67,17 @@ static int open_private(sd_bus **out)
 
 static int open_system(sd_bus **out)
 {
-	int r = try_bus(sd_bus_open_system, out), private;
+	const char *given = getenv("DBUS_SYSTEM_BUS_ADDRESS");
+	int r = try_bus(sd_bus_open_system, out);
 
-	if (r >= 0 || r == -ETIMEDOUT)
-		return r < 0 ? no_bus(-r, "/run/dbus/system_bus_socket") : 0;
-	private = try_bus(open_private, out);
-	return private < 0 ? no_bus(-r, "/run/dbus/system_bus_socket nor " PRIVATE_SYSTEM) : 0;
+	if (r >= 0)
+		return 0;
+	if (given && *given)
+		return no_bus(-r, given);
+	if (r != -ETIMEDOUT && try_bus(open_private, out) >= 0)
+		return 0;
+	return no_bus(-r, r == -ETIMEDOUT ? "/run/dbus/system_bus_socket"
+					  : "/run/dbus/system_bus_socket nor " PRIVATE_SYSTEM);
 }
 
 /* Who is root of a user namespace is somebody else on the bus. */

@@ -1,5 +1,6 @@
 /* What this runtime knows, as the runtime specification's features document: every list is a table that works. */
 #include "runtime/container/container.h"
+#include "base/helper.h"
 #include "base/scope.h"
 
 #include <errno.h>
@@ -80,11 +81,16 @@ static void put_seccomp(struct jout *o)
 
 static void put_cgroup(struct jout *o)
 {
+	char path[PATH_MAX];
+	bool systemd = helper_find("vzrun-systemd", path) == 0;
+
+	/* Whether it is installed, not whether systemd runs here, as the specification has it. */
+	err_clear();
 	jout_open(o, "cgroup", '{');
 	jout_bool(o, "v1", true);
 	jout_bool(o, "v2", true);
-	jout_bool(o, "systemd", false);
-	jout_bool(o, "systemdUser", false);
+	jout_bool(o, "systemd", systemd);
+	jout_bool(o, "systemdUser", systemd);
 	jout_bool(o, "rdma", true);
 	jout_close(o, '}');
 }

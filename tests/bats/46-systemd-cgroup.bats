@@ -60,7 +60,8 @@ sleeper() { args sleep 4242; }
 		grep -q ":freezer:$(prop ControlGroup)$" "/proc/$(pid_of)/cgroup"
 	fi
 	[ "$(vz state "$ID" | jq -r .status)" = running ]
-	s delete -f "$ID"
+	# what is to be undone is on record, whoever asks
+	v delete -f "$ID"
 	[ "$(prop LoadState)" = not-found ]
 }
 
@@ -213,10 +214,51 @@ sleeper() { args sleep 4242; }
 	done
 }
 
+@test "features tells of the driver where its helper is installed" {
+	[ "$(v features | jq -c '.linux.cgroup | [.systemd, .systemdUser]')" = "[true,true]" ]
+	[ "$(VZRUN_LIBEXEC=/nowhere v features | jq -c '.linux.cgroup | [.systemd, .systemdUser]')" = "[false,false]" ]
+}
+
+# helper ACTION...: the helper alone, on a bus of the test's
+helper() {
+	echo '{"action": "stop", "unit": "x.scope"}' |
+		DBUS_SYSTEM_BUS_ADDRESS=unix:path=$BATS_TEST_TMPDIR/bus "$(dirname "$VZ")/vzrun-systemd" unit
+}
+
+@test "a bus that does not answer is given two seconds and named; so is one that is not there or hangs up" {
+	run helper
+	[ "$status" -eq 8 ]
+	has "no bus at unix:path=$BATS_TEST_TMPDIR/bus: No such file or directory"
+	python3 - "$BATS_TEST_TMPDIR/bus" <<-'P' &
+		import socket, sys
+		s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1)
+		c, _ = s.accept()
+		c.recv(1 << 16)
+		s.accept()[0].close()
+	P
+	JOB=$!
+	wait_for test -S "$BATS_TEST_TMPDIR/bus"
+	run helper
+	[ "$status" -eq 11 ]
+	has "no bus at unix:path=$BATS_TEST_TMPDIR/bus: no answer within 2 s"
+	run helper
+	[ "$status" -eq 8 ]
+	has "no bus at unix:path=$BATS_TEST_TMPDIR/bus: "
+	wait "$JOB"
+}
+
 @test "without systemd the driver is refused at once, and says what is missing" {
 	[ ! -d /run/systemd/system ] || skip "host: systemd is PID 1"
 	run s run "$ID"
 	[ "$status" -eq 1 ]
 	has "cgroup manager systemd: systemd is not running here (there is no /run/systemd/system)"
+	[ -z "$(state_left)" ]
+}
+
+@test "without its helper the driver is refused, and says where it was looked for" {
+	need_systemd
+	VZRUN_LIBEXEC=/nowhere run s run "$ID"
+	[ "$status" -eq 1 ]
+	has "vzrun-systemd: not found in /nowhere"
 	[ -z "$(state_left)" ]
 }
