@@ -32,6 +32,8 @@ static _Noreturn void child(const struct proc_req *req, int in, int out, int err
 	int code;
 
 	(void)setpgid(0, 0);
+	if (req->cwd && chdir(req->cwd) < 0 && chdir("/") < 0)
+		_exit(126);
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

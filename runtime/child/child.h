@@ -139,5 +139,8 @@ int limits_apply(pid_t pid, const struct list *rlimits);
 /* Attaches the filter; its listener, where it has one, goes to the runtime by SYNC_LISTENER. */
 int notify_begin(struct child *c);
 int notify_attach(struct child *c);
-/* Runs the hooks of one kind, in order; state goes to their stdin. */
-int hooks_run(const struct spec_hooks *h, enum hook_kind kind, const char *state);
+/*
+ * Runs the hooks of one kind, in order; state goes to their stdin. The first failure ends it, but of poststop hooks
+ * it is only told. cwd: NULL is where we are.
+ */
+int hooks_run(const struct spec_hooks *h, enum hook_kind kind, const char *state, const char *cwd);

@@ -107,7 +107,7 @@ int stage_start_hooks(struct child *c)
 {
 	if (c->spec && c->spec->hooks && c->spec->hooks->of[HOOK_START_CONTAINER].n > 0)
 		TRY(hooks_run(c->spec->hooks, HOOK_START_CONTAINER,
-			      arena_printf(&c->arena, c->start_state, (int)c->host_pid)));
+			      arena_printf(&c->arena, c->start_state, (int)c->host_pid), NULL));
 	return sync_say(c->sync, SYNC_EXEC);
 }
 

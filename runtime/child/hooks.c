@@ -5,18 +5,20 @@
 
 #include <string.h>
 
-static int run_one(const struct spec_hook *h, const char *state)
+static int run_one(const struct spec_hook *h, const char *state, const char *cwd)
 {
 	static const char *const nothing[] = { NULL };
 	const char *const self[] = { h->path, NULL };
-	auto_buf struct buf err = { 0 };
+	auto_buf struct buf out = { 0 }, err = { 0 };
 	struct proc_req req = {
 		.path = h->path,
 		.argv = h->args.n > 0 ? h->args.v : self,
 		/* The specification: the hook's environment is what it says, nothing of ours. */
 		.env = h->env.v ? h->env.v : nothing,
+		.cwd = cwd,
 		.in = state, .in_n = strlen(state),
-		.err = &err,
+		/* Ours and the container's are no place for what a hook has to say. */
+		.out = &out, .err = &err,
 		.timeout_ms = h->timeout.set ? (int)h->timeout.v * 1000 : 0,
 	};
 	int status;
@@ -28,21 +30,22 @@ static int run_one(const struct spec_hook *h, const char *state)
 		    (int)strcspn(buf_text(&err), "\n"), buf_text(&err));
 }
 
-int hooks_run(const struct spec_hooks *hooks, enum hook_kind kind, const char *state)
+int hooks_run(const struct spec_hooks *hooks, enum hook_kind kind, const char *state, const char *cwd)
 {
-	/* After these two the container is already what it is: a failure is told, and the rest runs. */
-	bool must = kind != HOOK_POSTSTART && kind != HOOK_POSTSTOP;
+	bool must = kind != HOOK_POSTSTOP;
 	size_t i = 0;
 
 	if (!hooks)
 		return 0;
 	LIST_EACH(struct spec_hook, h, hooks->of[kind]) {
-		int r = state ? run_one(h, state) : fail(ENOMEM, "out of memory");
+		int r = state ? run_one(h, state, cwd) : fail(ENOMEM, "out of memory");
 
 		if (r < 0 && must)
 			return fail_in(r, "error running %s hook #%zu", hook_names[kind], i);
 		if (r < 0)
 			log_warn("error running %s hook #%zu: %s", hook_names[kind], i, err_text());
+		if (r < 0)
+			err_clear();
 		i++;
 	}
 	return 0;

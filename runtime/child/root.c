@@ -106,9 +106,12 @@ int stage_container_hooks(struct child *c)
 {
 	c->host_pid = own_pid(c);
 	TRY(c->host_pid);
-	if (!c->spec->hooks)
+	if (!c->spec->hooks || c->spec->hooks->of[HOOK_CREATE_CONTAINER].n == 0)
 		return 0;
-	return hooks_run(c->spec->hooks, HOOK_CREATE_CONTAINER, hook_state(c));
+	/* They start in the root that is to be. */
+	if (fchdir(c->mnt.root_fd) < 0)
+		return fail_errno("enter the root filesystem");
+	return hooks_run(c->spec->hooks, HOOK_CREATE_CONTAINER, hook_state(c), NULL);
 }
 
 int stage_pivot(struct child *c)

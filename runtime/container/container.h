@@ -45,6 +45,7 @@ struct container {
 	pid_t pid;
 	struct cg cg;
 	bool joined;			/* a process of exec; not the container's first */
+	bool poststart;			/* it has hooks to run then */
 	bool listens;			/* its filter has a listener that is to be handed over */
 };
 #define CONTAINER_INIT { .root_fd = -1, .dir_fd = -1, .sync = -1, .pidfd = -1, .tty = -1 }

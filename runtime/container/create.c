@@ -8,10 +8,8 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -280,6 +278,7 @@ static int hand_over(struct create *c)
 	out->tty = take_fd(&c->launch.tty);
 	out->pid = c->t.pid;
 	out->cg = c->t.cg;
+	out->poststart = !c->req->restore && c->spec->hooks && c->spec->hooks->of[HOOK_POSTSTART].n > 0;
 	out->listens = c->child.seccomp.notify && c->spec->process->no_new_privs;
 	return 0;
 }
@@ -326,6 +325,20 @@ static int create(struct create *c)
 	return r;
 }
 
+/* What is left to do when all steps are undone. */
+static void undo_rest(struct create *c)
+{
+	struct state was = { .id = c->req->id, .bundle = c->bundle, .annotations = c->spec->annotations };
+	struct err_saved why;
+
+	netdev_take_back(&c->launch);
+	if (!c->launch.hooked)
+		return;
+	err_save(&why);
+	(void)hooks_run(c->spec->hooks, HOOK_POSTSTOP, state_text(&c->child.arena, &was, "stopped", 0), c->bundle);
+	err_restore(&why);
+}
+
 int container_create(const struct container_req *req, bool run, struct container *out)
 {
 	static struct create c;		/* large, and one a process */
@@ -349,47 +362,7 @@ int container_create(const struct container_req *req, bool run, struct container
 	}
 	r = create(&c);
 	if (r < 0)
-		netdev_take_back(&c.launch);
+		undo_rest(&c);
 	create_free(&c);
 	return r;
-}
-
-static int give_listener(void *p, int fd)
-{
-	struct container *c = p;
-	auto_state struct state s = { 0 };
-	auto_arena struct arena a = { 0 };
-
-	TRY(state_load(c->dir_fd, c->id, &s));
-	return listener_send(s.listener, state_text(&a, &s, c->joined ? "running" : "created", (pid_t)s.pid.v), c->pid, fd);
-}
-
-int container_go(struct container *c)
-{
-	int r = 0;
-
-	if (c->sync >= 0) {
-		TRY(sync_say(c->sync, SYNC_GO));
-		r = sync_hear_exec(c->sync, c->listens ? give_listener : NULL, c, NULL);
-	}
-	/* Bound by a filter that nobody answers for, it would hang. */
-	if (r < 0 && c->listens)
-		(void)sys_pidfd_kill(c->pidfd, SIGKILL);
-	drop_fd(&c->sync);
-	/* It runs: others may pause, delete or look at it while we wait. */
-	if (c->dir_fd >= 0)
-		(void)flock(c->dir_fd, LOCK_UN);
-	return r;
-}
-
-void container_release(struct container *c)
-{
-	/* The parked child holds copies of the descriptor until it executes: unlock by word. */
-	if (c->dir_fd >= 0)
-		(void)flock(c->dir_fd, LOCK_UN);
-	drop_fd(&c->dir_fd);
-	drop_fd(&c->root_fd);
-	drop_fd(&c->sync);
-	drop_fd(&c->pidfd);
-	drop_fd(&c->tty);
 }

@@ -10,9 +10,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static bool has_hooks(const struct spec *s, enum hook_kind a, enum hook_kind b)
+/* Any of the kinds first to last. */
+static bool has_hooks(const struct spec *s, enum hook_kind first, enum hook_kind last)
 {
-	return s->hooks && (s->hooks->of[a].n > 0 || s->hooks->of[b].n > 0);
+	for (int k = first; s->hooks && k <= (int)last; k++)
+		if (s->hooks->of[k].n > 0)
+			return true;
+	return false;
 }
 
 /* The state for hooks and agents, as a printf format: the pid is not known yet, and no other '%' may remain. */
@@ -121,7 +125,7 @@ static int prepare_child(struct create *c)
 	k->files = r->files, k->n_files = r->n_files;
 	k->cg = &c->t.cg;
 	k->caps.no_new_privs = c->spec->process->no_new_privs;
-	k->runtime_hooks = has_hooks(c->spec, HOOK_PRESTART, HOOK_CREATE_RUNTIME);
+	k->runtime_hooks = has_hooks(c->spec, HOOK_PRESTART, HOOK_CREATE_CONTAINER);
 	if (c->spec->hooks || notifies(c->spec)) {
 		k->hook_state = state_format(c, "creating");
 		k->start_state = state_format(c, "created");

@@ -132,8 +132,9 @@ static int run_hooks(struct launch *l)
 {
 	char *state = arena_printf(&l->child->arena, l->state_text, (int)l->pid);
 
-	TRY(hooks_run(l->child->spec->hooks, HOOK_PRESTART, state));
-	TRY(hooks_run(l->child->spec->hooks, HOOK_CREATE_RUNTIME, state));
+	l->hooked = true;
+	TRY(hooks_run(l->child->spec->hooks, HOOK_PRESTART, state, l->child->bundle));
+	TRY(hooks_run(l->child->spec->hooks, HOOK_CREATE_RUNTIME, state, l->child->bundle));
 	return sync_say(l->sync, SYNC_HOOKED);
 }
 

@@ -15,6 +15,7 @@ struct launch {
 	pid_t pid;
 	uint64_t start_time;			/* of pid; only with a journal */
 	int pidfd, sync, tty;
+	bool hooked;				/* hooks have begun to run: poststop ones are due whatever comes */
 	int netns;				/* held as long as network devices may have to come back */
 	struct net_moved *moved;
 	size_t n_moved;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int give_listener(void *p, int fd)
@@ -23,31 +24,32 @@ static int give_listener(void *p, int fd)
 	return listener_send(o->s.listener, state_text(&a, &o->s, "created", (pid_t)o->s.pid.v), (pid_t)o->s.pid.v, fd);
 }
 
-int container_start(const char *root, const char *id)
+/* *destroy: hooks of the start failed, and the container ends with them, as the specification has it. */
+static int start(struct opened *o, bool *destroy)
 {
-	auto_opened struct opened o;
 	auto_arena struct arena a = { 0 };
+	bool begun = false;
+	int r;
 
-	TRY(opened_container(root, id, true, &o));
-	if (o.status != ST_CREATED)
-		return fail_as(ERR_STATE, o.status == ST_STOPPED ? "cannot start a container that has stopped"
-								 : "cannot start an already running container");
 	TRY(fault_point("connect to the start socket"));
-	auto_close int sync = dgram_connect(o.dir_fd, "start", SOCK_SEQPACKET);
+	auto_close int sync = dgram_connect(o->dir_fd, "start", SOCK_SEQPACKET);
 	TRY(sync);
 	TRY(fault_point("remove the start socket"));
 	/* From here on it counts as started, whatever exec brings; killed now, we leave one that has stopped. */
-	if (unlinkat(o.dir_fd, "start", 0) < 0 && errno != ENOENT)
+	if (unlinkat(o->dir_fd, "start", 0) < 0 && errno != ENOENT)
 		return fail_errno("remove the start socket");
 	TRY(fault_point("say go"));
 	TRY(sync_say(sync, SYNC_GO));
 	/* Hooks inside may take long: deleting must not wait for them. */
-	(void)flock(o.dir_fd, LOCK_UN);
-	int r = sync_hear_exec(sync, o.s.listener ? give_listener : NULL, &o, NULL);
-	if (r < 0 && o.s.listener)
-		(void)sys_pidfd_kill(o.pidfd, SIGKILL);
+	(void)flock(o->dir_fd, LOCK_UN);
+	r = sync_hear_exec(sync, o->s.listener ? give_listener : NULL, o, &begun);
+	*destroy = r < 0 && !begun && o->s.hooks && o->s.hooks->of[HOOK_START_CONTAINER].n > 0;
+	if (r < 0 && o->s.listener)
+		(void)sys_pidfd_kill(o->pidfd, SIGKILL);
 	TRY(r);
-	return hooks_run(o.s.hooks, HOOK_POSTSTART, state_text(&a, &o.s, "running", (pid_t)o.s.pid.v));
+	r = hooks_run(o->s.hooks, HOOK_POSTSTART, state_text(&a, &o->s, "running", (pid_t)o->s.pid.v), o->s.bundle);
+	*destroy = r < 0;
+	return r;
 }
 
 static int not_running(void)
@@ -120,7 +122,41 @@ static int delete_locked(struct teardown *t, const struct opened *o, uint64_t st
 
 	TRY(fault_point("take the container down"));
 	TRY(steps_unwind(container_steps, CONTAINER_STEPS, t, steps));
-	return o->s.hooks ? hooks_run(o->s.hooks, HOOK_POSTSTOP, state_text(&a, &o->s, "stopped", 0)) : 0;
+	return o->s.hooks ? hooks_run(o->s.hooks, HOOK_POSTSTOP, state_text(&a, &o->s, "stopped", 0), o->s.bundle) : 0;
+}
+
+/* Unless somebody else did meanwhile: then the directory that we hold is no longer there. */
+static void destroy_opened(struct opened *o, const char *id)
+{
+	static struct teardown t;
+	struct err_saved why;
+	struct stat st;
+	uint64_t steps = 0;
+
+	err_save(&why);
+	t = (struct teardown)TEARDOWN_INIT;
+	t.root_fd = o->root_fd;
+	t.dir_fd = o->dir_fd;
+	if (TEMP_FAILURE_RETRY(flock(o->dir_fd, LOCK_EX)) == 0 && fstat(o->dir_fd, &st) == 0 && st.st_nlink > 0 &&
+	    (teardown_load(&t, id, 0, &o->s, &steps) < 0 || delete_locked(&t, o, steps) < 0))
+		log_warn("container %s was not taken down: %s", id, err_text());
+	err_restore(&why);
+}
+
+int container_start(const char *root, const char *id)
+{
+	auto_opened struct opened o;
+	bool destroy = false;
+	int r;
+
+	TRY(opened_container(root, id, true, &o));
+	if (o.status != ST_CREATED)
+		return fail_as(ERR_STATE, o.status == ST_STOPPED ? "cannot start a container that has stopped"
+								 : "cannot start an already running container");
+	r = start(&o, &destroy);
+	if (destroy)
+		destroy_opened(&o, id);
+	return r;
 }
 
 enum how { DELETE_STOPPED, DELETE_FORCE, DELETE_UNFINISHED };

@@ -229,16 +229,16 @@ static int on_record(struct create *c, pid_t pid)
 	return journal_pid(c->t.journal, pid, c->t.start_time);
 }
 
-static int run_hooks(const struct create *c, pid_t pid)
+static int run_hooks(struct create *c, pid_t pid)
 {
-	struct arena *a = (struct arena *)(uintptr_t)&c->child.arena;
 	char *state;
 
 	if (!c->child.runtime_hooks)
 		return 0;
-	state = arena_printf(a, c->child.hook_state, (int)pid);
-	TRY(hooks_run(c->spec->hooks, HOOK_PRESTART, state));
-	return hooks_run(c->spec->hooks, HOOK_CREATE_RUNTIME, state);
+	state = arena_printf(&c->child.arena, c->child.hook_state, (int)pid);
+	c->launch.hooked = true;
+	TRY(hooks_run(c->spec->hooks, HOOK_PRESTART, state, c->bundle));
+	return hooks_run(c->spec->hooks, HOOK_CREATE_RUNTIME, state, c->bundle);
 }
 
 static int on_notice(void *ctx, const char *script, pid_t pid, int *passed)

@@ -1,0 +1,58 @@
+/* A process that was made and waits: its exec, and letting go of it. */
+#include "runtime/container/launch.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <signal.h>
+#include <sys/file.h>
+
+static int give_listener(void *p, int fd)
+{
+	struct container *c = p;
+	auto_state struct state s = { 0 };
+	auto_arena struct arena a = { 0 };
+
+	TRY(state_load(c->dir_fd, c->id, &s));
+	return listener_send(s.listener, state_text(&a, &s, c->joined ? "running" : "created", (pid_t)s.pid.v), c->pid, fd);
+}
+
+static int run_poststart(struct container *c)
+{
+	auto_state struct state s = { 0 };
+	auto_arena struct arena a = { 0 };
+
+	TRY(state_load(c->dir_fd, c->id, &s));
+	return hooks_run(s.hooks, HOOK_POSTSTART, state_text(&a, &s, "running", (pid_t)s.pid.v), s.bundle);
+}
+
+int container_go(struct container *c)
+{
+	int r = 0;
+
+	if (c->sync >= 0) {
+		TRY(sync_say(c->sync, SYNC_GO));
+		r = sync_hear_exec(c->sync, c->listens ? give_listener : NULL, c, NULL);
+	}
+	drop_fd(&c->sync);
+	/* It runs: others may pause, delete or look at it while we wait. */
+	if (c->dir_fd >= 0)
+		(void)flock(c->dir_fd, LOCK_UN);
+	if (r >= 0 && c->poststart)
+		r = run_poststart(c);
+	/* It must not go on; and bound by a filter that nobody answers for, it would hang. */
+	if (r < 0 && (c->listens || c->poststart))
+		(void)sys_pidfd_kill(c->pidfd, SIGKILL);
+	return r;
+}
+
+void container_release(struct container *c)
+{
+	/* The parked child holds copies of the descriptor until it executes: unlock by word. */
+	if (c->dir_fd >= 0)
+		(void)flock(c->dir_fd, LOCK_UN);
+	drop_fd(&c->dir_fd);
+	drop_fd(&c->root_fd);
+	drop_fd(&c->sync);
+	drop_fd(&c->pidfd);
+	drop_fd(&c->tty);
+}
