@@ -109,12 +109,16 @@ static bool shared_root(const struct spec *s)
 	return s->linux_ && s->linux_->rootfs_propagation && str_ends(s->linux_->rootfs_propagation, "shared");
 }
 
+static int check_foreign(const struct mnt_options *o)
+{
+	return o->foreign ? fail(EINVAL, "option \"%s\": bind mounts cannot have any filesystem-specific options applied",
+				 o->foreign) : 0;
+}
+
 static int plan_bind(const struct spec *s, const struct mnt_options *o, unsigned flags, struct mnt_op *op)
 {
 	op->verb = MNT_BIND;
-	if (o->foreign)
-		return fail(EINVAL, "option \"%s\": bind mounts cannot have any filesystem-specific options applied",
-			    o->foreign);
+	TRY(check_foreign(o));
 	/* Without a word on propagation a tree of the host's does not stay connected to the host. */
 	op->propagation = op->propagation ? op->propagation : MS_PRIVATE | MS_REC;
 	/* Slaves and peers of the host's mounts: before the tree of the child is cut off from them. */
@@ -152,7 +156,7 @@ static int plan_verb(struct mnt_plan *p, const struct spec *s, const struct labe
 	if (o->remount) {
 		op->verb = MNT_REMOUNT;
 		op->flags |= o->bind ? MNT_REMOUNT_BIND : 0;
-		return o->bind && o->foreign ? plan_bind(s, o, flags, op) : 0;
+		return o->bind ? check_foreign(o) : 0;
 	}
 	TRY(check_place(op->dst, type));
 	if (str_eq(type, "bind"))

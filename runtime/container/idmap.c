@@ -1,4 +1,5 @@
 #include "runtime/container/launch.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/proc.h"
 #include "base/scope.h"
@@ -97,6 +98,7 @@ static int mapped_namespace(pid_t pid, const struct list *uids, const struct lis
 	char path[40];
 	int fd;
 
+	TRY(fault_point("ids of a mount"));
 	TRY(write_map(pid, "gid_map", gids));
 	TRY(write_map(pid, "uid_map", uids));
 	snprintf(path, sizeof path, "/proc/%d/ns/user", (int)pid);
@@ -110,6 +112,7 @@ static int make_namespace(const struct list *uids, const struct list *gids)
 	int p[2], fd;
 	pid_t pid;
 
+	TRY(fault_point("user namespace of a mount"));
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return fail_errno("pipe");
 	pid = sys_clone(CLONE_NEWUSER, SIGCHLD, -1, NULL);

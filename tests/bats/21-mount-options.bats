@@ -444,3 +444,17 @@ sock="
 	has runs
 	[ "$(grep -c 'SELinux is off on this host: "system_u:object_r:container_file_t:s0:c1,c2" has no effect' <<<"$output")" = 1 ]
 }
+
+@test "a mount label where SELinux is on: on new file systems, not on those that have their own" {
+	[ -e /sys/fs/selinux/enforce ] || skip "kernel: SELinux is off"
+	cfg '.linux.mountLabel = "system_u:object_r:container_file_t:s0:c1,c2"'
+	tmpfs '[]'
+	args sleep 300
+	create; vz start "$ID"
+	local p m; p=$(pid_of)
+	for m in m dev/pts dev/shm dev/mqueue; do
+		[ "$(stat -c %C "/proc/$p/root/$m")" = system_u:object_r:container_file_t:s0:c1,c2 ] || { stat -c '%n %C' "/proc/$p/root/$m"; return 1; }
+	done
+	[[ "$(stat -c %C "/proc/$p/root/proc")" != *container_file_t* ]]
+	vz delete -f "$ID"
+}

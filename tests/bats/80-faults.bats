@@ -38,6 +38,25 @@ told() { [ "$status" -ne 0 ] && [[ "$output" == *"injected fault: "* ]] && [ "${
 	done
 }
 
+@test "create with idmapped and copied-up mounts: failed and killed at every point" {
+	mkdir -p "$BATS_TEST_TMPDIR/vol" "$B/rootfs/data/sub"; echo text >"$B/rootfs/data/sub/f"
+	cfg --arg v "$BATS_TEST_TMPDIR/vol" '.mounts += [{destination: "/data", type: "tmpfs", source: "t", options: ["tmpcopyup"]},
+		{destination: "/v", type: "bind", source: $v, options: ["bind", "idmap=uids=0-1-9;gids=0-1-9"]}]'
+	n=$(points create "$ID"); vz delete -f "$ID"
+	grep -q "ids of a mount" "$BATS_TEST_TMPDIR/points"
+	for i in $(seq "$n"); do
+		VZRUN_FAULT=$i run f create "$ID"
+		told "$i"
+		clean "$i"
+		VZRUN_KILL=$i run f create "$ID"
+		[ "$status" -ne 0 ]
+		vz delete -f "$ID"
+		clean "$i"
+		# nor the process that held the mount's user namespace
+		wait_for eval '! pgrep -f -- "--root $ROOT "'
+	done
+}
+
 @test "run: every point fails clearly and leaves nothing" {
 	args /bin/true
 	n=$(points run "$ID")
