@@ -20,8 +20,8 @@ podman_conf() {
 	! world_has_overlay || driver=overlay
 	cat >"$W/etc/containers.conf" <<-END
 		[containers]
-		# Without CAP_SYS_RESOURCE nobody may have more.
-		default_ulimits = ["nofile=1024:16384", "nproc=4096:8192"]
+		# Without CAP_SYS_RESOURCE nobody may have more. Alike: kube play takes one for the other.
+		default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
 		netns = "none"
 		log_driver = "k8s-file"
 		[network]
@@ -59,6 +59,7 @@ podman_images() {
 }
 
 p() { inside podman "$@"; }
+b() { inside buildah "$@"; }
 # once [FLAG...] -- CMD...: a container of its own, its output and status; WANT: the status it must have
 once() {
 	local flags=()
@@ -99,7 +100,7 @@ podman_groups() {
 }
 podman_clean() {
 	[ -n "$(podman_left)" ] || return 0
-	inside sh -c 'podman pod rm -fa -t 0; podman rm -fa -t 0' >/dev/null 2>&1
+	inside sh -c 'podman pod rm -fa -t 0; podman rm -fa -t 0; buildah rm -a' >/dev/null 2>&1
 	local i
 	for i in $(seq 20); do
 		[ -n "$(podman_left)" ] || return 0
