@@ -278,3 +278,11 @@ int rdt_remove(int root, const struct rdt *r)
 		TRY(remove_dir(root, r->group));
 	return ret;
 }
+
+int rdt_update(int root, const struct rdt_conf *c, const char *group)
+{
+	struct rdt r = { .make = true };
+
+	snprintf(r.group, sizeof r.group, "%s", group);
+	return write_schemata(root, c, &r);
+}

@@ -34,6 +34,8 @@ int rdt_open(void);
 int rdt_plan(int root, const struct rdt_conf *c, const char *id, struct rdt *out);
 /* Makes the groups and writes the schemata; what it made it removes again when it fails. */
 int rdt_make(int root, const struct rdt_conf *c, const struct rdt *r);
+/* Writes the schemata of a group that is there: live, for all that are in it. */
+int rdt_update(int root, const struct rdt_conf *c, const char *group);
 int rdt_add(int root, const struct rdt *r, pid_t pid);
 /* Already gone is success. Processes that are left go to the root's group. */
 int rdt_remove(int root, const struct rdt *r);

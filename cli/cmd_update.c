@@ -41,15 +41,6 @@ static const struct opt update_opts[] = {
 };
 #undef A
 
-static int check_rdt(const struct update_args *a)
-{
-	if (a->l3 && access("/sys/fs/resctrl/info/L3", F_OK) < 0)
-		return fail_as(ERR_UNSUPPORTED, "Intel RDT/CAT: l3 cache schema is not enabled");
-	if (a->mem_bw && access("/sys/fs/resctrl/info/MB", F_OK) < 0)
-		return fail_as(ERR_UNSUPPORTED, "Intel RDT/MBA: memory bandwidth schema is not enabled");
-	return 0;
-}
-
 static bool says_limits(const struct update_args *a)
 {
 	const struct cg_memory *m = &a->memory;
@@ -89,10 +80,9 @@ static int update_run(struct cli *g, void *args, int argc, char **argv)
 		log_warn("Setting --kernel-memory%s is ignored and will be removed", a->kernel ? "" : "-tcp");
 	if (a->file && says_limits(a))
 		log_warn("update: --resources is given, other limits are ignored");
-	TRY(check_rdt(a));
 	if (a->file)
 		TRY(load(a->file, &arena, &tree, &r));
-	return container_update(g->root, argv[0], &r);
+	return container_update(g->root, argv[0], &r, &(struct rdt_conf){ .l3 = a->l3, .mb = a->mem_bw });
 }
 
 const struct cmd update_cmds[] = {

@@ -76,8 +76,10 @@ static int put_cgroups_mode(const char *mode, struct buf *opts)
 	return 0;
 }
 
-int image_options(const struct checkpoint_opts *o, const struct image *i, struct buf *opts)
+int image_options(const struct checkpoint_opts *o, const struct image *i, const struct map *notes, struct buf *opts)
 {
+	const char *config = map_get(notes, CHECKPOINT_ANNOTATION);
+
 	criu_num(opts, CRIU_IMAGES_DIR_FD, (uint64_t)i->dir);
 	criu_num(opts, CRIU_WORK_DIR_FD, (uint64_t)i->work);
 	criu_num(opts, CRIU_LOG_LEVEL, 4);
@@ -90,6 +92,7 @@ int image_options(const struct checkpoint_opts *o, const struct image *i, struct
 	criu_flag(opts, CRIU_AUTO_DEDUP, o->auto_dedup);
 	criu_flag(opts, CRIU_LAZY_PAGES, o->lazy_pages);
 	criu_flag(opts, CRIU_ORPHAN_PTS_MASTER, true);
+	criu_text(opts, CRIU_CONFIG_FILE, config && *config ? config : NULL);
 	if (o->empty_net)
 		criu_num(opts, CRIU_EMPTY_NS, CLONE_NEWNET);
 	TRY(put_page_server(o->page_server, opts));
@@ -282,7 +285,7 @@ static int dump_options(const struct opened *c, const struct checkpoint_opts *o,
 	auto_spec struct spec s = { 0 };
 
 	TRY(check_parent(o, image));
-	TRY(image_options(o, image, opts));
+	TRY(image_options(o, image, &c->s.annotations, opts));
 	criu_num(opts, CRIU_PID, (uint64_t)c->s.pid.v);
 	criu_text(opts, CRIU_ROOT, c->s.rootfs);
 	criu_flag(opts, CRIU_LEAVE_RUNNING, o->leave_running);

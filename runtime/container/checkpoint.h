@@ -9,6 +9,9 @@
 #pragma once
 #include "runtime/container/container.h"
 
+/* An annotation of the container that names a configuration file for criu. */
+#define CHECKPOINT_ANNOTATION "org.criu.config"
+
 struct checkpoint_opts {
 	const char *criu;		/* the program; NULL: "criu" in PATH */
 	const char *image_path, *work_path;	/* NULL: ./checkpoint; the image path */

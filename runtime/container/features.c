@@ -2,6 +2,8 @@
 #include "runtime/container/container.h"
 #include "base/helper.h"
 #include "base/scope.h"
+#include "cgroups/unit.h"
+#include "runtime/container/checkpoint.h"
 
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -95,6 +97,15 @@ static void put_cgroup(struct jout *o)
 	jout_close(o, '}');
 }
 
+static void put_rdt(struct jout *o)
+{
+	jout_open(o, "intelRdt", '{');
+	jout_bool(o, "enabled", true);
+	jout_bool(o, "schemata", true);
+	jout_bool(o, "monitoring", true);
+	jout_close(o, '}');
+}
+
 static void put_linux(struct jout *o)
 {
 	bool idmap = false;
@@ -107,10 +118,25 @@ static void put_linux(struct jout *o)
 	put_seccomp(o);
 	put_enabled(o, "apparmor", true);
 	put_enabled(o, "selinux", true);
+	put_rdt(o);
+	jout_open(o, "memoryPolicy", '{');
+	put_names(o, "modes", spec_memory_modes);
+	put_names(o, "flags", spec_memory_flags);
+	jout_close(o, '}');
 	jout_open(o, "mountExtensions", '{');
 	put_enabled(o, "idmap", idmap);
 	jout_close(o, '}');
+	put_enabled(o, "netDevices", true);
 	jout_close(o, '}');
+}
+
+/* What an annotation of a configuration can make this runtime do; whoever lets users set them shall know. */
+static void put_annotations(struct jout *o)
+{
+	jout_open(o, "potentiallyUnsafeConfigAnnotations", '[');
+	jout_str(o, NULL, UNIT_ANNOTATION);
+	jout_str(o, NULL, CHECKPOINT_ANNOTATION);
+	jout_close(o, ']');
 }
 
 void container_features(struct jout *o, const char *version, const char *commit)
@@ -130,5 +156,6 @@ void container_features(struct jout *o, const char *version, const char *commit)
 	jout_str(o, "org.vzrun.version", version);
 	jout_str(o, "org.vzrun.commit", commit);
 	jout_close(o, '}');
+	put_annotations(o);
 	jout_close(o, '}');
 }

@@ -260,7 +260,7 @@ static int on_notice(void *ctx, const char *script, pid_t pid, int *passed)
 
 static int put_options(struct restoring *r)
 {
-	TRY(image_options(r->o, &r->image, &r->opts));
+	TRY(image_options(r->o, &r->image, &r->c->spec->annotations, &r->opts));
 	criu_flag(&r->opts, CRIU_EVASIVE_DEVICES, true);
 	criu_flag(&r->opts, CRIU_RST_SIBLING, true);
 	criu_text(&r->opts, CRIU_ROOT, r->c->rootfs);

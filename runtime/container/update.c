@@ -3,7 +3,9 @@
 #include "base/scope.h"
 #include "runtime/container/opened.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 /*
  * What every container may use whatever its rules say, as the specification has it: the default
@@ -82,10 +84,35 @@ static int update(const struct opened *o, const struct cg_resources *wanted)
 	return cg_update(&cg, &complete);
 }
 
-int container_update(const char *root, const char *id, const struct cg_resources *r)
+/* Refused in runc's words where the kernel, or the processor, has no such thing. */
+static int check_shares(int root, const struct rdt_conf *shares)
+{
+	if (shares->l3 && (root < 0 || faccessat(root, "info/L3", F_OK, 0) < 0))
+		return fail_as(ERR_UNSUPPORTED, "Intel RDT/CAT: l3 cache schema is not enabled");
+	if (shares->mb && (root < 0 || faccessat(root, "info/MB", F_OK, 0) < 0))
+		return fail_as(ERR_UNSUPPORTED, "Intel RDT/MBA: memory bandwidth schema is not enabled");
+	return 0;
+}
+
+static int update_shares(const struct opened *o, const struct rdt_conf *shares)
+{
+	auto_close int root = rdt_open();
+
+	TRY(check_shares(root, shares));
+	if (o->status == ST_STOPPED)
+		return fail_as(ERR_STATE, "container not running");
+	if (!o->s.rdt || !o->s.rdt->group)
+		return fail_as(ERR_STATE, "container %s was made without linux.intelRdt: its shares cannot be changed",
+			       o->s.id);
+	return rdt_update(root, shares, o->s.rdt->group);
+}
+
+int container_update(const char *root, const char *id, const struct cg_resources *r, const struct rdt_conf *shares)
 {
 	auto_opened struct opened o;
 
 	TRY(opened_container(root, id, true, &o));
+	if (shares && (shares->l3 || shares->mb))
+		TRY(update_shares(&o, shares));
 	return update(&o, r);
 }
