@@ -107,14 +107,24 @@ static int make_group_or_not(struct create *c, const struct cg_resources *limits
 	return 0;
 }
 
+/* Device rules alone are no wish of anybody's: every engine's configuration has them. */
+static bool asks_for_limits(const struct cg_resources *r)
+{
+	return r && (r->memory || r->cpu || r->pids || r->blkio || r->hugepages.n || r->network || r->rdma.n ||
+		     r->unified.n);
+}
+
 int create_cgroup(void *p)
 {
 	struct create *c = p;
 	struct cg_resources *limits;
 	int r;
 
-	if (c->req->cgroup_manager && str_eq(c->req->cgroup_manager, "disabled"))
+	if (c->req->cgroup_manager && str_eq(c->req->cgroup_manager, "disabled")) {
+		if (asks_for_limits(c->spec->linux_ ? c->spec->linux_->resources : NULL))
+			log_warn("no cgroup is made (--cgroup-manager disabled): linux.resources is not applied");
 		return 0;
+	}
 	TRY(prepare_limits(c, &limits));
 	TRY(make_group_or_not(c, limits));
 	if (!c->t.cg.hiers)

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """fdsocket.py SOCKET: receives one descriptor as an engine does, says its name and what it is.
-With a signal's number behind it: sends that to the pidfd that came. fdsocket.py --listen N CMD...: runs CMD with N
+With a signal's number behind it: sends that to the
+pidfd that came, once a file is there (third argument). fdsocket.py --listen N CMD...: runs CMD with N
 listening sockets from descriptor 3 on, as a service manager does."""
 import array
 import os
 import signal
 import socket
 import sys
+import time
 
 
-def receive(path, sig):
+def receive(path, sig, when):
     s = socket.socket(socket.AF_UNIX)
     s.bind(path)
     s.listen(1)
@@ -19,6 +21,8 @@ def receive(path, sig):
     with open("/proc/self/fdinfo/%d" % fd) as f:
         pid = [line.split()[1] for line in f if line.startswith("Pid:")]
     print(msg.decode(), os.readlink("/proc/self/fd/%d" % fd), *pid, flush=True)
+    while when and not os.path.exists(when):
+        time.sleep(0.02)
     if sig:
         signal.pidfd_send_signal(fd, int(sig))
 
@@ -41,4 +45,4 @@ def listen(n, cmd):
 if sys.argv[1] == "--listen":
     listen(int(sys.argv[2]), sys.argv[3:])
 else:
-    receive(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "")
+    receive(*(sys.argv[1:] + ["", ""])[:3])
