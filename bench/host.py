@@ -127,7 +127,7 @@ class Host:
         self.config["root"]["path"] = self.rootfs
         for name in PAYLOADS:
             self.bundle(name, name)
-        if seccomp.available():
+        if not seccomp.lacking():
             filtered = {"seccomp": seccomp.profile()}
             self.bundle("seccomp", "true", filtered)
             with open(self.path("filter"), "wb") as f:

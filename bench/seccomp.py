@@ -2,6 +2,7 @@
 
 The names are those of the kernel headers, for the three architectures of x86-64, without what an engine
 denies. The floor compiles no profile: it attaches this program, a search tree over ranges of numbers."""
+import os
 import platform
 import re
 import struct
@@ -34,8 +35,12 @@ NUMBER, ARCH, ARG0_LOW, ARG0_HIGH = 0, 4, 16, 20
 ALLOW, REFUSE_ENOSYS, REFUSE_EPERM = 0x7FFF0000, 0x00050000 | ENOSYS, 0x00050000 | EPERM
 
 
-def available():
-    return platform.machine() == "x86_64"
+def lacking():
+    """Why there is no profile here, or nothing."""
+    if platform.machine() != "x86_64":
+        return "the profile is written for x86-64"
+    missing = [h for h, _, _ in ARCHITECTURES.values() if not os.path.exists(HEADERS % h)]
+    return "no %s (Debian: linux-libc-dev)" % (HEADERS % missing[0]) if missing else ""
 
 
 def numbers(header, bit):
