@@ -283,6 +283,25 @@ of_pid() { inside python3 "$BATS_TEST_DIRNAME/cgroup-of.py" "$(pid "$ID")" "$1" 
 	builtin wait $job || true
 }
 
+@test "a checkpoint, or why there is none; the container goes on" {
+	box
+	run ctr_ tasks checkpoint "$ID"
+	if criu check >/dev/null 2>&1; then
+		ok
+	else
+		[ "$status" -ne 0 ]
+		has "criu does not work on this host: "
+	fi
+	task "$ID" RUNNING
+}
+
+@test "systemd's cgroup manager is refused by name where systemd does not run" {
+	once --runc-systemd-cgroup --cgroup "system.slice:$G:x" -- true
+	[ ! -d /run/systemd/system ] || skip "systemd runs here"
+	[ "$status" -ne 0 ]
+	has "cgroup manager systemd: systemd is not running here"
+}
+
 @test "many at once" {
 	local i jobs=()
 	for i in $(seq 20); do

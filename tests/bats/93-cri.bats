@@ -404,6 +404,30 @@ of_pid() { inside python3 "$BATS_TEST_DIRNAME/cgroup-of.py" "$(pid)" "$1" "$2"; 
 	[ "$(cri PodSandboxStatus "$(ref pod_sandbox "$POD")" | jq -r .status.state)" = 1 ]
 }
 
+@test "the pod's own process is killed: the pod is not ready, its containers go on, all can be removed" {
+	pod '.linux.security_context.namespace_options.pid = 0'
+	box a
+	local p
+	p=$(cri PodSandboxStatus "$(ref pod_sandbox "$POD" | jq -c '.verbose = true')" | jq -r '.info.info | fromjson | .pid')
+	inside kill -KILL "$p"
+	not_ready() { [ "$(cri PodSandboxStatus "$(ref pod_sandbox "$POD")" | jq -r .status.state)" = 1 ]; }
+	wait_for not_ready
+	# The first process of the shared pid namespace is gone, and so is everything in it.
+	wait_for seen "$C" ".state == 2 and .exit_code == 137"
+	cri RemoveContainer "$(ref container "$C")"
+}
+
+@test "a container with a terminal: attached to, resized, logged" {
+	pod
+	box a '.command = ["sh", "-c", "read l; tty; until stty size | grep \"27 91\"; do sleep 0.05; done"] | .tty = true | .stdin = true'
+	run stream Attach "$(ref container "$C" | jq -c '.stdin = true | .stdout = true | .tty = true')" 91x27 <<<"go"
+	has /dev/pts/0
+	has "27 91"
+	[ "$(exited)" = '[0,"Completed"]' ]
+	run log
+	has "27 91"
+}
+
 @test "containerd is started again: the pod and its containers go on, and what ended meanwhile is known" {
 	pod
 	box a

@@ -56,6 +56,8 @@ v2() { inside test -e /sys/fs/cgroup/cgroup.controllers; }
 	says "vzrun $VZ"
 	box
 	[ -e "$W/dockerd.x/runtime-runc/moby/$(of .Id)/journal" ]
+	run d info --format '{{.RuncCommit.ID}}'
+	says "$("$VZ" --version | sed -n 's/^commit: //p')"
 	once --runtime runc box echo hello
 	says hello
 }
@@ -408,6 +410,34 @@ sh: can't create /dev/x: Operation not permitted"
 		d exec "$N" true
 	done
 	d stop -t 0 "$N"
+}
+
+# The last two: a dockerd without a bridge removes the other's.
+@test "build by BuildKit, which runs whatever is called runc" {
+	mkdir "$BATS_TEST_TMPDIR/b" "$W/bin"
+	ln -s "$VZ" "$W/bin/runc"
+	cat >"$BATS_TEST_TMPDIR/b/Dockerfile" <<-'END'
+		FROM box AS first
+		RUN echo made >/made && id -u && cat /proc/self/status | grep ^Seccomp: >/seccomp
+		FROM box
+		COPY --from=first /made /seccomp /
+		RUN --mount=type=cache,target=/cache touch /cache/x && ! nothere
+		USER 1000
+		RUN id -u >/tmp/uid
+	END
+	export DD=kit
+	PATH=$W/bin:$PATH dockerd_start kit --bridge none
+	d load -q -i "$W/box.tar"
+	DOCKER_BUILDKIT=1 run d build --network none -t built "$BATS_TEST_TMPDIR/b"
+	ok
+	run d run --rm --network none built cat /made /seccomp /tmp/uid
+	says $'made\nSeccomp:\t2\n1000'
+	printf 'FROM box\nRUN exit 5\n' >"$BATS_TEST_TMPDIR/b/Dockerfile"
+	DOCKER_BUILDKIT=1 run d build --network none "$BATS_TEST_TMPDIR/b"
+	[ "$status" -ne 0 ]
+	has "exit code: 5"
+	daemon_end kit TERM
+	world_groups | grep /buildkit\$ | xargs -r rmdir
 }
 
 @test "user namespaces: a second dockerd with --userns-remap" {
