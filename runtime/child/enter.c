@@ -30,21 +30,14 @@ static int become_root(void)
 	return 0;
 }
 
-/*
- * A user namespace that exists must be joined before the other namespaces are made, so
- * that it owns them: a second process is made inside, and is the container's first.
- */
+/* See ns_two_steps(). The second process is the container's first. */
 int stage_user_namespace(struct child *c)
 {
-	const struct ns_join *user = ns_joined(&c->ns, CLONE_NEWUSER), *pid = ns_joined(&c->ns, CLONE_NEWPID);
 	pid_t child;
 
-	if (!user)
+	if (!ns_two_steps(&c->ns))
 		return 0;
-	if (setns(user->fd, CLONE_NEWUSER) < 0)
-		return fail_errno("join the user namespace");
-	if (pid && setns(pid->fd, CLONE_NEWPID) < 0)
-		return fail_errno("join the pid namespace");
+	TRY(ns_join_all(&c->ns));
 	child = sys_clone(c->ns.clone_flags | CLONE_PARENT, 0, -1, NULL);
 	if (child < 0)
 		return fail_errno("clone into the user namespace");
@@ -70,7 +63,7 @@ int stage_mapped(struct child *c)
 
 int stage_namespaces(struct child *c)
 {
-	return ns_join_rest(&c->ns);
+	return ns_two_steps(&c->ns) ? 0 : ns_join_rest(&c->ns);
 }
 
 int stage_late_namespaces(struct child *c)

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
-/* The user namespace first: it gives the right to join the others. The mount namespace last: paths change. */
+/* The mount namespace after the others: paths change. */
 static const int join_order[] = {
 	CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET, CLONE_NEWCGROUP, CLONE_NEWNS,
 };
@@ -101,8 +101,8 @@ int ns_for_children(const struct ns_plan *p, const struct spec *s, struct ns_bac
 	const struct ns_join *pid = ns_joined(p, CLONE_NEWPID);
 
 	*back = (struct ns_back){ -1, -1 };
-	/* With a joined user namespace the second process does this, with the rights it has there. */
-	if (pid && !ns_joined(p, CLONE_NEWUSER)) {
+	/* In two steps the first process does this. */
+	if (pid && !ns_two_steps(p)) {
 		back->pid_fd = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 		if (back->pid_fd < 0 || setns(pid->fd, CLONE_NEWPID) < 0)
 			return fail_errno("join the pid namespace");
@@ -129,15 +129,44 @@ int ns_go_back(struct ns_back *back)
 	return r;
 }
 
+bool ns_two_steps(const struct ns_plan *p)
+{
+	return ns_joined(p, CLONE_NEWUSER) || ((p->clone_flags & CLONE_NEWUSER) && p->n > 0);
+}
+
+static int join(const struct ns_join *j)
+{
+	return setns(j->fd, j->type) < 0 ? fail_errno("join the %s namespace", name_of(spec_ns_names, j->type)) : 0;
+}
+
 int ns_join_rest(const struct ns_plan *p)
 {
-	for (size_t i = 0; i < p->n; i++) {
-		int type = p->join[i].type;
+	for (size_t i = 0; i < p->n; i++)
+		if (p->join[i].type != CLONE_NEWPID)
+			TRY(join(&p->join[i]));
+	return 0;
+}
 
-		if (type == CLONE_NEWUSER || type == CLONE_NEWPID)
-			continue;
-		if (setns(p->join[i].fd, type) < 0)
-			return fail_errno("join the %s namespace", name_of(spec_ns_names, type));
+/*
+ * Those that we may join as who we are, then the user namespace, then those that it gives the right to: they may
+ * be owned by it, by the host, or by another one below the host.
+ */
+int ns_join_all(const struct ns_plan *p)
+{
+	const struct ns_join *user = ns_joined(p, CLONE_NEWUSER), *later[COUNT(p->join)];
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		int r = &p->join[i] == user ? 0 : join(&p->join[i]);
+
+		if (r == -EPERM && user)
+			later[n++] = &p->join[i];
+		else
+			TRY(r);
 	}
+	if (user)
+		TRY(join(user));
+	for (size_t i = 0; i < n; i++)
+		TRY(join(later[i]));
 	return 0;
 }

@@ -12,20 +12,27 @@ struct ns_plan {
 	uint64_t clone_flags;		/* new, made by the clone itself */
 	bool new_cgroup;		/* unshared after the cgroup is joined */
 	bool new_time;			/* unshared by the runtime before the clone, so that offsets can be set */
-	struct ns_join join[8];		/* by path, in the order in which they must be joined: user first */
+	struct ns_join join[8];		/* by path, in the order in which they are joined */
 	size_t n;
 };
 
 int ns_plan(const struct spec *s, struct ns_plan *out);
 void ns_plan_close(struct ns_plan *p);
 const struct ns_join *ns_joined(const struct ns_plan *p, int type);
+/*
+ * Whether the container's first process is made by another one, which joins: a user namespace that exists is to own
+ * the new ones, and one that is new has no rights over those that exist.
+ */
+bool ns_two_steps(const struct ns_plan *p);
 
 /*
  * In the runtime, around the clone: enters a joined pid or a new time namespace for its children
- * only, and goes back. `back` remembers. A second process is needed when a user namespace is joined.
+ * only, and goes back. `back` remembers.
  */
 struct ns_back { int pid_fd, time_fd; };
 int ns_for_children(const struct ns_plan *p, const struct spec *s, struct ns_back *back);
 int ns_go_back(struct ns_back *back);
-/* In the child: everything by descriptor but user and pid. */
+/* In the child, without two steps: everything by descriptor but pid. */
 int ns_join_rest(const struct ns_plan *p);
+/* In the first of two: all of them. pid takes effect for the second. */
+int ns_join_all(const struct ns_plan *p);

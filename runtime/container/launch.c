@@ -119,8 +119,8 @@ static int say_mapped(struct launch *l)
 {
 	int tree, r;
 
-	/* Behind a joined user namespace the second process always waits: its pid goes on record first. */
-	if (!l->child->wait_mapped && !ns_joined(&l->child->ns, CLONE_NEWUSER))
+	/* The second of two steps always waits: its pid goes on record first. */
+	if (!l->child->wait_mapped && !ns_two_steps(&l->child->ns))
 		return 0;
 	TRY(outside_work(l, &tree));
 	r = sync_say_fd(l->sync, SYNC_MAPPED, tree);
@@ -187,7 +187,7 @@ static int give_listener(struct launch *l, int *fd)
 static int talk(struct launch *l)
 {
 	/* A joining process is two: either may be heard first, the one that made it or the one that is ready. */
-	bool second = l->child->spec ? ns_joined(&l->child->ns, CLONE_NEWUSER) != NULL
+	bool second = l->child->spec ? ns_two_steps(&l->child->ns)
 				     : (l->child->join_flags & CLONE_NEWPID) != 0;
 	bool ready = false;
 
@@ -195,7 +195,7 @@ static int talk(struct launch *l)
 		TRY(cg_join_by_systemd(&l->child->join, l->pid));
 		TRY(sync_say(l->sync, SYNC_GROUPED));
 	}
-	if (!ns_joined(&l->child->ns, CLONE_NEWUSER))
+	if (!ns_two_steps(&l->child->ns))
 		TRY(say_mapped(l));
 	if (l->meanwhile)
 		TRY(l->meanwhile(l->ctx));
@@ -237,7 +237,7 @@ static int start(struct launch *l)
 {
 	struct child *c = l->child;
 	struct ns_back back;
-	uint64_t flags = c->spec && !ns_joined(&c->ns, CLONE_NEWUSER) ? c->ns.clone_flags : 0;
+	uint64_t flags = c->spec && !ns_two_steps(&c->ns) ? c->ns.clone_flags : 0;
 	int sv[2], r;
 
 	TRY(dgram_pair(sv));
