@@ -141,9 +141,33 @@ static int no_file(int r, const char *name)
 
 static bool ignored(bool on, const char *lsm, const char *label)
 {
-	if (!on)
-		log_warn("%s is off on this host: \"%s\" has no effect", lsm, label);
-	return !on;
+	static uint64_t said[4];	/* process, mounts, profile, and one to spare */
+	static size_t n;
+	uint64_t now = str_hash(label, strlen(label)) ^ str_hash(lsm, strlen(lsm));
+
+	if (on)
+		return false;
+	/* The runtime says it, and the child that it clones need not. */
+	for (size_t i = 0; i < COUNT(said); i++)
+		if (said[i] == now)
+			return true;
+	said[n++ % COUNT(said)] = now;
+	log_warn("%s is off on this host: \"%s\" has no effect", lsm, label);
+	return true;
+}
+
+int lsm_check_exec(const char *selinux_label, const char *apparmor_profile)
+{
+	if (selinux_label && *selinux_label) {
+		TRY(lsm_check_grammar("SELinux label", selinux_label));
+		if (!ignored(lsm_selinux_on(), "SELinux", selinux_label))
+			TRY(lsm_check_label(selinux_label));
+	}
+	if (apparmor_profile && *apparmor_profile) {
+		TRY(lsm_check_grammar("AppArmor profile", apparmor_profile));
+		(void)ignored(lsm_apparmor_on(), "AppArmor", apparmor_profile);
+	}
+	return 0;
 }
 
 static int write_selinux(int procfd, const char *name, const char *label)

@@ -16,6 +16,11 @@ bool lsm_selinux_on(void);
 bool lsm_apparmor_on(void);
 /* Checks a context with the kernel's policy (/sys/fs/selinux/context). -EINVAL names the label. */
 int lsm_check_label(const char *label);
+/*
+ * In the runtime, before the clone: labels are what they should be, and it is said once when they are without
+ * effect. Of the child's own asking after this nothing depends on what the guest shows as /sys.
+ */
+int lsm_check_exec(const char *selinux_label, const char *apparmor_profile);
 /* The label/profile takes effect at the next execve of the calling process. procfd: a trusted procfs root. */
 int lsm_prepare_exec(int procfd, const char *selinux_label, const char *apparmor_profile);
 /* The label of new keyrings. */

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/sys.h"
+#include "selinux/lsm.h"
 
 #include <linux/keyctl.h>
 #include <sched.h>
@@ -76,8 +77,12 @@ int stage_late_namespaces(struct child *c)
 
 int stage_keyring(struct child *c)
 {
+	const char *label = c->process ? c->process->selinux_label : NULL;
+
 	if (c->no_new_keyring)
 		return 0;
+	if (label && *label)
+		TRY(lsm_label_keyring(c->proc_fd, label));
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, c->id, 0, 0, 0) < 0 && errno != ENOSYS)
 		return fail_errno("make a session keyring");
 	return 0;

@@ -1,6 +1,7 @@
 #include "runtime/container/create.h"
 #include "base/clock.h"
 #include "base/scope.h"
+#include "selinux/lsm.h"
 #include "base/sys.h"
 
 #include <fcntl.h>
@@ -137,6 +138,7 @@ static int prepare_child(struct create *c)
 		return fail_errno("open /proc");
 	TRY(ns_plan(c->spec, &k->ns));
 	TRY(mnt_plan_spec(c->spec, plan_flags(c), &k->plan));
+	TRY(lsm_check_exec(k->process->selinux_label, k->process->apparmor));
 	TRY(prepare_caps(c));
 	TRY(prepare_seccomp(c));
 	TRY(idmap_mounts(&k->plan, &k->ns));

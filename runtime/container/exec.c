@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/sys.h"
+#include "selinux/lsm.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -169,6 +170,7 @@ static int prepare(struct joining *j)
 	k->preserve_fds = k->listen_fds + j->req->preserve_fds;
 	k->has_caps = true;
 	k->caps.no_new_privs = j->p.no_new_privs;
+	TRY(lsm_check_exec(j->p.selinux_label, j->p.apparmor));
 	TRY(caps_of_process(j->p.caps, sets));
 	if (!k->own_userns)
 		TRY(caps_clamp(sets));

@@ -277,3 +277,43 @@ true" ]
 	has "Permission denied"
 	kill "$AGENT"
 }
+
+# ---- labels ----
+@test "labels where no such module is active: said, once each, and the container runs" {
+	[ ! -d /sys/fs/selinux/booleans ] || skip "kernel: SELinux is active"
+	[ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" != Y ] || skip "kernel: AppArmor is active"
+	cfg '.process.selinuxLabel = "system_u:system_r:container_t:s0:c1,c2" | .process.apparmorProfile = "some-profile" | .linux.mountLabel = "system_u:object_r:container_file_t:s0:c1,c2"'
+	args echo ran
+	go; ok
+	[ "$(grep -c 'SELinux is off on this host: "system_u:system_r:container_t:s0:c1,c2" has no effect' <<<"$output")" = 1 ]
+	[ "$(grep -c 'SELinux is off on this host: "system_u:object_r:container_file_t:s0:c1,c2" has no effect' <<<"$output")" = 1 ]
+	[ "$(grep -c 'AppArmor is off on this host: "some-profile" has no effect' <<<"$output")" = 1 ]
+	has ran
+	cfg 'del(.process.selinuxLabel, .process.apparmorProfile, .linux.mountLabel)'
+	running
+	run vz exec --apparmor other --process-label a:b:c:s0 "$ID" echo joined
+	ok
+	has 'AppArmor is off on this host: "other" has no effect'
+	has 'SELinux is off on this host: "a:b:c:s0" has no effect'
+	has joined
+}
+
+@test "a container cannot pretend that the module is there" {
+	[ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" != Y ] || skip "kernel: AppArmor is active"
+	mkdir -p "$B/rootfs/sys/module/apparmor/parameters"; echo Y >"$B/rootfs/sys/module/apparmor/parameters/enabled"
+	cfg '.process.apparmorProfile = "some-profile" | .mounts |= map(select(.destination | startswith("/sys") | not))'
+	args echo ran
+	go; ok
+	has "AppArmor is off on this host"
+	has ran
+}
+
+@test "labels that are none" {
+	cfg '.process.apparmorProfile = "a\"b"'
+	go
+	fails 1 'AppArmor profile "a"b": character 2 is not allowed'
+	cfg 'del(.process.apparmorProfile) | .process.selinuxLabel = "a\nb"'
+	go
+	[ "$status" = 1 ]
+	has 'character 2 is not allowed'
+}

@@ -76,6 +76,9 @@ TEST(own_file)
 TEST(nothing_asked)
 {
 	CHECK(lsm_prepare_exec(-1, NULL, NULL) == 0);
+	CHECK(lsm_check_exec(NULL, NULL) == 0 && lsm_check_exec("", "") == 0);
+	CHECK_FAILS(lsm_check_exec("a\nb", NULL), "SELinux label \"a\nb\": character 2 is not allowed");
+	CHECK_FAILS(lsm_check_exec(NULL, "a\"b"), "AppArmor profile \"a\"b\": character 2 is not allowed");
 	CHECK(lsm_prepare_exec(-1, "", "") == 0);
 	CHECK(lsm_label_keyring(-1, NULL) == 0);
 	CHECK_FAILS(lsm_prepare_exec(-1, "a\nb", NULL), "SELinux label \"a\nb\": character 2 is not allowed");
