@@ -233,6 +233,20 @@ static int talk(struct launch *l)
 	return host_limits(l);
 }
 
+static int not_cloned(const struct child *c)
+{
+	int r = fail_errno("clone the container's first process");
+
+	if (r == -EBUSY)
+		err_why("the cgroup has controllers enabled for groups below it");
+	if (r != -EACCES || c->join.v2_dir < 0)
+		return r;
+	/* cgroups(7): nobody may take a process over a border that is not his. */
+	r = fail(EACCES, "join the cgroup: not permitted from here: the group that both lie in is not this user's");
+	err_try("start from a group of your own (systemd-run --user --scope -p Delegate=yes), or --systemd-cgroup");
+	return fail_class(r, ERR_PERMISSION);
+}
+
 static int start(struct launch *l)
 {
 	struct child *c = l->child;
@@ -257,9 +271,7 @@ static int start(struct launch *l)
 			child_main(c);
 		}
 		(void)prctl(PR_SET_DUMPABLE, 0);
-		r = l->pid < 0 ? fail_errno("clone the container's first process") : 0;
-		if (l->pid < 0 && errno == EBUSY)
-			err_why("the cgroup has controllers enabled for groups below it");
+		r = l->pid < 0 ? not_cloned(c) : 0;
 	}
 	if (c->spec) {
 		struct err_saved s;

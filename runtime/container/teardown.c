@@ -39,11 +39,16 @@ static void wait_killed(const struct cg *cg)
 	}
 }
 
+/* The unit of a record that is not sure: it is stopped if it is this container's by its own description. */
 static int settle(struct teardown *t)
 {
-	int r = cg_unit_settle(t->cg.unit, t->id);
+	int r;
 
+	if (!t->group_unsure || !t->cg.unit[0])
+		return 0;
+	r = cg_unit_settle(t->cg.unit, t->id);
 	t->incomplete |= r < 0;
+	t->cg.unit[0] = '\0';
 	return r;
 }
 
@@ -53,8 +58,9 @@ int teardown_cgroup(void *p)
 	bool killed = t->cg.made && !t->group_unsure;
 
 	cg_unit_release(&t->cg);
+	TRY(settle(t));
 	if (!t->cg.hiers)
-		return t->group_unsure && t->cg.unit[0] ? settle(t) : 0;
+		return 0;
 	/* Its init is dead, and so as a rule is everybody: nothing to list, to kill or to wait for. */
 	if (cg_remove_empty(&t->cg) == 0)
 		return 0;

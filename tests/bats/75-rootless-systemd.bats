@@ -108,6 +108,10 @@ stopped() { [ "$(u "$D/vzrun" state r | jq -r .status)" = stopped ]; }
 	[ "$(cat "$OWN/app.slice/vzrun-r/memory.max")" = 67108864 ]
 	[ "$(cat "$OWN/app.slice/vzrun-r/pids.max")" = 33 ]
 	u systemd-run --user --scope -q "$D/vzrun" exec r true
+	# from outside of what is the user's own the kernel lets nobody in
+	run u "$D/vzrun" exec r true
+	[ "$status" -ne 0 ]
+	has "join the cgroup: not permitted from here"
 	u "$D/vzrun" delete -f r
 	[ ! -e "$OWN/app.slice/vzrun-r" ]
 }
