@@ -21,12 +21,12 @@ enum op {
 };
 struct item { enum op op; const char *name; enum ctl ctl; struct cg_place v1, v2, v2_more; };
 
-#define ENTRY(name, use, max, lim, fail, v2use, v2max, v2lim, v2fail, more, morelim)                             \
-	{ OPEN, name },                                                                                          \
-	{ NUM, "limit", CTL_MEMORY, { lim, "", 1 }, { v2lim, "", 1 }, { morelim, "", 1 } },                       \
-	{ NUM_SET, "usage", CTL_MEMORY, { use, "", 1 }, { v2use, "", 1 }, { more, "", 1 } },                      \
-	{ NUM_SET, "max", CTL_MEMORY, { max, "", 1 }, { v2max, "", 1 } },                                        \
-	{ NUM, "failcnt", CTL_MEMORY, { fail, "", 1 }, { v2fail, "max", 1 } },                                   \
+#define ENTRY(name, use, max, lim, fail, v2use, v2max, v2lim, v2fail, more, morelim)                \
+	{ OPEN, name },                                                                             \
+	{ NUM, "limit", CTL_MEMORY, { lim, "", 1 }, { v2lim, "", 1 }, { morelim, "", 1 } },         \
+	{ NUM_SET, "usage", CTL_MEMORY, { use, "", 1 }, { v2use, "", 1 }, { more, "", 1 } },        \
+	{ NUM_SET, "max", CTL_MEMORY, { max, "", 1 }, { v2max, "", 1 } },                           \
+	{ NUM, "failcnt", CTL_MEMORY, { fail, "", 1 }, { v2fail, "max", 1 } },                      \
 	{ CLOSE }
 #define CPUSET(name, file) { NUM, name, CTL_CPUSET, { "cpuset." file, "", 1 } }
 
@@ -59,9 +59,11 @@ static const struct item items[] = {
 
 	{ OPEN, "memory" },
 	{ NUM_SET, "cache", CTL_MEMORY, { "memory.stat", "cache", 1 }, { "memory.stat", "file", 1 } },
-	ENTRY("usage", "memory.usage_in_bytes", "memory.max_usage_in_bytes", "memory.limit_in_bytes", "memory.failcnt",
+	ENTRY("usage", "memory.usage_in_bytes", "memory.max_usage_in_bytes", "memory.limit_in_bytes",
+	      "memory.failcnt",
 	      "memory.current", "memory.peak", "memory.max", "memory.events", NULL, NULL),
-	ENTRY("swap", "memory.memsw.usage_in_bytes", "memory.memsw.max_usage_in_bytes", "memory.memsw.limit_in_bytes",
+	ENTRY("swap", "memory.memsw.usage_in_bytes", "memory.memsw.max_usage_in_bytes",
+	      "memory.memsw.limit_in_bytes",
 	      "memory.memsw.failcnt", "memory.swap.current", NULL, "memory.swap.max", "memory.swap.events",
 	      "memory.current", "memory.max"),
 	ENTRY("kernel", "memory.kmem.usage_in_bytes", "memory.kmem.max_usage_in_bytes", "memory.kmem.limit_in_bytes",
@@ -190,7 +192,8 @@ static void put_each(struct jout *o, const char *name, const char *text)
 /* "some avg10=0.00 avg60=0.00 avg300=0.00 total=0", and a line for "full" */
 static void put_pressure(struct jout *o, const char *name, const char *text)
 {
-	static const char *const lines[] = { "some", "full" }, *const parts[] = { "avg10", "avg60", "avg300", "total" };
+	static const char *const lines[] = { "some", "full" };
+	static const char *const parts[] = { "avg10", "avg60", "avg300", "total" };
 
 	if (!text)
 		return;
@@ -220,7 +223,8 @@ static void put_pressure(struct jout *o, const char *name, const char *text)
 static const struct io_name { const char *name, *v1[4], *v2_read, *v2_write; } io_names[] = {
 	{ "ioServiceBytesRecursive",
 	  { "blkio.bfq.io_service_bytes_recursive", "blkio.io_service_bytes_recursive",
-	    "blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes" }, " rbytes=", " wbytes=" },
+	    "blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes" },
+	  " rbytes=", " wbytes=" },
 	{ "ioServicedRecursive",
 	  { "blkio.bfq.io_serviced_recursive", "blkio.io_serviced_recursive",
 	    "blkio.throttle.io_serviced_recursive", "blkio.throttle.io_serviced" }, " rios=", " wios=" },
@@ -287,6 +291,9 @@ static void put_io(struct jout *o, struct cg_reader *r)
 		for (size_t i = 0; i < COUNT(n->v1) && (!text || !strchr(text, ':')); i++)
 			text = cg_read(r, CTL_IO, n->v1[i], n->v2_read ? "io.stat" : NULL);
 		if (!text || !strchr(text, ':'))
+			continue;
+		/* A device that nothing was done with has a line without numbers. */
+		if (cg_host()->h[r->hier].v2 && !strstr(text, n->v2_read))
 			continue;
 		jout_open(o, n->name, '[');
 		if (cg_host()->h[r->hier].v2)

@@ -23,7 +23,7 @@ static size_t controllers_of(const char *word)
 	return colon ? (size_t)(colon - word) : 0;
 }
 
-/* "cpu,cpuacct" against a hierarchy's "cpu,cpuacct" or "name=systemd"; v2's tree is called "" and "unified". */
+/* "cpu,cpuacct" against a hierarchy's "cpu,cpuacct" or "name=systemd" or "unified". */
 static bool names_hier(const char *word, size_t n, const struct cg_hier *h)
 {
 	for (size_t at = 0, len; at < n; at += len + 1) {
@@ -148,8 +148,9 @@ static int open_all(const struct cg *cg, const struct strv *words, struct cg_joi
 		missing += r == 1;
 		found += r == 0 && s.path;
 	}
-	return missing && !found ? fail_as(ERR_NOT_FOUND, "--cgroup %s: the container has no such group below its own",
-					   words->v[0]) : 0;
+	return missing && !found
+		? fail_as(ERR_NOT_FOUND, "--cgroup %s: the container has no such group below its own", words->v[0])
+		: 0;
 }
 
 int cg_join_open(const struct cg *cg, const struct strv *sub, struct cg_join *j)

@@ -1,4 +1,4 @@
-/* A change of a live group's limits as a transaction: what was written is put back when a later write is refused. */
+/* A live group's limits changed as a transaction: a write that is refused puts the earlier ones back. */
 #include "cgroups/internal.h"
 #include "base/file.h"
 
@@ -7,7 +7,8 @@
 
 enum { OLD_MAX = 8192 };
 
-struct former { struct buf *stays; size_t path_n, key_n; char text[]; };	/* path, key, old text: each with its NUL */
+/* text: path, key, old text, each with its NUL. */
+struct former { struct buf *stays; size_t path_n, key_n; char text[]; };
 
 /* Files of one line a device: how a device that had none gets rid of what it was given. */
 static const struct { const char *file, *none; } resets[] = {

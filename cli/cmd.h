@@ -11,5 +11,5 @@ extern const struct cmd guest_cmds[];	/* cmd_guest.c: stop destroy enter console
 extern const struct cmd show_cmds[];	/* cmd_show.c: ls show why lint recover image network */
 extern const struct cmd host_cmds[];	/* cmds.c */
 
-/* cmd_life.c: a container that ran in the foreground is taken down; the first failure is the one that is told. */
+/* cmd_life.c: what ran in the foreground is taken down; the first failure is the one that is told. */
 int delete_after(const struct cli *g, const char *id, int status);

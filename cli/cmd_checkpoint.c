@@ -13,21 +13,22 @@ struct image_args {
 };
 
 #define A struct image_args
-#define IMAGE_OPTS                                                                                              \
-	OSTR(A, 0, "image-path", "DIR", o.image_path, "the image directory (default: ./checkpoint)"),           \
+#define IMAGE_OPTS                                                                                      \
+	OSTR(A, 0, "image-path", "DIR", o.image_path, "the image directory (default: ./checkpoint)"),   \
 	OSTR(A, 0, "work-path", "DIR", o.work_path, "where criu works and logs (default: the image directory)"), \
-	OFLAG(A, 0, "tcp-established", o.tcp_established, "connections may be open"),                           \
-	OFLAG(A, 0, "ext-unix-sk", o.ext_unix_sk, "UNIX sockets may be connected to the outside"),              \
-	OFLAG(A, 0, "shell-job", o.shell_job, "the terminal may be the caller's"),                              \
-	OFLAG(A, 0, "file-locks", o.file_locks, "files may be locked"),                                         \
-	OFLAG(A, 0, "lazy-pages", o.lazy_pages, "bring memory when it is used (userfaultfd)"),                  \
-	OFLAG(A, 0, "auto-dedup", o.auto_dedup, "keep no page twice over a chain of images"),                   \
-	OSTR(A, 0, "manage-cgroups-mode", "MODE", o.cgroups_mode, "soft, full, strict or ignore"),              \
+	OFLAG(A, 0, "tcp-established", o.tcp_established, "connections may be open"),                   \
+	OFLAG(A, 0, "ext-unix-sk", o.ext_unix_sk, "UNIX sockets may be connected to the outside"),      \
+	OFLAG(A, 0, "shell-job", o.shell_job, "the terminal may be the caller's"),                      \
+	OFLAG(A, 0, "file-locks", o.file_locks, "files may be locked"),                                 \
+	OFLAG(A, 0, "lazy-pages", o.lazy_pages, "bring memory when it is used (userfaultfd)"),          \
+	OFLAG(A, 0, "auto-dedup", o.auto_dedup, "keep no page twice over a chain of images"),           \
+	OSTR(A, 0, "manage-cgroups-mode", "MODE", o.cgroups_mode, "soft, full, strict or ignore"),      \
 	OSTR(A, 0, "empty-ns", "network", empty_ns, "make that namespace, but nothing in it")
 
 static const struct opt checkpoint_opts[] = {
 	IMAGE_OPTS,
-	OSTR(A, 0, "parent-path", "DIR", o.parent_path, "the image that came before, relative to the image directory"),
+	OSTR(A, 0, "parent-path", "DIR", o.parent_path,
+	     "the image that came before, relative to the image directory"),
 	OFLAG(A, 0, "leave-running", o.leave_running, "let the container go on"),
 	OFLAG(A, 0, "pre-dump", o.pre_dump, "dump the memory only, and let the container go on"),
 	OSTR(A, 0, "page-server", "ADDRESS:PORT", o.page_server, "send the memory there"),

@@ -29,8 +29,10 @@ static int add_group(void *at, const char *value, struct arena *a)
 }
 
 static const struct opt exec_opts[] = {
-	OSTR(struct exec_args, 0, "console-socket", "PATH", console_socket, "UNIX socket that receives the terminal's master"),
-	OSTR(struct exec_args, 0, "pidfd-socket", "PATH", pidfd_socket, "UNIX socket that receives a pidfd of the process"),
+	OSTR(struct exec_args, 0, "console-socket", "PATH", console_socket,
+	     "UNIX socket that receives the terminal's master"),
+	OSTR(struct exec_args, 0, "pidfd-socket", "PATH", pidfd_socket,
+	     "UNIX socket that receives a pidfd of the process"),
 	OSTR(struct exec_args, 0, "cwd", "DIR", cwd, "working directory in the container"),
 	OSTRV(struct exec_args, 'e', "env", "NAME=VALUE", env, "add to the environment"),
 	OFLAG(struct exec_args, 't', "tty", tty, "allocate a terminal"),
@@ -45,7 +47,8 @@ static const struct opt exec_opts[] = {
 	OSTRV(struct exec_args, 'c', "cap", "CAP_NAME", caps, "add a capability"),
 	OINT(struct exec_args, 0, "preserve-fds", "N", preserve_fds, 0, 1000, "pass N more descriptors, from 3 on"),
 	OFLAG(struct exec_args, 0, "ignore-paused", ignore_paused, "also in a paused container"),
-	OSTRV(struct exec_args, 0, "cgroup", "[CONTROLLER,...:]PATH", cgroups, "a group below the container's to start in"),
+	OSTRV(struct exec_args, 0, "cgroup", "[CONTROLLER,...:]PATH", cgroups,
+	      "a group below the container's to start in"),
 	{ 0 }
 };
 
@@ -70,7 +73,8 @@ static int exec_run(struct cli *g, void *args, int argc, char **argv)
 		.env = a->env, .caps = a->caps, .groups = a->groups, .cwd = a->cwd, .user = a->user,
 		.console_socket = a->console_socket, .pid_file = a->pid_file, .selinux_label = a->label,
 		.apparmor = a->apparmor, .cgroups = a->cgroups, .pidfd_socket = a->pidfd_socket,
-		.tty = a->tty, .no_new_privs = a->no_new_privs, .ignore_paused = a->ignore_paused, .preserve_fds = (int)a->preserve_fds.v,
+		.tty = a->tty, .no_new_privs = a->no_new_privs,
+		.ignore_paused = a->ignore_paused, .preserve_fds = (int)a->preserve_fds.v,
 		.keep_tty = !a->detach && !a->console_socket,
 	};
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* ---- the image directory ------------------------------------------------------------------------------ */
+/* ---- the image directory ------------------------------------------------------------------------ */
 
 static int open_dir(const char *path, bool create)
 {
@@ -76,7 +76,8 @@ static int put_cgroups_mode(const char *mode, struct buf *opts)
 	return 0;
 }
 
-int image_options(const struct checkpoint_opts *o, const struct image *i, const struct map *notes, struct buf *opts)
+int image_options(const struct checkpoint_opts *o, const struct image *i, const struct map *notes,
+		  struct buf *opts)
 {
 	const char *config = map_get(notes, CHECKPOINT_ANNOTATION);
 
@@ -105,7 +106,7 @@ void image_ready(const struct checkpoint_opts *o, const char *script)
 		log_warn("--status-fd %d: %s", o->status_fd, strerrordesc_np(errno));
 }
 
-/* ---- mounts: which of them criu cannot make again from within -------------------------------------------- */
+/* ---- mounts: which of them criu cannot make again from within ----------------------------------- */
 
 struct mounted { char *dev, *root, *at, *type; bool inner; };
 struct mount_list { struct mounted v[512]; size_t n; };
@@ -160,7 +161,8 @@ static bool is_part_of(const struct mounted *m, const struct mounted *whole)
 {
 	size_t n = str_eq(whole->root, "/") ? 0 : strlen(whole->root);
 
-	return str_eq(m->dev, whole->dev) && strncmp(m->root, whole->root, n) == 0 && (m->root[n] == '/' || !m->root[n]);
+	return str_eq(m->dev, whole->dev) && strncmp(m->root, whole->root, n) == 0 &&
+	       (m->root[n] == '/' || !m->root[n]);
 }
 
 /* Made anew, the root itself, or a part of what is: everything else comes from outside. */
@@ -203,7 +205,7 @@ static int put_external_mounts(const struct opened *c, const struct image *image
 	return file_write_atomic(image->dir, "external.json", b.p, b.n, 0600);
 }
 
-/* ---- the dump --------------------------------------------------------------------------------------------- */
+/* ---- the dump ----------------------------------------------------------------------------------- */
 
 /* What is open as 0, 1 and 2, by the name that criu has for it: a restored pipe is the restorer's. */
 static int save_descriptors(const struct opened *c, const struct image *image)

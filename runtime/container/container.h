@@ -67,7 +67,8 @@ int container_pause(const char *root, const char *id, bool pause);
  * Changes the limits that r names, now, whole or not at all; the others and a pause stay. ERR_STATE: it has
  * stopped, or has no cgroup. shares (NULL: none): schemata of its resctrl group, which are changed first. Messages begin with "resources: " and the place where r itself is at fault.
  */
-int container_update(const char *root, const char *id, const struct cg_resources *r, const struct rdt_conf *shares);
+int container_update(const char *root, const char *id, const struct cg_resources *r,
+		     const struct rdt_conf *shares);
 /* force: kills what runs, and an unknown id is success. */
 int container_delete(const char *root, const char *id, bool force);
 /* Everything that killed creations left under root; the number of ids cleaned. only: one id, or NULL. */

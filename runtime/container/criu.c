@@ -14,7 +14,7 @@
 
 enum { NUMBER = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5, NOTIFY = 6, MESSAGE_MAX = 65536, FD_AT = 3 };
 
-/* ---- the wire format: a tag (field and kind), then a number or a length with bytes --------------------- */
+/* ---- the wire format: a tag (field and kind), then a number or a length with bytes -------------- */
 
 static void varint(struct buf *b, uint64_t v)
 {
@@ -144,7 +144,7 @@ static void read_answer(const void *p, size_t n, struct answer *a)
 	}
 }
 
-/* ---- the process ---------------------------------------------------------------------------------------- */
+/* ---- the process -------------------------------------------------------------------------------- */
 
 /* Each descriptor to its place: first out of the way of all places, then back. */
 static int place_fds(const struct criu_run *r, int sock)
@@ -232,7 +232,7 @@ static int answer_notice(const struct criu_run *run, int fd, const struct answer
 	return r;
 }
 
-/* "(00.012345) Error (criu/vdso.c:381): vdso: Unexpected rt vDSO area bounds": from the text behind the place on. */
+/* "(00.012345) Error (criu/vdso.c:381): vdso: Unexpected rt vDSO area bounds": the text behind the place. */
 static bool first_error(const char *log, char *out, size_t size)
 {
 	for (const char *p = log; (p = strstr(p, "Error (")); p++) {
@@ -253,7 +253,8 @@ static int refused(const struct answer *a)
 
 	if (first_error(a->text, why, sizeof why))
 		return fail_as(ERR_CHECKPOINT, "criu failed: %s", why);
-	return fail_as(ERR_CHECKPOINT, "criu failed%s%s", a->code ? ": " : "", a->code ? strerrordesc_np(a->code) : "");
+	return fail_as(ERR_CHECKPOINT, "criu failed%s%s", a->code ? ": " : "",
+		       a->code ? strerrordesc_np(a->code) : "");
 }
 
 static int converse(struct criu_run *run, int fd)
@@ -305,7 +306,7 @@ int criu_talk(struct criu_run *run)
 	return r;
 }
 
-/* ---- what it says of itself ----------------------------------------------------------------------------- */
+/* ---- what it says of itself --------------------------------------------------------------------- */
 
 int criu_check(const char *program)
 {

@@ -26,7 +26,7 @@ struct restoring {
 	size_t nfds;
 };
 
-/* ---- what comes from outside ----------------------------------------------------------------------------- */
+/* ---- what comes from outside -------------------------------------------------------------------- */
 
 static bool is_at_or_below(const char *path, const char *dir)
 {
@@ -39,7 +39,8 @@ static bool is_at_or_below(const char *path, const char *dir)
 
 static bool is_bind(const struct spec_mount *m)
 {
-	return strv_has(&m->options, "bind") || strv_has(&m->options, "rbind") || (m->type && str_eq(m->type, "bind"));
+	return strv_has(&m->options, "bind") || strv_has(&m->options, "rbind") ||
+	       (m->type && str_eq(m->type, "bind"));
 }
 
 /* Where the thing that was mounted at `at` is on this host, by the configuration. */
@@ -67,11 +68,12 @@ static int source_of(const struct create *c, const char *at, char *out, size_t s
 		snprintf(out, size, "%s", at);
 		return 0;
 	}
-	return fail_as(ERR_CONFIG, "restore: something of the host was mounted at %s, and config.json has no mount there",
-		       at);
+	return fail_as(ERR_CONFIG, "restore: something of the host was mounted at %s, and config.json has no "
+		       "mount there", at);
 }
 
-static int read_list(const struct image *image, const char *name, struct strv *out, struct arena *a, yajl_val *tree)
+static int read_list(const struct image *image, const char *name, struct strv *out, struct arena *a,
+		     yajl_val *tree)
 {
 	struct list_of { struct strv v; };
 	static const struct field fields[] = { F(struct list_of, "list", K_STRV, v), { 0 } };
@@ -154,7 +156,7 @@ static int put_namespaces(struct restoring *r)
 	return 0;
 }
 
-/* ---- the root ---------------------------------------------------------------------------------------------- */
+/* ---- the root ----------------------------------------------------------------------------------- */
 
 /* Places that the image mounts on must be there; what lies on another mount comes with that. */
 static int make_mountpoints(const struct create *c)
@@ -188,13 +190,14 @@ static int private_root(const char *root)
 {
 	if (unshare(CLONE_NEWNS) < 0)
 		return fail_errno("restore: a mount namespace for criu");
-	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0 || mount(root, root, NULL, MS_BIND | MS_REC, NULL) < 0 ||
+	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0 ||
+	    mount(root, root, NULL, MS_BIND | MS_REC, NULL) < 0 ||
 	    mount(NULL, root, NULL, MS_PRIVATE, NULL) < 0)
 		return fail_errno("restore: bind %s", root);
 	return 0;
 }
 
-/* ---- the talk ---------------------------------------------------------------------------------------------- */
+/* ---- the talk ----------------------------------------------------------------------------------- */
 
 /* The container's groups may be others than those of the image: those that criu itself was put into. */
 static int put_groups(void *ctx, pid_t criu)

@@ -107,7 +107,8 @@ static int update_shares(const struct opened *o, const struct rdt_conf *shares)
 	return rdt_update(root, shares, o->s.rdt->group);
 }
 
-int container_update(const char *root, const char *id, const struct cg_resources *r, const struct rdt_conf *shares)
+int container_update(const char *root, const char *id, const struct cg_resources *r,
+		     const struct rdt_conf *shares)
 {
 	auto_opened struct opened o;
 
