@@ -91,21 +91,19 @@ $(of a cgroup)"
 		---
 		apiVersion: v1
 		kind: Pod
-		# Of the other type Podman may remove it before it knows that it ended.
-		metadata: {name: kp, annotations: {io.podman.annotations.init.container.type: always}}
+		metadata: {name: kp}
 		spec:
 		  hostname: kubed
-		  initContainers:
-		  - {name: first, image: localhost/box, command: [sh, -c, "echo prepared >/shared/init"], volumeMounts: [{name: shared, mountPath: /shared}]}
 		  containers:
 		  - name: main
 		    image: localhost/box
-		    command: [sh, -c, "cat /shared/init /host/file; echo \$WORD; id -u; grep CapEff /proc/self/status; trap exit TERM; while :; do sleep 0.1; done"]
+		    command: [sh, -c, "cat /host/file; echo shared >/shared/file; echo \$WORD; id -u; grep CapEff /proc/self/status; trap exit TERM; while :; do sleep 0.1; done"]
 		    env: [{name: WORD, valueFrom: {configMapKeyRef: {name: words, key: word}}}]
 		    resources: {limits: {memory: 64Mi, cpu: 500m}}
 		    securityContext: {runAsUser: 1000, allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
 		    volumeMounts: [{name: shared, mountPath: /shared}, {name: host, mountPath: /host, readOnly: true}]
-		  - {name: side, image: localhost/box, command: [sh, -c, "trap exit TERM; while :; do sleep 0.1; done"], securityContext: {privileged: true}}
+		  - {name: side, image: localhost/box, command: [sh, -c, "trap exit TERM; while :; do sleep 0.1; done"], securityContext: {privileged: true},
+		     volumeMounts: [{name: shared, mountPath: /shared}]}
 		  volumes:
 		  - {name: shared, emptyDir: {}}
 		  - {name: host, hostPath: {path: $W/kube, type: Directory}}
@@ -114,12 +112,12 @@ $(of a cgroup)"
 	ok
 	wait_for logged kp-main CapEff
 	run p logs kp-main
-	says "prepared
-fromhost
+	says "fromhost
 configured
 1000
 CapEff:	0000000000000000"
-	[ "$(p exec kp-side hostname)" = kubed ]
+	[ "$(p exec kp-side sh -c 'hostname; cat /shared/file')" = "kubed
+shared" ]
 	run p exec kp-main sh -c 'touch /x; touch /host/x; grep NoNewPrivs /proc/self/status; cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null'
 	has "touch: /x: Read-only file system"
 	has "touch: /host/x: Read-only file system"
