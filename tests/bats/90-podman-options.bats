@@ -82,7 +82,7 @@ Cpus_allowed_list:	0
 }
 
 @test "read-only with its tmpfs, tmpfs of every kind" {
-	peers --read-only -- sh -c 'touch /x; touch /tmp/x && touch /run/x && touch /dev/shm/x && echo yes'
+	peers --read-only -- sh -c 'exec 2>&1; touch /x; touch /tmp/x && touch /run/x && touch /dev/shm/x && echo yes'
 	has "touch: /x: Read-only file system
 yes"
 	peers --read-only --read-only-tmpfs=false -- sh -c 'touch /x; touch /tmp/x'
@@ -181,7 +181,7 @@ foo"
 	has "/$G/libpod-"
 	once --cgroupns=private -- cat /proc/1/cgroup
 	hasnt libpod
-	once --systemd=always --cgroupns=private -- sh -c 'for m in /run /run/lock /tmp /sys/fs/cgroup/systemd; do grep -c " $m .*rw" /proc/mounts; done; mkdir /sys/fs/cgroup/systemd/below && echo made; echo $container'
+	once --systemd=always --cgroupns=private -- sh -c 'for m in /run /run/lock /tmp /sys/fs/cgroup/systemd; do grep -c " $m .*rw" /proc/mounts; done; mkdir /sys/fs/cgroup/systemd/$HOSTNAME && rmdir /sys/fs/cgroup/systemd/$HOSTNAME && echo made; echo $container'
 	if [ -d /sys/fs/cgroup/systemd ]; then
 		says "1
 1

@@ -71,14 +71,14 @@ once() {
 box() { p run -d --name "$1" "${@:2}" localhost/box sleep 1000 >/dev/null; }
 in_state() { [ "$(p inspect -f '{{.State.Status}}' "$1")" = "$2" ]; }
 logged() { p logs "$1" 2>&1 | grep -q "$2"; }
-# peers FLAG... -- CMD...: the result is the same with vzrun and with the runtimes that it stands in for
+# peers FLAG... -- CMD...: the result, but for the order of lines, is the same with vzrun and with the runtimes that it stands in for
 peers() {
 	local r want
 	once "$@"
-	want="$status $output"
+	want="$status $(sort <<<"$output")"
 	for r in crun runc; do
 		once --runtime $r "$@"
-		[ "$status $output" = "$want" ] || { echo "vzrun: $want"; echo "$r: $status $output"; return 1; }
+		[ "$status $(sort <<<"$output")" = "$want" ] || { echo "vzrun: $want"; echo "$r: $status $output"; return 1; }
 	done
 }
 
