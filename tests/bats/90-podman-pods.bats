@@ -97,7 +97,7 @@ $(of a cgroup)"
 		  containers:
 		  - name: main
 		    image: localhost/box
-		    command: [sh, -c, "cat /host/file; echo shared >/shared/file; echo \$WORD; id -u; grep CapEff /proc/self/status; trap exit TERM; while :; do sleep 0.1; done"]
+		    command: [sh, -c, "cat /host/file; echo \$WORD; id -u; grep CapEff /proc/self/status; trap exit TERM; while :; do sleep 0.1; done"]
 		    env: [{name: WORD, valueFrom: {configMapKeyRef: {name: words, key: word}}}]
 		    resources: {limits: {memory: 64Mi, cpu: 500m}}
 		    securityContext: {runAsUser: 1000, allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
@@ -116,8 +116,8 @@ $(of a cgroup)"
 configured
 1000
 CapEff:	0000000000000000"
-	[ "$(p exec kp-side sh -c 'hostname; cat /shared/file')" = "kubed
-shared" ]
+	[ "$(p exec kp-side sh -c 'echo shared >/shared/file; hostname')" = kubed ]
+	[ "$(p exec kp-main cat /shared/file)" = shared ]
 	run p exec kp-main sh -c 'touch /x; touch /host/x; grep NoNewPrivs /proc/self/status; cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null'
 	has "touch: /x: Read-only file system"
 	has "touch: /host/x: Read-only file system"
