@@ -32,8 +32,12 @@ struct cg_host {
 	size_t n;
 };
 
-/* Read once per process (mountinfo, /proc/self/cgroup); never fails: CG_NONE when there is nothing. */
+/*
+ * Read once per process (/proc/self/cgroup); never fails: CG_NONE when there is nothing. A hierarchy may be listed and
+ * mounted nowhere: cg_hier() looks for it, fills in `mount`, and returns NULL if it is not to be had.
+ */
 const struct cg_host *cg_host(void);
+const struct cg_hier *cg_hier(size_t i);
 
 /* A container's group: the same path in every hierarchy that it joins. */
 struct cg {

@@ -28,10 +28,12 @@ const char *cg_path_in(const char *stored, const char *hier, size_t *len)
 const char *cg_file(const struct cg *cg, size_t i, const char *file, char *buf)
 {
 	const struct cg_hier *h = &cg_host()->h[i];
-	size_t len, m = strlen(h->mount), k = file ? strlen(file) : 0;
+	/* A record of another time may name what is not mounted now: a place where there never is anything. */
+	const char *mount = cg_hier(i) ? h->mount : "/dev/null";
+	size_t len, m = strlen(mount), k = file ? strlen(file) : 0;
 	const char *path = cg_path_in(cg->path, h->name, &len);
 
-	memcpy(buf, h->mount, m);
+	memcpy(buf, mount, m);
 	memcpy(buf + m, path, len);
 	buf[m + len] = '\0';
 	if (file && m + len + 1 + k < CG_FULL) {
@@ -52,8 +54,10 @@ int cg_dir(const struct cg *cg, size_t hier, char *buf, size_t size)
 
 int cg_own_dir(size_t hier, char *buf, size_t size)
 {
-	const struct cg_hier *h = &cg_host()->h[hier];
+	const struct cg_hier *h = cg_hier(hier);
 
+	if (!h)
+		return -ENOENT;
 	return snprintf(buf, size, "%s%s", h->mount, str_eq(h->own, "/") ? "" : h->own) >= (int)size ? -ENAMETOOLONG : 0;
 }
 
@@ -85,10 +89,13 @@ int cg_place(const struct cg_host *host, const char *path, char out[CG_PATH_MAX]
 		snprintf(out, CG_PATH_MAX, "%s", path);
 		return 0;
 	}
-	if (host->n)
-		base_of(host, &host->h[host->n - 1], first);
+	for (size_t i = 0; i < host->n; i++)
+		if (host->h[i].mount[0])
+			base_of(host, &host->h[i], first);
 	n = (size_t)snprintf(out, CG_PATH_MAX, "%s/%s", first, path);
 	for (size_t i = 0; i < host->n && n < CG_PATH_MAX; i++) {
+		if (!host->h[i].mount[0])
+			continue;
 		base_of(host, &host->h[i], base);
 		if (!str_eq(base, first))
 			n += (size_t)snprintf(out + n, CG_PATH_MAX - n, "\n%s:%s/%s", host->h[i].name, base,
@@ -240,7 +247,7 @@ static uint32_t systemd_hier(void)
 {
 	for (size_t i = 0; i < cg_host()->n; i++)
 		if (str_eq(cg_host()->h[i].name, "name=systemd"))
-			return access("/run/systemd/system", F_OK) == 0 ? BIT(i) : 0;
+			return access("/run/systemd/system", F_OK) == 0 && cg_hier(i) ? BIT(i) : 0;
 	return 0;
 }
 
@@ -284,6 +291,9 @@ int cg_make(struct cg *cg, const char *path, const struct cg_resources *r, enum 
 	cg->path[0] = '\0';
 	TRY(cg_check_path(path));
 	TRY(cg_need(r, &need));
+	/* Our own groups are known when all hierarchies are. */
+	for (size_t i = 0; path[0] != '/' && i < cg_host()->n; i++)
+		(void)cg_hier(i);
 	TRY(cg_place(cg_host(), path, cg->path));
 	err = make_all(cg, extent == CG_NEEDED ? needed(&need) : UINT32_MAX, &need, adopt, &u);
 	if (err < 0) {
@@ -355,7 +365,7 @@ int cg_open(struct cg *cg, const char *path)
 	if (path != cg->path)
 		strcpy(cg->path, path);
 	for (size_t i = 0; i < cg_host()->n; i++)
-		if (access(cg_file(cg, i, NULL, dir), F_OK) == 0)
+		if (cg_hier(i) && access(cg_file(cg, i, NULL, dir), F_OK) == 0)
 			cg->hiers |= BIT(i);
 	cg->made = cg->hiers;
 	if (!cg->hiers)

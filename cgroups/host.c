@@ -214,55 +214,63 @@ static bool usual_place(struct cg_hier *h)
 	return at_place(h, place);
 }
 
+static void from_mountinfo(void)
+{
+	static bool done;
+	auto_free char *mountinfo = NULL;
+
+	if (!done && file_read(AT_FDCWD, "/proc/self/mountinfo", &mountinfo, NULL) == 0)
+		cg_parse_mounts(mountinfo, &host);
+	done = true;
+}
+
+/* Each is looked for when it is first asked for: most commands need few, and some none. */
+const struct cg_hier *cg_hier(size_t i)
+{
+	static uint32_t asked;
+	struct cg_hier *h = &host.h[i];
+
+	(void)cg_host();
+	if (i >= host.n)
+		return NULL;
+	if (!(asked & BIT(i)) && !h->mount[0]) {
+		asked |= BIT(i);
+		/* A kernel with v2 lists it always, mounted or not. */
+		if (!usual_place(h) && (!h->v2 || host.n == 1))
+			from_mountinfo();
+	}
+	return h->mount[0] ? h : NULL;
+}
+
 static void index_controllers(void)
 {
-	size_t v1 = 0;
+	bool v1 = false, v2;
 
 	memset(v1_hier, -1, sizeof v1_hier);
 	for (size_t i = 0; i < host.n; i++) {
-		if (host.h[i].v2) {
+		if (host.h[i].v2)
 			v2_hier = (int)i;
-			continue;
-		}
-		v1++;
-		for (size_t c = 0; c < CTL_N; c++)
+		for (size_t c = 0; c < CTL_N && !host.h[i].v2; c++)
 			if (cg_word_in(host.h[i].name, ctl_names[c].v1, strlen(ctl_names[c].v1), ','))
 				v1_hier[c] = (int8_t)i;
 	}
-	host.layout = v1 && v2_hier >= 0 ? CG_HYBRID : v1 ? CG_V1 : v2_hier >= 0 ? CG_V2 : CG_NONE;
-}
-
-static void discover(void)
-{
-	auto_free char *mountinfo = NULL;
-	char self[8192];
-	bool missing = false;
-	size_t kept = 0;
-
-	if (file_peek(AT_FDCWD, "/proc/self/cgroup", self, sizeof self) > 0)
-		cg_parse_self(self, &host);
-	for (size_t i = 0; i < host.n; i++)
-		/* A kernel with v2 lists it always, mounted or not. */
-		missing |= !usual_place(&host.h[i]) && (!host.h[i].v2 || host.n == 1);
-	if (missing && file_read(AT_FDCWD, "/proc/self/mountinfo", &mountinfo, NULL) == 0)
-		cg_parse_mounts(mountinfo, &host);
-	for (size_t i = 0; i < host.n; i++)
-		if (host.h[i].mount[0]) {
-			if (kept != i)
-				host.h[kept] = host.h[i];
-			kept++;
-		}
-	host.n = kept;
-	index_controllers();
+	for (size_t i = 0; i < host.n && !v1; i++)
+		v1 = !host.h[i].v2 && cg_hier(i);
+	v2 = v2_hier >= 0 && cg_hier((size_t)v2_hier);
+	v2_hier = v2 ? v2_hier : -1;
+	host.layout = v1 && v2 ? CG_HYBRID : v1 ? CG_V1 : v2 ? CG_V2 : CG_NONE;
 }
 
 const struct cg_host *cg_host(void)
 {
 	static bool known;
+	char self[8192];
 
 	if (!known) {
 		known = true;
-		discover();
+		if (file_peek(AT_FDCWD, "/proc/self/cgroup", self, sizeof self) > 0)
+			cg_parse_self(self, &host);
+		index_controllers();
 	}
 	return &host;
 }
@@ -280,8 +288,10 @@ int cg_ctl_hier(enum ctl c)
 	char path[300], words[256];
 
 	(void)cg_host();
-	if (v1_hier[c] >= 0 || v2_hier < 0 || !ctl_names[c].v2)
+	if (v1_hier[c] >= 0 && cg_hier((size_t)v1_hier[c]))
 		return v1_hier[c];
+	if (v2_hier < 0 || !ctl_names[c].v2)
+		return -1;
 	if (!v2_known) {
 		snprintf(path, sizeof path, "%s/cgroup.controllers", host.h[v2_hier].mount);
 		if (file_peek(AT_FDCWD, path, words, sizeof words) > 0)

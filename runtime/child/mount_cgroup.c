@@ -96,7 +96,7 @@ static int tmpfs_with_groups(struct mnt_ctx *c, const struct mnt_op *op, int at)
 		return fail_errno("tmpfs for the cgroups");
 	TRY(mnt_attach_at(c, at, top, op->dst));
 	for (size_t i = 0; i < cg_host()->n; i++)
-		if (!c->cg->hiers || c->cg->hiers & (1u << i))
+		if (c->cg->hiers ? c->cg->hiers & (1u << i) : cg_hier(i) != NULL)
 			TRY(add_group(top, c->cg, i, op));
 	/* The groups of a delegated tree have their attributes already; otherwise all are alike. */
 	if (!(op->flags & MNT_DELEGATED))

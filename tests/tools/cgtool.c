@@ -40,7 +40,8 @@ static int do_host(char **arg)
 	(void)arg;
 	printf("%s\n", layout[h->layout]);
 	for (size_t i = 0; i < h->n; i++)
-		printf("%s %s %s%s\n", h->h[i].name, h->h[i].mount, h->h[i].own, h->h[i].v2 ? " v2" : "");
+		if (cg_hier(i))
+			printf("%s %s %s%s\n", h->h[i].name, h->h[i].mount, h->h[i].own, h->h[i].v2 ? " v2" : "");
 	return 0;
 }
 

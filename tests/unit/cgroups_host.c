@@ -66,7 +66,9 @@ TEST(places)
 	const char *p;
 
 	h.layout = CG_HYBRID;
-	cg_parse_self("4:memory:/own\n1:cpu:/\n0::/\n", &h);
+	cg_parse_self("4:memory:/own\n3:perf_event:/nowhere\n1:cpu:/\n0::/\n", &h);
+	for (size_t i = 0; i < h.n; i++)
+		strcpy(h.h[i].mount, i == 1 ? "" : "/sys/fs/cgroup/x");
 	CHECK(cg_place(&h, "/vzrun/web", out) == 0);
 	CHECK_STR(out, "/vzrun/web");
 	CHECK(cg_place(&h, "vzrun/web", out) == 0);
