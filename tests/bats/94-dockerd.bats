@@ -13,12 +13,11 @@ setup_file() {
 }
 teardown_file() { world_stop; }
 
-# dockerd_start NAME FLAG...: its data in $W/NAME
+# dockerd_start NAME FLAG...: its data in $W/NAME, or below $AT
 dockerd_start() {
 	local name=$1
 	shift
-	[[ $* = *--data-root* ]] || set -- --data-root "$W/$name" "$@"
-	daemon "$name" dockerd --config-file "$W/daemon.json" --exec-root "$W/$name.x" --pidfile "$W/$name.pid" \
+	daemon "$name" dockerd --config-file "$W/daemon.json" --data-root "${AT:-$W}/$name" --exec-root "${AT:-$W}/$name.x" --pidfile "$W/$name.pid" \
 		--host "unix://$W/$name.sock" --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$G" --shutdown-timeout 1 "$@"
 	wait_for d version || { tail -30 "$W/$name.log"; return 1; }
 }
@@ -445,11 +444,11 @@ sh: can't create /dev/x: Operation not permitted"
 	inside mount --bind "$W/subid" /etc/subuid
 	inside mount --bind "$W/subid" /etc/subgid
 	export DD=remapped
-	# Everything above its data must be open to the mapped root.
+	# Everything above its data must be open to the mapped root: where a directory is not, dockerd makes others beside it.
 	mkdir "$W/remapped"
 	inside mkdir /run/remapped
 	inside mount --bind "$W/remapped" /run/remapped
-	dockerd_start remapped --data-root /run/remapped --userns-remap daemon --bridge none
+	AT=/run dockerd_start remapped --userns-remap daemon --bridge none
 	d load -q -i "$W/box.tar"
 	once box sh -c 'tr -s " " </proc/self/uid_map; id -u; touch /f && stat -c %u /f; grep ^Seccomp: /proc/self/status; cat /proc/1/cgroup >/dev/null && echo ok'
 	says $' 0 300000 65536\n0\n0\nSeccomp:\t2\nok'
@@ -462,5 +461,6 @@ sh: can't create /dev/x: Operation not permitted"
 	once -v /run/remapped:/w:ro --tmpfs /t --read-only --pids-limit 100 box true
 	ok
 	d rm -f "$N"
+	! compgen -G "$BATS_RUN_TMPDIR.*"
 	daemon_end remapped TERM
 }
