@@ -78,8 +78,8 @@ void mnt_plan_print(struct buf *out, const struct mnt_plan *p);	/* golden form: 
  * What options of one mount say. data: what goes to the file system, comma-separated, in `a`; idmap: the
  * text behind "idmap=", NULL; foreign: the first word that only a file system understands. -EINVAL names it.
  */
-struct mnt_options { unsigned flags; bool bind, remount; uint64_t attr_set, attr_clr, rec_set, rec_clr, propagation;
-		     const char *data, *idmap, *foreign; };
+struct mnt_options { unsigned flags; bool bind, remount; const char *data, *idmap, *foreign;
+		     uint64_t attr_set, attr_clr, rec_set, rec_clr, propagation; };
 int mnt_parse_options(struct arena *a, const struct strv *words, struct mnt_options *out);
 void mnt_list_options(void (*each)(void *ctx, const char *name), void *ctx);	/* for `features` */
 /*
@@ -91,8 +91,10 @@ int mnt_plan_idmap(struct arena *a, const struct spec *s, const struct spec_moun
 /* The detached tree gets the user namespace's mapping; the error names the file system. */
 int mnt_idmap(int mnt, int userns_fd, bool rec);
 
-/* mount_bind.c: opens the trees of MNT_BIND rows (all, or those that are MNT_EARLY) with the rights of the runtime;
- * relative sources are below bundle_fd. */
+/*
+ * mount_bind.c: opens the trees of MNT_BIND rows (all, or those that are MNT_EARLY) with the rights of the
+ * runtime; relative sources are below bundle_fd.
+ */
 int mnt_open_sources(struct mnt_plan *p, int bundle_fd, bool all);
 
 struct mnt_ctx {
@@ -129,7 +131,7 @@ int mnt_bind(struct mnt_ctx *c, const struct mnt_op *op);
 /* mount_long.c: does data have a value that fsconfig(2) does not take? Then the file system, a detached tree. */
 bool mnt_too_long(const char *data);
 int mnt_long_fs(struct mnt_ctx *c, const struct mnt_op *op, int at, bool read_only);
-/* mount_copy.c: what lies in the directory at `from` goes into the root of the mount `to`, a tmpfs of `data`. */
+/* mount_copy.c: what lies in the directory `from` goes into the root of the mount `to`, a tmpfs of `data`. */
 int mnt_copy_up(int from, int to, const char *data);
 /* Attributes, recursive attributes and propagation of a row. */
 int mnt_set_attributes(int mnt, const struct mnt_op *op);

@@ -1,4 +1,4 @@
-/* Which ids a mount maps to which: from the configuration to a list, and from a user namespace to the mount. */
+/* Which ids a mount maps to which: from the configuration to lists, from a user namespace to the mount. */
 #include "runtime/child/mount.h"
 #include "base/file.h"
 #include "base/scope.h"
@@ -28,7 +28,8 @@ static int add(struct arena *a, struct list *l, uint32_t from, uint32_t to, uint
 }
 
 /* `to` is an id of the container: each part of the range goes where the container's own maps put it. */
-static int add_relative(struct arena *a, struct list *l, const struct list *own, uint32_t from, uint32_t to, uint32_t n)
+static int add_relative(struct arena *a, struct list *l, const struct list *own, uint32_t from, uint32_t to,
+			uint32_t n)
 {
 	while (n > 0) {
 		uint32_t part = 0;
@@ -123,7 +124,7 @@ int mnt_plan_idmap(struct arena *a, const struct spec *s, const struct spec_moun
 	return 0;
 }
 
-/* The type of the file system that a detached mount shows; its magic number where no mount of it is in sight. */
+/* The type of the file system of a detached mount; its magic number where no other mount of it is in sight. */
 static void fs_name(int mnt, char *out, size_t size)
 {
 	auto_free char *text = NULL;

@@ -111,8 +111,10 @@ static bool shared_root(const struct spec *s)
 
 static int check_foreign(const struct mnt_options *o)
 {
-	return o->foreign ? fail(EINVAL, "option \"%s\": bind mounts cannot have any filesystem-specific options applied",
-				 o->foreign) : 0;
+	if (!o->foreign)
+		return 0;
+	return fail(EINVAL, "option \"%s\": bind mounts cannot have any filesystem-specific options applied",
+		    o->foreign);
 }
 
 static int plan_bind(const struct spec *s, const struct mnt_options *o, unsigned flags, struct mnt_op *op)
@@ -150,8 +152,8 @@ static int check_flags(const struct mnt_op *op)
 	return 0;
 }
 
-static int plan_verb(struct mnt_plan *p, const struct spec *s, const struct label *label, const struct mnt_options *o,
-		     const char *type, unsigned flags, struct mnt_op *op)
+static int plan_verb(struct mnt_plan *p, const struct spec *s, const struct label *label,
+		     const struct mnt_options *o, const char *type, unsigned flags, struct mnt_op *op)
 {
 	if (o->remount) {
 		op->verb = MNT_REMOUNT;
@@ -171,8 +173,8 @@ static int plan_verb(struct mnt_plan *p, const struct spec *s, const struct labe
 	return plan_fs(p, label, type, op);
 }
 
-static int plan_mount(struct mnt_plan *p, const struct spec *s, const struct label *label, const struct spec_mount *m,
-		      unsigned flags)
+static int plan_mount(struct mnt_plan *p, const struct spec *s, const struct label *label,
+		      const struct spec_mount *m, unsigned flags)
 {
 	const char *type = m->type && *m->type ? m->type : "none";
 	struct mnt_options o;
