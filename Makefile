@@ -167,7 +167,7 @@ ifneq ($(FUZZ),)
 $(B)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ)
 	@echo "  FUZZ    $*"
 	$(Q)$(CC) $(filter-out -fsanitize=fuzzer-no-link,$(ALL_CFLAGS)) -fsanitize=fuzzer -o $@ $^ \
-	    -lseccomp -lnl-route-3 -lnl-3 -lyajl -larchive -lnettle -lm -lpthread $(LDFLAGS)
+	    -lseccomp -lcap -lnl-route-3 -lnl-3 -lyajl -larchive -lnettle -lm -lpthread $(LDFLAGS)
 endif
 fuzz:
 	$(Q)$(MAKE) --no-print-directory FUZZ=1 CC=clang CFLAGS="-O1 -g" $(FUZZ_BIN)
