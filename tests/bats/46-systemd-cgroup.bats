@@ -31,7 +31,7 @@ group() {
 	[ -e $at/cgroup.controllers ] || at=$at/memory
 	echo "$at$(prop ControlGroup "${1:-}")"
 }
-detached() { s run -d "${1:-$ID}" >/dev/null 2>&1; }
+detached() { s run -d "${1:-$ID}" >"$BATS_TEST_TMPDIR/said" 2>&1 || { cat "$BATS_TEST_TMPDIR/said"; return 1; }; }
 sleeper() { args sleep 4242; }
 
 @test "a scope with the limits as systemd's properties and in the kernel; gone after delete" {
