@@ -56,7 +56,7 @@ static int try_bus(int (*opener)(sd_bus **), sd_bus **out)
 	return r;
 }
 
-/* systemd's own socket, for root where no message bus runs. */
+/* systemd's own socket, for root where no message bus runs, or one that is only being started. */
 static int open_private(sd_bus **out)
 {
 	int r = sd_bus_new(out);
@@ -74,7 +74,7 @@ static int open_system(sd_bus **out)
 		return 0;
 	if (given && *given)
 		return no_bus(-r, given);
-	if (r != -ETIMEDOUT && try_bus(open_private, out) >= 0)
+	if (try_bus(open_private, out) >= 0)
 		return 0;
 	return no_bus(-r, r == -ETIMEDOUT ? "/run/dbus/system_bus_socket"
 					  : "/run/dbus/system_bus_socket nor " PRIVATE_SYSTEM);

@@ -236,27 +236,6 @@ sleeper() { args sleep 4242; }
 	[ "$(VZRUN_LIBEXEC=/nowhere v features | jq -c '.linux.cgroup | [.systemd, .systemdUser]')" = "[false,false]" ]
 }
 
-@test "Podman with systemd's driver: a pod's slice, limits, exec, update, rm" {
-	need_systemd
-	command -v podman >/dev/null || { echo "podman is missing"; return 1; }
-	local p=(podman --root "$BATS_TEST_TMPDIR/p" --runroot "$BATS_TEST_TMPDIR/r" --storage-driver vfs --runtime "$VZ"
-		--cgroup-manager systemd --log-level error) id g
-	tar -C "$B/rootfs" -cf "$BATS_TEST_TMPDIR/image.tar" .
-	"${p[@]}" import -q "$BATS_TEST_TMPDIR/image.tar" bb >/dev/null
-	"${p[@]}" pod create --infra=false --name "pod-$N" >/dev/null
-	id=$("${p[@]}" run -d --pod "pod-$N" --network none --memory 64m bb sleep 4242)
-	UNIT=libpod-$id.scope
-	[[ "$(prop Slice)" == machine-libpod_pod_*.slice ]]
-	[ "$(prop Description)" = "vzrun container $id" ]
-	if [ -e /sys/fs/cgroup/cgroup.controllers ]; then [ "$(prop MemoryMax)" = 67108864 ]; fi
-	[ "$("${p[@]}" exec "$id" echo in)" = in ]
-	"${p[@]}" rm -f -t 0 "$id" >/dev/null
-	[ "$(prop LoadState)" = not-found ]
-	"${p[@]}" pod rm -f "pod-$N" >/dev/null
-	"${p[@]}" rmi -f bb >/dev/null
-	umount "$BATS_TEST_TMPDIR/p/vfs" 2>/dev/null || true
-}
-
 # helper ACTION...: the helper alone, on a bus of the test's
 helper() {
 	echo '{"action": "stop", "unit": "x.scope"}' |
