@@ -88,8 +88,8 @@ void mnt_list_options(void (*each)(void *ctx, const char *name), void *ctx);	/* 
  */
 int mnt_plan_idmap(struct arena *a, const struct spec *s, const struct spec_mount *m, const char *text,
 		   struct mnt_op *op);
-/* The detached tree gets the user namespace's mapping; the error names the file system. */
-int mnt_idmap(int mnt, int userns_fd, bool rec);
+/* The detached tree gets the user namespace's mapping; the error names the file system (type NULL: looked up). */
+int mnt_idmap(int mnt, int userns_fd, bool rec, const char *type);
 
 /*
  * mount_bind.c: opens the trees of MNT_BIND rows (all, or those that are MNT_EARLY) with the rights of the

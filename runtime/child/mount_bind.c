@@ -39,7 +39,7 @@ static int open_early(struct mnt_op *op, int bundle_fd)
 		return 0;
 	TRY(op->src_fd);
 	TRY(leave_peers(op->src_fd, op));
-	return op->flags & MNT_IDMAP ? mnt_idmap(op->src_fd, op->idmap_fd, op->flags & MNT_IDMAP_REC) : 0;
+	return op->flags & MNT_IDMAP ? mnt_idmap(op->src_fd, op->idmap_fd, op->flags & MNT_IDMAP_REC, NULL) : 0;
 }
 
 int mnt_open_sources(struct mnt_plan *p, int bundle_fd, bool all)

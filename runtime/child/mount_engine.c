@@ -175,7 +175,7 @@ static int do_fs(struct mnt_ctx *c, const struct mnt_op *op)
 	auto_close int mnt = is_long ? mnt_long_fs(c, op, at, wants_ro(op)) : new_fs(op, covers ? at : -1);
 	TRY(mnt);
 	if (op->flags & MNT_IDMAP)
-		TRY(mnt_idmap(mnt, op->idmap_fd, op->flags & MNT_IDMAP_REC));
+		TRY(mnt_idmap(mnt, op->idmap_fd, op->flags & MNT_IDMAP_REC, op->type));
 	if (!is_long)
 		rest.attr_set = rest.attr_clr = 0;
 	if (op->flags & MNT_COPY_UP) {

@@ -142,7 +142,7 @@ static void fs_name(int mnt, char *out, size_t size)
 		snprintf(out, size, "%.*s", (int)strcspn(type + 3, " "), type + 3);
 }
 
-int mnt_idmap(int mnt, int userns_fd, bool rec)
+int mnt_idmap(int mnt, int userns_fd, bool rec, const char *type)
 {
 	struct mount_attr a = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd };
 	char name[64];
@@ -151,7 +151,10 @@ int mnt_idmap(int mnt, int userns_fd, bool rec)
 	if (mount_setattr(mnt, "", AT_EMPTY_PATH | (rec ? AT_RECURSIVE : 0), &a, sizeof a) == 0)
 		return 0;
 	code = errno;
-	fs_name(mnt, name, sizeof name);
+	if (type)
+		snprintf(name, sizeof name, "%s", type);
+	else
+		fs_name(mnt, name, sizeof name);
 	if (code == EINVAL)
 		fail(code, "idmap: file system \"%s\"%s: idmapped mounts are not supported", name,
 		     rec ? ", or one mounted below" : "");

@@ -26,7 +26,7 @@ static int clone_dir(const char *path, int userns_fd)
 		return fail_errno("layer %s", path);
 	if (mount_setattr(fd, "", AT_EMPTY_PATH, &private, sizeof private) < 0)
 		return fail_errno("layer %s", path);
-	int r = userns_fd >= 0 ? mnt_idmap(fd, userns_fd, false) : 0;
+	int r = userns_fd >= 0 ? mnt_idmap(fd, userns_fd, false, NULL) : 0;
 	if (r < 0)
 		err_try("put VZRUN_HOME on a file system with idmapped mounts (ext4, xfs, btrfs), or use --userns host");
 	TRY_IN(r, "layer %s", path);
