@@ -176,7 +176,12 @@ agent() {
 		syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_NOTIFY"}]} | .annotations = {"x.y": "50%d"}'
 }
 # said N FILTER: of the N-th state that the agent got
-said() { grep ^state "$LOG" | sed -n "$1p" | sed 's/^state //; s/ fds [0-9]*$//' | jq -r "$2"; }
+# The agent is another process: what it was sent it may not have written yet.
+said() {
+	wait_for heard "$1"
+	grep ^state "$LOG" | sed -n "$1p" | sed 's/^state //; s/ fds [0-9]*$//' | jq -r "$2"
+}
+heard() { [ "$(grep -c ^state "$LOG")" -ge "$1" ]; }
 
 @test "seccomp notification: the agent gets the listener, the state and the calls, and answers them" {
 	agent 17
@@ -204,7 +209,8 @@ true" ]
 		cfg ".process.noNewPrivileges = $nnp"
 		args sleep 300
 		create
-		[ "$(grep -c ^state "$LOG")" = "$([ $nnp = true ] && echo 0 || echo 1)" ]
+		[ $nnp = true ] || wait_for heard 1
+		[ $nnp = false ] || [ "$(grep -c ^state "$LOG")" = 0 ]
 		vz start "$ID"
 		[ "$(said 1 .state.status)" = "$([ $nnp = true ] && echo created || echo creating)" ]
 		[ "$(said 1 .pid)" = "$(pid_of)" ]
