@@ -39,6 +39,7 @@ enum mnt_flag {
 	MNT_COPY_UP = 8192,	/* MNT_FS: starts with the content of what it covers */
 	MNT_IDMAP = 16384,	/* ids are mapped by idmap_fd */
 	MNT_IDMAP_REC = 32768,	/* the mounts below, too */
+	MNT_RIGHTS = 65536,	/* MNT_NODE: its mode or its owner was asked for */
 };
 
 struct mnt_op {

@@ -268,12 +268,24 @@ static int make_node(struct mnt_ctx *c, const struct mnt_op *op)
 	return 0;
 }
 
+/* What is bound is the host's own: its rights are what they are there, and its owner is nobody here. */
+static void tell_rights(int node, const struct mnt_op *op)
+{
+	struct stat st;
+
+	if (fstat(node, &st) == 0 && ((st.st_mode & 07777) != (op->mode & 07777) || op->uid || op->gid))
+		log_warn("device %s: in a user namespace it is the host's node: mode %04o and its owner, not %04o and %u:%u",
+			 op->dst, st.st_mode & 07777, op->mode & 07777, op->uid, op->gid);
+}
+
 static int do_node(struct mnt_ctx *c, const struct mnt_op *op)
 {
 	if (!(op->flags & MNT_BIND_NODES) || S_ISFIFO(op->mode))
 		return make_node(c, op);
 	auto_close int tree = host_node(op);
 	TRY(tree);
+	if (op->flags & MNT_RIGHTS)
+		tell_rights(tree, op);
 	auto_close int at = mnt_open_target(c, op->dst, NULL, false);
 	TRY(at);
 	return mnt_attach_at(c, at, tree, op->dst);

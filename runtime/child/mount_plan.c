@@ -262,6 +262,7 @@ static int plan_configured(struct mnt_plan *p, const struct spec *s, unsigned fl
 			if (!is_link(d->path))
 				TRY(plan_node(p, (struct mnt_op){
 					.dst = d->path,
+					.flags = flags & MNT_PLAN_USERNS && (d->mode.set || d->uid.v || d->gid.v) ? MNT_RIGHTS : 0,
 					.mode = (mode_t)d->type | (d->mode.set ? d->mode.v & 07777 : 0666),
 					.major = d->type == S_IFIFO ? 0 : (unsigned)d->major.v,
 					.minor = d->type == S_IFIFO ? 0 : (unsigned)d->minor.v,

@@ -140,3 +140,17 @@ opens"
 	dev '{path: "/proc/x", type: "p"}'
 	go; fails 1 "device /proc/x: the path leads into a procfs"
 }
+
+@test "a device in a user namespace: other rights than the host's node has are said" {
+	cfg '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+	     | .linux.gidMappings = .linux.uidMappings
+	     | .linux.devices = [{path: "/dev/zero", type: "c", major: 1, minor: 5, fileMode: 384, uid: 1000}]'
+	chown -R 100000:100000 "$B/rootfs"
+	args /bin/stat -c %a /dev/zero
+	run v run "$ID"
+	[ "$status" -eq 0 ]
+	has "device /dev/zero: in a user namespace it is the host's node: mode 0666 and its owner, not 0600 and 1000:0"
+	cfg '.linux.devices[0] |= (.fileMode = 438 | .uid = 0)'
+	run v run "$ID"
+	says 666
+}
