@@ -63,13 +63,23 @@ static int source_of(const struct create *c, const char *at, char *out, size_t s
 			snprintf(out, size, "/dev/null");
 			return 0;
 		}
-	/* A node that was bound is the host's of that name. */
-	if (str_starts(at, "/dev/")) {
-		snprintf(out, size, "%s", at);
-		return 0;
-	}
+	/* A node that was bound is the host's of that name. Nothing else of /dev is: the list is the image's word. */
+	for (const struct mnt_op *op = c->child.plan.op; op < c->child.plan.op + c->child.plan.n; op++)
+		if (op->verb == MNT_NODE && op->flags & MNT_BIND_NODES && str_eq(op->dst, at)) {
+			snprintf(out, size, "%s", at);
+			return 0;
+		}
 	return fail_as(ERR_CONFIG, "restore: something of the host was mounted at %s, and config.json has no "
 		       "mount there", at);
+}
+
+/* The kernel writes places without "..": such a one would lead from a mount's source to all of the host. */
+static bool leads_up(const char *at)
+{
+	for (const char *p = at; (p = strstr(p, "/..")); p += 3)
+		if (p[3] == '/' || !p[3])
+			return true;
+	return at[0] != '/';
 }
 
 static int read_list(const struct image *image, const char *name, struct strv *out, struct arena *a,
@@ -107,6 +117,9 @@ static int put_external_mounts(struct restoring *r)
 	for (size_t i = 0; i < list.n; i++) {
 		char source[8192];
 
+		if (leads_up(list.v[i]))
+			return fail_as(ERR_CONFIG, "restore: %s/external.json: \"%s\" is no place of a mount",
+				       r->image.path, list.v[i]);
 		TRY(source_of(r->c, list.v[i], source, sizeof source));
 		criu_pair(&r->opts, CRIU_EXT_MNT, list.v[i], source);
 	}
@@ -299,14 +312,13 @@ static int take_over(struct create *c, pid_t pid)
 	return 0;
 }
 
-static int restore(struct restoring *r)
+static int restore_in(struct restoring *r)
 {
 	struct criu_run run = { .program = r->o->criu ? r->o->criu : "criu", .type = CRIU_RESTORE, .opts = &r->opts,
 				.join = &r->c->child.join, .started = put_groups,
 				.notify = on_notice, .ctx = r };
 	int ret;
 
-	TRY(private_root(r->c->rootfs));
 	TRY(image_open(r->o, false, "restore.log", &r->image));
 	TRY(put_options(r));
 	run.fds = r->fds;
@@ -325,13 +337,23 @@ static int restore(struct restoring *r)
 	return ret;
 }
 
+static int restore(struct restoring *r)
+{
+	int ret;
+
+	/* Taken off only where it was put on: the host may have a mount there. */
+	TRY(private_root(r->c->rootfs));
+	ret = restore_in(r);
+	/* The container has its own; ours would only keep the file system busy. */
+	(void)umount2(r->c->rootfs, MNT_DETACH);
+	return ret;
+}
+
 int restore_init(struct create *c)
 {
 	struct restoring r = { .c = c, .o = c->req->restore, .image = IMAGE_CLOSED };
 	int ret = restore(&r);
 
-	/* The container has its own; ours would only keep the file system busy. */
-	(void)umount2(c->rootfs, MNT_DETACH);
 	image_close(&r.image);
 	buf_free(&r.opts);
 	while (r.nfds)

@@ -192,3 +192,56 @@ checkpoint() { run v checkpoint --image-path "$IMAGE" "$@" "$ID"; }
 	[ "$status" -eq 1 ]
 	has "open $BATS_TEST_TMPDIR/none: No such file or directory"
 }
+
+# A criu of the test's own: it says that it works, keeps what it is asked, and ends.
+asking_criu() {
+	cat >"$BATS_TEST_TMPDIR/criu" <<-END
+		#!/usr/bin/python3
+		import socket, sys
+		if sys.argv[1] != "check":
+		    open("$BATS_TEST_TMPDIR/asked", "wb").write(socket.socket(fileno=3).recv(65536))
+		    sys.exit(1)
+	END
+	chmod +x "$BATS_TEST_TMPDIR/criu"
+	mkdir "$IMAGE"
+}
+restored() { rm -f "$BATS_TEST_TMPDIR/asked"; run v --criu "$BATS_TEST_TMPDIR/criu" restore --image-path "$IMAGE" "$ID"; }
+
+@test "restore: an image names no place of the host that config.json does not give to the container" {
+	local at
+	asking_criu
+	mkdir "$BATS_TEST_TMPDIR/data"
+	cfg '.mounts += [{destination:"/data",type:"bind",source:$d,options:["rbind"]}]' --arg d "$BATS_TEST_TMPDIR/data"
+	for at in /dev/../etc /data/../../etc /data/.. etc; do
+		jq -nc '[$ARGS.positional[]]' --args "$at" >"$IMAGE/external.json"
+		restored
+		fails 1 "restore: $IMAGE/external.json: \"$at\" is no place of a mount"
+		[ ! -e "$BATS_TEST_TMPDIR/asked" ]
+	done
+	for at in /dev/shm /dev/sda /etc; do
+		jq -nc '[$ARGS.positional[]]' --args "$at" >"$IMAGE/external.json"
+		restored
+		fails 1 "restore: something of the host was mounted at $at, and config.json has no mount there"
+		[ ! -e "$BATS_TEST_TMPDIR/asked" ]
+	done
+	jq -nc '[$ARGS.positional[]]' --args /data /data/..sub >"$IMAGE/external.json"
+	restored
+	grep -aqF "$BATS_TEST_TMPDIR/data/..sub" "$BATS_TEST_TMPDIR/asked"
+}
+
+@test "restore that fails early leaves a mount on the root where it is" {
+	asking_criu
+	export IMAGE ID B ROOT VZ BATS_TEST_TMPDIR
+	# shellcheck disable=SC2016 # expanded inside
+	run unshare -Urm --propagation private sh -c '
+		mount -t tmpfs none "$B/rootfs" || exit 9
+		echo 0 >/proc/sys/user/max_mnt_namespaces || exit 9
+		cd "$B"
+		"$VZ" --root "$BATS_TEST_TMPDIR/inner" --criu "$BATS_TEST_TMPDIR/criu" --cgroup-manager disabled \
+			restore --image-path "$IMAGE" "$ID"
+		echo "status $?"
+		grep -cF " $B/rootfs " /proc/self/mountinfo'
+	[ "${lines[0]}" = "vzrun: restore: a mount namespace for criu: No space left on device" ]
+	[ "${lines[1]}" = "status 1" ]
+	[ "${lines[2]}" = 1 ]
+}
