@@ -9,8 +9,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { READ_MAX = 16 << 20 };
-
 int file_write_all(int fd, const void *p, size_t n)
 {
 	const char *at = p;
@@ -74,7 +72,7 @@ int file_read(int dirfd, const char *path, char **text, size_t *len)
 
 	if (fd < 0)
 		return fail_errno("open %s", path);
-	return file_read_fd(fd, path, READ_MAX, text, len);
+	return file_read_fd(fd, path, FILE_READ_MAX, text, len);
 }
 
 ssize_t file_peek(int dirfd, const char *path, char *buf, size_t size)

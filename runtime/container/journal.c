@@ -23,6 +23,22 @@ int journal_open(int dir_fd)
 	return fd < 0 ? fail_errno("open the journal") : fd;
 }
 
+int journal_reopen(int dir_fd)
+{
+	auto_free char *text = NULL;
+	auto_close int fd = journal_open(dir_fd);
+	const char *last;
+	size_t n, whole;
+
+	TRY(fd);
+	TRY(file_read(dir_fd, "journal", &text, &n));
+	last = memrchr(text, '\n', n);
+	whole = last ? (size_t)(last + 1 - text) : 0;
+	if (whole < n && ftruncate(fd, (off_t)whole) < 0)
+		return fail_errno("cut the journal");
+	return take_fd(&fd);
+}
+
 int journal_step(int fd, size_t i)
 {
 	char text[32];
@@ -103,7 +119,12 @@ int journal_process(int fd, const struct spec_process *p)
 	buf_puts(&b, PROCESS);
 	bind_encode(&o, NULL, &spec_process_record, p);
 	buf_puts(&b, "\n");
-	return b.oom ? fail(ENOMEM, "write the journal: out of memory") : line(fd, buf_text(&b));
+	if (b.oom)
+		return fail(ENOMEM, "write the journal: out of memory");
+	/* Who deletes the container reads all of it, or can do nothing; a MiB is for the other lines. */
+	if (b.n > FILE_READ_MAX - (1 << 20))
+		return fail(E2BIG, "config.json: process: too large, it takes %zu bytes", b.n);
+	return line(fd, buf_text(&b));
 }
 
 int journal_load_process(int dir_fd, struct arena *a, yajl_val *tree, struct spec_process *out)

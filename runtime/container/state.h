@@ -77,6 +77,8 @@ struct journal {
 	bool cgroup_made;		/* the group is complete; before that, only the path is known */
 };
 int journal_open(int dir_fd);
+/* To go on with one: a last line that was cut is taken off, or the next would become a part of it. Under the lock. */
+int journal_reopen(int dir_fd);
 int journal_step(int fd, size_t i);
 int journal_pid(int fd, pid_t pid, uint64_t start_time);
 int journal_cgroup(int fd, const char *path);

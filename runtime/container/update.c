@@ -52,7 +52,7 @@ static int widen(const struct opened *o, struct cg *cg, const struct cg_resource
 	TRY(cg_lacking(cg, r, &mask));
 	if (!mask)
 		return 0;
-	auto_close int journal = journal_open(o->dir_fd);
+	auto_close int journal = journal_reopen(o->dir_fd);
 	TRY(journal);
 	wider.hiers |= mask;
 	wider.made |= mask;

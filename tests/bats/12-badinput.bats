@@ -210,3 +210,28 @@ refused() {
 	go
 	ok
 }
+
+@test "what makes a record too large to be read again is refused, and leaves nothing" {
+	# Two bytes each here, six in the record.
+	python3 - "$B/config.json" <<-'END'
+		import json, sys
+		c = json.load(open(sys.argv[1]))
+		c["process"]["env"].append("A=" + "\b" * 3000000)
+		json.dump(c, open(sys.argv[1], "w"))
+	END
+	go
+	[ "$status" -eq 1 ]
+	[[ "$output" =~ ^"vzrun: config.json: process: too large, it takes 180"[0-9]*" bytes"$ ]]
+	[ -z "$(state_left)" ]
+	python3 - "$B/config.json" <<-'END'
+		import json, sys
+		c = json.load(open(sys.argv[1]))
+		c["process"]["env"].pop()
+		c["annotations"] = {"a": "\b" * 3000000}
+		json.dump(c, open(sys.argv[1], "w"))
+	END
+	go
+	[ "$status" -eq 1 ]
+	[[ "$output" =~ ^"vzrun: write state.json: too large, annotations and hooks take 180"[0-9]*" bytes"$ ]]
+	[ -z "$(state_left)" ]
+}

@@ -47,7 +47,25 @@ TEST(resctrl_stays_in)
 	CHECK(unlinkat(dir, "journal", 0) == 0);
 }
 
-static const struct unit units[] = { UNIT(resctrl_comes_back), UNIT(resctrl_stays_in) };
+/* A record that was cut, by a signal or a full disk, does not grow together with the next. */
+TEST(cut_line_is_taken_off)
+{
+	static const struct cg cg = { .path = "/right", .hiers = 3, .made = 1 };
+	static struct journal j;
+	auto_close int fd = openat(dir, "journal", O_WRONLY | O_CREAT | O_CLOEXEC, 0600), again = -1;
+	static const char text[] = "step 1\ncgroup /right\nmade 1 1 /wr";
+
+	CHECK(write(fd, text, sizeof text - 1) > 0);
+	again = journal_reopen(dir);
+	CHECK(again >= 0 && journal_cgroup_made(again, &cg) == 0);
+	CHECK(journal_read(dir, &j) == 0);
+	CHECK(str_eq(j.cgroup, "/right") && j.cgroup_made && j.hiers == 3 && j.steps == 2);
+	CHECK(unlinkat(dir, "journal", 0) == 0);
+}
+
+static const struct unit units[] = {
+	UNIT(resctrl_comes_back), UNIT(resctrl_stays_in), UNIT(cut_line_is_taken_off),
+};
 
 int main(void)
 {
