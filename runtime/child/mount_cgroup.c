@@ -39,9 +39,10 @@ static uint64_t attributes(const struct cg *cg, const struct mnt_op *op, const s
 	uint64_t attr = op->attr_set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 	bool managed = h->v2 || str_eq(h->name, "name=systemd");
 
-	if (!cg->hiers)
-		attr |= MOUNT_ATTR_RDONLY;
 	attr &= ~(uint64_t)(MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME);
+	/* Ours is in nobody's hands, whatever was to be handed over. */
+	if (!cg->hiers)
+		return attr | MOUNT_ATTR_RDONLY;
 	return op->flags & MNT_DELEGATED && managed ? attr & ~(uint64_t)MOUNT_ATTR_RDONLY
 		: op->flags & MNT_DELEGATED	    ? attr | MOUNT_ATTR_RDONLY
 						    : attr;
