@@ -21,6 +21,7 @@ static const struct { const char *v1, *v2; } ctl_names[CTL_N] = {
 static struct cg_host host;
 static int8_t v1_hier[CTL_N];	/* of a controller; -1 */
 static int v2_hier = -1;
+static int unread;		/* why we do not know: -errno */
 
 const char *cg_ctl_name(enum ctl c, bool v2)
 {
@@ -219,9 +220,14 @@ static void from_mountinfo(void)
 	static bool done;
 	auto_free char *mountinfo = NULL;
 
-	if (!done && file_read(AT_FDCWD, "/proc/self/mountinfo", &mountinfo, NULL) == 0)
-		cg_parse_mounts(mountinfo, &host);
+	if (done)
+		return;
 	done = true;
+	int r = file_read(AT_FDCWD, "/proc/self/mountinfo", &mountinfo, NULL);
+	if (r < 0)
+		unread = r;
+	else
+		cg_parse_mounts(mountinfo, &host);
 }
 
 /* Each is looked for when it is first asked for: most commands need few, and some none. */
@@ -267,12 +273,23 @@ const struct cg_host *cg_host(void)
 	char self[8192];
 
 	if (!known) {
+		ssize_t n = file_peek(AT_FDCWD, "/proc/self/cgroup", self, sizeof self);
+
 		known = true;
-		if (file_peek(AT_FDCWD, "/proc/self/cgroup", self, sizeof self) > 0)
+		/* A kernel without cgroups has no such file. */
+		if (n < 0 && n != -ENOENT)
+			unread = (int)n;
+		if (n > 0)
 			cg_parse_self(self, &host);
 		index_controllers();
 	}
 	return &host;
+}
+
+int cg_host_check(void)
+{
+	(void)cg_host();
+	return unread < 0 ? fail(-unread, "read which cgroups this host has: %s", strerrordesc_np(-unread)) : 0;
 }
 
 int cg_v2_hier(void)

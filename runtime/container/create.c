@@ -125,6 +125,7 @@ int create_cgroup(void *p)
 			log_warn("no cgroup is made (--cgroup-manager disabled): linux.resources is not applied");
 		return 0;
 	}
+	TRY(cg_host_check());
 	TRY(prepare_limits(c, &limits));
 	TRY(make_group_or_not(c, limits));
 	if (!c->t.cg.hiers)

@@ -175,6 +175,7 @@ static int delete_container(const char *root, const char *id, enum how how)
 	}
 	if (o.dir_fd < 0)
 		return r;
+	TRY(cg_host_check());
 	if (r < 0 && r != -ENODATA && !force)
 		return r;
 	/* Judged under the lock: meanwhile another may have finished under this name. */

@@ -217,6 +217,8 @@ static int decode(const char *id, yajl_val tree, struct state *out)
 		return fail(EINVAL, "state of %s is corrupt: state.json: id or pid is wrong", id);
 	if (out->cgroup.unit && (strlen(out->cgroup.unit) >= CG_UNIT_MAX || strchr(out->cgroup.unit, '/')))
 		return fail(EINVAL, "state of %s is corrupt: state.json: cgroup.unit is no name of a unit", id);
+	if (out->cgroup.path)
+		TRY(cg_host_check());
 	if (out->cgroup.path && (out->cgroup.hiers.v >> cg_host()->n || out->cgroup.made.v & ~out->cgroup.hiers.v ||
 				 !is_group(out->cgroup.path)))
 		return fail(EINVAL, "state of %s is corrupt: state.json: cgroup is not a container's", id);

@@ -270,3 +270,27 @@ not written"
 	cfg '.linux.resources = {devices: [{allow: true, type: "c", access: "rx"}]}'
 	go; fails 1 'config.json: linux.resources: devices[0].access: "rx" has letters other than r, w, m'
 }
+
+# unread ERROR COMMAND...: the first look at the host's cgroups fails
+unread() {
+	local why=$1
+	shift
+	run strace -f -qq -o /dev/null -P /proc/self/cgroup -e inject=openat:error="$why":when=1 "$VZ" --root "$ROOT" "$@" </dev/null
+	output=$(grep -v '^strace: ' <<<"$output")
+}
+
+@test "a host whose cgroups cannot be read is not one without: nothing starts, nothing is forgotten" {
+	cfg 'del(.linux.resources) | .process.args = ["/bin/touch", "/tmp/ran"]'
+	unread ENFILE run -b "$B" "$ID"
+	fails 1 "read which cgroups this host has: Too many open files in system"
+	[ ! -e "$B/rootfs/tmp/ran" ]
+	[ -z "$(state_left)" ]
+	args sleep 300
+	v create "$ID" >/dev/null 2>&1
+	unread ENFILE delete -f "$ID"
+	[ "$status" -eq 1 ]
+	has "read which cgroups this host has: Too many open files in system"
+	is created
+	[ -n "$(groups_left)" ]
+	vz delete -f "$ID"
+}
