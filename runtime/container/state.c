@@ -90,8 +90,13 @@ int state_claim(int root_fd, const char *id)
 		auto_close int fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 && errno == ENOENT)
 			continue;
-		if (fd < 0 || TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) < 0)
-			return fail_errno("lock the state directory of %s", id);
+		if (fd < 0 || TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) < 0) {
+			int r = fail_errno("lock the state directory of %s", id);
+
+			/* Empty, and whoever else may have it by now looks at it again. */
+			(void)unlinkat(root_fd, id, AT_REMOVEDIR);
+			return r;
+		}
 		/* A delete that came between took away what was still empty: only who has the lock may. */
 		if (fstat(fd, &st) < 0 || st.st_nlink == 0)
 			continue;

@@ -235,3 +235,14 @@ refused() {
 	[[ "$output" =~ ^"vzrun: write state.json: too large, annotations and hooks take 180"[0-9]*" bytes"$ ]]
 	[ -z "$(state_left)" ]
 }
+
+@test "without descriptors enough nothing is made, and the name is not taken" {
+	local n made=0
+	for n in $(seq 5 30); do
+		run bash -c 'ulimit -n "$1"; exec "${@:2}" </dev/null 3>&-' - "$n" "$VZ" --root "$ROOT" run -b "$B" "$ID"
+		[ "$status" -ne 0 ] || made=$((made + 1))
+		[ -z "$(state_left)$(groups_left)" ] || { echo "$n: left $(state_left) $(groups_left): $output"; false; }
+	done
+	[ "$made" -gt 0 ]
+	[ "$made" -lt 26 ]
+}
