@@ -292,3 +292,27 @@ unswap() { kill "$SWAP"; wait "$SWAP" 2>/dev/null || true; }
 	says end
 	[ -z "$(ls -A "$D")" ]
 }
+
+@test "a destination that is swapped below a long-option mount takes no other mount of the container away" {
+	local vol=$BATS_TEST_TMPDIR/vol low=$BATS_TEST_TMPDIR/low long trace=$BATS_TEST_TMPDIR/trace
+	long=$(printf 'x%.0s' $(seq 240))
+	mkdir -p "$vol/dst" "$low/a/$long" "$low/b"
+	cfg '.mounts += [{destination:"/vol",source:$v,type:"bind",options:["bind"]},
+		{destination:"/data",source:"tmpfs",type:"tmpfs",options:["mode=755"]},
+		{destination:"/vol/dst",source:"overlay",type:"overlay",options:[$o]}]' \
+		--arg v "$vol" --arg o "lowerdir=$low/a/$long:$low/b"
+	args cat /proc/self/mountinfo
+	go
+	ok
+	has " /vol/dst "
+	# The mount(2) is held back at its return, until the name leads to the other one.
+	strace -f -qq -o "$trace" -e trace=mount -e inject=mount:delay_exit=2000000:when=1 \
+		"$VZ" --root "$ROOT" run -b "$B" "$ID-s" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null 3>&- &
+	wait_for grep -q 'mount("overlay"' "$trace"
+	mv "$vol/dst" "$vol/old"
+	ln -s /data "$vol/dst"
+	ended $!
+	output=$(cat "$BATS_TEST_TMPDIR/out")
+	[ "$status" -ne 0 ] || has " /data "
+	[ "$status" -eq 0 ] || has "mount /vol/dst: the destination changed meanwhile"
+}
