@@ -5,6 +5,7 @@
  */
 #pragma once
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -37,5 +38,17 @@ static inline int take_fd(int *fd) { int v = *fd; *fd = -1; return v; }
 /* Close now and forget. */
 static inline void drop_fd(int *fd) { scope_close(fd); *fd = -1; }
 #define TAKE(p) ({ __typeof__(p) take_v_ = (p); (p) = NULL; take_v_; })
+
+/*
+ * Zeroes a large static variable, but for the first time: it is zero then, and its pages are not even there. For
+ * structures with buffers, of which most is never written.
+ */
+#define FRESH(v)                                               \
+	do {                                                   \
+		static bool fresh_used_;                       \
+		if (fresh_used_)                               \
+			__builtin_memset(&(v), 0, sizeof(v));  \
+		fresh_used_ = true;                            \
+	} while (0)
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -358,8 +358,14 @@ int container_create(const struct container_req *req, bool run, struct container
 
 	spec_free(&loaded);
 	loaded = (struct spec){ 0 };
-	c = (struct create){ .t = TEARDOWN_INIT, .req = req, .spec = req->spec, .run = run, .child = CHILD_INIT,
-			     .launch = LAUNCH_INIT, .out = out };
+	FRESH(c);
+	c.t.root_fd = c.t.dir_fd = c.t.journal = -1;
+	c.child = (struct child)CHILD_INIT;
+	c.launch = (struct launch)LAUNCH_INIT;
+	c.req = req;
+	c.spec = req->spec;
+	c.run = run;
+	c.out = out;
 	snprintf(c.t.id, sizeof c.t.id, "%s", req->id);
 	if (!str_is_id(req->id))
 		return fail_as(ERR_USAGE, "invalid container ID format: \"%s\"", req->id);

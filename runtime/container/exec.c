@@ -297,7 +297,10 @@ int container_exec(const struct exec_req *req, struct container *out)
 	static struct joining j;
 	int r;
 
-	j = (struct joining){ .req = req, .child = CHILD_INIT, .root_fd = -1, .dir_fd = -1, .pidfd = -1 };
+	FRESH(j);
+	j.child = (struct child)CHILD_INIT;
+	j.root_fd = j.dir_fd = j.pidfd = -1;
+	j.req = req;
 	r = exec_in(&j, out);
 	drop_fd(&j.root_fd);
 	drop_fd(&j.dir_fd);

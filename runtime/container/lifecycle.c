@@ -134,7 +134,8 @@ static void destroy_opened(struct opened *o, const char *id)
 	uint64_t steps = 0;
 
 	err_save(&why);
-	t = (struct teardown)TEARDOWN_INIT;
+	FRESH(t);
+	t.journal = -1;
 	t.root_fd = o->root_fd;
 	t.dir_fd = o->dir_fd;
 	if (TEMP_FAILURE_RETRY(flock(o->dir_fd, LOCK_EX)) == 0 && fstat(o->dir_fd, &st) == 0 && st.st_nlink > 0 &&
@@ -184,7 +185,8 @@ static int delete_container(const char *root, const char *id, enum how how)
 	if (r >= 0 && !force && o.status != ST_STOPPED)
 		return fail_as(ERR_STATE, "cannot delete container %s that is not stopped: %s", id,
 			       status_name(o.status));
-	t = (struct teardown)TEARDOWN_INIT;
+	FRESH(t);
+	t.journal = -1;
 	t.root_fd = o.root_fd;
 	t.dir_fd = o.dir_fd;
 	TRY(teardown_load(&t, id, r, &o.s, &steps));

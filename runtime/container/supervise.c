@@ -160,8 +160,11 @@ int supervise(struct container *c, bool subreaper)
 	sigset_t all, old;
 	int r = 0;
 
-	l = (struct loop){ .c = c, .subreaper = subreaper, .in = { .from = 0, .to = c->tty },
-			   .out = { .from = c->tty, .to = 1 } };
+	FRESH(l);
+	l.c = c;
+	l.subreaper = subreaper;
+	l.in.from = 0, l.in.to = c->tty;
+	l.out.from = c->tty, l.out.to = 1;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &old);
 	signal(SIGPIPE, SIG_IGN);

@@ -18,7 +18,6 @@ struct teardown {
 	bool incomplete;		/* something is still there: the record stays, so that it can be tried again */
 	bool group_unsure;		/* the creation was killed while making the group: remove what is empty, kill nothing */
 };
-#define TEARDOWN_INIT { .root_fd = -1, .dir_fd = -1, .journal = -1 }
 
 enum { CONTAINER_STEPS = 5 };
 extern const struct step container_steps[CONTAINER_STEPS];
