@@ -38,7 +38,7 @@ struct cg_host {
  */
 const struct cg_host *cg_host(void);
 const struct cg_hier *cg_hier(size_t i);
-/* -errno when the files that tell it could not be read: then nobody may start or be deleted as if there were nothing. */
+/* -errno when the files that tell it could not be read: nobody may start or be deleted as if there were none. */
 int cg_host_check(void);
 
 /* A container's group: the same path in every hierarchy that it joins. */
