@@ -2,6 +2,9 @@
 #include "base/err.h"
 #include "base/scope.h"
 
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -126,4 +129,18 @@ int dgram_listen(int dirfd, const char *name, int type)
 	if (type != SOCK_DGRAM && listen(fd, 64) < 0)
 		return fail_errno("listen on %s", name);
 	return take_fd(&fd);
+}
+
+int dgram_connect_path(const char *path)
+{
+	char dir[PATH_MAX], base[PATH_MAX];
+
+	if (strlen(path) >= sizeof dir)
+		return fail(ENAMETOOLONG, "the path is too long");
+	strcpy(dir, path);
+	strcpy(base, path);
+	auto_close int at = open(dirname(dir), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (at < 0)
+		return fail(errno, "%s", strerrordesc_np(errno));
+	return dgram_connect(at, basename(base), SOCK_STREAM);
 }

@@ -19,4 +19,6 @@ ssize_t dgram_send_some(int fd, const void *p, size_t n, const int *fds, size_t 
 ssize_t dgram_recv(int fd, void *p, size_t size, int *fds, size_t *nfds);
 /* connect(2) to, and bind(2)+listen(2) (SOCK_DGRAM: bind only) at, dirfd/name, whatever the length of the way to dirfd. */
 int dgram_connect(int dirfd, const char *name, int type);
+/* A stream socket at a path of the host, of any length. */
+int dgram_connect_path(const char *path);
 int dgram_listen(int dirfd, const char *name, int type);

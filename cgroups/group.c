@@ -269,7 +269,7 @@ static uint32_t needed(const struct need *need)
 }
 
 /* Who runs in the group reads its limits, whatever his uid. */
-static int make_all(struct cg *cg, uint32_t where, const struct need *need, bool adopt, struct undo *u)
+int cg_make_in(struct cg *cg, uint32_t where, const struct need *need, bool adopt, struct undo *u)
 {
 	mode_t mask = umask(022);
 	int r = 0;
@@ -295,7 +295,7 @@ int cg_make(struct cg *cg, const char *path, const struct cg_resources *r, enum 
 	for (size_t i = 0; path[0] != '/' && i < cg_host()->n; i++)
 		(void)cg_hier(i);
 	TRY(cg_place(cg_host(), path, cg->path));
-	err = make_all(cg, extent == CG_NEEDED ? needed(&need) : UINT32_MAX, &need, adopt, &u);
+	err = cg_make_in(cg, extent == CG_NEEDED ? needed(&need) : UINT32_MAX, &need, adopt, &u);
 	if (err < 0) {
 		cg->hiers = cg->made = 0;
 		return err;
@@ -307,52 +307,6 @@ int cg_make(struct cg *cg, const char *path, const struct cg_resources *r, enum 
 int cg_create(struct cg *cg, const char *path, const struct cg_resources *r, enum cg_extent extent)
 {
 	return cg_make(cg, path, r, extent, false);
-}
-
-int cg_lacking(const struct cg *cg, const struct cg_resources *r, uint32_t *mask)
-{
-	struct need need;
-
-	TRY(cg_need(r, &need));
-	*mask = (need.hiers | need.soft) & ~cg->hiers;
-	return 0;
-}
-
-/* By the pid, from outside: slow (a grace period for each on v1), and seldom. */
-static int move_into(const char *dir, const pid_t *pids, size_t n)
-{
-	char path[CG_FULL + 32], pid[16];
-
-	snprintf(path, sizeof path, "%s/cgroup.procs", dir);
-	for (size_t i = 0; i < n; i++) {
-		snprintf(pid, sizeof pid, "%d", (int)pids[i]);
-		int r = file_poke(AT_FDCWD, path, pid);
-		if (r < 0 && r != -ESRCH)
-			return fail(-r, "move process %s to %s: %s", pid, path, strerrordesc_np(-r));
-	}
-	return 0;
-}
-
-int cg_extend(struct cg *cg, uint32_t mask)
-{
-	auto_undo struct undo u = { 0 };
-	const struct need need = { .hiers = mask };
-	struct cg wider = *cg;
-	char dir[CG_FULL];
-
-	TRY(make_all(&wider, mask, &need, false, &u));
-	/* What is forked meanwhile is in its parent's groups: again until nobody is left outside. */
-	for (int round = 0; round < 2; round++) {
-		auto_free pid_t *pids = NULL;
-		size_t n;
-
-		TRY(cg_pids(cg, true, &pids, &n));
-		EACH_HIER(i, mask)
-			TRY(move_into(cg_file(&wider, i, NULL, dir), pids, n));
-	}
-	undo_commit(&u);
-	*cg = wider;
-	return 0;
 }
 
 int cg_open(struct cg *cg, const char *path)

@@ -40,6 +40,11 @@ int cg_make(struct cg *cg, const char *path, const struct cg_resources *r, enum 
 int cg_unit_set(const struct cg *cg, const struct cg_resources *r);
 int cg_unit_stop(const struct cg *cg);
 
+struct need;
+struct undo;
+/* Makes the group in the hierarchies of `where`; each that is new is in u. */
+int cg_make_in(struct cg *cg, uint32_t where, const struct need *need, bool adopt, struct undo *u);
+
 /* ---- knobs.c: the table of limits ---- */
 struct at { const struct cg_resources *r; const char *dir; };	/* what is wanted, and where */
 struct num { bool set, none; uint64_t v; };			/* none: -1 */

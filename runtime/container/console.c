@@ -9,20 +9,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 static int send_fd(const char *what, const char *socket_path, const char *text, int passed)
 {
-	char dir[PATH_MAX], base[PATH_MAX];
+	auto_close int fd = dgram_connect_path(socket_path);
 
-	if (strlen(socket_path) >= sizeof dir)
-		return fail(ENAMETOOLONG, "%s: too long", what);
-	strcpy(dir, socket_path);
-	strcpy(base, socket_path);
-	auto_close int at = open(dirname(dir), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (at < 0)
-		return fail_errno("%s %s", what, socket_path);
-	auto_close int fd = dgram_connect(at, basename(base), SOCK_STREAM);
 	TRY_IN(fd, "%s %s", what, socket_path);
 	return dgram_send(fd, text, strlen(text), &passed, 1);
 }

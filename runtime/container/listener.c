@@ -19,20 +19,6 @@ int listener_check(const char *path)
 	return S_ISSOCK(st.st_mode) ? 0 : fail(ENOTSOCK, "linux.seccomp.listenerPath: %s is not a socket", path);
 }
 
-static int connect_to(const char *path)
-{
-	char dir[PATH_MAX], base[PATH_MAX];
-
-	if (strlen(path) >= sizeof dir)
-		return fail(ENAMETOOLONG, "path too long");
-	strcpy(dir, path);
-	strcpy(base, path);
-	auto_close int at = open(dirname(dir), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (at < 0)
-		return fail_errno("open %s", dir);
-	return dgram_connect(at, basename(base), SOCK_STREAM);
-}
-
 /* A stream may take less than all; the descriptor goes with the first part, as the specification wants it. */
 static int send_all(int fd, const char *p, size_t n, int listener)
 {
@@ -70,7 +56,7 @@ int listener_send(const struct state_listener *l, const char *state, pid_t pid, 
 	jout_close(&o, '}');
 	if (b.oom || !state)
 		return fail(ENOMEM, "linux.seccomp.listenerPath: out of memory");
-	auto_close int fd = connect_to(l->path);
+	auto_close int fd = dgram_connect_path(l->path);
 	TRY_IN(fd, "linux.seccomp.listenerPath: %s", l->path);
 	TRY_IN(send_all(fd, b.p, b.n, listener), "linux.seccomp.listenerPath: %s", l->path);
 	return 0;

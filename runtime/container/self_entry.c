@@ -92,7 +92,7 @@ static int dir_of_exe(char out[DIR_MAX])
 	n = call(SYS_readlinkat, AT_FDCWD, (long)exe, (long)(out + start), DIR_MAX - start - 1, 0);
 	if (n <= 0 || n >= DIR_MAX - start - 1)
 		return 0;
-	for (n += start; n > start && out[n] != '/'; n--)
+	for (n += start - 1; n > start && out[n] != '/'; n--)
 		;
 	out[n] = '\0';
 	return 1;

@@ -309,3 +309,18 @@ update() { run v update "$@" "$ID"; }
 	vz delete -f "$ID"
 	[ ! -e "/sys/fs/cgroup/cpuset/vzrun-$ID" ]
 }
+
+@test "a limit in a further hierarchy reaches what is forked meanwhile" {
+	kernel_has_cgroup cpuset || skip "kernel: no cpuset controller"
+	[ -d /sys/fs/cgroup/cpuset ] || skip "cgroup v2: there is one hierarchy"
+	cfg 'del(.linux.cgroupsPath)'
+	sh_ 'for i in 1 2 3 4 5 6 7 8; do (while :; do /bin/true; done) & done; wait'
+	v create "$ID"
+	vz start "$ID"
+	vz update --cpuset-cpus 0 "$ID"
+	# whoever is a child of one inside is inside: nobody of the group is left in the root of cpuset
+	for p in $(cat "/sys/fs/cgroup/pids/vzrun-$ID/cgroup.procs"); do
+		if grep -qsE ":cpuset:/$" "/proc/$p/cgroup"; then echo "outside: $p"; return 1; fi
+	done
+	vz delete -f "$ID"
+}
