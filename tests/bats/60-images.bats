@@ -268,14 +268,17 @@ refused() {
 	for i in $(seq 400); do cp "$T/tree/d/suid" "$T/tree/f$i"; done
 	img import --ref done:1 "$T/tree"
 	full=$(find "$S/layers" | wc -l)
+	mkfifo "$T/alive"
 	for ms in 005 010 020 030 050 080 120 200; do
 		rm -rf "$S"
-		"$BUILD/vzrun-image" import --ref k:1 "$T/tree" > /dev/null 2>&1 & pid=$!
+		cat "$T/alive" > /dev/null & reader=$!
+		"$BUILD/vzrun-image" import --ref k:1 "$T/tree" > "$T/alive" 2>&1 & pid=$!
 		sleep 0.$ms
 		kill -9 $pid 2>/dev/null || true
 		wait $pid || true
+		# Its children hold the pipe too, and a busy machine takes its time to end them.
+		wait $reader
 		for l in "$S"/layers/*; do [ ! -d "$l" ] || [ "$(find "$S/layers" | wc -l)" -eq "$full" ]; done
-		sleep 0.1
 		img template busybox
 		[ -z "$(ls "$S/tmp")" ]
 		img prune
