@@ -3,25 +3,27 @@
 #include "base/scope.h"
 #include "netns/net.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { VERSION = 1 };
-
 const struct name net_modes[] = {
-	{ "nat", NET_NAT }, { "routed", NET_ROUTED }, { "isolated", NET_ISOLATED }, { 0 },
+	{ "nat", NET_NAT }, { "routed", NET_ROUTED }, { "isolated", NET_ISOLATED }, { "bridge", NET_BRIDGE }, { 0 },
 };
+const struct name net_protos[] = { { "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP }, { 0 } };
 
 /* As they are in the file. */
 struct raw_lease { const char *guest; struct opt_u32 index; const char *ip, *ip6, *mac; };
+struct raw_allow { const char *from, *port; int proto; };
+struct raw_vxlan { struct opt_u32 vni, port; const char *local; struct strv peers; };
 struct raw_def {
-	struct opt_u32 version, mtu;
-	const char *name, *bridge, *subnet, *subnet6;
+	struct opt_u32 version, mtu, vlan;
+	const char *name, *bridge, *subnet, *subnet6, *gateway, *gateway6, *pool;
+	bool dns, isolate_ports;
 	int mode;
-	struct list leases;
+	struct raw_vxlan *vxlan;
+	struct list allow, leases;
 };
 
 static const struct field lease_fields[] = {
@@ -33,6 +35,21 @@ static const struct field lease_fields[] = {
 	{ 0 }
 };
 static const struct record lease_record = RECORD("lease", struct raw_lease, lease_fields);
+static const struct field allow_fields[] = {
+	FR(struct raw_allow, "from", K_STR, from),
+	F(struct raw_allow, "port", K_STR, port),
+	ENUM(struct raw_allow, "proto", proto, net_protos),
+	{ 0 }
+};
+static const struct record allow_record = RECORD("allowance", struct raw_allow, allow_fields);
+static const struct field vxlan_fields[] = {
+	FR(struct raw_vxlan, "vni", K_U32, vni),
+	F(struct raw_vxlan, "port", K_U32, port),
+	F(struct raw_vxlan, "local", K_STR, local),
+	FR(struct raw_vxlan, "peers", K_STRV, peers),
+	{ 0 }
+};
+static const struct record vxlan_record = RECORD("vxlan", struct raw_vxlan, vxlan_fields);
 static const struct field def_fields[] = {
 	FR(struct raw_def, "version", K_U32, version),
 	FR(struct raw_def, "name", K_STR, name),
@@ -41,6 +58,14 @@ static const struct field def_fields[] = {
 	F(struct raw_def, "mtu", K_U32, mtu),
 	F(struct raw_def, "subnet", K_STR, subnet),
 	F(struct raw_def, "subnet6", K_STR, subnet6),
+	F(struct raw_def, "gateway", K_STR, gateway),
+	F(struct raw_def, "gateway6", K_STR, gateway6),
+	F(struct raw_def, "pool", K_STR, pool),
+	F(struct raw_def, "dns", K_BOOL, dns),
+	F(struct raw_def, "isolatePorts", K_BOOL, isolate_ports),
+	F(struct raw_def, "vlan", K_U32, vlan),
+	SUB(struct raw_def, "vxlan", K_OPT, vxlan, &vxlan_record),
+	SUB(struct raw_def, "allow", K_LIST, allow, &allow_record),
 	SUB(struct raw_def, "leases", K_LIST, leases, &lease_record),
 	{ 0 }
 };
@@ -53,42 +78,31 @@ void net_file_free(struct net_file *f)
 	memset(f, 0, sizeof *f);
 }
 
-static bool is_link_name(const char *s)
+static int take_allow(struct net_file *f, const struct raw_def *raw)
 {
-	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+	struct net_allow *out = arena_alloc(&f->a, raw->allow.n + 1, sizeof *out);
+	size_t i = 0;
 
-	return n > 0 && n < IFNAMSIZ && s[n] == '\0' && s[0] != '.' && s[0] != '-';
-}
-
-static int check_address(const char *key, const char *text, const struct net_subnet *s)
-{
-	unsigned char a[16];
-
-	if (!text)
-		return 0;
-	if (!s->family)
-		return fail_as(ERR_CONFIG, "%s: the network has no such subnet", key);
-	if (inet_pton(s->family, text, a) != 1)
-		return fail_as(ERR_CONFIG, "%s: %.64s is not an IPv%c address", key, text,
-			       s->family == AF_INET ? '4' : '6');
-	if (!net_subnet_has(s, a))
-		return fail_as(ERR_CONFIG, "%s: %.64s is not in the network's subnet", key, text);
+	if (!out)
+		return fail(ENOMEM, "out of memory");
+	LIST_EACH(const struct raw_allow, w, raw->allow)
+		out[i++] = (struct net_allow){ .from = w->from, .port = w->port, .proto = w->proto };
+	f->d.allow = (struct list){ out, i };
 	return 0;
 }
 
-static int check_lease(const struct raw_lease *l, const struct net_def *d)
+static int take_vxlan(struct net_file *f, const struct raw_vxlan *raw)
 {
-	unsigned char mac[6];
+	struct net_vxlan *v;
 
-	if (!str_is_id(l->guest))
-		return fail_as(ERR_CONFIG, "guest: not a name");
-	if (l->index.v >= NET_PORTS_MAX)
-		return fail_as(ERR_CONFIG, "index: %u is too large (at most %d)", l->index.v,
-			       NET_PORTS_MAX - 1);
-	TRY(check_address("ip", l->ip, &d->v4));
-	TRY(check_address("ip6", l->ip6, &d->v6));
-	if (net_mac_parse(l->mac, mac) < 0)
-		return fail_as(ERR_CONFIG, "mac: %.32s is not a MAC address", l->mac);
+	if (!raw)
+		return 0;
+	v = arena_alloc(&f->a, 1, sizeof *v);
+	if (!v)
+		return fail(ENOMEM, "out of memory");
+	*v = (struct net_vxlan){ .vni = raw->vni.v, .port = raw->port.set ? raw->port.v : NET_VXLAN_PORT,
+				 .local = raw->local, .peers = raw->peers };
+	f->d.vxlan = v;
 	return 0;
 }
 
@@ -99,38 +113,38 @@ static int take_leases(struct net_file *f, const struct raw_def *raw)
 
 	if (!out)
 		return fail(ENOMEM, "out of memory");
-	LIST_EACH(const struct raw_lease, l, raw->leases) {
-		TRY_IN(check_lease(l, &f->d), "leases[%zu]", i);
+	LIST_EACH(const struct raw_lease, l, raw->leases)
 		out[i++] = (struct net_lease){ l->guest, l->index.v, l->ip, l->ip6, l->mac };
-	}
 	f->d.leases = (struct list){ out, i };
 	return 0;
 }
 
+/* Version 1 had fewer members, each of which means the same: it is read as what it says and written as this one. */
 static int take_def(struct net_file *f, const struct raw_def *raw, const char *name)
 {
 	struct net_def *d = &f->d;
 
-	if (raw->version.v > VERSION)
+	if (raw->version.v < 1)
+		return fail_as(ERR_CONFIG, "version: must be 1 to %d", NET_DEF_VERSION);
+	if (raw->version.v > NET_DEF_VERSION)
 		return fail_as(ERR_UNSUPPORTED, "version: %u is newer than this vzrun (%d)", raw->version.v,
-			       VERSION);
+			       NET_DEF_VERSION);
 	if (!str_eq(raw->name, name))
 		return fail_as(ERR_CONFIG, "name: \"%.64s\" is not the file's name", raw->name);
-	if (!is_link_name(raw->bridge))
-		return fail_as(ERR_CONFIG, "bridge: not the name of a link");
-	if (raw->mtu.set && (raw->mtu.v < 1280 || raw->mtu.v > 65535))
+	if (raw->mtu.set && !raw->mtu.v)
 		return fail_as(ERR_CONFIG, "mtu: must be 1280 to 65535");
-	if (!raw->subnet && !raw->subnet6)
-		return fail_as(ERR_CONFIG, "subnet: missing");
+	if (raw->vlan.set && !raw->vlan.v)
+		return fail_as(ERR_CONFIG, "vlan: must be 1 to 4094");
 	*d = (struct net_def){
 		.version = raw->version.v, .name = raw->name, .mode = raw->mode, .bridge = raw->bridge,
-		.mtu = raw->mtu.v, .subnet = raw->subnet, .subnet6 = raw->subnet6,
+		.mtu = raw->mtu.v, .subnet = raw->subnet, .subnet6 = raw->subnet6, .gateway = raw->gateway,
+		.gateway6 = raw->gateway6, .pool = raw->pool, .dns = raw->dns,
+		.isolate_ports = raw->isolate_ports, .vlan = raw->vlan.v,
 	};
-	if (d->subnet)
-		TRY_IN(fail_class(net_subnet_parse(d->subnet, AF_INET, &d->v4), ERR_CONFIG), "subnet");
-	if (d->subnet6)
-		TRY_IN(fail_class(net_subnet_parse(d->subnet6, AF_INET6, &d->v6), ERR_CONFIG), "subnet6");
-	return take_leases(f, raw);
+	TRY(take_vxlan(f, raw->vxlan));
+	TRY(take_allow(f, raw));
+	TRY(take_leases(f, raw));
+	return net_def_check(d);
 }
 
 int net_def_parse(const char *name, const char *text, size_t len, struct net_file *f)
@@ -163,25 +177,58 @@ int net_def_load(int dirfd, const char *name, struct net_file *f)
 	return net_def_parse(name, text, len, f);
 }
 
-int net_def_store(int dirfd, const struct net_def *d)
+struct encoding { struct arena a; struct raw_def raw; };
+
+static void encoding_free(struct encoding *e) { arena_free(&e->a); }
+
+static int raw_lists(struct encoding *e, const struct net_def *d)
 {
-	struct raw_def raw = {
-		.version = { VERSION, true }, .mtu = { d->mtu, d->mtu != 0 }, .name = d->name,
-		.bridge = d->bridge, .subnet = d->subnet, .subnet6 = d->subnet6, .mode = d->mode,
-	};
-	auto_free struct raw_lease *leases = calloc(d->leases.n + 1, sizeof *leases);
-	auto_buf struct buf b = { 0 };
-	struct jout o = { .b = &b };
-	char file[80];
+	struct raw_allow *allow = arena_alloc(&e->a, d->allow.n + 1, sizeof *allow);
+	struct raw_lease *leases = arena_alloc(&e->a, d->leases.n + 1, sizeof *leases);
 	size_t n = 0;
 
-	if (!leases)
-		return fail(ENOMEM, "network %s: out of memory", d->name);
+	if (!allow || !leases)
+		return -ENOMEM;
+	LIST_EACH(const struct net_allow, w, d->allow)
+		allow[n++] = (struct raw_allow){ w->from, w->port, w->port ? w->proto : 0 };
+	e->raw.allow = (struct list){ n ? allow : NULL, n };
+	n = 0;
 	LIST_EACH(const struct net_lease, l, d->leases)
 		leases[n++] = (struct raw_lease){ l->guest, { l->index, true }, l->ip, l->ip6, l->mac };
-	raw.leases = (struct list){ leases, n };
-	bind_encode(&o, NULL, &def_record, &raw);
-	buf_puts(&b, "\n");
+	e->raw.leases = (struct list){ leases, n };
+	return 0;
+}
+
+void net_def_encode(const struct net_def *d, struct buf *b)
+{
+	SCOPED(encoding_free) struct encoding e = { .raw = {
+		.version = { NET_DEF_VERSION, true }, .mtu = { d->mtu, d->mtu != 0 },
+		.vlan = { d->vlan, d->vlan != 0 }, .name = d->name, .bridge = d->bridge, .subnet = d->subnet,
+		.subnet6 = d->subnet6, .gateway = d->gateway, .gateway6 = d->gateway6, .pool = d->pool,
+		.dns = d->dns, .isolate_ports = d->isolate_ports, .mode = d->mode,
+	} };
+	struct raw_vxlan vxlan;
+	struct jout o = { .b = b };
+
+	if (d->vxlan) {
+		vxlan = (struct raw_vxlan){ { d->vxlan->vni, true }, { d->vxlan->port, true }, d->vxlan->local,
+					    d->vxlan->peers };
+		e.raw.vxlan = &vxlan;
+	}
+	if (raw_lists(&e, d) < 0) {
+		b->oom = true;
+		return;
+	}
+	bind_encode(&o, NULL, &def_record, &e.raw);
+	buf_puts(b, "\n");
+}
+
+int net_def_store(int dirfd, const struct net_def *d)
+{
+	auto_buf struct buf b = { 0 };
+	char file[80];
+
+	net_def_encode(d, &b);
 	if (b.oom)
 		return fail(ENOMEM, "network %s: out of memory", d->name);
 	snprintf(file, sizeof file, "%s.json", d->name);

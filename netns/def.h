@@ -3,13 +3,37 @@
 #include "base/bind.h"
 #include "netns/addr.h"
 
-enum net_mode { NET_NAT = 1, NET_ROUTED, NET_ISOLATED };
+/*
+ * NET_BRIDGE: an existing bridge of the administrator's, of which nothing is changed but our ports; the host
+ * has no address there on our behalf and routes nothing.
+ */
+enum net_mode { NET_NAT = 1, NET_ROUTED, NET_ISOLATED, NET_BRIDGE };
 extern const struct name net_modes[];
+extern const struct name net_protos[];		/* tcp, udp: IPPROTO_ */
+
+enum { NET_DEF_VERSION = 2, NET_VXLAN_PORT = 4789, NET_PEERS_MAX = 256, NET_ALLOW_MAX = 1024 };
+#define NET_OUTSIDE "outside"
 
 struct net_lease {
 	const char *guest;
 	uint32_t index;
 	const char *ip, *ip6, *mac;	/* ip, ip6: NULL when the network has no such subnet */
+};
+
+/* Who may open connections into this network. */
+struct net_allow {
+	const char *from;		/* a network of the same home, or NET_OUTSIDE */
+	const char *port;		/* "80", "8000-8010"; NULL: every protocol and port */
+	int proto;			/* IPPROTO_TCP, IPPROTO_UDP; 0 without a port */
+	uint16_t first, last;		/* the port, parsed */
+};
+
+/* The segment goes on at other hosts; each answers for the gateway itself. */
+struct net_vxlan {
+	uint32_t vni, port;
+	const char *local;		/* the tunnel's own address; NULL: the kernel's choice */
+	struct strv peers;		/* addresses, all of one family */
+	int family;			/* theirs, parsed */
 };
 
 struct net_def {
@@ -18,9 +42,16 @@ struct net_def {
 	int mode;
 	const char *bridge;
 	uint32_t mtu;			/* 0: 1500 */
-	const char *subnet, *subnet6;
+	const char *subnet, *subnet6;	/* mode bridge may have neither */
+	const char *gateway, *gateway6;	/* mode bridge only, else NULL: the bridge's own is the gateway */
+	const char *pool;		/* "FIRST-LAST": what is leased unasked; NULL: all of the subnet */
+	bool dns, isolate_ports;
+	uint32_t vlan;			/* mode bridge only: our ports are access ports of it; 0: none */
+	struct net_vxlan *vxlan;	/* NULL: none */
+	struct list allow;		/* of struct net_allow */
 	struct list leases;
 	struct net_subnet v4, v6;	/* the same, parsed */
+	uint64_t first, last;		/* the pool as offsets, of either subnet; last 0: no pool */
 };
 
 /* Text and arrays live in the arena and the tree. */
@@ -31,7 +62,13 @@ void net_file_free(struct net_file *f);
 /* dirfd is HOME/networks. -ENOENT is expected. Errors: "networks/NAME.json: leases[3]: ip: what". */
 int net_def_load(int dirfd, const char *name, struct net_file *f);
 int net_def_parse(const char *name, const char *text, size_t len, struct net_file *f);
+/*
+ * Parses and checks what the texts of d say, and fills in what is parsed, wherever d came from. Errors are
+ * ERR_CONFIG and name the member: "allow[1]: port: what", "vxlan: peers[0]: what".
+ */
+int net_def_check(struct net_def *d);
 int net_def_store(int dirfd, const struct net_def *d);
+void net_def_encode(const struct net_def *d, struct buf *b);	/* as net_def_store() writes it */
 /* HOME/networks, made when `make`; -ENOENT without a message when it is not there. */
 int net_dir_open(const char *home, bool make);
 int net_dir_lock(int dirfd);
@@ -47,3 +84,7 @@ struct net_lease *net_lease_find(const struct net_def *d, const char *guest, uns
 /* The name inside: as configured, or eth and the index. */
 struct net_nic_conf;
 void net_inside_name(const struct net_nic_conf *c, size_t i, char out[16]);
+/* Fit to be the name of a link, and of one in a rule: letters, digits, _ . - */
+bool net_is_link_name(const char *s);
+/* "80", "8000-8010". -EINVAL without a message. */
+int net_port_range(const char *text, uint16_t *first, uint16_t *last);

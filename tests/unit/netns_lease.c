@@ -31,8 +31,8 @@ TEST(bad_files)
 	} bad[] = {
 	    {"{}", "networks/default.json: version: missing"},
 	    {"[", "networks/default.json: networks:1: parse error: premature EOF"},
-	    {"{\"version\":2,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"b\"}",
-	     "networks/default.json: version: 2 is newer than this vzrun (1)"},
+	    {"{\"version\":3,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"b\"}",
+	     "networks/default.json: version: 3 is newer than this vzrun (2)"},
 	    {"{\"version\":1,\"name\":\"other\",\"mode\":\"nat\",\"bridge\":\"b\"}",
 	     "networks/default.json: name: \"other\" is not the file's name"},
 	    {"{\"version\":1,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"a b\"}",
