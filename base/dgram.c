@@ -9,13 +9,24 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
+
+/* Of others' programs: an engine that is busy takes longer than a moment, and none this long. */
+enum { PEER_SECONDS = 10 };
 
 int dgram_pair(int sv[2])
 {
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		return fail_errno("create a socket pair");
 	return 0;
+}
+
+int dgram_not_sent(const char *what)
+{
+	if (errno != EAGAIN)
+		return fail_errno("%s", what);
+	return fail(ETIMEDOUT, "%s: the program that listens there does not read", what);
 }
 
 ssize_t dgram_send_some(int fd, const void *p, size_t n, const int *fds, size_t nfds)
@@ -36,7 +47,7 @@ ssize_t dgram_send_some(int fd, const void *p, size_t n, const int *fds, size_t 
 		memcpy(CMSG_DATA(&control.h), fds, sizeof(int) * nfds);
 	}
 	sent = TEMP_FAILURE_RETRY(sendmsg(fd, &m, MSG_NOSIGNAL));
-	return sent < 0 ? fail_errno("send a message") : sent;
+	return sent < 0 ? dgram_not_sent("send a message") : sent;
 }
 
 int dgram_send(int fd, const void *p, size_t n, const int *fds, size_t nfds)
@@ -103,17 +114,29 @@ static int address(struct sockaddr_un *a, int dirfd, const char *name)
 	return 0;
 }
 
-int dgram_connect(int dirfd, const char *name, int type)
+/* seconds: how long connecting, and each sending afterwards, may take; 0: for ever. */
+static int connect_within(int dirfd, const char *name, int type, int seconds)
 {
 	struct sockaddr_un a = { 0 };
+	struct timeval limit = { .tv_sec = seconds };
 	auto_close int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return fail_errno("create a socket");
 	TRY(address(&a, dirfd, name));
-	if (TEMP_FAILURE_RETRY(connect(fd, (struct sockaddr *)&a, sizeof a)) < 0)
-		return fail_errno("connect to %s", name);
-	return take_fd(&fd);
+	if (seconds > 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0)
+		return fail_errno("limit the time of a socket");
+	if (TEMP_FAILURE_RETRY(connect(fd, (struct sockaddr *)&a, sizeof a)) == 0)
+		return take_fd(&fd);
+	if (errno == EAGAIN)
+		return fail(ETIMEDOUT, "nobody accepts there, and no more connections can wait: "
+			    "is the program that listens stuck?");
+	return fail_errno("connect to %s", name);
+}
+
+int dgram_connect(int dirfd, const char *name, int type)
+{
+	return connect_within(dirfd, name, type, 0);
 }
 
 int dgram_listen(int dirfd, const char *name, int type)
@@ -142,5 +165,5 @@ int dgram_connect_path(const char *path)
 	auto_close int at = open(dirname(dir), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (at < 0)
 		return fail(errno, "%s", strerrordesc_np(errno));
-	return dgram_connect(at, basename(base), SOCK_STREAM);
+	return connect_within(at, basename(base), SOCK_STREAM, PEER_SECONDS);
 }

@@ -31,7 +31,7 @@ static int send_all(int fd, const char *p, size_t n, int listener)
 		if (more < 0 && errno == EINTR)
 			continue;
 		if (more < 0)
-			return fail_errno("send the container's state");
+			return dgram_not_sent("send the container's state");
 		sent += more;
 	}
 	return 0;

@@ -368,3 +368,34 @@ valid() { python3 "$SCHEMA" "$1"; }
 	ended "$JOB"
 	[ "$status" -eq 0 ]
 }
+
+@test "a socket on which nobody accepts, and where no more can wait: an error by name, and the name is free again" {
+	local s=$BATS_TEST_TMPDIR/s why="nobody accepts there, and no more connections can wait: is the program that listens stuck?"
+	local holder jobs=() i
+	setpriv --pdeathsig KILL python3 "$FD" --full "$s" >"$BATS_TEST_TMPDIR/holder" 3>&- &
+	holder=$!
+	wait_for grep -q full "$BATS_TEST_TMPDIR/holder"
+	args sleep 300
+	create
+	create "$ID-e"
+	vz start "$ID-e"
+	sed 's/"terminal": false/"terminal": true/' "$B/config.json" >"$B/tty.json"
+	jq --arg s "$s" '.process.noNewPrivileges = false | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: $s,
+		syscalls: [{names: ["mkdir"], action: "SCMP_ACT_NOTIFY"}]}' "$B/config.json" >"$B/notify.json"
+	v create --config tty.json --console-socket "$s" "$ID-a" >"$BATS_TEST_TMPDIR/o0" 2>&1 3>&- & jobs+=($!)
+	v create --pidfd-socket "$s" "$ID-b" >"$BATS_TEST_TMPDIR/o1" 2>&1 3>&- & jobs+=($!)
+	v create --config notify.json "$ID-c" >"$BATS_TEST_TMPDIR/o2" 2>&1 3>&- & jobs+=($!)
+	v exec --pidfd-socket "$s" "$ID-e" sleep 300 >"$BATS_TEST_TMPDIR/o3" 2>&1 3>&- & jobs+=($!)
+	for i in "${!jobs[@]}"; do
+		ended "${jobs[i]}"
+		[ "$status" -eq "$((i == 3 ? 255 : 1))" ] || { echo "$i: $status: $(cat "$BATS_TEST_TMPDIR/o$i")"; return 1; }
+	done
+	[ "$(cat "$BATS_TEST_TMPDIR/o0")" = "vzrun: console socket $s: $why" ]
+	[ "$(cat "$BATS_TEST_TMPDIR/o1")" = "vzrun: pidfd socket $s: $why" ]
+	[ "$(cat "$BATS_TEST_TMPDIR/o2")" = "vzrun: linux.seccomp.listenerPath: $s: $why" ]
+	[ "$(cat "$BATS_TEST_TMPDIR/o3")" = "vzrun: pidfd socket $s: $why" ]
+	kill "$holder"
+	[ "$(vz list -q | sort)" = "$(printf '%s\n' "$ID" "$ID-e" | sort)" ]
+	# of the exec nothing is left either
+	[ "$(vz ps -f json "$ID-e" | jq length)" = 1 ]
+}

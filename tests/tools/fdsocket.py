@@ -2,7 +2,8 @@
 """fdsocket.py SOCKET: receives one descriptor as an engine does, says its name and what it is.
 With a signal's number behind it: sends that to the
 pidfd that came, once a file is there (third argument). fdsocket.py --listen N CMD...: runs CMD with N
-listening sockets from descriptor 3 on, as a service manager does."""
+listening sockets from descriptor 3 on, as a service manager does. fdsocket.py --full SOCKET: listens, accepts nobody, and
+fills the places where connections wait; says "full" and stays until it is killed."""
 import array
 import os
 import signal
@@ -42,7 +43,26 @@ def listen(n, cmd):
     os.execvp(cmd[0], cmd)
 
 
-if sys.argv[1] == "--listen":
+def full(path):
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(path)
+    s.listen(0)
+    waiting = []
+    while True:
+        c = socket.socket(socket.AF_UNIX)
+        c.setblocking(False)
+        try:
+            c.connect(path)
+        except BlockingIOError:
+            break
+        waiting.append(c)
+    print("full", flush=True)
+    signal.pause()
+
+
+if sys.argv[1] == "--full":
+    full(sys.argv[2])
+elif sys.argv[1] == "--listen":
     listen(int(sys.argv[2]), sys.argv[3:])
 else:
     receive(*(sys.argv[1:] + ["", ""])[:3])
