@@ -30,7 +30,8 @@ timed() {
 	[ "$(vz --json ls | jq -r '[.guests[].ip] | unique | length')" = 40 ]
 	timed start %s
 	[ "$(vz --json ls | jq '[.guests[] | select(.status == "running")] | length')" = 40 ]
-	[ "$(pgrep -fc "^vzrun-keeper $G-")" = 40 ]
+	forty_keepers() { [ "$(pgrep -fc "^vzrun-keeper $G-")" = 40 ]; }
+	wait_for forty_keepers
 	[ "$(for i in $(seq 40); do vz exec "$G-$i" awk '{ print $2 }' /proc/self/uid_map; done | sort -u | wc -l)" = 40 ]
 	timed exec %s true
 	timed stop -k %s

@@ -35,7 +35,7 @@ sysv_root() {
 	vz create "$G" --template busybox --net none -- sh -c 'trap "exit 7" USR1; : >/ready; while :; do sleep 0.1; done' >/dev/null
 	edit '.vzrun.stopSignal = "SIGUSR1"'
 	vz start "$G" >/dev/null
-	until [ -e "$VZRUN_HOME/guests/$G/disk/upper/ready" ]; do sleep 0.05; done
+	wait_for test -e "$VZRUN_HOME/guests/$G/disk/upper/ready"
 	run vz stop -t 20s "$G"
 	[ "$output" = "$G stopped" ]
 	[[ $(why) == *"exited with status 7"* ]]

@@ -363,7 +363,9 @@ valid() { python3 "$SCHEMA" "$1"; }
 	started
 	v pause "$ID"
 	bg exec --ignore-paused "$ID" true
-	sleep 0.2
+	two() { [ "$(v ps -f json "$ID" | jq length)" = 2 ]; }
+	wait_for two
+	kill -0 "$JOB"
 	v resume "$ID"
 	ended "$JOB"
 	[ "$status" -eq 0 ]

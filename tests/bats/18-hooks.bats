@@ -55,8 +55,8 @@ createContainer $ID creating true $B 1.3.0 100%"
 
 @test "run: all kinds, poststart after the process began, poststop at its end" {
 	for k in prestart createRuntime createContainer poststart poststop; do hook $k "echo $k >>$L"; done
-	hook poststart 'p=$(jq .pid); [ "$(readlink /proc/$p/exe | sed "s/.*\///")" = busybox ]'
-	args sleep 1
+	hook poststart 'p=$(jq .pid); [ "$(readlink /proc/$p/exe | sed "s/.*\///")" = busybox ] && touch '"$B/rootfs/go"
+	sh_ 'while [ ! -e /go ]; do sleep 0.05; done'
 	go; ok
 	logged "prestart
 createRuntime
@@ -77,8 +77,8 @@ poststop"
 		hook $k "for n in mnt net uts pid; do readlink /proc/self/ns/\$n; done | md5sum >>$L"
 	done
 	# of the container's own processes, its mount namespace too
-	hook poststart "p=\$(jq .pid); for n in mnt net uts pid; do readlink /proc/\$p/ns/\$n; done | md5sum >>$L"
-	args sleep 1
+	hook poststart "p=\$(jq .pid); for n in mnt net uts pid; do readlink /proc/\$p/ns/\$n; done | md5sum >>$L; touch $B/rootfs/go"
+	sh_ 'while [ ! -e /go ]; do sleep 0.05; done'
 	go; ok
 	ours=$(for n in mnt net uts pid; do readlink /proc/self/ns/$n; done | md5sum)
 	for i in 1 2 4 6; do [ "$(sed -n ${i}p "$L")" = "$ours" ]; done
@@ -283,7 +283,7 @@ stopped"
 	create
 	bg start "$ID"
 	wait_for test -e "$B/rootfs/up"
-	timeout 5 "$VZ" --root "$ROOT" delete -f "$ID"
+	timeout 100 "$VZ" --root "$ROOT" delete -f "$ID"
 	ended "$JOB"
 	[ "$status" = 1 ]
 	logged stopped

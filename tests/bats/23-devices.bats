@@ -123,7 +123,7 @@ opens"
 	cfg '.process.terminal = true | .mounts |= map(select(.destination | startswith("/dev") | not)) | .mounts += [{destination: "/dev/pts", type: "devpts", source: "devpts", options: ["newinstance", "ptmxmode=0666"]}]'
 	ln -s /etc/passwd "$B/rootfs/dev/console"
 	cd "$B"
-	run timeout 20 python3 "$TOP/tests/tools/console.py" --pty 80x24 "$VZ" --root "$ROOT" run "$ID" </dev/null
+	run timeout 100 python3 "$TOP/tests/tools/console.py" --pty 80x24 "$VZ" --root "$ROOT" run "$ID" </dev/null
 	has "symbolic link"
 	head -1 "$B/rootfs/etc/passwd" | grep -q root
 }

@@ -13,7 +13,10 @@ setup() {
 	HOST=$!
 	unshare -n sleep 300 3>&- &
 	GUEST=$!
-	sleep 0.3
+	for _ in {1..2000}; do
+		[ "$(readlink "/proc/$HOST/ns/net" "/proc/$GUEST/ns/net" /proc/self/ns/net | sort -u | wc -l)" != 3 ] || break
+		sleep 0.02
+	done
 	nsenter -t "$GUEST" -n -- ip link set lo up
 	h ip link add up0 type veth peer name up1
 	h ip addr add 192.0.2.1/24 dev up0

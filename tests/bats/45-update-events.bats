@@ -193,7 +193,7 @@ update() { run v update "$@" "$ID"; }
 	started
 	v exec "$ID" sh -c 'for i in 1 2 3 4 5 6; do sleep 1 & done; wait'
 	v update --pids-limit 5 "$ID"
-	run v exec "$ID" sh -c 'for i in 1 2 3 4 5 6; do sleep 1 & done; wait'
+	run v exec "$ID" sh -c 'for i in 1 2 3 4 5 6; do sleep 9 & done; wait'
 	[ "$status" -ne 0 ]
 	has "fork"
 }

@@ -12,7 +12,7 @@ pty() { python3 "$TOOL" --pty "$1" "${@:2}" | tr -d '\r'; }
 
 @test "run with a terminal: a controlling one, of its own, with our size" {
 	cfg '.process.terminal = true'
-	sh_ 'sleep 0.2; tty; stty size; ls -l /dev/console | cut -c1; echo x >/dev/tty; tty </dev/console >/dev/null && echo console; cat /proc/self/stat | cut -d" " -f6,7'
+	sh_ 'tty; stty size; ls -l /dev/console | cut -c1; echo x >/dev/tty; tty </dev/console >/dev/null && echo console; cat /proc/self/stat | cut -d" " -f6,7'
 	run pty 101x33 "$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null
 	has "/dev/pts/0
 33 101
@@ -101,7 +101,7 @@ P
 
 @test "exec -t" {
 	running
-	run pty 90x20 "$VZ" --root "$ROOT" exec -t "$ID" sh -c 'sleep 0.2; tty; stty size; exit 4' </dev/null
+	run pty 90x20 "$VZ" --root "$ROOT" exec -t "$ID" sh -c 'tty; stty size; exit 4' </dev/null
 	says "/dev/pts/0
 20 90"
 	run bash -c "python3 '$TOOL' --pty 9x9 '$VZ' --root '$ROOT' exec -t '$ID' sh -c 'exit 4' </dev/null"

@@ -41,8 +41,8 @@ all_caps() {
 	create; vz start "$ID"
 	wait_for test -e "$B/rootfs/up"
 	for i in 1 2 3 4 5 6 7 8; do
-		run timeout 10 "$VZ" --root "$ROOT" exec "$ID" /proc/self/exe --version </dev/null
-		run timeout 10 "$VZ" --root "$ROOT" exec "$ID" /bin/evil </dev/null
+		run timeout 100 "$VZ" --root "$ROOT" exec "$ID" /proc/self/exe --version </dev/null
+		run timeout 100 "$VZ" --root "$ROOT" exec "$ID" /bin/evil </dev/null
 	done
 	touch "$B/rootfs/stop"
 	[ ! -e "$B/rootfs/wrote" ]
@@ -124,26 +124,26 @@ all_caps() {
 	cfg '.process.env = ["PATH=/bin"]'
 	rm "$B/rootfs/etc/passwd"; mkfifo "$B/rootfs/etc/passwd"
 	sh_ 'echo $HOME'
-	run timeout 10 "$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null
+	run timeout 100 "$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null
 	ok
 	says /root
 	rm "$B/rootfs/etc/passwd"; truncate -s 3G "$B/rootfs/etc/passwd"
 	go; ok
 	rm "$B/rootfs/etc/passwd"; ln -s /dev/zero "$B/rootfs/etc/passwd"
-	run timeout 10 "$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null
+	run timeout 100 "$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null
 	ok
 	rm "$B/rootfs/etc/passwd"; ln -s ../../../../../etc/shadow "$B/rootfs/etc/passwd"
 	go; ok
 	rm "$B/rootfs/etc/passwd"; mkfifo "$B/rootfs/etc/passwd"
 	running
-	run timeout 10 "$VZ" --root "$ROOT" exec "$ID" true </dev/null
+	run timeout 100 "$VZ" --root "$ROOT" exec "$ID" true </dev/null
 	ok
 }
 
 @test "programs that are no regular files do not hang us" {
 	mkfifo "$B/rootfs/fifo"; chmod 777 "$B/rootfs/fifo"
 	args /fifo
-	run timeout 10 "$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null
+	run timeout 100 "$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null
 	fails 1 'exec: "/fifo": permission denied'
 }
 
@@ -241,7 +241,7 @@ unswap() { kill "$SWAP"; wait "$SWAP" 2>/dev/null || true; }
 	before=$(find "$BATS_TEST_TMPDIR/victim" | sort)
 	swap "$B/rootfs/data" "$B/rootfs/evil"
 	for i in $(seq 25); do
-		run timeout 20 "$VZ" --root "$ROOT" run -b "$B" "$ID-$i" </dev/null
+		run timeout 100 "$VZ" --root "$ROOT" run -b "$B" "$ID-$i" </dev/null
 		[ "$status" -le 1 ] || break
 		[[ "$output" != *precious* ]] || break
 	done
@@ -260,7 +260,7 @@ unswap() { kill "$SWAP"; wait "$SWAP" 2>/dev/null || true; }
 	for other in .fifo .link; do
 		swap "$d/a" "$d/$other"
 		for i in $(seq 15); do
-			run timeout 20 "$VZ" --root "$ROOT" run -b "$B" "$ID-$i" </dev/null
+			run timeout 100 "$VZ" --root "$ROOT" run -b "$B" "$ID-$i" </dev/null
 			[ "$status" -le 1 ] && [[ "$output" != *secret* ]] || break
 		done
 		unswap

@@ -62,7 +62,7 @@ end" ]
 	run python3 "$TOP/tests/tools/console.py" --pty 80x24 nsenter -t "$WORLD" -m -n -p -- podman run --rm -it -u 1000 localhost/box sh -c 'echo >/dev/tty && exit 5' </dev/null
 	[ "$status" -eq 5 ]
 	box a
-	run pty exec -it a sh -c 'sleep 0.3; tty; stty size' </dev/null
+	run pty exec -it a sh -c 'tty; until stty size | grep "33 101"; do sleep 0.05; done' </dev/null
 	has "/dev/pts/0"
 	has "33 101"
 }
@@ -153,9 +153,10 @@ ok"
 	wait_for logged a x
 	p pause a
 	in_state a paused
-	local n=$(p logs a | wc -l)
-	sleep 0.2
-	[ "$(p logs a | wc -l)" = "$n" ]
+	# What it wrote before may still be on its way; then there is no more.
+	local n
+	silent() { n=$(p logs a | wc -l); sleep 0.2; [ "$(p logs a | wc -l)" = "$n" ]; }
+	wait_for silent
 	run p exec a true
 	[ "$status" -ne 0 ]
 	p unpause a

@@ -119,7 +119,7 @@ of_pid() { inside python3 "$BATS_TEST_DIRNAME/cgroup-of.py" "$(pid)" "$1" "$2"; 
 	seen "$C" ".state == 1 and .started_at > 0"
 	inside test -e "/run/containerd/vzrun/k8s.io/$C/journal"
 	wait_for grep -q 'stderr F err' "$W/logs/a.log"
-	grep -q 'stdout F out' "$W/logs/a.log"
+	wait_for grep -q 'stdout F out' "$W/logs/a.log"
 	run ex "$C" sh -c 'echo $A $(hostname); cat /proc/1/comm'
 	says $'b '"$(uname -n)"$'\nsleep'
 	stop "$C"
@@ -177,7 +177,7 @@ of_pid() { inside python3 "$BATS_TEST_DIRNAME/cgroup-of.py" "$(pid)" "$1" "$2"; 
 	pod
 	make a '.command = ["cat"] | .stdin = true | .stdin_once = true'
 	start
-	run stream Attach "$(ref container "$C" | jq -c '.stdin = true | .stdout = true | .stderr = true')" < <(echo hello; sleep 1; stop "$C")
+	run stream Attach "$(ref container "$C" | jq -c '.stdin = true | .stdout = true | .stderr = true')" < <(echo hello; wait_for grep -q hello "$W/logs/$(jq -r .log_path <<<"$CFG")"; stop "$C")
 	has hello
 }
 

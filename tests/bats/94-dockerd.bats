@@ -202,7 +202,7 @@ v2() { inside test -e /sys/fs/cgroup/cgroup.controllers; }
 	run d run --name "$N" --memory 16m --memory-swap 16m box tail /dev/zero
 	[ "$status" -eq 137 ]
 	is_ .State.OOMKilled true
-	once --pids-limit 5 box sh -c 'for i in 1 2 3 4 5 6; do sleep 1 & done; wait'
+	once --pids-limit 5 box sh -c 'for i in 1 2 3 4 5 6; do sleep 9 & done; wait'
 	has "can't fork"
 }
 

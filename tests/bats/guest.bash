@@ -33,10 +33,13 @@ guest_teardown() {
 	[ -z "$bridge" ] || vz network rm default || return 1
 	[ -z "$index" ] || [ "$(cat "/sys/class/net/$bridge/ifindex" 2>/dev/null)" != "$index" ] || {
 		echo "bridge $bridge is left"; return 1; }
-	wait_for guests_gone 2>/dev/null || { echo "left: $(guests_left)"; return 1; }
+	PATIENCE=600 wait_for guests_gone 2>/dev/null || { echo "left: $(guests_left)"; return 1; }
 	leaks
 }
 
+# The keeper's pid, when it is alone: what it forks for a moment has its name.
+one_keeper() { [ "$(pgrep -fc "^vzrun-keeper ${1:-$G}")" = 1 ]; }
+keeper_of() { wait_for one_keeper "$@" && pgrep -f "^vzrun-keeper ${1:-$G}"; }
 # What no guest of this test may leave behind when it is down.
 keepers_left() { pgrep -f "^vzrun-keeper $G" || true; }
 # A range of user ids that nobody holds and no process uses. Opened to read: flock(1) would make the file anew.

@@ -67,10 +67,10 @@ create() { v create "${1:-$ID}"; }
 status_of() { vz state "${1:-$ID}" | jq -r .status; }
 pid_of() { vz state "${1:-$ID}" | jq -r .pid; }
 
-# wait_for CMD...: up to 10 s; what is waited for is another process
+# wait_for CMD...: up to a minute, or $PATIENCE looks; what is waited for is another process
 wait_for() {
 	local i
-	for i in $(seq 400); do "$@" >/dev/null 2>&1 && return 0; sleep 0.025; done
+	for i in $(seq "${PATIENCE:-2400}"); do "$@" >/dev/null 2>&1 && return 0; sleep 0.025; done
 	echo "waited in vain: $*" >&2
 	return 1
 }
@@ -116,7 +116,7 @@ nothing_left() {
 }
 leaks() {
 	# PID 1 of a machine may reap and let go up to a second late.
-	wait_for nothing_left 2>/dev/null
+	PATIENCE=600 wait_for nothing_left 2>/dev/null
 	local bad=0 what
 	for what in groups_left state_left mounts processes_left; do
 		[ -z "$($what)" ] || { echo "left behind ($what): $($what)"; bad=1; }

@@ -32,8 +32,8 @@ def on_pty(size, cmd):
     feed = sys.stdin.buffer.read()
     pid, fd = pty.fork()
     if pid == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
         os.execvp(cmd[0], cmd)
-    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
     if feed:
         os.write(fd, feed)
     relay(fd)
