@@ -17,6 +17,8 @@ static const struct field conf_fields[] = {
 	F(struct guest_conf,   "storage",     K_STR,  storage),
 	F(struct guest_conf,   "userns",      K_STR,  userns),
 	SUB(struct guest_conf, "networks",    K_LIST, networks, &net_nic_record),
+	SUB(struct guest_conf, "ports",       K_LIST, ports,    &net_publish_record),
+	SUB(struct guest_conf, "firewall",    K_LIST, firewall, &net_rule_record),
 	F(struct guest_conf,   "stopSignal",  K_STR,  stop_signal),
 	F(struct guest_conf,   "stopTimeout", K_U64,  stop_timeout),
 	F(struct guest_conf,   "features",    K_STRV, features),
@@ -368,6 +370,8 @@ int guest_conf_load(struct guest *g)
 		return fail(EINVAL, "vzrun: missing");
 	TRY_IN(bind_decode(&g->spec.arena, &guest_conf_record, g->spec.vzrun, &g->conf), "vzrun");
 	TRY_IN(net_check(&g->conf.networks), "vzrun.networks");
+	TRY_IN(net_publish_check(&g->conf.ports), "vzrun.ports");
+	TRY_IN(net_rules_check(&g->conf.firewall), "vzrun.firewall");
 	int r = check_conf(&g->conf);
 	return r < 0 ? fail(-r, "vzrun.%s", strdupa(err_text())) : 0;
 }

@@ -17,6 +17,8 @@
 #pragma once
 #include "images/image.h"
 #include "netns/net.h"
+#include "netns/publish.h"
+#include "netns/rule.h"
 #include "runtime/container/container.h"
 
 struct guest_where { const char *home, *root; };	/* VZRUN_HOME and --root, absolute */
@@ -28,6 +30,8 @@ struct guest_conf {
 	const char *storage;		/* "overlay" or "dir" */
 	const char *userns;		/* "auto", "host", or the first host id of 65536 */
 	struct list networks;		/* struct net_nic_conf; absent: one NIC in "default"; []: none */
+	struct list ports;		/* struct net_publish */
+	struct list firewall;		/* struct net_rule */
 	const char *stop_signal;	/* when the init is not one that we know */
 	struct opt_u64 stop_timeout;	/* seconds */
 	struct strv features;		/* "nesting", "fuse", "tun", "i386" */

@@ -419,6 +419,10 @@ teardown() { guest_teardown; }
 	.vzrun.features = ["kvm"]	vzrun.features[0]: unknown value "kvm" (nesting, fuse, tun, i386)
 	.vzrun.stopSignal = "SIGNOTHING"	vzrun.stopSignal: unknown value "SIGNOTHING"
 	.vzrun.networks = [{"ip": "1.2.3"}]	vzrun.networks[0].ip: 1.2.3 is not an IPv4 address
+	.vzrun.ports = [{"port": 80}]	vzrun.ports[0].guestPort: missing
+	.vzrun.ports = [{"port": 80, "guestPort": 80, "address": "a; drop"}]	vzrun.ports[0].address: "a; drop" is not an address
+	.vzrun.firewall = [{"action": "allow"}]	vzrun.firewall[0].direction: missing
+	.vzrun.firewall = [{"action": "allow", "direction": "in", "from": "a"}]	vzrun.firewall[0].from: "a" is not an address or subnet
 	.vzrun.networks = [{"network": "other"}]	vzrun.networks: network other does not exist
 	.linux.resources.memory.limit = -5	linux.resources: memory.limit: -5 is not in the range -1 to 9223372036854775807
 	.linux.resources.cpu = {"quota": 10}	linux.resources: cpu.quota: 10 is below 1000

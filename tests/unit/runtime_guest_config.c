@@ -90,6 +90,10 @@ TEST(objects)
 	CHECK_STR(says("\"vzrun\":{" LAYERS ",\"stopSignal\":\"SIGRTMIN+3\"}"), "good");
 	CHECK_STR(says("\"vzrun\":{" LAYERS ",\"networks\":[{\"ip\":\"1.2.3\"}]}"),
 		  "vzrun.networks[0].ip: 1.2.3 is not an IPv4 address");
+	CHECK_STR(says("\"vzrun\":{" LAYERS ",\"ports\":[{\"port\":0,\"guestPort\":80}]}"),
+		  "vzrun.ports[0].port: must be 1 to 65535");
+	CHECK_STR(says("\"vzrun\":{" LAYERS ",\"firewall\":[{\"action\":\"deny\",\"direction\":\"in\",\"port\":0}]}"),
+		  "vzrun.firewall[0].port: must be 1 to 65535");
 	CHECK_STR(says("\"hostname\":\"a\\nb\",\"vzrun\":{" LAYERS "}"), "hostname: \"a\nb\" is not a host name");
 	CHECK_STR(says("\"hostname\":\"Web1\",\"vzrun\":{" LAYERS "}"), "good");
 }
