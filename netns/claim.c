@@ -66,10 +66,15 @@ static int without_lock(struct claim *c, struct net_port *ports)
 {
 	for (size_t i = 0; i < c->nics->n; i++) {
 		const struct net_nic_conf *nic = (const struct net_nic_conf *)c->nics->v + i;
-		struct use *u = use_of(c, network_of(nic));
 		const struct net_lease *l;
+		struct use *u;
 		int r;
 
+		if (nic->kind > NET_KIND_NETWORK) {
+			net_port_alone(c->h, c->guest, nic, i, &ports[i]);
+			continue;
+		}
+		u = use_of(c, network_of(nic));
 		if (!u->loaded) {
 			r = load(c, u);
 			if (r <= 0)
@@ -78,7 +83,7 @@ static int without_lock(struct claim *c, struct net_port *ports)
 			if (r != 0)
 				return r < 0 ? r : 0;
 		}
-		l = net_lease_find(&u->f.d, c->guest, (unsigned)i);
+		l = net_lease_find(&u->f.d, c->guest, net_nic_index(nic, i));
 		if (!l || !net_lease_fits(l, &u->f.d, nic))
 			return 0;
 		TRY(net_port_of(c->h, &u->f.d, l, nic, u->bridge_index, &ports[i]));
@@ -103,6 +108,16 @@ static int ready(struct claim *c, struct use *u)
 	return net_bring_up(c->h, c->dir, &u->f, &u->bridge_index);
 }
 
+static const struct net_nic_conf *nic_at(const struct list *nics, unsigned index)
+{
+	const struct net_nic_conf *v = nics->v;
+
+	for (size_t i = 0; i < nics->n; i++)
+		if (net_nic_index(&v[i], i) == index)
+			return &v[i];
+	return NULL;
+}
+
 /* Leases of this guest on u that the configuration no longer asks for. */
 static void drop_stale(struct claim *c, struct use *u)
 {
@@ -110,11 +125,12 @@ static void drop_stale(struct claim *c, struct use *u)
 
 	for (size_t i = l->n; i-- > 0;) {
 		struct net_lease *v = (struct net_lease *)l->v + i;
-		const struct net_nic_conf *nic = (const struct net_nic_conf *)c->nics->v + v->index;
+		const struct net_nic_conf *nic;
 
 		if (!str_eq(v->guest, c->guest))
 			continue;
-		if (v->index < c->nics->n && str_eq(network_of(nic), u->name) &&
+		nic = nic_at(c->nics, v->index);
+		if (nic && nic->kind <= NET_KIND_NETWORK && str_eq(network_of(nic), u->name) &&
 		    net_lease_fits(v, &u->f.d, nic))
 			continue;
 		net_lease_remove(&u->f.d, v);
@@ -153,20 +169,27 @@ static int store(struct claim *c)
 static int under_lock(struct claim *c, struct net_port *ports)
 {
 	for (size_t i = 0; i < c->nics->n; i++) {
-		struct use *u = use_of(c, network_of((const struct net_nic_conf *)c->nics->v + i));
+		const struct net_nic_conf *nic = (const struct net_nic_conf *)c->nics->v + i;
+		struct use *u = nic->kind > NET_KIND_NETWORK ? NULL : use_of(c, network_of(nic));
 
-		if (!u->loaded) {
+		if (u && !u->loaded) {
 			TRY(ready(c, u));
 			drop_stale(c, u);
 		}
 	}
 	for (size_t i = 0; i < c->nics->n; i++) {
 		const struct net_nic_conf *nic = (const struct net_nic_conf *)c->nics->v + i;
-		struct use *u = use_of(c, network_of(nic));
-		struct net_lease *l = net_lease_find(&u->f.d, c->guest, (unsigned)i);
+		struct net_lease *l;
+		struct use *u;
 
+		if (nic->kind > NET_KIND_NETWORK) {
+			net_port_alone(c->h, c->guest, nic, i, &ports[i]);
+			continue;
+		}
+		u = use_of(c, network_of(nic));
+		l = net_lease_find(&u->f.d, c->guest, net_nic_index(nic, i));
 		if (!l) {
-			TRY(net_lease_new(c->h, &u->f, c->guest, (unsigned)i, nic, &l));
+			TRY(net_lease_new(c->h, &u->f, c->guest, net_nic_index(nic, i), nic, &l));
 			u->changed = true;
 		}
 		TRY(net_port_of(c->h, &u->f.d, l, nic, u->bridge_index, &ports[i]));

@@ -81,9 +81,6 @@ struct net_lease *net_lease_add(struct net_file *f);
 void net_lease_remove(struct net_def *d, struct net_lease *l);
 struct net_lease *net_lease_find(const struct net_def *d, const char *guest, unsigned index);
 
-/* The name inside: as configured, or eth and the index. */
-struct net_nic_conf;
-void net_inside_name(const struct net_nic_conf *c, size_t i, char out[16]);
 /* Fit to be the name of a link, and of one in a rule: letters, digits, _ . - */
 bool net_is_link_name(const char *s);
 /* "80", "8000-8010". -EINVAL without a message. */

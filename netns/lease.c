@@ -12,15 +12,27 @@ static bool same_addr(int family, const char *a, const char *b)
 	       memcmp(x, y, net_addr_size(family)) == 0;
 }
 
+/* Whether a lease's address is what is asked for: a given one, any, or none. */
+static bool as_asked(const char *held, const char *text, const struct net_subnet *s)
+{
+	unsigned char a[16];
+	struct net_wish w;
+
+	if (net_wish_parse(text, s->family, &w) < 0)
+		return false;
+	if (!w.given)
+		return !held == !w.automatic;
+	return held && inet_pton(s->family, held, a) == 1 && memcmp(a, w.addr, net_addr_size(s->family)) == 0 &&
+	       (!w.prefix || w.prefix == s->prefix);
+}
+
 bool net_lease_fits(const struct net_lease *l, const struct net_def *d, const struct net_nic_conf *nic)
 {
 	unsigned char a[6], b[6];
 
-	if ((d->v4.family && !l->ip) || (d->v6.family && !l->ip6))
+	if (d->v4.family && !as_asked(l->ip, nic->ip, &d->v4))
 		return false;
-	if (nic->ip && !same_addr(AF_INET, l->ip, nic->ip))
-		return false;
-	if (nic->ip6 && !same_addr(AF_INET6, l->ip6, nic->ip6))
+	if (d->v6.family && !as_asked(l->ip6, nic->ip6, &d->v6))
 		return false;
 	return !nic->mac ||
 	       (net_mac_parse(nic->mac, a) == 0 && net_mac_parse(l->mac, b) == 0 && memcmp(a, b, 6) == 0);
@@ -69,23 +81,36 @@ static const char *holder(const struct net_def *d, int family, const char *addr)
 }
 
 /* An address that the configuration asks for. */
-static int asked(const struct net_def *d, const struct net_subnet *s, const char *text, uint64_t *offset)
+static int asked(const struct net_def *d, const struct net_subnet *s, const struct net_wish *w,
+		 uint64_t *offset)
 {
-	char subnet[64];
-	unsigned char a[16];
+	char subnet[64], text[INET6_ADDRSTRLEN] = "";
 	const char *who;
 
 	net_subnet_text(s, subnet, sizeof subnet);
-	if (!s->family)
-		return fail_as(ERR_CONFIG, "address %s: network %s has no such subnet", text, d->name);
-	if (inet_pton(s->family, text, a) != 1 || !net_subnet_has(s, a))
+	(void)inet_ntop(s->family, w->addr, text, sizeof text);
+	if (!net_subnet_has(s, w->addr))
 		return fail_as(ERR_CONFIG, "address %s is not in network %s (%s)", text, d->name, subnet);
-	*offset = net_subnet_offset(s, a);
+	if (w->prefix && w->prefix != s->prefix)
+		return fail_as(ERR_CONFIG, "address %s/%u: the prefix of network %s is /%u", text, w->prefix, d->name,
+			       s->prefix);
+	*offset = net_subnet_offset(s, w->addr);
 	if (*offset < NET_FIRST || *offset > net_subnet_last(s))
 		return fail_as(ERR_ADDRESS, "address %s of network %s (%s) is not for guests", text, d->name,
 			       subnet);
 	who = holder(d, s->family, text);
 	return who ? fail_as(ERR_ADDRESS, "address %s of network %s is in use by %s", text, d->name, who) : 0;
+}
+
+/* Without such a subnet there is nothing to lease. */
+static int wish(const struct net_def *d, const struct net_subnet *s, const char *text, int family,
+		struct net_wish *w)
+{
+	TRY(net_wish_parse(text, family, w));
+	if (w->given && !s->family)
+		return fail_as(ERR_CONFIG, "address %s: network %s has no such subnet", text, d->name);
+	w->automatic &= s->family != 0;
+	return 0;
 }
 
 static int full(const struct net_def *d, const struct net_subnet *s)
@@ -100,16 +125,19 @@ static int full(const struct net_def *d, const struct net_subnet *s)
 static int choose(const struct net_def *d, const struct net_nic_conf *nic, uint64_t *o4, uint64_t *o6)
 {
 	SCOPED(used_free) struct used u = { 0 };
+	struct net_wish w4, w6;
 
 	TRY(used_of(d, &u));
 	*o4 = *o6 = 0;
-	if (nic->ip)
-		TRY(asked(d, &d->v4, nic->ip, o4));
-	else if (d->v4.family && !(*o4 = net_lowest_free(u.v4, u.n4, NET_FIRST, net_subnet_last(&d->v4))))
+	TRY(wish(d, &d->v4, nic->ip, AF_INET, &w4));
+	TRY(wish(d, &d->v6, nic->ip6, AF_INET6, &w6));
+	if (w4.given)
+		TRY(asked(d, &d->v4, &w4, o4));
+	else if (w4.automatic && !(*o4 = net_lowest_free(u.v4, u.n4, NET_FIRST, net_subnet_last(&d->v4))))
 		return full(d, &d->v4);
-	if (nic->ip6)
-		return asked(d, &d->v6, nic->ip6, o6);
-	if (!d->v6.family)
+	if (w6.given)
+		return asked(d, &d->v6, &w6, o6);
+	if (!w6.automatic)
 		return 0;
 	if (*o4 && *o4 <= net_subnet_last(&d->v6) && !is_used(u.v6, u.n6, *o4))
 		*o6 = *o4;
@@ -189,6 +217,10 @@ int net_port_of(const struct net_home *h, const struct net_def *d, const struct 
 	snprintf(out->bridge, sizeof out->bridge, "%s", d->bridge);
 	net_host_if(h, l->guest, l->index, out->host_if);
 	net_inside_name(nic, l->index, out->name);
+	out->kind = NET_KIND_NETWORK;
+	out->index = l->index;
+	if (nic->rate)
+		TRY(net_rate_parse(nic->rate, &out->rate));
 	out->mtu = d->mtu ? d->mtu : 1500;
 	out->bridge_index = bridge_index;
 	TRY(net_mac_parse(l->mac, out->mac));
@@ -206,4 +238,27 @@ int net_port_of(const struct net_home *h, const struct net_def *d, const struct 
 		memset(&out->gateway6, 0, sizeof out->gateway6);
 	}
 	return 0;
+}
+
+void net_port_alone(const struct net_home *h, const char *guest, const struct net_nic_conf *nic, size_t i,
+		    struct net_port *out)
+{
+	struct net_wish w4 = { 0 }, w6 = { 0 };
+
+	/* They were parsed by net_check(). */
+	if (nic->ip)
+		(void)net_wish_parse(nic->ip, AF_INET, &w4);
+	if (nic->ip6)
+		(void)net_wish_parse(nic->ip6, AF_INET6, &w6);
+	*out = (struct net_port){ .kind = nic->kind, .index = net_nic_index(nic, i), .prefix = w4.prefix,
+				  .prefix6 = w6.prefix };
+	memcpy(&out->ip, w4.addr, sizeof out->ip);
+	memcpy(&out->ip6, w6.addr, sizeof out->ip6);
+	snprintf(out->parent, sizeof out->parent, "%s", nic->parent);
+	net_inside_name(nic, i, out->name);
+	net_host_if(h, guest, out->index, out->host_if);
+	if (nic->mac)
+		(void)net_mac_parse(nic->mac, out->mac);
+	else if (nic->kind == NET_KIND_MACVLAN)
+		net_mac_of(h, guest, out->index, 0, out->mac);
 }

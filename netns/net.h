@@ -16,14 +16,39 @@
 #include <sys/types.h>
 
 /* ---- the configuration's slice: "vzrun.networks": [ { ... } ] ---------------------------------- */
+enum net_kind { NET_KIND_NETWORK = 1, NET_KIND_MACVLAN, NET_KIND_IPVLAN, NET_KIND_PHYSICAL };
+extern const struct name net_kinds[];
+
 struct net_nic_conf {
+	int kind;		/* enum net_kind; 0: a port of a network */
 	const char *network;	/* NULL: "default" */
-	const char *name;	/* inside; NULL: eth0, eth1, ... */
-	const char *ip, *ip6;	/* "10.77.0.5"; NULL: a free one is leased */
+	const char *parent;	/* of the other kinds: the host's link that they stand on, or that is moved in */
+	const char *name;	/* inside; NULL: eth and the index */
+	/*
+	 * "10.77.0.5", "10.77.0.5/16"; "auto" and NULL: a free one is leased; "none". Of the other kinds: with a
+	 * prefix; NULL and "none": none is set.
+	 */
+	const char *ip, *ip6;
 	const char *mac;	/* NULL: derived from the guest's name and the index */
+	const char *rate;	/* see net_rate_parse(); NULL: no limit */
+	struct opt_u32 index;	/* which of the guest's links it is, as long as it exists; absent: its place in the list */
 };
 extern const struct record net_nic_record;
 int net_check(const struct list *nics);		/* of struct net_nic_conf; messages begin with "[i].member: " */
+/* Of the i-th of the list. */
+unsigned net_nic_index(const struct net_nic_conf *c, size_t i);
+void net_inside_name(const struct net_nic_conf *c, size_t i, char out[IFNAMSIZ]);
+
+/* An address as the configuration has it. ERR_CONFIG: "10.77.0.300 is not an IPv4 address". */
+struct net_wish { bool given, automatic; unsigned char addr[16]; unsigned prefix; };	/* prefix 0: not said */
+int net_wish_parse(const char *text, int family, struct net_wish *out);
+
+/*
+ * "IN[:OUT][:BURST]": bits a second with K, M, G (powers of 1000) or "max", into the guest and out of it (OUT missing
+ * or empty: as IN); BURST in bytes with K, M (powers of 1024). ERR_CONFIG, "100X: what is wrong".
+ */
+struct net_rate { uint64_t in, out, burst; };	/* 0: no limit; burst 0: one that lets a TCP stream reach the rate */
+int net_rate_parse(const char *text, struct net_rate *out);
 
 /* ---- the configuration's slice: "linux.netDevices": { "eth1": { "name": ... } } ------------------- */
 struct net_device_conf {
@@ -59,6 +84,10 @@ struct net_port {
 	struct in6_addr ip6, gateway6;
 	unsigned prefix, prefix6, mtu;
 	int bridge_index;		/* 0: net_setup looks it up */
+	int kind;			/* enum net_kind */
+	unsigned index;
+	char parent[IFNAMSIZ];
+	struct net_rate rate;
 };
 
 enum { NET_PORTS_MAX = 16 };

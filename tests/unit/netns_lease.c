@@ -107,7 +107,7 @@ TEST(refusals)
 	static const struct { struct net_nic_conf nic; enum err_class class; const char *message;
 	} bad[] = {
 	    {{.ip = "10.77.0.2"}, ERR_ADDRESS, "address 10.77.0.2 of network default is in use by web1"},
-	    {{.ip6 = "fd77:0::3"}, ERR_ADDRESS, "address fd77:0::3 of network default is in use by web2"},
+	    {{.ip6 = "fd77:0::3"}, ERR_ADDRESS, "address fd77::3 of network default is in use by web2"},
 	    {{.mac = "02:00:00:00:00:01"},
 	     ERR_ADDRESS,
 	     "MAC address 02:00:00:00:00:01 on network default is in use by web1"},
@@ -118,6 +118,7 @@ TEST(refusals)
 	     ERR_ADDRESS,
 	     "address 10.77.255.255 of network default (10.77.0.0/16) is not for guests"},
 	    {{.ip = "10.9.0.9"}, ERR_CONFIG, "address 10.9.0.9 is not in network default (10.77.0.0/16)"},
+	    {{.ip = "10.77.0.9/24"}, ERR_CONFIG, "address 10.77.0.9/24: the prefix of network default is /16"},
 	};
 	const char *tiny =
 	    "{\"version\":1,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"b\",\"subnet\":\"10.0.0.0/"
@@ -144,7 +145,7 @@ TEST(configuration)
 	    {{{.name = "sixteencharacter"}},
 	     1,
 	     "[0].name: not the name of an interface (1 to 15 characters, no / : %)"},
-	    {{{0}, {.ip = "10.77.0.2/16"}}, 2, "[1].ip: 10.77.0.2/16 is not an IPv4 address"},
+	    {{{0}, {.ip = "10.77.0.2/33"}}, 2, "[1].ip: 10.77.0.2/33: the prefix must be 1 to 32"},
 	    {{{.ip6 = "10.0.0.1"}}, 1, "[0].ip6: 10.0.0.1 is not an IPv6 address"},
 	    {{{.mac = "1:2"}}, 1, "[0].mac: 1:2 is not a MAC address"},
 	    {{{.mac = "01:00:5e:00:00:01"}}, 1, "[0].mac: 01:00:5e:00:00:01 is a group address"},
