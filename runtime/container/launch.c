@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/sys.h"
+#include "runtime/container/self.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -199,6 +200,7 @@ static int talk(struct launch *l)
 		TRY(say_mapped(l));
 	if (l->meanwhile)
 		TRY(l->meanwhile(l->ctx));
+	self_settle();
 	while (!ready || second) {
 		pid_t pid = 0;
 		int fd = -1, m = sync_next(l->sync, &pid, &fd);
@@ -267,6 +269,7 @@ static int start(struct launch *l)
 			(void)prctl(PR_SET_DUMPABLE, 1);
 		l->pid = sys_clone(flags, SIGCHLD, c->join.v2_dir, &l->pidfd);
 		if (l->pid == 0) {
+			self_settle();
 			close(l->sync);
 			child_main(c);
 		}

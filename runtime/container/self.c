@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,7 +20,11 @@
 
 enum { SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
-static char dir[PATH_MAX];
+enum { PREFIX = sizeof SELF_DIR_VARIABLE };	/* with '=' */
+
+char self_variable[SELF_VARIABLE_MAX];
+int self_tree;
+static const char *dir = "";
 
 static bool is_read_only(void)
 {
@@ -60,21 +65,33 @@ static int sealed_copy(int exe)
 	return take_fd(&fd);
 }
 
-static void remember_dir(void)
+/* For the copy that is executed. A path that is too long is not told: its helpers are found by PREFIX. */
+static void set_variable(void)
 {
-	const char *kept = getenv(SELF_DIR_VARIABLE);
-	ssize_t n;
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
 
-	/* Only the protected process gets here with the variable set by us; see self_protect(). */
-	if (kept && kept[0] == '/') {
-		strncpy(dir, kept, sizeof dir - 1);
-		return;
-	}
-	n = readlink("/proc/self/exe", dir, sizeof dir - 1);
-	dir[n > 0 ? n : 0] = '\0';
-	char *slash = strrchr(dir, '/');
+	path[n > 0 ? n : 0] = '\0';
+	char *slash = strrchr(path, '/');
 	if (slash)
 		*slash = '\0';
+	if ((size_t)snprintf(self_variable, sizeof self_variable, SELF_DIR_VARIABLE "=%s", path) >= sizeof self_variable)
+		self_variable[0] = '\0';
+}
+
+/* Executed again, we were told our place; moved in before libc, we wrote it down; else the executable has a path. */
+static void remember_dir(void)
+{
+	const char *told = getenv(SELF_DIR_VARIABLE);
+
+	if (!self_variable[0] && told && told[0] == '/') {
+		dir = told;
+		return;
+	}
+	if (!self_variable[0])
+		set_variable();
+	if (self_variable[0])
+		dir = self_variable + PREFIX;
 }
 
 static int at_home(void)
@@ -95,9 +112,8 @@ int self_protect(char **argv)
 		return fail_errno("open /proc/self/exe");
 	if (is_sealed(exe))
 		return at_home();
-	unsetenv(SELF_DIR_VARIABLE);
-	remember_dir();
-	if (setenv(SELF_DIR_VARIABLE, dir, 1) < 0)
+	set_variable();
+	if (unsetenv(SELF_DIR_VARIABLE) < 0 || (self_variable[0] && putenv(self_variable) != 0))
 		return fail_errno("prepare the re-execution");
 	auto_close int copy = read_only_mount();
 	if (copy < 0)
@@ -105,6 +121,13 @@ int self_protect(char **argv)
 	TRY(copy);
 	execveat(copy, "", argv, environ, AT_EMPTY_PATH);
 	return fail_errno("execute the protected copy of the runtime");
+}
+
+void self_settle(void)
+{
+	if (self_tree > 0)
+		close(self_tree);
+	self_tree = 0;
 }
 
 const char *self_dir(void)
