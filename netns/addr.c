@@ -136,19 +136,46 @@ const struct net_route *net_clash(const struct net_subnet *s, const struct net_r
 	return NULL;
 }
 
+/* What is chosen from, in this order. */
+static const struct range { uint32_t base; unsigned prefix, n; } ranges[] = {
+	{ 0x0a4d0000, 16, 3 }, { 0x0a460000, 16, 7 }, { 0x0a500000, 16, 171 }, { 0xac100000, 20, 256 },
+};
+
+static void mark_taken(const struct range *g, const struct net_subnet *s, bool *taken)
+{
+	uint32_t from, to, step = UINT32_C(1) << (32 - g->prefix);
+
+	if (s->family != AF_INET || s->prefix == 0)
+		return;
+	memcpy(&from, s->addr, sizeof from);
+	from = ntohl(from);
+	to = from | (uint32_t)(UINT64_C(0xffffffff) >> s->prefix);
+	if (to < g->base || from > g->base + (g->n * step - 1))
+		return;
+	for (uint32_t i = from <= g->base ? 0 : (from - g->base) / step;
+	     i < g->n && g->base + i * step <= to; i++)
+		taken[i] = true;
+}
+
 int net_subnet_pick(const struct net_route *r, size_t n, struct net_subnet *out)
 {
-	static const struct { unsigned from, to; } order[] = { { 77, 79 }, { 70, 76 }, { 80, 250 } };
+	for (const struct range *g = ranges; g < ranges + sizeof ranges / sizeof *ranges; g++) {
+		bool taken[256] = { false };
 
-	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-		for (unsigned b = order[i].from; b <= order[i].to; b++) {
-			*out = (struct net_subnet){ AF_INET, 16, { 10, (unsigned char)b } };
-			if (!net_clash(out, r, n, 0))
-				return 0;
+		for (size_t i = 0; i < n; i++)
+			mark_taken(g, &r[i].to, taken);
+		for (unsigned i = 0; i < g->n; i++) {
+			uint32_t a = htonl(g->base + i * (UINT32_C(1) << (32 - g->prefix)));
+
+			if (taken[i])
+				continue;
+			*out = (struct net_subnet){ .family = AF_INET, .prefix = g->prefix };
+			memcpy(out->addr, &a, sizeof a);
+			return 0;
 		}
 	}
-	return fail_as(ERR_RESOURCE,
-		       "no subnet among 10.70.0.0/16 to 10.250.0.0/16 is free of the host's routes");
+	return fail_as(ERR_RESOURCE, "no subnet among 10.70.0.0/16 to 10.250.0.0/16 and in 172.16.0.0/12 is free "
+				     "of the host's routes");
 }
 
 int net_mac_parse(const char *text, unsigned char mac[6])

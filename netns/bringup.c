@@ -3,14 +3,13 @@
 #include "base/log.h"
 #include "base/steps.h"
 #include "netns/bridge.h"
+#include "netns/define.h"
 #include "netns/firewall.h"
 #include "netns/kernel.h"
 #include "netns/link.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <string.h>
-#include <sys/random.h>
 
 struct up {
 	const struct net_home *h;
@@ -32,131 +31,32 @@ static void up_free(struct up *u)
 
 /* ---- the definition ---------------------------------------------------------------------------- */
 
-struct taken { const char *bridge, *except; bool found; struct net_subnet v6; };
-
-static int see_taken(void *ctx, struct net_file *f)
-{
-	struct taken *t = ctx;
-
-	if (str_eq(f->d.name, t->except))
-		return 0;
-	t->found |= str_eq(f->d.bridge, t->bridge);
-	if (f->d.v6.family && f->d.v6.prefix == 64)
-		t->v6 = f->d.v6;
-	return 0;
-}
-
-/* Of no other link of the host and no other network of this home. */
-static int pick_bridge(struct up *u)
-{
-	char name[IFNAMSIZ];
-	struct net_link l;
-
-	for (unsigned i = 0; i < 10000; i++) {
-		struct taken t = { .bridge = name, .except = u->f->d.name };
-		int r;
-
-		snprintf(name, sizeof name, "vzbr%u", i);
-		r = net_link_find(&u->q, name, &l);
-		if (r == 0)
-			continue;
-		if (r != -ENODEV)
-			return r;
-		TRY(net_def_each(u->dir, see_taken, &t));
-		if (t.found)
-			continue;
-		u->f->d.bridge = arena_strdup(&u->f->a, name);
-		return u->f->d.bridge ? 0 : fail(ENOMEM, "network: out of memory");
-	}
-	return fail_as(ERR_RESOURCE, "network %s: no bridge name is free", u->f->d.name);
-}
-
-/*
- * RFC 4193: 40 random bits, of which the first 8 are 0x77, so that a human knows ours. Networks of one
- * home share them and differ in the subnet's number.
- */
-static int pick_subnet6(struct up *u, struct net_subnet *out)
-{
-	struct taken t = { .bridge = "", .except = u->f->d.name };
-
-	TRY(net_def_each(u->dir, see_taken, &t));
-	*out = (struct net_subnet){ AF_INET6, 64, { 0xfd, 0x77 } };
-	if (t.v6.family)
-		memcpy(out->addr, t.v6.addr, 6);
-	else if (getrandom(out->addr + 2, 4, 0) != 4)
-		return fail_errno("random number");
-	for (unsigned i = 0; i < 65536; i++) {
-		out->addr[6] = (unsigned char)(i >> 8);
-		out->addr[7] = (unsigned char)i;
-		if (!net_clash(out, u->routes, u->nroutes, 0))
-			return 0;
-	}
-	return fail_as(ERR_RESOURCE, "network %s: no IPv6 subnet is free", u->f->d.name);
-}
-
-static int set_subnet(struct up *u, const struct net_subnet *s, const char **text, struct net_subnet *parsed)
-{
-	char b[64];
-
-	net_subnet_text(s, b, sizeof b);
-	*text = arena_strdup(&u->f->a, b);
-	*parsed = *s;
-	return *text ? 0 : fail(ENOMEM, "network: out of memory");
-}
-
-static int pick_subnets(struct up *u)
-{
-	struct net_subnet s;
-
-	TRY_IN(net_subnet_pick(u->routes, u->nroutes, &s), "network %s", u->f->d.name);
-	TRY(set_subnet(u, &s, &u->f->d.subnet, &u->f->d.v4));
-	if (!net_host_has_ipv6())
-		return 0;
-	TRY(pick_subnet6(u, &s));
-	return set_subnet(u, &s, &u->f->d.subnet6, &u->f->d.v6);
-}
-
-static int refuse_clash(struct up *u, const struct net_subnet *s)
-{
-	const struct net_route *r = net_clash(s, u->routes, u->nroutes, u->link.index);
-	char mine[64], its[64], dev[IFNAMSIZ] = "?";
-
-	if (!r)
-		return 0;
-	net_subnet_text(s, mine, sizeof mine);
-	net_subnet_text(&r->to, its, sizeof its);
-	(void)if_indextoname((unsigned)r->oif, dev);
-	return fail_as(ERR_ADDRESS, "network %s: subnet %s clashes with the host's route to %s by %s",
-		       u->f->d.name, mine, its, dev);
-}
-
 static int define(void *ctx)
 {
 	struct up *u = ctx;
 	struct net_def *d = &u->f->d;
-	bool changed = u->fresh;
+	struct net_choice c = { u->h, &u->q, u->dir, u->f, u->routes, u->nroutes };
 	int r;
 
 	if (u->fresh) {
-		TRY(pick_subnets(u));
-		TRY(pick_bridge(u));
-	} else {
-		r = net_link_find(&u->q, d->bridge, &u->link);
-		if (r < 0 && r != -ENODEV)
-			return r;
-		/* Another home's, or somebody's own: ours comes back under another name. */
-		if (r == 0 && !net_bridge_is_ours(u->h, d->name, &u->link)) {
-			u->old_bridge = d->bridge;
-			u->link = (struct net_link){ 0 };
-			TRY(pick_bridge(u));
-			log_warn("network %s: the name %s is taken, its bridge is %s now", d->name,
-				 u->old_bridge, d->bridge);
-			changed = true;
-		}
-		TRY(refuse_clash(u, &d->v4));
-		TRY(refuse_clash(u, &d->v6));
+		TRY(net_choose(&c));
+		d->version = NET_DEF_VERSION;
+		return net_def_store(u->dir, d);
 	}
-	return changed ? net_def_store(u->dir, d) : 0;
+	r = net_link_find(&u->q, d->bridge, &u->link);
+	if (r < 0 && r != -ENODEV)
+		return r;
+	if (d->mode == NET_BRIDGE)
+		return 0;
+	TRY(net_refuse_clash(&c, u->link.index));
+	if (r < 0 || net_bridge_is_ours(u->h, d->name, &u->link))
+		return 0;
+	/* Another home's, or somebody's own: ours comes back under another name. */
+	u->old_bridge = d->bridge;
+	u->link = (struct net_link){ 0 };
+	TRY(net_choose_bridge(&c));
+	log_warn("network %s: the name %s is taken, its bridge is %s now", d->name, u->old_bridge, d->bridge);
+	return net_def_store(u->dir, d);
 }
 
 static int undefine(void *ctx)
@@ -263,7 +163,7 @@ static int lock_host(void)
 
 int net_bring_up(const struct net_home *h, int dirfd, struct net_file *f, int *bridge_index)
 {
-	SCOPED(up_free) struct up u = { .h = h, .dir = dirfd, .f = f, .fresh = !f->d.bridge };
+	SCOPED(up_free) struct up u = { .h = h, .dir = dirfd, .f = f, .fresh = !f->d.version };
 	auto_close int lock = lock_host();
 
 	(void)lock;

@@ -98,7 +98,7 @@ static int ready(struct claim *c, struct use *u)
 	if (r < 0)
 		return r;
 	if (r == 0) {
-		u->f.d = (struct net_def){ .version = NET_DEF_VERSION, .name = "default", .mode = NET_NAT };
+		u->f.d = (struct net_def){ .name = "default", .mode = NET_NAT };
 		u->loaded = true;
 	} else {
 		r = net_kernel_check(c->h, &u->f.d, &u->bridge_index);

@@ -56,6 +56,10 @@ static void read_link(void *ctx, size_t i, const struct nlmsghdr *h)
 		l->master = (int)nla_get_u32(a[IFLA_MASTER]);
 	if (a[IFLA_ADDRESS] && nla_len(a[IFLA_ADDRESS]) == 6)
 		memcpy(l->mac, nla_data(a[IFLA_ADDRESS]), 6);
+	if (a[IFLA_MTU])
+		l->mtu = nla_get_u32(a[IFLA_MTU]);
+	if (a[IFLA_IFALIAS])
+		nla_strlcpy(l->alias, a[IFLA_IFALIAS], sizeof l->alias);
 	if (a[IFLA_AF_SPEC])
 		l->forwards = forwards(a[IFLA_AF_SPEC]);
 	kind = a[IFLA_LINKINFO]

@@ -9,6 +9,8 @@ struct net_link {
 	unsigned char mac[6];
 	bool up, bridge;
 	bool forwards;		/* IPv4 packets that come in here are routed on */
+	uint32_t mtu;
+	char alias[96];
 };
 
 /* -ENODEV without a message when there is none. */

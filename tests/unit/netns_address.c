@@ -115,8 +115,13 @@ TEST(pick)
 	r[3] = (struct net_route){ sub("10.64.0.0/12"), 3 };
 	picks(r, 4, "10.80.0.0/16");
 	r[4] = (struct net_route){ sub("10.0.0.0/8"), 4 };
-	CHECK_FAILS(net_subnet_pick(r, 5, &s),
-		    "no subnet among 10.70.0.0/16 to 10.250.0.0/16 is free of the host's routes");
+	picks(r, 5, "172.16.0.0/20");
+	r[5] = (struct net_route){ sub("172.16.0.0/19"), 4 };
+	r[6] = (struct net_route){ sub("172.16.47.0/24"), 4 };
+	picks(r, 7, "172.16.48.0/20");
+	r[7] = (struct net_route){ sub("172.16.0.0/12"), 4 };
+	CHECK_FAILS(net_subnet_pick(r, 8, &s),
+		    "no subnet among 10.70.0.0/16 to 10.250.0.0/16 and in 172.16.0.0/12 is free of the host's routes");
 	CHECK(err_class() == ERR_RESOURCE);
 	/* A route of the bridge itself is no clash. */
 	s = sub("10.77.0.0/16");

@@ -1,0 +1,257 @@
+#include "netns/define.h"
+#include "base/scope.h"
+#include "netns/bridge.h"
+#include "netns/kernel.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+enum { NAMES_MAX = 10000 };
+
+/* The other networks of the home. */
+struct other { char name[64], bridge[IFNAMSIZ]; int mode; uint32_t vlan; struct net_subnet v4, v6; };
+struct others { const char *except; struct other *v; size_t n; };
+
+static void others_free(struct others *o) { free(o->v); }
+
+static int take(void *ctx, struct net_file *f)
+{
+	const struct net_def *d = &f->d;
+	struct others *o = ctx;
+
+	if (str_eq(d->name, o->except))
+		return 0;
+	/* Room is the next power of two above n: it is full exactly when n + 1 is one. */
+	if ((o->n & (o->n + 1)) == 0) {
+		struct other *v = reallocarray(o->v, 2 * (o->n + 1), sizeof *v);
+
+		if (!v)
+			return fail(ENOMEM, "network %s: out of memory", o->except);
+		o->v = v;
+	}
+	struct other *one = &o->v[o->n++];
+	*one = (struct other){ .mode = d->mode, .vlan = d->vlan, .v4 = d->v4, .v6 = d->v6 };
+	snprintf(one->name, sizeof one->name, "%s", d->name);
+	snprintf(one->bridge, sizeof one->bridge, "%s", d->bridge);
+	return 0;
+}
+
+static int others_of(const struct net_choice *c, struct others *o)
+{
+	o->except = c->f->d.name;
+	return net_def_each(c->dir, take, o);
+}
+
+/* ---- the bridge's name --------------------------------------------------------------------------- */
+
+static int choose_bridge(const struct net_choice *c, const struct others *o)
+{
+	static uint64_t taken[NAMES_MAX / 64 + 1];
+	char name[IFNAMSIZ];
+	struct net_link l;
+	uint64_t v;
+
+	memset(taken, 0, sizeof taken);
+	for (size_t i = 0; i < o->n; i++)
+		if (str_starts(o->v[i].bridge, "vzbr") && str_u64(o->v[i].bridge + 4, NAMES_MAX - 1, &v) == 0)
+			taken[v / 64] |= UINT64_C(1) << v % 64;
+	for (unsigned i = 0; i < NAMES_MAX; i++) {
+		int r;
+
+		if (taken[i / 64] >> i % 64 & 1)
+			continue;
+		snprintf(name, sizeof name, "vzbr%u", i);
+		r = net_link_find(c->q, name, &l);
+		if (r == 0)
+			continue;
+		if (r != -ENODEV)
+			return r;
+		c->f->d.bridge = arena_strdup(&c->f->a, name);
+		return c->f->d.bridge ? 0 : fail(ENOMEM, "network: out of memory");
+	}
+	return fail_as(ERR_RESOURCE, "network %s: no bridge name is free", c->f->d.name);
+}
+
+int net_choose_bridge(const struct net_choice *c)
+{
+	SCOPED(others_free) struct others o = { 0 };
+
+	TRY(others_of(c, &o));
+	return choose_bridge(c, &o);
+}
+
+static int find_bridge(const struct net_choice *c)
+{
+	const struct net_def *d = &c->f->d;
+	struct net_link l;
+	int r = net_link_find(c->q, d->bridge, &l);
+
+	if (r == -ENODEV)
+		return fail_as(ERR_NOT_FOUND, "network %s: bridge %s does not exist", d->name, d->bridge);
+	TRY(r);
+	if (!l.bridge)
+		return fail_as(ERR_CONFIG, "network %s: bridge: %s is no bridge", d->name, d->bridge);
+	if (str_starts(l.alias, "vzrun:"))
+		return fail_as(ERR_CONFIG, "network %s: bridge: %s is that of another network of vzrun", d->name,
+			       d->bridge);
+	return 0;
+}
+
+/* ---- subnets --------------------------------------------------------------------------------------- */
+
+/* Networks of one home share the 48 bits of a /48 of their own (RFC 4193) and differ in the subnet's number. */
+static bool is_own_prefix(const struct net_subnet *s)
+{
+	return s->family == AF_INET6 && s->prefix == 64 && s->addr[0] == 0xfd && s->addr[1] == 0x77;
+}
+
+static int choose_subnet6(const struct others *o, const struct net_route *busy, size_t n, struct net_subnet *out)
+{
+	auto_free uint64_t *used = calloc(n + 1, sizeof *used);
+	size_t nused = 0;
+	uint64_t number = 0;
+
+	if (!used)
+		return fail(ENOMEM, "out of memory");
+	*out = (struct net_subnet){ AF_INET6, 64, { 0xfd, 0x77 } };
+	for (size_t i = 0; i < o->n && !nused; i++)
+		if (is_own_prefix(&o->v[i].v6)) {
+			memcpy(out->addr, o->v[i].v6.addr, 6);
+			nused = 1;
+		}
+	/* 40 bits at random, of which the first 8 are 0x77, so that a human knows ours. */
+	if (!nused && getrandom(out->addr + 2, 4, 0) != 4)
+		return fail_errno("random number");
+	nused = 0;
+	for (size_t i = 0; i < n; i++)
+		if (busy[i].to.family == AF_INET6 && memcmp(busy[i].to.addr, out->addr, 6) == 0)
+			used[nused++] = 1 + (unsigned)(busy[i].to.addr[6] << 8 | busy[i].to.addr[7]);
+	while ((number = net_lowest_free(used, nused, number + 1, 65536)) != 0) {
+		out->addr[6] = (unsigned char)((number - 1) >> 8);
+		out->addr[7] = (unsigned char)(number - 1);
+		/* A wider route may cover it. */
+		if (!net_clash(out, busy, n, 0))
+			return 0;
+	}
+	return fail_as(ERR_RESOURCE, "no IPv6 subnet is free");
+}
+
+static int set_subnet(struct net_file *f, const struct net_subnet *s, const char **text)
+{
+	char b[64];
+
+	net_subnet_text(s, b, sizeof b);
+	*text = arena_strdup(&f->a, b);
+	return *text ? 0 : fail(ENOMEM, "out of memory");
+}
+
+/* The host's routes and the subnets of networks that are not up. */
+static struct net_route *all_busy(const struct net_choice *c, const struct others *o, size_t *n)
+{
+	struct net_route *v = calloc(c->n + 2 * o->n + 1, sizeof *v);
+
+	if (!v)
+		return NULL;
+	if (c->n)
+		memcpy(v, c->routes, c->n * sizeof *v);
+	*n = c->n;
+	for (size_t i = 0; i < o->n; i++) {
+		if (o->v[i].v4.family)
+			v[(*n)++] = (struct net_route){ o->v[i].v4, 0 };
+		if (o->v[i].v6.family)
+			v[(*n)++] = (struct net_route){ o->v[i].v6, 0 };
+	}
+	return v;
+}
+
+static int choose_subnets(const struct net_choice *c, const struct others *o)
+{
+	struct net_def *d = &c->f->d;
+	auto_free struct net_route *busy = NULL;
+	struct net_subnet s;
+	size_t n;
+
+	if (d->mode != NET_BRIDGE && (!d->subnet || !d->subnet6)) {
+		busy = all_busy(c, o, &n);
+		if (!busy)
+			return fail(ENOMEM, "out of memory");
+		if (!d->subnet) {
+			TRY(net_subnet_pick(busy, n, &s));
+			TRY(set_subnet(c->f, &s, &d->subnet));
+		}
+		if (!d->subnet6 && net_host_has_ipv6()) {
+			TRY(choose_subnet6(o, busy, n, &s));
+			TRY(set_subnet(c->f, &s, &d->subnet6));
+		}
+	}
+	if (d->subnet && !*d->subnet)
+		d->subnet = NULL;
+	if (d->subnet6 && !*d->subnet6)
+		d->subnet6 = NULL;
+	return 0;
+}
+
+/* Segments of the administrator's that are apart may use the same addresses. */
+static bool may_share(const struct net_def *d, const struct other *o)
+{
+	return d->mode == NET_BRIDGE && o->mode == NET_BRIDGE &&
+	       (!str_eq(d->bridge, o->bridge) || d->vlan != o->vlan);
+}
+
+static int refuse_others(const struct net_def *d, const struct others *o)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		const struct other *x = &o->v[i];
+		bool four = net_subnet_overlap(&d->v4, &x->v4);
+		char mine[64], its[64];
+
+		if ((!four && !net_subnet_overlap(&d->v6, &x->v6)) || may_share(d, x))
+			continue;
+		net_subnet_text(four ? &d->v4 : &d->v6, mine, sizeof mine);
+		net_subnet_text(four ? &x->v4 : &x->v6, its, sizeof its);
+		return fail_as(ERR_ADDRESS, "network %s: subnet %s clashes with %s of network %s", d->name, mine,
+			       its, x->name);
+	}
+	return 0;
+}
+
+static int refuse_route(const struct net_choice *c, const struct net_subnet *s, int own)
+{
+	const struct net_route *r = net_clash(s, c->routes, c->n, own);
+	char mine[64], its[64], dev[IFNAMSIZ] = "?";
+
+	if (!r)
+		return 0;
+	net_subnet_text(s, mine, sizeof mine);
+	net_subnet_text(&r->to, its, sizeof its);
+	(void)if_indextoname((unsigned)r->oif, dev);
+	return fail_as(ERR_ADDRESS, "network %s: subnet %s clashes with the host's route to %s by %s",
+		       c->f->d.name, mine, its, dev);
+}
+
+int net_refuse_clash(const struct net_choice *c, int own)
+{
+	const struct net_def *d = &c->f->d;
+
+	/* There the host routes nothing for us, and may well be on the segment itself. */
+	if (d->mode == NET_BRIDGE)
+		return 0;
+	TRY(refuse_route(c, &d->v4, own));
+	return refuse_route(c, &d->v6, own);
+}
+
+int net_choose(const struct net_choice *c)
+{
+	SCOPED(others_free) struct others o = { 0 };
+	struct net_def *d = &c->f->d;
+
+	TRY(others_of(c, &o));
+	TRY_IN(choose_subnets(c, &o), "network %s", d->name);
+	if (!d->bridge)
+		TRY(choose_bridge(c, &o));
+	TRY_IN(net_def_check(d), "network %s", d->name);
+	if (d->mode == NET_BRIDGE)
+		TRY(find_bridge(c));
+	TRY(refuse_others(d, &o));
+	return net_refuse_clash(c, 0);
+}

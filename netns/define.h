@@ -1,0 +1,27 @@
+/*
+ * A definition before it is stored: what it leaves open is chosen, what clashes is refused. Under the lock of
+ * HOME/networks and that of the host, so that two homes do not choose the same.
+ */
+#pragma once
+#include "netns/def.h"
+#include "netns/link.h"
+#include "netns/name.h"
+
+struct net_choice {
+	const struct net_home *h;
+	struct nlq *q;
+	int dir;			/* HOME/networks */
+	struct net_file *f;
+	const struct net_route *routes;	/* the host's */
+	size_t n;
+};
+
+/*
+ * A new definition: subnet, subnet6 NULL are chosen, "" are none; bridge NULL is chosen. Whatever was given is checked
+ * against the host's routes and the other networks: ERR_ADDRESS. Mode bridge: the bridge must be there.
+ */
+int net_choose(const struct net_choice *c);
+/* Another name for the bridge: of no link of the host and of no other network of this home. */
+int net_choose_bridge(const struct net_choice *c);
+/* own: the index of our bridge, whose routes are no clash; 0: none. ERR_ADDRESS. */
+int net_refuse_clash(const struct net_choice *c, int own);
