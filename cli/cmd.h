@@ -8,7 +8,8 @@ extern const struct cmd update_cmds[];	/* cmd_update.c: update */
 extern const struct cmd checkpoint_cmds[];	/* cmd_checkpoint.c: checkpoint restore */
 extern const struct cmd exec_cmds[];	/* cmd_exec.c: exec */
 extern const struct cmd guest_cmds[];	/* cmd_guest.c: stop destroy enter console set ... */
-extern const struct cmd show_cmds[];	/* cmd_show.c: ls show why lint recover image network */
+extern const struct cmd show_cmds[];	/* cmd_show.c: ls show why lint recover image */
+extern const struct cmd net_cmds[];	/* cmd_network.c: network ... */
 extern const struct cmd host_cmds[];	/* cmds.c */
 
 /* cmd_life.c: what ran in the foreground is taken down; the first failure is the one that is told. */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Looking at guests: ls, show, why, lint; and image, network, recover. */
+/* Looking at guests: ls, show, why, lint; and image, recover. */
 
 struct listing { struct guest_where at; struct table t; struct jout *o; bool quiet; };
 
@@ -231,68 +231,6 @@ static int image_run(struct cli *g, void *args, int argc, char **argv)
 	return image_command(g->home, g->json, argc, argv);
 }
 
-struct networks { struct table t; struct jout *o; };
-
-static int network_one(void *p, const struct network_info *i)
-{
-	struct networks *l = p;
-
-	if (l->o) {
-		jout_open(l->o, NULL, '{');
-		jout_str(l->o, "name", i->name);
-		jout_str(l->o, "mode", i->mode);
-		jout_str(l->o, "bridge", i->bridge);
-		jout_str(l->o, "subnet", i->subnet);
-		jout_str(l->o, "subnet6", i->subnet6);
-		jout_u64(l->o, "leases", i->leases);
-		jout_close(l->o, '}');
-		return 0;
-	}
-	table_cell(&l->t, "%s", i->name);
-	table_cell(&l->t, "%s", i->mode);
-	table_cell(&l->t, "%s", i->bridge);
-	table_cell(&l->t, "%s", i->subnet);
-	table_cell(&l->t, "%s", i->subnet6);
-	table_cell(&l->t, "%zu", i->leases);
-	return 0;
-}
-
-static int network_ls_run(struct cli *g, void *args, int argc, char **argv)
-{
-	static const char *const head[] = { "NAME", "MODE", "BRIDGE", "SUBNET", "SUBNET6", "LEASES", NULL };
-	struct networks l = { .t = { .head = head } };
-	auto_buf struct buf b = { 0 };
-	struct jout o;
-
-	(void)args;
-	(void)argc;
-	(void)argv;
-	if (!g->json) {
-		TRY(network_list(g->home, network_one, &l));
-		return table_print(&l.t);
-	}
-	out_open(&o, &b);
-	jout_open(&o, "networks", '[');
-	l.o = &o;
-	TRY(network_list(g->home, network_one, &l));
-	jout_close(&o, ']');
-	return out_close(&o);
-}
-
-static int network_rm_run(struct cli *g, void *args, int argc, char **argv)
-{
-	(void)args;
-	for (int i = 0; i < argc; i++)
-		TRY(network_remove(g->home, argv[i]));
-	return 0;
-}
-
-static const struct cmd network_cmds[] = {
-	{ "ls", "", "list networks", 0, 0, .run = network_ls_run },
-	{ "rm", "NAME...", "remove networks that nobody uses", 1, -1, .run = network_rm_run },
-	{ 0 }
-};
-
 const struct cmd show_cmds[] = {
 	{ "ls", "[OPTION...]", "list guests", 0, 0, ls_opts, sizeof(struct ls_args), ls_run },
 	{ "show", "NAME", "what a guest is", 1, 1, .run = show_run },
@@ -301,6 +239,5 @@ const struct cmd show_cmds[] = {
 	{ "recover", "[NAME]", "undo what killed commands left", 0, 1, .run = recover_run },
 	{ "image", "COMMAND [ARG...]", "images: ls, import, rm, tag, template, verify, prune", 1, -1,
 	  .run = image_run, .flags = CMD_PASS },
-	{ "network", "ls|rm ...", "networks", .sub = network_cmds },
 	{ 0 }
 };

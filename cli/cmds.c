@@ -17,6 +17,7 @@ const struct cmd_group cli_groups[] = {
 	{ "Guests and containers", life_cmds },
 	{ "Guests", guest_cmds },
 	{ "Looking at guests", show_cmds },
+	{ "Networks", net_cmds },
 	{ "Inside", exec_cmds },
 	{ "Looking at containers", look_cmds },
 	{ "Limits of containers", update_cmds },

@@ -199,7 +199,7 @@ static int raw_lists(struct encoding *e, const struct net_def *d)
 	return 0;
 }
 
-void net_def_encode(const struct net_def *d, struct buf *b)
+void net_def_encode(const struct net_def *d, struct jout *o, const char *key)
 {
 	SCOPED(encoding_free) struct encoding e = { .raw = {
 		.version = { NET_DEF_VERSION, true }, .mtu = { d->mtu, d->mtu != 0 },
@@ -208,27 +208,26 @@ void net_def_encode(const struct net_def *d, struct buf *b)
 		.dns = d->dns, .isolate_ports = d->isolate_ports, .mode = d->mode,
 	} };
 	struct raw_vxlan vxlan;
-	struct jout o = { .b = b };
 
 	if (d->vxlan) {
 		vxlan = (struct raw_vxlan){ { d->vxlan->vni, true }, { d->vxlan->port, true }, d->vxlan->local,
 					    d->vxlan->peers };
 		e.raw.vxlan = &vxlan;
 	}
-	if (raw_lists(&e, d) < 0) {
-		b->oom = true;
-		return;
-	}
-	bind_encode(&o, NULL, &def_record, &e.raw);
-	buf_puts(b, "\n");
+	if (raw_lists(&e, d) < 0)
+		o->b->oom = true;
+	else
+		bind_encode(o, key, &def_record, &e.raw);
 }
 
 int net_def_store(int dirfd, const struct net_def *d)
 {
 	auto_buf struct buf b = { 0 };
+	struct jout o = { .b = &b };
 	char file[80];
 
-	net_def_encode(d, &b);
+	net_def_encode(d, &o, NULL);
+	buf_puts(&b, "\n");
 	if (b.oom)
 		return fail(ENOMEM, "network %s: out of memory", d->name);
 	snprintf(file, sizeof file, "%s.json", d->name);

@@ -25,6 +25,9 @@ int net_bring_up(const struct net_home *h, int dirfd, struct net_file *f, int *b
 /* All networks of dirfd, but not `without`: runs vzrun-net. action: enum fw_action. */
 int net_fw_apply(const struct net_home *h, int dirfd, int action, const char *without);
 
+/* A network goes: nobody who takes its name later is let in where it was. */
+int net_allow_forget(int dirfd, const char *from);
+
 /* What must not be overlapped, what leads outside. *out is malloc'ed. */
 int net_routes(struct net_route **out, size_t *n);
 

@@ -110,14 +110,5 @@ int net_finish_inside(const struct net_port *ports, size_t n);
 /* Host side after a crash: removes host ends that are still there (names are functions of the guest). */
 int net_teardown(const char *guest);
 
-/*
- * Take a network away altogether: refused (ERR_STATE, says by whom) while a lease is held. Removes bridge,
- * its part of the firewall and the file; forwarding goes back to what it was if no network is left that needs it.
- */
-int network_remove(const char *home, const char *name);
-/* Calls each(ctx, name, subnet4, subnet6, bridge, leases) */
-struct network_info { const char *name, *bridge, *mode; char subnet[64], subnet6[64]; size_t leases; };
-int network_list(const char *home, int (*each)(void *ctx, const struct network_info *i), void *ctx);
-
 /* Text for the guest's /etc/resolv.conf: the host's usable resolvers; for stub resolvers on loopback the real ones. */
 int net_resolv_conf(struct buf *out);

@@ -4,6 +4,7 @@
 #include "netns/firewall.h"
 #include "netns/kernel.h"
 #include "netns/net.h"
+#include "netns/network.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -89,8 +90,9 @@ static int take_apart(const struct net_home *h, int dir, const struct net_def *d
 	r = net_link_find(&q, d->bridge, &l);
 	if (r < 0 && r != -ENODEV)
 		return r;
-	if (r == 0 && net_bridge_is_ours(h, d->name, &l))
+	if (r == 0 && d->mode != NET_BRIDGE && net_bridge_is_ours(h, d->name, &l))
 		TRY(net_link_delete(&q, d->bridge));
+	TRY(net_allow_forget(dir, d->name));
 	TRY(net_fw_apply(h, dir, FW_REPLACE, d->name));
 	TRY(net_def_each(dir, see_need, &needs));
 	if (!needs.forwarding) {

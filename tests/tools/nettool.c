@@ -13,6 +13,7 @@
 #include "base/scope.h"
 #include "base/str.h"
 #include "netns/net.h"
+#include "netns/network.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

@@ -136,9 +136,10 @@ static void written_as(const char *text, const char *want)
 {
 	auto_net_file struct net_file f = { 0 };
 	auto_buf struct buf b = { 0 };
+	struct jout o = { .b = &b };
 
 	CHECK(net_def_parse("web", text, strlen(text), &f) == 0);
-	net_def_encode(&f.d, &b);
+	net_def_encode(&f.d, &o, NULL);
 	CHECK_STR(buf_text(&b), want);
 }
 
@@ -149,19 +150,19 @@ TEST(round_trip)
 		    "\"vxlan\":{\"vni\":7,\"port\":4789,\"local\":\"192.0.2.1\",\"peers\":[\"192.0.2.2\",\"192.0.2.3\"]},"
 		    "\"allow\":[{\"from\":\"db\"},{\"from\":\"outside\",\"port\":\"8000-8010\",\"proto\":\"udp\"}],"
 		    "\"leases\":[{\"guest\":\"a\",\"index\":0,\"ip\":\"10.99.0.2\",\"ip6\":\"fd77:1::2\","
-		    "\"mac\":\"02:00:00:00:00:01\"}]}\n",
+		    "\"mac\":\"02:00:00:00:00:01\"}]}",
 		"{\"version\":2,\"name\":\"web\",\"mode\":\"bridge\",\"bridge\":\"br0\",\"mtu\":9000,"
-		"\"subnet\":\"192.0.2.0/24\",\"gateway\":\"192.0.2.254\",\"isolatePorts\":true,\"vlan\":7," END "\n",
-		BR END "\n",
+		"\"subnet\":\"192.0.2.0/24\",\"gateway\":\"192.0.2.254\",\"isolatePorts\":true,\"vlan\":7," END,
+		BR END,
 	};
 
 	for (size_t i = 0; i < COUNT(whole); i++)
 		written_as(whole[i], whole[i]);
 	/* What may be left out is written out where it decides something. */
 	written_as(NAT "\"allow\":[{\"from\":\"db\",\"port\":\"80\"}]," END,
-		   NAT "\"allow\":[{\"from\":\"db\",\"port\":\"80\",\"proto\":\"tcp\"}]," END "\n");
+		   NAT "\"allow\":[{\"from\":\"db\",\"port\":\"80\",\"proto\":\"tcp\"}]," END);
 	written_as("{\"version\":1,\"name\":\"web\",\"mode\":\"nat\",\"bridge\":\"vzbr1\",\"subnet\":\"10.99.0.0/16\","
-		   END, NAT END "\n");
+		   END, NAT END);
 }
 
 TEST(parsed)
