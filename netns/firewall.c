@@ -40,3 +40,23 @@ int fw_run(const char *table, const char *text)
 			       table, words);
 	return fail(EIO, "nftables table %s: %s", table, words[0] ? words : "refused");
 }
+
+int fw_list(const char *command, bool json, struct buf *out)
+{
+	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
+	char words[256];
+	int r;
+
+	if (!ctx)
+		return fail(ENOMEM, "out of memory");
+	nft_ctx_output_set_flags(ctx, json ? NFT_CTX_OUTPUT_JSON : NFT_CTX_OUTPUT_HANDLE);
+	nft_ctx_buffer_output(ctx);
+	nft_ctx_buffer_error(ctx);
+	r = nft_run_cmd_from_buffer(ctx, command);
+	first_line(nft_ctx_get_error_buffer(ctx), words, sizeof words);
+	buf_puts(out, nft_ctx_get_output_buffer(ctx));
+	nft_ctx_free(ctx);
+	if (r != 0)
+		return fail(EIO, "%s", words[0] ? words : "refused");
+	return out->oom ? fail(ENOMEM, "out of memory") : 0;
+}

@@ -1,4 +1,5 @@
 /*
+ * vzrun-net judge: see netns/firewall_judge.c.
  * vzrun-net apply: reads on stdin what should stand (netns/firewall.h), makes it so in one nftables
  * transaction. One line on stderr and the error's class as exit code when it cannot.
  */
@@ -28,15 +29,25 @@ static int apply(bool dry)
 	return fw_run(req.table, buf_text(&text));
 }
 
+static int judge(void)
+{
+	auto_free char *in = NULL;
+	size_t n;
+
+	TRY(file_read_fd(0, "stdin", 16 << 20, &in, &n));
+	return fw_judge_run(in, n);
+}
+
 int main(int argc, char **argv)
 {
 	bool dry = argc == 3 && str_eq(argv[2], "--dry-run");
+	bool judging = argc == 2 && str_eq(argv[1], "judge");
 
-	if ((argc != 2 && !dry) || !str_eq(argv[1], "apply")) {
-		fprintf(stderr, "usage: vzrun-net apply [--dry-run] < REQUEST (run by vzrun)\n");
+	if (!judging && ((argc != 2 && !dry) || !str_eq(argv[1], "apply"))) {
+		fprintf(stderr, "usage: vzrun-net apply [--dry-run] | judge < REQUEST (run by vzrun)\n");
 		return ERR_USAGE;
 	}
-	if (apply(dry) == 0)
+	if ((judging ? judge() : apply(dry)) == 0)
 		return 0;
 	fprintf(stderr, "vzrun-net: %s\n", err_text());
 	return (int)err_class();

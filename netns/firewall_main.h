@@ -7,3 +7,7 @@ struct fw_req;
 int fw_compose(const struct fw_req *req, struct buf *out);
 /* One transaction. */
 int fw_run(const char *table, const char *text);
+/* What `command` (list ...) answers, as JSON or as text with the handles of rules. */
+int fw_list(const char *command, bool json, struct buf *out);
+/* netns/firewall_judge.c; the answer goes to stdout. */
+int fw_judge_run(const char *in, size_t n);

@@ -1,0 +1,473 @@
+/* One condition of a foreign rule against a packet of which some things are known. */
+#include "netns/firewall_judge.h"
+#include "base/scope.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum truth and(enum truth a, enum truth b) { return a < b ? a : b; }
+static enum truth or(enum truth a, enum truth b) { return a > b ? a : b; }
+static enum truth sure(bool v) { return v ? YES : NO; }
+
+/* ---- values on the right ---------------------------------------------------------------------------- */
+
+static bool number(yajl_val v, unsigned long *out)
+{
+	uint64_t n;
+
+	if (YAJL_IS_INTEGER(v)) {
+		*out = (unsigned long)YAJL_GET_INTEGER(v);
+		return true;
+	}
+	if (!YAJL_IS_STRING(v) || str_u64(YAJL_GET_STRING(v), UINT32_MAX, &n) < 0)
+		return false;
+	*out = (unsigned long)n;
+	return true;
+}
+
+static enum truth in_ports(yajl_val v, const struct packet *p)
+{
+	unsigned long a, b;
+	yajl_val range = json_get(v, "range");
+
+	if (range && YAJL_IS_ARRAY(range) && range->u.array.len == 2) {
+		if (!number(range->u.array.values[0], &a) || !number(range->u.array.values[1], &b))
+			return MAYBE;
+	} else if (number(v, &a)) {
+		b = a;
+	} else {
+		return MAYBE;
+	}
+	if (b < p->first || a > p->last)
+		return NO;
+	return a <= p->first && p->last <= b ? YES : MAYBE;
+}
+
+static bool same_bits(const unsigned char *a, const unsigned char *b, unsigned bits)
+{
+	unsigned rest = bits % 8;
+
+	return memcmp(a, b, bits / 8) == 0 && (!rest || (a[bits / 8] ^ b[bits / 8]) >> (8 - rest) == 0);
+}
+
+/* Is every address of s, or none, in what v says? */
+static enum truth in_addresses(yajl_val v, int family, const struct sources *s)
+{
+	unsigned bits = family == AF_INET ? 32 : 128, len = bits;
+	yajl_val prefix = json_get(v, "prefix"), range = json_get(v, "range");
+	const char *text = YAJL_IS_STRING(v) ? YAJL_GET_STRING(v) : NULL;
+	unsigned char a[16], b[16];
+	unsigned long n;
+
+	if (range && YAJL_IS_ARRAY(range) && range->u.array.len == 2 && !s->any && s->prefix == bits) {
+		const char *lo = YAJL_GET_STRING(range->u.array.values[0]);
+		const char *hi = YAJL_GET_STRING(range->u.array.values[1]);
+
+		if (!lo || !hi || inet_pton(family, lo, a) != 1 || inet_pton(family, hi, b) != 1)
+			return MAYBE;
+		return sure(memcmp(a, s->addr, bits / 8) <= 0 && memcmp(s->addr, b, bits / 8) <= 0);
+	}
+	if (prefix) {
+		text = json_get_str(prefix, "addr");
+		if (!json_get(prefix, "len") || !number(json_get(prefix, "len"), &n) || n > bits)
+			return MAYBE;
+		len = (unsigned)n;
+	}
+	if (!text || inet_pton(family, text, a) != 1)
+		return MAYBE;
+	if (s->any)
+		return len == 0 ? YES : MAYBE;
+	if (len <= s->prefix)
+		return sure(same_bits(a, s->addr, len));
+	return same_bits(a, s->addr, s->prefix) ? MAYBE : NO;
+}
+
+static bool like(const char *pattern, const char *name)
+{
+	size_t n = strlen(pattern);
+
+	return n && pattern[n - 1] == '*' ? strncmp(pattern, name, n - 1) == 0 : str_eq(pattern, name);
+}
+
+/* A word that may be its number, too. */
+static enum truth is_word(yajl_val v, const char *word, unsigned long value)
+{
+	unsigned long n;
+
+	if (number(v, &n))
+		return sure(n == value);
+	return YAJL_IS_STRING(v) ? sure(str_eq(YAJL_GET_STRING(v), word)) : MAYBE;
+}
+
+/* ---- what is on the left ------------------------------------------------------------------------------ */
+
+enum what {
+	UNKNOWN, NOT_THIS, IIF, PROTO, DPORT, SADDR, DADDR, NFPROTO, CT_STATE, CT_STATUS, CT_DIRECTION, TCP_FLAGS,
+	PKTTYPE, FIB_TYPE,
+};
+
+static enum what payload(const char *protocol, const char *field, const struct packet *p)
+{
+	if (!protocol || !field)
+		return UNKNOWN;
+	if (str_eq(protocol, "ip") || str_eq(protocol, "ip6")) {
+		if (p->family != (protocol[2] ? AF_INET6 : AF_INET))
+			return NOT_THIS;
+		return str_eq(field, "saddr") ? SADDR : str_eq(field, "daddr") ? DADDR
+		     : str_eq(field, "protocol") || str_eq(field, "nexthdr") ? PROTO : UNKNOWN;
+	}
+	if (str_eq(protocol, "tcp") || str_eq(protocol, "udp")) {
+		if (p->proto != (protocol[0] == 't' ? IPPROTO_TCP : IPPROTO_UDP))
+			return NOT_THIS;
+		return str_eq(field, "dport") ? DPORT : str_eq(field, "flags") ? TCP_FLAGS : UNKNOWN;
+	}
+	if (str_eq(protocol, "th"))
+		return str_eq(field, "dport") ? DPORT : UNKNOWN;
+	return str_eq(protocol, "ether") || str_eq(protocol, "vlan") ? UNKNOWN : NOT_THIS;
+}
+
+static enum what meta(const char *key)
+{
+	static const struct { const char *key; enum what what; } known[] = {
+		{ "iifname", IIF }, { "iif", IIF }, { "l4proto", PROTO }, { "nfproto", NFPROTO },
+		{ "pkttype", PKTTYPE },
+	};
+
+	for (size_t i = 0; key && i < COUNT(known); i++)
+		if (str_eq(key, known[i].key))
+			return known[i].what;
+	return UNKNOWN;
+}
+
+static enum what left_is(yajl_val left, const struct packet *p)
+{
+	yajl_val v, flags;
+	const char *key;
+
+	if ((v = json_get(left, "payload")))
+		return payload(json_get_str(v, "protocol"), json_get_str(v, "field"), p);
+	if ((v = json_get(left, "meta")))
+		return meta(json_get_str(v, "key"));
+	if ((v = json_get(left, "ct"))) {
+		key = json_get_str(v, "key");
+		return !key ? UNKNOWN : str_eq(key, "state") ? CT_STATE : str_eq(key, "status") ? CT_STATUS
+		     : str_eq(key, "direction") ? CT_DIRECTION : UNKNOWN;
+	}
+	if ((v = json_get(left, "fib"))) {
+		key = json_get_str(v, "result");
+		flags = json_get(v, "flags");
+		/* With "iif" it is another question. */
+		if (key && str_eq(key, "type") && flags &&
+		    (YAJL_IS_STRING(flags) || (YAJL_IS_ARRAY(flags) && flags->u.array.len == 1)))
+			return FIB_TYPE;
+	}
+	return UNKNOWN;
+}
+
+static enum truth value(enum what w, yajl_val v, const struct packet *p)
+{
+	struct sources to = { .prefix = p->family == AF_INET ? 32 : 128 };
+	const char *text = YAJL_IS_STRING(v) ? YAJL_GET_STRING(v) : NULL;
+
+	memcpy(to.addr, p->to, sizeof to.addr);
+	switch (w) {
+	case NOT_THIS: return NO;
+	case IIF: return text ? sure(like(text, p->iif)) : MAYBE;
+	case PROTO: return p->proto == IPPROTO_TCP ? is_word(v, "tcp", IPPROTO_TCP) : is_word(v, "udp", IPPROTO_UDP);
+	case DPORT: return in_ports(v, p);
+	case SADDR: return in_addresses(v, p->family, &p->from);
+	case DADDR: return p->to_known ? in_addresses(v, p->family, &to) : MAYBE;
+	case NFPROTO: return p->family == AF_INET ? is_word(v, "ipv4", 2) : is_word(v, "ipv6", 10);
+	case CT_STATE: return is_word(v, "new", 8);
+	case CT_DIRECTION: return is_word(v, "original", 0);
+	/* As nobody translated it, if it comes to these chains at all. */
+	case CT_STATUS: return text && (str_eq(text, "dnat") || str_eq(text, "snat")) ? NO : MAYBE;
+	case PKTTYPE: return or(is_word(v, "host", 0), is_word(v, "unicast", 0));
+	case FIB_TYPE: return is_word(v, "local", 2);
+	default: return MAYBE;
+	}
+}
+
+/* ---- both sides ------------------------------------------------------------------------------------------ */
+
+enum { PARTS_MAX = 8 };
+struct left { enum what part[PARTS_MAX]; size_t n; bool concat; };
+
+static bool items(yajl_val v, const char *key, yajl_val *list)
+{
+	*list = json_get(v, key);
+	return *list && YAJL_IS_ARRAY(*list);
+}
+
+static struct left left_of(yajl_val v, const struct packet *p)
+{
+	struct left l = { .n = 1 };
+	yajl_val list;
+
+	l.concat = items(v, "concat", &list);
+	if (!l.concat) {
+		l.part[0] = left_is(v, p);
+		return l;
+	}
+	for (l.n = 0; l.n < list->u.array.len && l.n < PARTS_MAX; l.n++)
+		l.part[l.n] = left_is(list->u.array.values[l.n], p);
+	if (list->u.array.len > PARTS_MAX)
+		l.part[0] = UNKNOWN;
+	return l;
+}
+
+static enum truth one(const struct left *l, yajl_val v, const struct packet *p)
+{
+	yajl_val parts, inner = json_get(v, "elem");
+	enum truth t = YES;
+
+	/* An element may have a limit of its own. */
+	if (inner && json_get(inner, "val"))
+		return and(json_get(inner, "limit") || json_get(inner, "quota") ? MAYBE : YES,
+			   one(l, json_get(inner, "val"), p));
+	if (!l->concat)
+		return value(l->part[0], v, p);
+	if (!items(v, "concat", &parts) || parts->u.array.len != l->n)
+		return MAYBE;
+	for (size_t i = 0; i < l->n; i++)
+		t = and(t, value(l->part[i], parts->u.array.values[i], p));
+	return t;
+}
+
+/* A set or map by its name; NULL: there is none. */
+static yajl_val named(const struct foreign *f, const char *name)
+{
+	yajl_val objects;
+
+	for (size_t i = 0; items(f->list, "nftables", &objects) && i < objects->u.array.len; i++) {
+		yajl_val set = json_get(objects->u.array.values[i], "set");
+		const char *its;
+
+		set = set ? set : json_get(objects->u.array.values[i], "map");
+		its = set ? json_get_str(set, "name") : NULL;
+		if (its && str_eq(its, name))
+			return set;
+	}
+	return NULL;
+}
+
+/* What packets fill, or what times out, says nothing about the next packet. */
+static bool moves(yajl_val set)
+{
+	yajl_val flags;
+
+	if (json_get(set, "timeout"))
+		return true;
+	for (size_t i = 0; items(set, "flags", &flags) && i < flags->u.array.len; i++)
+		if (YAJL_IS_STRING(flags->u.array.values[i]) &&
+		    (str_eq(YAJL_GET_STRING(flags->u.array.values[i]), "dynamic") ||
+		     str_eq(YAJL_GET_STRING(flags->u.array.values[i]), "timeout")))
+			return true;
+	return false;
+}
+
+/* The elements that v names or lists; NULL: it is none of these. *unsure: they come and go. */
+static yajl_val elements_of(const struct foreign *f, yajl_val v, bool *unsure, bool *none)
+{
+	const char *text = YAJL_IS_STRING(v) ? YAJL_GET_STRING(v) : NULL;
+	yajl_val set, list = NULL;
+
+	*unsure = *none = false;
+	if (YAJL_IS_ARRAY(v))
+		return v;
+	if (items(v, "set", &list))
+		return list;
+	if (!text || *text != '@')
+		return NULL;
+	set = named(f, text + 1);
+	*unsure = !set || moves(set);
+	*none = set && !items(set, "elem", &list);
+	return set && !*none ? list : NULL;
+}
+
+static enum truth right_has(const struct foreign *f, const struct left *l, yajl_val right, const struct packet *p)
+{
+	bool unsure, none;
+	yajl_val list = elements_of(f, right, &unsure, &none);
+	enum truth t = NO;
+
+	/* Of a field that the packet does not have, no value matches. */
+	for (size_t i = 0; i < l->n; i++)
+		if (l->part[i] == NOT_THIS)
+			return NO;
+	if (unsure)
+		return MAYBE;
+	if (none)
+		return NO;
+	if (!list)
+		return one(l, right, p);
+	for (size_t i = 0; i < list->u.array.len; i++)
+		t = or(t, one(l, list->u.array.values[i], p));
+	return t;
+}
+
+/* ---- TCP flags: a SYN, with or without the two of ECN ---------------------------------------------------- */
+
+enum { SYN = 2, ECN_BITS = 64 | 128 };
+
+/* "syn", 2, ["syn", "ack"], {"|": [...]} */
+static bool flag_bits(yajl_val v, unsigned *bits)
+{
+	static const char *const names[] = { "fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr" };
+	yajl_val list = v;
+	unsigned long n;
+
+	if (YAJL_IS_ARRAY(v) || items(v, "|", &list)) {
+		for (size_t i = 0; i < list->u.array.len; i++)
+			if (!flag_bits(list->u.array.values[i], bits))
+				return false;
+		return true;
+	}
+	if (number(v, &n) && n < 256) {
+		*bits |= (unsigned)n;
+		return true;
+	}
+	for (size_t i = 0; YAJL_IS_STRING(v) && i < COUNT(names); i++) {
+		if (str_eq(YAJL_GET_STRING(v), names[i])) {
+			*bits |= 1u << i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum truth flags_match(unsigned mask, const char *op, yajl_val right)
+{
+	unsigned bits = 0;
+
+	if (!flag_bits(right, &bits))
+		return MAYBE;
+	if (str_eq(op, "in"))
+		return bits & SYN ? YES : bits & ECN_BITS ? MAYBE : NO;
+	/* The bits that are known differ, or nothing else is asked. */
+	if ((bits ^ (SYN & mask)) & ~(unsigned)ECN_BITS)
+		return NO;
+	return mask & ECN_BITS ? MAYBE : YES;
+}
+
+static enum truth opposite(enum truth t) { return t == YES ? NO : t == NO ? YES : MAYBE; }
+
+enum truth judge_match(const struct foreign *f, yajl_val match, const struct packet *p)
+{
+	yajl_val left = json_get(match, "left"), right = json_get(match, "right"), masked;
+	const char *op = json_get_str(match, "op");
+	struct left l;
+	unsigned mask = 255;
+	enum truth t;
+
+	if (!left || !right || !op)
+		return MAYBE;
+	if (items(left, "&", &masked) && masked->u.array.len == 2) {
+		l = left_of(masked->u.array.values[0], p);
+		mask = 0;
+		if (l.part[0] != NOT_THIS && (l.part[0] != TCP_FLAGS || !flag_bits(masked->u.array.values[1], &mask)))
+			return MAYBE;
+	} else {
+		l = left_of(left, p);
+	}
+	/* "tcp dport != 25" is no match of a datagram: the protocol is asked first. */
+	for (size_t i = 0; i < l.n; i++)
+		if (l.part[i] == NOT_THIS)
+			return NO;
+	if (!str_eq(op, "==") && !str_eq(op, "!=") && !str_eq(op, "in"))
+		return MAYBE;
+	t = !l.concat && l.part[0] == TCP_FLAGS ? flags_match(mask, op, right) : right_has(f, &l, right, p);
+	return str_eq(op, "!=") ? opposite(t) : t;
+}
+
+enum truth judge_vmap(const struct foreign *f, yajl_val vmap, const struct packet *p,
+		      void (*each)(void *ctx, enum truth t, yajl_val verdict), void *ctx)
+{
+	struct left l = left_of(json_get(vmap, "key"), p);
+	bool unsure, none;
+	yajl_val list = elements_of(f, json_get(vmap, "data"), &unsure, &none);
+	enum truth all = NO;
+
+	if (none && !unsure)
+		return NO;
+	if (!list || unsure)
+		return MAYBE;
+	for (size_t i = 0; i < list->u.array.len; i++) {
+		yajl_val pair = list->u.array.values[i];
+		enum truth t;
+
+		if (!YAJL_IS_ARRAY(pair) || pair->u.array.len != 2)
+			return MAYBE;
+		t = one(&l, pair->u.array.values[0], p);
+		if (t != NO)
+			each(ctx, t, pair->u.array.values[1]);
+		all = or(all, t);
+	}
+	return all;
+}
+
+/* ---- iptables-nft: what JSON only names, libxtables may have written out in the rule's text ---------------- */
+
+/* The list after `what`: "related,established" or "{ 80, 443 }", each item given to has(). */
+static enum truth listed(const char *words, const char *what, bool (*has)(const char *item, const struct packet *p),
+			 const struct packet *p)
+{
+	const char *at = strstr(words, what);
+	bool found = false, not;
+	char item[64];
+
+	if (!at)
+		return MAYBE;
+	at += strlen(what);
+	not = str_starts(at, "!= ");
+	at += not ? 3 : 0;
+	bool braces = *at == '{';
+	at += braces;
+	for (;;) {
+		size_t n;
+
+		at += strspn(at, braces ? ", " : ",");
+		n = strcspn(at, braces ? ",} " : ", ");
+		if (n == 0 || n >= sizeof item)
+			break;
+		snprintf(item, sizeof item, "%.*s", (int)n, at);
+		found |= has(item, p);
+		at += n;
+	}
+	return sure(found != not);
+}
+
+static bool is_new(const char *item, const struct packet *p)
+{
+	(void)p;
+	return str_eq(item, "new");
+}
+
+static bool has_port(const char *item, const struct packet *p)
+{
+	unsigned a = 0, b = 0;
+	int n = sscanf(item, "%u-%u", &a, &b);
+
+	return n > 0 && a <= p->first && p->last <= (n == 2 ? b : a);
+}
+
+static bool is_local(const char *item, const struct packet *p)
+{
+	(void)p;
+	return str_eq(item, "local");
+}
+
+enum truth judge_xt(const char *name, const char *words, const struct packet *p)
+{
+	if (str_eq(name, "comment"))
+		return YES;
+	if (str_eq(name, "conntrack") || str_eq(name, "state"))
+		return strstr(words, "ct state ") && strstr(words, "ct ") == strstr(words, "ct state ")
+			       ? listed(words, "ct state ", is_new, p) : MAYBE;
+	if (str_eq(name, "multiport") && p->first == p->last && !strstr(words, "sport"))
+		return listed(words, "dport ", has_port, p);
+	if (str_eq(name, "addrtype") && !strstr(words, "fib saddr"))
+		return listed(words, "fib daddr type ", is_local, p);
+	return MAYBE;
+}
