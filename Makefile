@@ -242,7 +242,7 @@ clean:
 	rm -rf build
 
 .PHONY: FORCE all layers clean deps test test-vm fuzz check-unit check-bats check-fuzz asan lint fmt man install
--include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC)))
+-include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) tests/tools/nettool.c tests/tools/cgtool.c))
 
 # --- the main job, shown (demo/run); offline: make demo TEMPLATE=busybox ------------------------------------
 demo:

@@ -7,6 +7,7 @@
 #include "netns/kernel.h"
 #include "netns/net.h"
 #include "netns/network.h"
+#include "netns/record.h"
 
 #include <string.h>
 
@@ -136,7 +137,7 @@ static int make_so(struct change *c)
 
 int network_allow(const char *home, const char *to, const struct net_allow *w, bool on)
 {
-	SCOPED(change_free) struct change c = { .dir = net_dir_open(home, false) };
+	SCOPED(change_free) struct change c = { .dir = net_store_open(home, false) };
 	auto_close int lock = -1;
 	int r = c.dir;
 

@@ -1,7 +1,6 @@
-/* Leases. A guest that has them already is served without a lock and without a write. */
+/* Claims. An owner that holds already what it asks for is served without a lock and without a write. */
 #include "base/file.h"
 #include "base/scope.h"
-#include "base/undo.h"
 #include "netns/kernel.h"
 #include "netns/lease.h"
 #include "netns/net.h"
@@ -12,26 +11,28 @@
 struct use {
 	struct net_file f;
 	char name[64];
-	bool loaded, changed;
+	bool loaded;
 	int bridge_index;
-	char *old;		/* the file's text before this claim */
 };
 struct claim {
 	const struct net_home *h;
-	const char *guest;
+	const char *owner;
 	const struct list *nics;
 	int dir;
+	struct net_held held;		/* what is on record */
+	struct arena a;
+	struct net_nic nic[NET_PORTS_MAX];
 	struct use use[NET_PORTS_MAX];
 	size_t n;
 };
 
 static void claim_free(struct claim *c)
 {
-	for (size_t i = 0; i < c->n; i++) {
+	for (size_t i = 0; i < c->n; i++)
 		net_file_free(&c->use[i].f);
-		free(c->use[i].old);
-	}
 	c->n = 0;
+	net_held_free(&c->held);
+	arena_free(&c->a);
 }
 
 static struct use *use_of(struct claim *c, const char *network)
@@ -45,7 +46,28 @@ static struct use *use_of(struct claim *c, const char *network)
 	return u;
 }
 
+static const struct net_nic_conf *conf_at(const struct claim *c, size_t i)
+{
+	return (const struct net_nic_conf *)c->nics->v + i;
+}
+
+static bool on_network(const struct net_nic_conf *c) { return c->kind <= NET_KIND_NETWORK; }
 static const char *network_of(const struct net_nic_conf *c) { return c->network ? c->network : "default"; }
+
+/* What the i-th is, or was, on record. */
+static const struct net_nic *held_at(const struct claim *c, const struct net_record *r, size_t i)
+{
+	return net_record_nic(r, net_nic_index(conf_at(c, i), i));
+}
+
+static bool nothing_more(const struct claim *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->nics->n; i++)
+		n += on_network(conf_at(c, i));
+	return n == c->held.r.nics.n;
+}
 
 /* 1: loaded. 0: the default network, which is still to be made. */
 static int load(struct claim *c, struct use *u)
@@ -61,20 +83,35 @@ static int load(struct claim *c, struct use *u)
 	return 1;
 }
 
+/* Its links stand: they do not when a claim was killed half way, or somebody else took an address since. */
+static bool has_links(const struct claim *c, const struct net_nic *n)
+{
+	const char *const address[] = { n->ip, n->ip6, n->mac };
+
+	for (size_t i = 0; i < COUNT(address); i++)
+		if (address[i] && !net_index_is(c->dir, n->network, address[i], c->owner, n->index))
+			return false;
+	return true;
+}
+
 /* 1: everything is there and nothing was written. 0: no. */
 static int without_lock(struct claim *c, struct net_port *ports)
 {
-	for (size_t i = 0; i < c->nics->n; i++) {
-		const struct net_nic_conf *nic = (const struct net_nic_conf *)c->nics->v + i;
-		const struct net_lease *l;
-		struct use *u;
-		int r;
+	int r = c->dir < 0 ? -ENOENT : net_record_load(c->dir, c->owner, &c->held);
 
-		if (nic->kind > NET_KIND_NETWORK) {
-			net_port_alone(c->h, c->guest, nic, i, &ports[i]);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (!nothing_more(c))
+		return 0;
+	for (size_t i = 0; i < c->nics->n; i++) {
+		const struct net_nic *l = held_at(c, &c->held.r, i);
+		struct use *u;
+
+		if (!on_network(conf_at(c, i))) {
+			net_port_alone(c->h, c->owner, conf_at(c, i), i, &ports[i]);
 			continue;
 		}
-		u = use_of(c, network_of(nic));
+		u = use_of(c, network_of(conf_at(c, i)));
 		if (!u->loaded) {
 			r = load(c, u);
 			if (r <= 0)
@@ -83,10 +120,9 @@ static int without_lock(struct claim *c, struct net_port *ports)
 			if (r != 0)
 				return r < 0 ? r : 0;
 		}
-		l = net_lease_find(&u->f.d, c->guest, net_nic_index(nic, i));
-		if (!l || !net_lease_fits(l, &u->f.d, nic))
+		if (!l || !net_nic_fits(l, &u->f.d, conf_at(c, i)) || !has_links(c, l))
 			return 0;
-		TRY(net_port_of(c->h, &u->f.d, l, nic, u->bridge_index, &ports[i]));
+		TRY(net_port_of(c->h, &u->f.d, c->owner, l, u->bridge_index, &ports[i]));
 	}
 	return 1;
 }
@@ -108,96 +144,84 @@ static int ready(struct claim *c, struct use *u)
 	return net_bring_up(c->h, c->dir, &u->f, &u->bridge_index);
 }
 
-static const struct net_nic_conf *nic_at(const struct list *nics, unsigned index)
+/* Nobody took an address of it meanwhile. */
+static int still_ours(const struct claim *c, const struct net_nic *n)
 {
-	const struct net_nic_conf *v = nics->v;
+	const char *const address[] = { n->ip, n->ip6, n->mac };
+	struct net_holder who;
 
-	for (size_t i = 0; i < nics->n; i++)
-		if (net_nic_index(&v[i], i) == index)
-			return &v[i];
-	return NULL;
-}
+	for (size_t i = 0; i < COUNT(address); i++) {
+		int r = address[i] ? net_index_holder(c->dir, n->network, address[i], &who) : 0;
 
-/* Leases of this guest on u that the configuration no longer asks for. */
-static void drop_stale(struct claim *c, struct use *u)
-{
-	struct list *l = &u->f.d.leases;
-
-	for (size_t i = l->n; i-- > 0;) {
-		struct net_lease *v = (struct net_lease *)l->v + i;
-		const struct net_nic_conf *nic;
-
-		if (!str_eq(v->guest, c->guest))
-			continue;
-		nic = nic_at(c->nics, v->index);
-		if (nic && nic->kind <= NET_KIND_NETWORK && str_eq(network_of(nic), u->name) &&
-		    net_lease_fits(v, &u->f.d, nic))
-			continue;
-		net_lease_remove(&u->f.d, v);
-		u->changed = true;
+		if (r < 0 || (r > 0 && !str_eq(who.owner, c->owner)))
+			return r < 0 ? r : 0;
 	}
+	return 1;
 }
 
-struct restore { int dir; char file[80]; const char *text; size_t n; };
-
-static int put_back(void *arg)
+/* What stays as it is first: it is not to be chosen for another interface. */
+static int keep_what_fits(struct claim *c, struct net_record *is)
 {
-	struct restore *r = arg;
-	return file_write_atomic(r->dir, r->file, r->text, r->n, 0600);
-}
+	for (size_t i = 0; i < c->nics->n; i++) {
+		const struct net_nic *l = on_network(conf_at(c, i)) ? held_at(c, &c->held.r, i) : NULL;
+		int r = l && net_nic_fits(l, &use_of(c, network_of(conf_at(c, i)))->f.d, conf_at(c, i));
 
-/* A file written is put back when the next one fails. */
-static int store(struct claim *c)
-{
-	auto_undo struct undo u = { 0 };
-
-	for (size_t i = 0; i < c->n; i++) {
-		struct restore r = { .dir = c->dir };
-
-		if (!c->use[i].changed)
-			continue;
-		snprintf(r.file, sizeof r.file, "%s.json", c->use[i].name);
-		TRY(file_read(c->dir, r.file, &c->use[i].old, &r.n));
-		r.text = c->use[i].old;
-		TRY(undo_push(&u, "lease", put_back, &r, sizeof r));
-		TRY(net_def_store(c->dir, &c->use[i].f.d));
+		if (r > 0)
+			r = still_ours(c, l);
+		TRY(r);
+		if (r > 0)
+			c->nic[is->nics.n++] = *l;
 	}
-	undo_commit(&u);
+	return 0;
+}
+
+static int decide(struct claim *c, struct net_record *is)
+{
+	struct net_choice choice = { .h = c->h, .dir = c->dir, .a = &c->a, .r = is };
+
+	*is = (struct net_record){ .owner = c->owner, .nics = { c->nic, 0 }, .ports = c->held.r.ports,
+				   .firewall = c->held.r.firewall };
+	TRY(keep_what_fits(c, is));
+	for (size_t i = 0; i < c->nics->n; i++) {
+		const struct net_def *d;
+
+		if (!on_network(conf_at(c, i)) || held_at(c, is, i))
+			continue;
+		d = &use_of(c, network_of(conf_at(c, i)))->f.d;
+		TRY(net_nic_choose(&choice, d, net_nic_index(conf_at(c, i), i), conf_at(c, i), &c->nic[is->nics.n]));
+		is->nics.n++;
+	}
 	return 0;
 }
 
 static int under_lock(struct claim *c, struct net_port *ports)
 {
-	for (size_t i = 0; i < c->nics->n; i++) {
-		const struct net_nic_conf *nic = (const struct net_nic_conf *)c->nics->v + i;
-		struct use *u = nic->kind > NET_KIND_NETWORK ? NULL : use_of(c, network_of(nic));
+	int r = net_record_load(c->dir, c->owner, &c->held);
+	struct net_record is;
 
-		if (u && !u->loaded) {
-			TRY(ready(c, u));
-			drop_stale(c, u);
-		}
-	}
+	if (r < 0 && r != -ENOENT)
+		return r;
 	for (size_t i = 0; i < c->nics->n; i++) {
-		const struct net_nic_conf *nic = (const struct net_nic_conf *)c->nics->v + i;
-		struct net_lease *l;
+		struct use *u = on_network(conf_at(c, i)) ? use_of(c, network_of(conf_at(c, i))) : NULL;
+
+		if (u && !u->loaded)
+			TRY(ready(c, u));
+	}
+	TRY(decide(c, &is));
+	for (size_t i = 0; i < c->nics->n; i++) {
 		struct use *u;
 
-		if (nic->kind > NET_KIND_NETWORK) {
-			net_port_alone(c->h, c->guest, nic, i, &ports[i]);
+		if (!on_network(conf_at(c, i))) {
+			net_port_alone(c->h, c->owner, conf_at(c, i), i, &ports[i]);
 			continue;
 		}
-		u = use_of(c, network_of(nic));
-		l = net_lease_find(&u->f.d, c->guest, net_nic_index(nic, i));
-		if (!l) {
-			TRY(net_lease_new(c->h, &u->f, c->guest, net_nic_index(nic, i), nic, &l));
-			u->changed = true;
-		}
-		TRY(net_port_of(c->h, &u->f.d, l, nic, u->bridge_index, &ports[i]));
+		u = use_of(c, network_of(conf_at(c, i)));
+		TRY(net_port_of(c->h, &u->f.d, c->owner, held_at(c, &is, i), u->bridge_index, &ports[i]));
 	}
-	return store(c);
+	return net_hold(c->h, c->dir, r == -ENOENT ? NULL : &c->held.r, &is);
 }
 
-int net_claim(const char *home, const char *guest, const struct list *nics, struct net_port *ports, size_t *n)
+int net_claim(const char *home, const char *owner, const struct list *nics, struct net_port *ports, size_t *n)
 {
 	auto_close int dir = -1;
 	struct net_home h;
@@ -205,21 +229,19 @@ int net_claim(const char *home, const char *guest, const struct list *nics, stru
 
 	*n = 0;
 	net_set_home(home);
-	if (!str_is_id(guest))
-		return fail_as(ERR_CONFIG, "\"%.64s\" is not the name of a guest", guest);
+	if (!net_is_owner(owner))
+		return fail_as(ERR_CONFIG, "\"%.64s\" is not the name of a guest", owner);
 	TRY_IN(net_check(nics), "networks");
-	if (nics->n == 0)
-		return 0;
 	net_home_of(home, &h);
-	dir = net_dir_open(home, false);
+	dir = net_store_open(home, false);
 	if (dir < 0 && dir != -ENOENT)
 		return dir;
-	SCOPED(claim_free) struct claim c = { .h = &h, .guest = guest, .nics = nics, .dir = dir };
+	SCOPED(claim_free) struct claim c = { .h = &h, .owner = owner, .nics = nics, .dir = dir };
 	r = without_lock(&c, ports);
 	if (r == 0) {
 		claim_free(&c);
 		if (dir < 0)
-			dir = net_dir_open(home, true);
+			dir = net_store_open(home, true);
 		TRY(dir);
 		/* The home may be new: its path is known only now. */
 		net_home_of(home, &h);
@@ -233,34 +255,48 @@ int net_claim(const char *home, const char *guest, const struct list *nics, stru
 	return 0;
 }
 
-struct leased { const char *guest; struct net_port *ports; size_t n; };
-
-static int leased_in(void *ctx, struct net_file *f)
+int net_leased(const char *home, const char *owner, struct net_port *ports, size_t *n)
 {
-	struct leased *l = ctx;
+	auto_close int dir = net_store_open(home, false);
+	auto_net_held struct net_held held = { 0 };
+	struct net_home h;
+	int r = dir < 0 ? dir : net_record_load(dir, owner, &held);
 
-	LIST_EACH(const struct net_lease, v, f->d.leases) {
-		struct net_port *p = l->n < NET_PORTS_MAX ? &l->ports[l->n] : NULL;
+	*n = 0;
+	if (r == -ENOENT)
+		return 0;
+	TRY(r);
+	net_home_of(home, &h);
+	LIST_EACH(const struct net_nic, l, held.r.nics) {
+		auto_net_file struct net_file f = { 0 };
+		struct net_def none = { .name = l->network, .bridge = "" };
 
-		if (!p || !str_eq(v->guest, l->guest))
-			continue;
-		memset(p, 0, sizeof *p);
-		snprintf(p->network, sizeof p->network, "%s", f->d.name);
-		if (v->ip)
-			(void)inet_pton(AF_INET, v->ip, &p->ip);
-		if (v->ip6)
-			(void)inet_pton(AF_INET6, v->ip6, &p->ip6);
-		l->n++;
+		/* A damaged definition hides nothing of what is on record. */
+		if (net_def_load(dir, l->network, &f) < 0)
+			err_clear();
+		TRY(net_port_of(&h, f.tree ? &f.d : &none, owner, l, 0, &ports[(*n)++]));
 	}
 	return 0;
 }
 
-int net_leased(const char *home, const char *guest, struct net_port *ports, size_t *n)
+int net_release(const char *home, const char *owner)
 {
-	auto_close int dir = net_dir_open(home, false);
-	struct leased l = { guest, ports, 0 };
-	int r = dir == -ENOENT ? 0 : dir < 0 ? dir : net_def_each(dir, leased_in, &l);
+	auto_close int dir = net_store_open(home, false);
+	auto_net_held struct net_held held = { 0 };
+	struct net_home h;
+	int r = dir < 0 ? dir : net_record_load(dir, owner, &held);
 
-	*n = l.n;
-	return r;
+	net_set_home(home);
+	if (r == -ENOENT)
+		return 0;
+	TRY(r);
+	net_held_free(&held);
+	auto_close int lock = net_dir_lock(dir);
+	TRY(lock);
+	r = net_record_load(dir, owner, &held);
+	if (r == -ENOENT)
+		return 0;
+	TRY(r);
+	net_home_of(home, &h);
+	return net_hold(&h, dir, &held.r, NULL);
 }

@@ -1,5 +1,6 @@
 /* The configuration's slice: vzrun.networks. */
 #include "netns/addr.h"
+#include "netns/name.h"
 #include "netns/net.h"
 
 #include <arpa/inet.h>
@@ -120,18 +121,6 @@ int net_rate_parse(const char *text, struct net_rate *out)
 
 /* ---- one NIC ----------------------------------------------------------------------------------- */
 
-static bool is_if_name(const char *s)
-{
-	size_t n = strlen(s);
-
-	if (n == 0 || n >= IFNAMSIZ || str_eq(s, ".") || str_eq(s, "..") || str_eq(s, "lo"))
-		return false;
-	for (; *s; s++)
-		if (*s <= ' ' || *s >= 0x7f || strchr("/:%\"\\", *s))
-			return false;
-	return true;
-}
-
 /* "MEMBER: what", from a message that begins with the value. */
 static int in_member(int r, const char *member)
 {
@@ -182,7 +171,7 @@ static int check_kind(const struct net_nic_conf *c)
 		return fail_as(ERR_CONFIG, ".network: a %s interface is on none", name_of(net_kinds, c->kind));
 	if (!network && !c->parent)
 		return fail_as(ERR_CONFIG, ".parent: missing (the host's link)");
-	if (!network && !is_if_name(c->parent))
+	if (!network && !net_is_inside_name(c->parent))
 		return fail_as(ERR_CONFIG, ".parent: not the name of an interface (1 to 15 characters, no / : %%)");
 	if (!network && c->rate)
 		return fail_as(ERR_CONFIG, ".rate: only a port of a network is limited, not a %s interface",
@@ -196,7 +185,7 @@ static int check_nic(const struct net_nic_conf *c)
 
 	if (c->network && !str_is_name(c->network))
 		return fail_as(ERR_CONFIG, ".network: not the name of a network");
-	if (c->name && !is_if_name(c->name))
+	if (c->name && !net_is_inside_name(c->name))
 		return fail_as(ERR_CONFIG,
 			       ".name: not the name of an interface (1 to 15 characters, no / : %%)");
 	if (c->index.set && c->index.v >= NET_PORTS_MAX)

@@ -3,6 +3,7 @@
 #include "netns/kernel.h"
 #include "netns/net.h"
 #include "netns/network.h"
+#include "netns/record.h"
 
 #include <string.h>
 
@@ -39,7 +40,7 @@ static int copy(const struct net_def *wish, struct net_file *f)
 
 	*d = *wish;
 	d->version = 0;
-	d->allow = d->leases = (struct list){ 0 };
+	d->allow = (struct list){ 0 };
 	for (size_t i = 0; i < COUNT(texts); i++)
 		TRY(keep(f, texts[i]));
 	return d->vxlan ? keep_vxlan(f) : 0;
@@ -77,7 +78,7 @@ static int create(const char *home, const struct net_def *wish, struct net_file 
 
 	TRY_IN(precheck(wish), "network %.64s", wish->name);
 	TRY(copy(wish, made));
-	dir = net_dir_open(home, true);
+	dir = net_store_open(home, true);
 	TRY(dir);
 	net_home_of(home, &h);
 	lock = net_dir_lock(dir);

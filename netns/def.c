@@ -14,7 +14,6 @@ const struct name net_modes[] = {
 const struct name net_protos[] = { { "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP }, { 0 } };
 
 /* As they are in the file. */
-struct raw_lease { const char *guest; struct opt_u32 index; const char *ip, *ip6, *mac; };
 struct raw_allow { const char *from, *port; int proto; };
 struct raw_vxlan { struct opt_u32 vni, port; const char *local; struct strv peers; };
 struct raw_def {
@@ -23,18 +22,9 @@ struct raw_def {
 	bool dns, isolate_ports;
 	int mode;
 	struct raw_vxlan *vxlan;
-	struct list allow, leases;
+	struct list allow;
 };
 
-static const struct field lease_fields[] = {
-	FR(struct raw_lease, "guest", K_STR, guest),
-	FR(struct raw_lease, "index", K_U32, index),
-	F(struct raw_lease, "ip", K_STR, ip),
-	F(struct raw_lease, "ip6", K_STR, ip6),
-	FR(struct raw_lease, "mac", K_STR, mac),
-	{ 0 }
-};
-static const struct record lease_record = RECORD("lease", struct raw_lease, lease_fields);
 static const struct field allow_fields[] = {
 	FR(struct raw_allow, "from", K_STR, from),
 	F(struct raw_allow, "port", K_STR, port),
@@ -66,7 +56,6 @@ static const struct field def_fields[] = {
 	F(struct raw_def, "vlan", K_U32, vlan),
 	SUB(struct raw_def, "vxlan", K_OPT, vxlan, &vxlan_record),
 	SUB(struct raw_def, "allow", K_LIST, allow, &allow_record),
-	SUB(struct raw_def, "leases", K_LIST, leases, &lease_record),
 	{ 0 }
 };
 static const struct record def_record = RECORD("network", struct raw_def, def_fields);
@@ -106,20 +95,10 @@ static int take_vxlan(struct net_file *f, const struct raw_vxlan *raw)
 	return 0;
 }
 
-static int take_leases(struct net_file *f, const struct raw_def *raw)
-{
-	struct net_lease *out = arena_alloc(&f->a, raw->leases.n + 1, sizeof *out);
-	size_t i = 0;
-
-	if (!out)
-		return fail(ENOMEM, "out of memory");
-	LIST_EACH(const struct raw_lease, l, raw->leases)
-		out[i++] = (struct net_lease){ l->guest, l->index.v, l->ip, l->ip6, l->mac };
-	f->d.leases = (struct list){ out, i };
-	return 0;
-}
-
-/* Version 1 had fewer members, each of which means the same: it is read as what it says and written as this one. */
+/*
+ * Version 1 had fewer members, each of which means the same: it is read as what it says and written as this one.
+ * Its leases are taken over elsewhere (netns/takeover.c).
+ */
 static int take_def(struct net_file *f, const struct raw_def *raw, const char *name)
 {
 	struct net_def *d = &f->d;
@@ -143,7 +122,6 @@ static int take_def(struct net_file *f, const struct raw_def *raw, const char *n
 	};
 	TRY(take_vxlan(f, raw->vxlan));
 	TRY(take_allow(f, raw));
-	TRY(take_leases(f, raw));
 	return net_def_check(d);
 }
 
@@ -184,18 +162,13 @@ static void encoding_free(struct encoding *e) { arena_free(&e->a); }
 static int raw_lists(struct encoding *e, const struct net_def *d)
 {
 	struct raw_allow *allow = arena_alloc(&e->a, d->allow.n + 1, sizeof *allow);
-	struct raw_lease *leases = arena_alloc(&e->a, d->leases.n + 1, sizeof *leases);
 	size_t n = 0;
 
-	if (!allow || !leases)
+	if (!allow)
 		return -ENOMEM;
 	LIST_EACH(const struct net_allow, w, d->allow)
 		allow[n++] = (struct raw_allow){ w->from, w->port, w->port ? w->proto : 0 };
 	e->raw.allow = (struct list){ n ? allow : NULL, n };
-	n = 0;
-	LIST_EACH(const struct net_lease, l, d->leases)
-		leases[n++] = (struct raw_lease){ l->guest, { l->index, true }, l->ip, l->ip6, l->mac };
-	e->raw.leases = (struct list){ leases, n };
 	return 0;
 }
 
@@ -289,32 +262,4 @@ int net_def_each(int dirfd, int (*each)(void *ctx, struct net_file *f), void *ct
 	}
 	free(names);
 	return r;
-}
-
-struct net_lease *net_lease_add(struct net_file *f)
-{
-	struct net_lease *v = arena_alloc(&f->a, f->d.leases.n + 1, sizeof *v);
-
-	if (!v)
-		return NULL;
-	if (f->d.leases.n)
-		memcpy(v, f->d.leases.v, f->d.leases.n * sizeof *v);
-	f->d.leases.v = v;
-	return &v[f->d.leases.n++];
-}
-
-void net_lease_remove(struct net_def *d, struct net_lease *l)
-{
-	struct net_lease *end = (struct net_lease *)d->leases.v + d->leases.n;
-
-	memmove(l, l + 1, (size_t)(end - (l + 1)) * sizeof *l);
-	d->leases.n--;
-}
-
-struct net_lease *net_lease_find(const struct net_def *d, const char *guest, unsigned index)
-{
-	LIST_EACH(struct net_lease, l, d->leases)
-		if (l->index == index && str_eq(l->guest, guest))
-			return l;
-	return NULL;
 }

@@ -1,4 +1,4 @@
-/* A network's file, HOME/networks/NAME.json: definition and leases. */
+/* A network's file, HOME/networks/NAME.json. Who holds what of it: netns/record.h. */
 #pragma once
 #include "base/bind.h"
 #include "netns/addr.h"
@@ -13,12 +13,6 @@ extern const struct name net_protos[];		/* tcp, udp: IPPROTO_ */
 
 enum { NET_DEF_VERSION = 2, NET_VXLAN_PORT = 4789, NET_PEERS_MAX = 256, NET_ALLOW_MAX = 1024 };
 #define NET_OUTSIDE "outside"
-
-struct net_lease {
-	const char *guest;
-	uint32_t index;
-	const char *ip, *ip6, *mac;	/* ip, ip6: NULL when the network has no such subnet */
-};
 
 /* Who may open connections into this network. */
 struct net_allow {
@@ -49,7 +43,6 @@ struct net_def {
 	uint32_t vlan;			/* mode bridge only: our ports are access ports of it; 0: none */
 	struct net_vxlan *vxlan;	/* NULL: none */
 	struct list allow;		/* of struct net_allow */
-	struct list leases;
 	struct net_subnet v4, v6;	/* the same, parsed */
 	uint64_t first, last;		/* the pool as offsets, of either subnet; last 0: no pool */
 };
@@ -59,7 +52,7 @@ struct net_file { struct arena a; yajl_val tree; struct net_def d; };
 void net_file_free(struct net_file *f);
 #define auto_net_file SCOPED(net_file_free)
 
-/* dirfd is HOME/networks. -ENOENT is expected. Errors: "networks/NAME.json: leases[3]: ip: what". */
+/* dirfd is HOME/networks. -ENOENT is expected. Errors: "networks/NAME.json: allow[3]: port: what". */
 int net_def_load(int dirfd, const char *name, struct net_file *f);
 int net_def_parse(const char *name, const char *text, size_t len, struct net_file *f);
 /*
@@ -76,10 +69,8 @@ int net_dir_lock(int dirfd);
 /* Calls each for every network of the directory, by name. A file that cannot be read is an error. */
 int net_def_each(int dirfd, int (*each)(void *ctx, struct net_file *f), void *ctx);
 
-/* One more lease, zeroed; NULL when memory is out. */
-struct net_lease *net_lease_add(struct net_file *f);
-void net_lease_remove(struct net_def *d, struct net_lease *l);
-struct net_lease *net_lease_find(const struct net_def *d, const char *guest, unsigned index);
+/* The way out as guests know it; false: none of this family. */
+bool net_def_gateway(const struct net_def *d, int family, unsigned char *addr);
 
 /* Fit to be the name of a link, and of one in a rule: letters, digits, _ . - */
 bool net_is_link_name(const char *s);

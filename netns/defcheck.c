@@ -50,21 +50,6 @@ static int check_address(const char *key, const char *text, const struct net_sub
 	return 0;
 }
 
-static int check_lease(const struct net_lease *l, const struct net_def *d)
-{
-	unsigned char mac[6];
-
-	if (!str_is_id(l->guest))
-		return fail_as(ERR_CONFIG, "guest: not a name");
-	if (l->index >= NET_PORTS_MAX)
-		return fail_as(ERR_CONFIG, "index: %u is too large (at most %d)", l->index, NET_PORTS_MAX - 1);
-	TRY(check_address("ip", l->ip, &d->v4));
-	TRY(check_address("ip6", l->ip6, &d->v6));
-	if (net_mac_parse(l->mac, mac) < 0)
-		return fail_as(ERR_CONFIG, "mac: %.32s is not a MAC address", l->mac);
-	return 0;
-}
-
 static int check_subnets(struct net_def *d)
 {
 	if (!d->subnet && !d->subnet6 && d->mode != NET_BRIDGE)
@@ -218,8 +203,6 @@ static int check_allows(struct net_def *d)
 
 int net_def_check(struct net_def *d)
 {
-	size_t i = 0;
-
 	d->v4 = d->v6 = (struct net_subnet){ 0 };
 	d->first = d->last = 0;
 	if (!str_is_name(d->name) || str_eq(d->name, NET_OUTSIDE))
@@ -232,10 +215,19 @@ int net_def_check(struct net_def *d)
 	TRY(check_mode(d));
 	TRY_IN(check_pool(d), "pool");
 	TRY(check_across(d));
-	TRY(check_allows(d));
-	LIST_EACH(const struct net_lease, l, d->leases) {
-		TRY_IN(check_lease(l, d), "leases[%zu]", i);
-		i++;
-	}
-	return 0;
+	return check_allows(d);
+}
+
+bool net_def_gateway(const struct net_def *d, int family, unsigned char *addr)
+{
+	const struct net_subnet *s = family == AF_INET ? &d->v4 : &d->v6;
+	const char *text = family == AF_INET ? d->gateway : d->gateway6;
+
+	/* An isolated network leads nowhere. */
+	if (!s->family || d->mode == NET_ISOLATED || (d->mode == NET_BRIDGE && !text))
+		return false;
+	if (text)
+		return inet_pton(family, text, addr) == 1;
+	net_subnet_at(s, NET_GATEWAY, addr);
+	return true;
 }

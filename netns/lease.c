@@ -4,102 +4,172 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-static bool same_addr(int family, const char *a, const char *b)
-{
-	unsigned char x[16], y[16];
+static bool same_text(const char *a, const char *b) { return a && b ? str_eq(a, b) : a == b; }
 
-	return a && inet_pton(family, a, x) == 1 && inet_pton(family, b, y) == 1 &&
-	       memcmp(x, y, net_addr_size(family)) == 0;
+/*
+ * Addresses are ours to give where the bridge is, and on one of the administrator's within the pool that he
+ * set aside.
+ */
+static bool gives(const struct net_def *d, const struct net_subnet *s)
+{
+	return s->family && (d->mode != NET_BRIDGE || d->last);
 }
 
-/* Whether a lease's address is what is asked for: a given one, any, or none. */
-static bool as_asked(const char *held, const char *text, const struct net_subnet *s)
+/* Whether what is held is what is asked for: a given address, any, or none. */
+static bool as_asked(const struct net_def *d, const struct net_subnet *s, const char *held, const char *text)
 {
 	unsigned char a[16];
 	struct net_wish w;
 
+	if (!s->family)
+		return !held;
 	if (net_wish_parse(text, s->family, &w) < 0)
 		return false;
-	if (!w.given)
-		return !held == !w.automatic;
-	return held && inet_pton(s->family, held, a) == 1 && memcmp(a, w.addr, net_addr_size(s->family)) == 0 &&
-	       (!w.prefix || w.prefix == s->prefix);
+	if (!held)
+		return !w.given && (!w.automatic || !gives(d, s));
+	if (inet_pton(s->family, held, a) != 1 || !net_subnet_has(s, a))
+		return false;
+	return w.given ? memcmp(a, w.addr, net_addr_size(s->family)) == 0 && (!w.prefix || w.prefix == s->prefix)
+		       : w.automatic;
 }
 
-bool net_lease_fits(const struct net_lease *l, const struct net_def *d, const struct net_nic_conf *nic)
+bool net_nic_fits(const struct net_nic *l, const struct net_def *d, const struct net_nic_conf *nic)
 {
 	unsigned char a[6], b[6];
 
-	if (d->v4.family && !as_asked(l->ip, nic->ip, &d->v4))
-		return false;
-	if (d->v6.family && !as_asked(l->ip6, nic->ip6, &d->v6))
+	if (!str_eq(l->network, d->name) || !same_text(l->name, nic->name) || !same_text(l->rate, nic->rate) ||
+	    !as_asked(d, &d->v4, l->ip, nic->ip) || !as_asked(d, &d->v6, l->ip6, nic->ip6))
 		return false;
 	return !nic->mac ||
 	       (net_mac_parse(nic->mac, a) == 0 && net_mac_parse(l->mac, b) == 0 && memcmp(a, b, 6) == 0);
 }
 
-/* What is leased already, as numbers within the subnets. */
-struct used { uint64_t *v4, *v6; size_t n4, n6; };
+/* ---- what is held already, as numbers within the subnets ------------------------------------------- */
+
+struct used { const struct net_def *d; uint64_t *v[2]; size_t n[2], size; bool oom; };
+enum { V4, V6 };
 
 static void used_free(struct used *u)
 {
-	free(u->v4);
-	free(u->v6);
+	free(u->v[V4]);
+	free(u->v[V6]);
 }
 
-static int used_of(const struct net_def *d, struct used *u)
+static const struct net_subnet *subnet(const struct net_def *d, int i) { return i == V4 ? &d->v4 : &d->v6; }
+
+static int use_text(void *ctx, const char *text)
 {
+	struct used *u = ctx;
 	unsigned char a[16];
 
-	u->v4 = calloc(d->leases.n + 1, sizeof *u->v4);
-	u->v6 = calloc(d->leases.n + 1, sizeof *u->v6);
-	if (!u->v4 || !u->v6)
-		return fail(ENOMEM, "network %s: out of memory", d->name);
-	LIST_EACH(const struct net_lease, l, d->leases) {
-		if (l->ip && inet_pton(AF_INET, l->ip, a) == 1)
-			u->v4[u->n4++] = net_subnet_offset(&d->v4, a);
-		if (l->ip6 && inet_pton(AF_INET6, l->ip6, a) == 1)
-			u->v6[u->n6++] = net_subnet_offset(&d->v6, a);
+	for (int i = V4; i <= V6; i++) {
+		const struct net_subnet *s = subnet(u->d, i);
+
+		if (!s->family || inet_pton(s->family, text, a) != 1 || !net_subnet_has(s, a))
+			continue;
+		if (u->n[i] == u->size) {
+			size_t size = u->size ? 2 * u->size : 64;
+			uint64_t *x = reallocarray(u->v[V4], size, sizeof *x);
+			uint64_t *y = x ? reallocarray(u->v[V6], size, sizeof *y) : NULL;
+
+			u->v[V4] = x ? x : u->v[V4];
+			if (!y)
+				return fail(ENOMEM, "network %s: out of memory", u->d->name);
+			u->v[V6] = y;
+			u->size = size;
+		}
+		u->v[i][u->n[i]++] = net_subnet_offset(s, a);
 	}
 	return 0;
 }
 
-static bool is_used(const uint64_t *v, size_t n, uint64_t x)
+static int used_of(const struct net_choice *c, const struct net_def *d, struct used *u)
 {
-	for (size_t i = 0; i < n; i++)
-		if (v[i] == x)
+	char text[INET6_ADDRSTRLEN];
+	unsigned char a[16];
+
+	TRY(net_index_each(c->dir, d->name, use_text, u));
+	for (int i = V4; i <= V6; i++)
+		if (net_def_gateway(d, i == V4 ? AF_INET : AF_INET6, a))
+			TRY(use_text(u, inet_ntop(i == V4 ? AF_INET : AF_INET6, a, text, sizeof text)));
+	LIST_EACH(const struct net_nic, n, c->r->nics) {
+		if (n->ip && str_eq(n->network, d->name))
+			TRY(use_text(u, n->ip));
+		if (n->ip6 && str_eq(n->network, d->name))
+			TRY(use_text(u, n->ip6));
+	}
+	return 0;
+}
+
+static bool is_used(const struct used *u, int i, uint64_t x)
+{
+	for (size_t k = 0; k < u->n[i]; k++)
+		if (u->v[i][k] == x)
 			return true;
 	return false;
 }
 
-static const char *holder(const struct net_def *d, int family, const char *addr)
+/* ---- one of them ------------------------------------------------------------------------------------- */
+
+static bool mine(const struct net_nic *n, const char *network, const char *address)
 {
-	LIST_EACH(const struct net_lease, l, d->leases)
-		if (same_addr(family, family == AF_INET ? l->ip : l->ip6, addr))
-			return l->guest;
-	return NULL;
+	return str_eq(n->network, network) && (same_text(n->ip, address) || same_text(n->ip6, address) ||
+					       same_text(n->mac, address));
+}
+
+/* Who has it: NULL, another owner, or another interface of this one. */
+static int holder(const struct net_choice *c, const struct net_def *d, const char *address,
+		  struct net_holder *who)
+{
+	int r;
+
+	LIST_EACH(const struct net_nic, n, c->r->nics)
+		if (mine(n, d->name, address)) {
+			snprintf(who->owner, sizeof who->owner, "%s", c->r->owner);
+			return 1;
+		}
+	r = net_index_holder(c->dir, d->name, address, who);
+	return r > 0 && str_eq(who->owner, c->r->owner) ? 0 : r;
+}
+
+static const char *address_text(const struct net_choice *c, const struct net_subnet *s, uint64_t offset)
+{
+	char text[INET6_ADDRSTRLEN];
+	unsigned char addr[16];
+
+	net_subnet_at(s, offset, addr);
+	return arena_strdup(c->a, inet_ntop(s->family, addr, text, sizeof text));
+}
+
+/* Neither the network's own address, nor its broadcast, nor the gateway's. */
+static bool for_guests(const struct net_def *d, const struct net_subnet *s, uint64_t offset)
+{
+	unsigned char a[16];
+
+	if (offset < (d->mode == NET_BRIDGE ? 1 : NET_FIRST) || offset > net_subnet_last(s))
+		return false;
+	return !net_def_gateway(d, s->family, a) || net_subnet_offset(s, a) != offset;
 }
 
 /* An address that the configuration asks for. */
-static int asked(const struct net_def *d, const struct net_subnet *s, const struct net_wish *w,
-		 uint64_t *offset)
+static int asked(const struct net_choice *c, const struct net_def *d, const struct net_subnet *s,
+		 const struct net_wish *w, uint64_t *offset)
 {
-	char subnet[64], text[INET6_ADDRSTRLEN] = "";
-	const char *who;
+	char sub[64], text[INET6_ADDRSTRLEN] = "";
+	struct net_holder who;
 
-	net_subnet_text(s, subnet, sizeof subnet);
+	net_subnet_text(s, sub, sizeof sub);
 	(void)inet_ntop(s->family, w->addr, text, sizeof text);
 	if (!net_subnet_has(s, w->addr))
-		return fail_as(ERR_CONFIG, "address %s is not in network %s (%s)", text, d->name, subnet);
+		return fail_as(ERR_CONFIG, "address %s is not in network %s (%s)", text, d->name, sub);
 	if (w->prefix && w->prefix != s->prefix)
 		return fail_as(ERR_CONFIG, "address %s/%u: the prefix of network %s is /%u", text, w->prefix, d->name,
 			       s->prefix);
 	*offset = net_subnet_offset(s, w->addr);
-	if (*offset < NET_FIRST || *offset > net_subnet_last(s))
-		return fail_as(ERR_ADDRESS, "address %s of network %s (%s) is not for guests", text, d->name,
-			       subnet);
-	who = holder(d, s->family, text);
-	return who ? fail_as(ERR_ADDRESS, "address %s of network %s is in use by %s", text, d->name, who) : 0;
+	if (!for_guests(d, s, *offset))
+		return fail_as(ERR_ADDRESS, "address %s of network %s (%s) is not for guests", text, d->name, sub);
+	int r = holder(c, d, text, &who);
+	return r > 0 ? fail_as(ERR_ADDRESS, "address %s of network %s is in use by %s", text, d->name, who.owner) : r;
 }
 
 /* Without such a subnet there is nothing to lease. */
@@ -109,138 +179,138 @@ static int wish(const struct net_def *d, const struct net_subnet *s, const char 
 	TRY(net_wish_parse(text, family, w));
 	if (w->given && !s->family)
 		return fail_as(ERR_CONFIG, "address %s: network %s has no such subnet", text, d->name);
-	w->automatic &= s->family != 0;
+	w->automatic &= gives(d, s);
 	return 0;
 }
 
 static int full(const struct net_def *d, const struct net_subnet *s)
 {
-	char subnet[64];
+	char sub[64];
 
-	net_subnet_text(s, subnet, sizeof subnet);
-	return fail_as(ERR_RESOURCE, "network %s: no address is free in %s", d->name, subnet);
+	net_subnet_text(s, sub, sizeof sub);
+	return fail_as(ERR_RESOURCE, "network %s: no address is free in %s", d->name, sub);
+}
+
+/* The lowest that has no link; when every one has, a stale link's. */
+static int lowest(const struct net_choice *c, const struct net_def *d, struct used *u, int i, uint64_t *out)
+{
+	const struct net_subnet *s = subnet(d, i);
+	uint64_t first = d->last ? d->first : NET_FIRST, last = d->last ? d->last : net_subnet_last(s);
+	struct net_holder who;
+
+	last = last < net_subnet_last(s) ? last : net_subnet_last(s);
+	*out = net_lowest_free(u->v[i], u->n[i], first, last);
+	for (size_t k = 0; !*out && k < u->n[i]; k++) {
+		const char *text = address_text(c, s, u->v[i][k]);
+		int r = text ? holder(c, d, text, &who) : -ENOMEM;
+
+		TRY(r);
+		if (r == 0 && u->v[i][k] >= first && u->v[i][k] <= last && for_guests(d, s, u->v[i][k]))
+			*out = u->v[i][k];
+	}
+	return *out ? 0 : full(d, s);
 }
 
 /* Both families get the same number where they can: 10.77.0.5 is fd77:...::5. */
-static int choose(const struct net_def *d, const struct net_nic_conf *nic, uint64_t *o4, uint64_t *o6)
+static int choose(const struct net_choice *c, const struct net_def *d, const struct net_nic_conf *nic,
+		  uint64_t *o4, uint64_t *o6)
 {
-	SCOPED(used_free) struct used u = { 0 };
+	SCOPED(used_free) struct used u = { .d = d };
 	struct net_wish w4, w6;
 
-	TRY(used_of(d, &u));
 	*o4 = *o6 = 0;
 	TRY(wish(d, &d->v4, nic->ip, AF_INET, &w4));
 	TRY(wish(d, &d->v6, nic->ip6, AF_INET6, &w6));
+	if (w4.automatic || w6.automatic)
+		TRY(used_of(c, d, &u));
 	if (w4.given)
-		TRY(asked(d, &d->v4, &w4, o4));
-	else if (w4.automatic && !(*o4 = net_lowest_free(u.v4, u.n4, NET_FIRST, net_subnet_last(&d->v4))))
-		return full(d, &d->v4);
+		TRY(asked(c, d, &d->v4, &w4, o4));
+	else if (w4.automatic)
+		TRY(lowest(c, d, &u, V4, o4));
 	if (w6.given)
-		return asked(d, &d->v6, &w6, o6);
+		return asked(c, d, &d->v6, &w6, o6);
 	if (!w6.automatic)
 		return 0;
-	if (*o4 && *o4 <= net_subnet_last(&d->v6) && !is_used(u.v6, u.n6, *o4))
+	if (*o4 && *o4 <= net_subnet_last(&d->v6) && !is_used(&u, V6, *o4)) {
 		*o6 = *o4;
-	else if (!(*o6 = net_lowest_free(u.v6, u.n6, NET_FIRST, net_subnet_last(&d->v6))))
-		return full(d, &d->v6);
-	return 0;
+		return 0;
+	}
+	return lowest(c, d, &u, V6, o6);
 }
 
-static const char *address_text(struct arena *a, const struct net_subnet *s, uint64_t offset)
+static int choose_mac(const struct net_choice *c, const struct net_def *d, unsigned index,
+		      const struct net_nic_conf *nic, char text[18])
 {
-	char text[INET6_ADDRSTRLEN];
-	unsigned char addr[16];
-
-	net_subnet_at(s, offset, addr);
-	return arena_strdup(a, inet_ntop(s->family, addr, text, sizeof text));
-}
-
-static const char *mac_holder(const struct net_def *d, const unsigned char mac[6])
-{
-	unsigned char m[6];
-
-	LIST_EACH(const struct net_lease, l, d->leases)
-		if (l->mac && net_mac_parse(l->mac, m) == 0 && memcmp(m, mac, 6) == 0)
-			return l->guest;
-	return NULL;
-}
-
-static int choose_mac(const struct net_home *h, const struct net_def *d, const char *guest, unsigned index,
-		      const struct net_nic_conf *nic, unsigned char mac[6])
-{
-	const char *who;
+	struct net_holder who;
+	unsigned char mac[6];
+	int r;
 
 	if (nic->mac) {
 		TRY(net_mac_parse(nic->mac, mac));
-		who = mac_holder(d, mac);
-		return who ? fail_as(ERR_ADDRESS, "MAC address %s on network %s is in use by %s", nic->mac,
-				     d->name, who)
-			   : 0;
+		net_mac_text(mac, text);
+		r = holder(c, d, text, &who);
+		return r > 0 ? fail_as(ERR_ADDRESS, "MAC address %s on network %s is in use by %s", nic->mac,
+				       d->name, who.owner)
+			     : r;
 	}
 	for (unsigned attempt = 0; attempt < 1000; attempt++) {
-		net_mac_of(h, guest, index, attempt, mac);
-		if (!mac_holder(d, mac))
-			return 0;
+		net_mac_of(c->h, c->r->owner, index, attempt, mac);
+		net_mac_text(mac, text);
+		r = holder(c, d, text, &who);
+		if (r <= 0)
+			return r;
 	}
-	return fail_as(ERR_RESOURCE, "network %s: no MAC address is free for %s", d->name, guest);
+	return fail_as(ERR_RESOURCE, "network %s: no MAC address is free for %s", d->name, c->r->owner);
 }
 
-int net_lease_new(const struct net_home *h, struct net_file *f, const char *guest, unsigned index,
-		  const struct net_nic_conf *nic, struct net_lease **out)
+int net_nic_choose(const struct net_choice *c, const struct net_def *d, unsigned index,
+		   const struct net_nic_conf *nic, struct net_nic *out)
 {
-	unsigned char mac[6];
 	uint64_t o4, o6;
-	char text[18];
+	char mac[18];
 
-	TRY(choose(&f->d, nic, &o4, &o6));
-	TRY(choose_mac(h, &f->d, guest, index, nic, mac));
-	net_mac_text(mac, text);
-	struct net_lease l = {
-		.guest = arena_strdup(&f->a, guest), .index = index, .mac = arena_strdup(&f->a, text),
+	TRY(choose(c, d, nic, &o4, &o6));
+	TRY(choose_mac(c, d, index, nic, mac));
+	*out = (struct net_nic){
+		.index = index, .network = arena_strdup(c->a, d->name), .mac = arena_strdup(c->a, mac),
+		.name = nic->name ? arena_strdup(c->a, nic->name) : NULL,
+		.rate = nic->rate ? arena_strdup(c->a, nic->rate) : NULL,
+		.ip = o4 ? address_text(c, &d->v4, o4) : NULL, .ip6 = o6 ? address_text(c, &d->v6, o6) : NULL,
 	};
-	if (o4)
-		l.ip = address_text(&f->a, &f->d.v4, o4);
-	if (o6)
-		l.ip6 = address_text(&f->a, &f->d.v6, o6);
-	*out = net_lease_add(f);
-	if (!*out || !l.guest || !l.mac || (o4 && !l.ip) || (o6 && !l.ip6))
-		return fail(ENOMEM, "network %s: out of memory", f->d.name);
-	**out = l;
+	if (!out->network || !out->mac || (nic->name && !out->name) || (nic->rate && !out->rate) || (o4 && !out->ip) || (o6 && !out->ip6))
+		return fail(ENOMEM, "network %s: out of memory", d->name);
 	return 0;
 }
 
-int net_port_of(const struct net_home *h, const struct net_def *d, const struct net_lease *l,
-		const struct net_nic_conf *nic, int bridge_index, struct net_port *out)
+int net_port_of(const struct net_home *h, const struct net_def *d, const char *owner, const struct net_nic *l,
+		int bridge_index, struct net_port *out)
 {
+	struct net_nic_conf name = { .name = l->name };
+
 	memset(out, 0, sizeof *out);
 	snprintf(out->network, sizeof out->network, "%s", d->name);
 	snprintf(out->bridge, sizeof out->bridge, "%s", d->bridge);
-	net_host_if(h, l->guest, l->index, out->host_if);
-	net_inside_name(nic, l->index, out->name);
+	net_host_if(h, owner, l->index, out->host_if);
+	net_inside_name(&name, l->index, out->name);
 	out->kind = NET_KIND_NETWORK;
 	out->index = l->index;
-	if (nic->rate)
-		TRY(net_rate_parse(nic->rate, &out->rate));
+	if (l->rate)
+		TRY(net_rate_parse(l->rate, &out->rate));
 	out->mtu = d->mtu ? d->mtu : 1500;
 	out->bridge_index = bridge_index;
 	TRY(net_mac_parse(l->mac, out->mac));
 	if (l->ip && inet_pton(AF_INET, l->ip, &out->ip) == 1) {
 		out->prefix = d->v4.prefix;
-		net_subnet_at(&d->v4, NET_GATEWAY, (unsigned char *)&out->gateway);
+		(void)net_def_gateway(d, AF_INET, (unsigned char *)&out->gateway);
 	}
 	if (l->ip6 && inet_pton(AF_INET6, l->ip6, &out->ip6) == 1) {
 		out->prefix6 = d->v6.prefix;
-		net_subnet_at(&d->v6, NET_GATEWAY, (unsigned char *)&out->gateway6);
-	}
-	/* An isolated network leads nowhere. */
-	if (d->mode == NET_ISOLATED) {
-		memset(&out->gateway, 0, sizeof out->gateway);
-		memset(&out->gateway6, 0, sizeof out->gateway6);
+		(void)net_def_gateway(d, AF_INET6, (unsigned char *)&out->gateway6);
 	}
 	return 0;
 }
 
-void net_port_alone(const struct net_home *h, const char *guest, const struct net_nic_conf *nic, size_t i,
+void net_port_alone(const struct net_home *h, const char *owner, const struct net_nic_conf *nic, size_t i,
 		    struct net_port *out)
 {
 	struct net_wish w4 = { 0 }, w6 = { 0 };
@@ -256,9 +326,9 @@ void net_port_alone(const struct net_home *h, const char *guest, const struct ne
 	memcpy(&out->ip6, w6.addr, sizeof out->ip6);
 	snprintf(out->parent, sizeof out->parent, "%s", nic->parent);
 	net_inside_name(nic, i, out->name);
-	net_host_if(h, guest, out->index, out->host_if);
+	net_host_if(h, owner, out->index, out->host_if);
 	if (nic->mac)
 		(void)net_mac_parse(nic->mac, out->mac);
 	else if (nic->kind == NET_KIND_MACVLAN)
-		net_mac_of(h, guest, out->index, 0, out->mac);
+		net_mac_of(h, owner, out->index, 0, out->mac);
 }

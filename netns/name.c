@@ -39,3 +39,15 @@ void net_mac_of(const struct net_home *h, const char *owner, unsigned index, uns
 		mac[i] = (unsigned char)(v >> (8 * i));
 	mac[0] = (unsigned char)((mac[0] & 0xfc) | 0x02);
 }
+
+bool net_is_inside_name(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n == 0 || n >= IFNAMSIZ || str_eq(s, ".") || str_eq(s, "..") || str_eq(s, "lo"))
+		return false;
+	for (; *s; s++)
+		if (*s <= ' ' || *s >= 0x7f || strchr("/:%\"\\", *s))
+			return false;
+	return true;
+}

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include <net/if.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define NET_HOME_DEFAULT "/var/lib/vzrun"
@@ -19,3 +20,5 @@ void net_host_if(const struct net_home *h, const char *guest, unsigned index, ch
 /* Locally administered; attempt: the next one when the first is taken. */
 void net_mac_of(const struct net_home *h, const char *owner, unsigned index, unsigned attempt,
 		unsigned char mac[6]);
+/* What a link may be called in a guest: as the kernel says, and nothing that a tool takes for something else. */
+bool net_is_inside_name(const char *s);

@@ -94,9 +94,9 @@ enum { NET_PORTS_MAX = 16 };
 
 /*
  * home: VZRUN_HOME. Makes the default network on first use (definition file, bridge with addresses,
- * firewall table, forwarding on for it), brings up what is missing after a reboot, and leases addresses
- * for each nic: networks/NAME.json holds definition and leases, changed under a lock. Idempotent for the
- * same guest. Errors: ERR_ADDRESS (duplicate), ERR_RESOURCE (subnet full), ERR_NOT_FOUND (network).
+ * firewall tables, forwarding on for it), brings up what is missing after a reboot, and leases addresses
+ * for each nic, on record in networks/.guests (netns/record.h), changed under a lock. Idempotent for the
+ * same guest, which is served from its own record alone; what it no longer asks for is given back. Errors: ERR_ADDRESS (duplicate), ERR_RESOURCE (subnet full), ERR_NOT_FOUND (network).
  */
 int net_claim(const char *home, const char *guest, const struct list *nics, struct net_port *ports, size_t *n);
 /* What is leased to the guest, read only: network and addresses of each port. ports: room for NET_PORTS_MAX. */

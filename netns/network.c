@@ -1,70 +1,49 @@
-/* Giving back: a guest's leases, a network altogether. */
+/* Networks: taking one away, listing them. */
 #include "base/scope.h"
 #include "netns/bridge.h"
 #include "netns/firewall.h"
 #include "netns/kernel.h"
 #include "netns/net.h"
 #include "netns/network.h"
+#include "netns/record.h"
 
 #include <fcntl.h>
 #include <string.h>
 
-struct release { int dir; const char *guest; bool holds; };
+/* The first few that hold something of it, and how many interfaces do. Each has a MAC address. */
+struct holders { int dir; const char *network; char who[256]; size_t shown, n; };
 
-static int look(void *ctx, struct net_file *f)
+static int see_holder(void *ctx, const char *address)
 {
-	struct release *r = ctx;
+	struct holders *h = ctx;
+	struct net_holder one;
+	unsigned char mac[6];
+	size_t at = strlen(h->who);
+	int r;
 
-	LIST_EACH(const struct net_lease, l, f->d.leases)
-		r->holds |= str_eq(l->guest, r->guest);
+	if (net_mac_parse(address, mac) < 0)
+		return 0;
+	r = net_index_holder(h->dir, h->network, address, &one);
+	if (r <= 0)
+		return r;
+	h->n++;
+	if (h->shown < 3 && !strstr(h->who, one.owner) && at + strlen(one.owner) + 3 < sizeof h->who) {
+		snprintf(h->who + at, sizeof h->who - at, "%s%s", h->shown ? ", " : "", one.owner);
+		h->shown++;
+	}
 	return 0;
 }
 
-static int drop(void *ctx, struct net_file *f)
+static int refuse_in_use(int dir, const struct net_def *d)
 {
-	struct release *r = ctx;
-	struct list *l = &f->d.leases;
-	size_t before = l->n;
+	struct holders h = { .dir = dir, .network = d->name };
 
-	for (size_t i = l->n; i-- > 0;)
-		if (str_eq(((struct net_lease *)l->v)[i].guest, r->guest))
-			net_lease_remove(&f->d, (struct net_lease *)l->v + i);
-	return l->n == before ? 0 : net_def_store(r->dir, &f->d);
-}
-
-int net_release(const char *home, const char *guest)
-{
-	auto_close int dir = net_dir_open(home, false);
-	struct release r = { dir, guest, false };
-
-	net_set_home(home);
-	if (dir < 0)
-		return dir == -ENOENT ? 0 : dir;
-	TRY(net_def_each(dir, look, &r));
-	if (!r.holds)
+	TRY(net_index_each(dir, d->name, see_holder, &h));
+	if (!h.n)
 		return 0;
-	auto_close int lock = net_dir_lock(dir);
-	TRY(lock);
-	return net_def_each(dir, drop, &r);
-}
-
-static int refuse_in_use(const struct net_def *d)
-{
-	char who[256] = "";
-	size_t shown = 0;
-
-	LIST_EACH(const struct net_lease, l, d->leases) {
-		size_t n = strlen(who);
-
-		if (shown < 3 && !strstr(who, l->guest) && n + strlen(l->guest) + 3 < sizeof who) {
-			snprintf(who + n, sizeof who - n, "%s%s", shown ? ", " : "", l->guest);
-			shown++;
-		}
-	}
-	if (d->leases.n > shown)
-		return fail_as(ERR_STATE, "network %s is in use by %s and others (%zu leases)", d->name, who,
-			       d->leases.n);
-	return fail_as(ERR_STATE, "network %s is in use by %s", d->name, who);
+	if (h.n > h.shown)
+		return fail_as(ERR_STATE, "network %s is in use by %s and others (%zu interfaces)", d->name, h.who, h.n);
+	return fail_as(ERR_STATE, "network %s is in use by %s", d->name, h.who);
 }
 
 struct needs { const char *except; bool forwarding; };
@@ -100,6 +79,7 @@ static int take_apart(const struct net_home *h, int dir, const struct net_def *d
 		TRY(r);
 		TRY(net_forwarding_off(dir, r > 0));
 	}
+	net_index_forget(dir, d->name);
 	snprintf(file, sizeof file, "%s.json", d->name);
 	if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)
 		return fail_errno("networks/%s", file);
@@ -115,7 +95,7 @@ int network_remove(const char *home, const char *name)
 
 	net_home_of(home, &h);
 	if (str_is_name(name)) {
-		dir = net_dir_open(home, false);
+		dir = net_store_open(home, false);
 		r = dir < 0 ? dir : 0;
 	}
 	if (r == 0) {
@@ -126,30 +106,38 @@ int network_remove(const char *home, const char *name)
 	if (r == -ENOENT)
 		return fail_as(ERR_NOT_FOUND, "network %.64s does not exist", name);
 	TRY(r);
-	if (f.d.leases.n)
-		return refuse_in_use(&f.d);
+	TRY(refuse_in_use(dir, &f.d));
 	return take_apart(&h, dir, &f.d);
 }
 
-struct listing { int (*each)(void *ctx, const struct network_info *i); void *ctx; };
+struct listing { int dir; int (*each)(void *ctx, const struct network_info *i); void *ctx; };
+
+/* One an interface: each has a MAC address. Stale links are not told apart: that would be a file a guest. */
+static int count_interface(void *ctx, const char *address)
+{
+	unsigned char mac[6];
+
+	*(size_t *)ctx += net_mac_parse(address, mac) == 0;
+	return 0;
+}
 
 static int show(void *ctx, struct net_file *f)
 {
 	struct listing *l = ctx;
 	struct network_info i = {
 		.name = f->d.name, .bridge = f->d.bridge, .mode = name_of(net_modes, f->d.mode),
-		.leases = f->d.leases.n,
 	};
 
 	net_subnet_text(&f->d.v4, i.subnet, sizeof i.subnet);
 	net_subnet_text(&f->d.v6, i.subnet6, sizeof i.subnet6);
+	TRY(net_index_each(l->dir, f->d.name, count_interface, &i.leases));
 	return l->each(l->ctx, &i);
 }
 
 int network_list(const char *home, int (*each)(void *ctx, const struct network_info *i), void *ctx)
 {
-	auto_close int dir = net_dir_open(home, false);
-	struct listing l = { each, ctx };
+	auto_close int dir = net_store_open(home, false);
+	struct listing l = { dir, each, ctx };
 
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;

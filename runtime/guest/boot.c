@@ -38,10 +38,6 @@ static int claim_addresses(struct keeper *k)
 	k->plan.n_ports = NET_PORTS_MAX;
 	if (!l.v)
 		l = (struct list){ (void *)(uintptr_t)&one, 1 };
-	if (l.n == 0) {
-		k->plan.n_ports = 0;
-		return 0;
-	}
 	int r = net_claim(k->g->at.home, k->g->name, &l, k->plan.ports, &k->plan.n_ports);
 	if (r < 0 && err_class() == ERR_NOT_FOUND)
 		return fail_as(ERR_CONFIG, "config.json: vzrun.networks: %s", strdupa(err_text()));

@@ -388,7 +388,7 @@ rules() {
 	h sh -c 'cat /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/*forwarding' | diff "$D/before" -
 	[ -z "$(table_of)" ]
 	gone h ip link show vzbr0
-	[ "$(ls -A "$H/networks")" = .lock ]
+	[ -z "$(find "$H/networks" -mindepth 1 ! -name .lock ! -name .guests)" ]
 	run tool remove "$H" default
 	[ "$status" -eq 3 ]
 }
@@ -413,11 +413,11 @@ rules() {
 
 @test "a damaged file is an error that names the place; nothing changes" {
 	tool claim "$H" a >/dev/null
-	sed -i 's/"10.77.0.2"/"10.99.0.2"/' "$H/networks/default.json"
-	cp "$H/networks/default.json" "$D/damaged"
-	run tool claim "$H" b
+	sed -i 's/"10.77.0.2"/"10.77.0.300"/' "$H/networks/.guests/a.json"
+	run tool claim "$H" a
 	[ "$status" -eq 10 ]
-	[ "$output" = "nettool: networks/default.json: leases[0]: ip: 10.99.0.2 is not in the network's subnet" ]
+	[ "$output" = "nettool: networks/.guests/a.json: nics[0]: ip: 10.77.0.300 is not an IPv4 address" ]
+	tool claim "$H" b >/dev/null
 	echo '{' >"$H/networks/default.json"
 	run tool claim "$H" b
 	[ "$status" -eq 10 ]

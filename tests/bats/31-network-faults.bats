@@ -73,7 +73,7 @@ undo_VZRUN_KILL() {
 clean() {
 	h "$T" teardown "$D/home" a && h "$T" release "$D/home" a || return 1
 	h "$T" remove "$D/home" default 2>"$D/err" || grep -q "does not exist" "$D/err" || return 1
-	same && [ "$(ls -A "$D/home/networks" 2>/dev/null | grep -v '^.lock$' | wc -l)" = 0 ]
+	same && [ -z "$(find "$D/home/networks" -mindepth 1 ! -name .lock ! -name .guests)" ]
 }
 
 @test "a fault at each point leaves nothing" { sweep VZRUN_FAULT; }

@@ -6,12 +6,12 @@
 #include <netinet/in.h>
 
 #define PLACE "networks/web.json: "
-#define NAT "{\"version\":2,\"name\":\"web\",\"mode\":\"nat\",\"bridge\":\"vzbr1\",\"subnet\":\"10.99.0.0/16\","
-#define BR "{\"version\":2,\"name\":\"web\",\"mode\":\"bridge\",\"bridge\":\"br0\","
-#define END "\"leases\":[]}"
-#define VX(text) NAT "\"vxlan\":{" text "}," END
-#define ALLOW(text) NAT "\"allow\":[{\"from\":\"outside\"},{" text "}]," END
-#define POOL(text) NAT "\"pool\":\"" text "\"," END
+#define NAT "{\"version\":2,\"name\":\"web\",\"mode\":\"nat\",\"bridge\":\"vzbr1\",\"subnet\":\"10.99.0.0/16\""
+#define BR "{\"version\":2,\"name\":\"web\",\"mode\":\"bridge\",\"bridge\":\"br0\""
+#define END "}"
+#define VX(text) NAT ",\"vxlan\":{" text "}" END
+#define ALLOW(text) NAT ",\"allow\":[{\"from\":\"outside\"},{" text "}]" END
+#define POOL(text) NAT ",\"pool\":\"" text "\"" END
 
 static int parse(const char *text)
 {
@@ -21,32 +21,32 @@ static int parse(const char *text)
 }
 
 static const struct bad { const char *text, *message; } bad_members[] = {
-	{ NAT "\"version\":2}", PLACE "networks: version: given twice" },
+	{ NAT ",\"version\":2}", PLACE "networks: version: given twice" },
 	{ "{\"version\":0,\"name\":\"web\",\"mode\":\"nat\",\"bridge\":\"b\"}", PLACE "version: must be 1 to 2" },
 	{ "{\"version\":2,\"name\":\"web\",\"mode\":\"host\",\"bridge\":\"b\"}",
 	  PLACE "mode: unknown value \"host\"" },
 	{ "{\"version\":2,\"name\":\"web\",\"mode\":\"nat\",\"bridge\":\"sixteencharacter\"}",
 	  PLACE "bridge: not the name of a link" },
-	{ NAT "\"mtu\":0," END, PLACE "mtu: must be 1280 to 65535" },
-	{ NAT "\"mtu\":1279," END, PLACE "mtu: must be 1280 to 65535" },
-	{ NAT "\"mtu\":\"1500\"," END, PLACE "mtu: expected an unsigned integer" },
-	{ NAT "\"subnet6\":\"fd77::1/64\"," END, PLACE "subnet6: fd77::1/64: has host bits beyond its prefix" },
-	{ NAT "\"subnet6\":\"10.0.0.0/8\"," END, PLACE "subnet6: 10.0.0.0/8: not an IPv6 subnet" },
-	{ NAT "\"gateway\":\"10.99.0.1\"," END,
+	{ NAT ",\"mtu\":0" END, PLACE "mtu: must be 1280 to 65535" },
+	{ NAT ",\"mtu\":1279" END, PLACE "mtu: must be 1280 to 65535" },
+	{ NAT ",\"mtu\":\"1500\"" END, PLACE "mtu: expected an unsigned integer" },
+	{ NAT ",\"subnet6\":\"fd77::1/64\"" END, PLACE "subnet6: fd77::1/64: has host bits beyond its prefix" },
+	{ NAT ",\"subnet6\":\"10.0.0.0/8\"" END, PLACE "subnet6: 10.0.0.0/8: not an IPv6 subnet" },
+	{ NAT ",\"gateway\":\"10.99.0.1\"" END,
 	  PLACE "gateway: only with mode bridge; else the host is the gateway" },
-	{ NAT "\"gateway6\":\"fd77::1\"," END,
+	{ NAT ",\"gateway6\":\"fd77::1\"" END,
 	  PLACE "gateway6: only with mode bridge; else the host is the gateway" },
-	{ BR "\"gateway\":\"192.0.2.1\"," END, PLACE "gateway: the network has no such subnet" },
-	{ BR "\"subnet\":\"192.0.2.0/24\",\"gateway\":\"192.0.3.1\"," END,
+	{ BR ",\"gateway\":\"192.0.2.1\"" END, PLACE "gateway: the network has no such subnet" },
+	{ BR ",\"subnet\":\"192.0.2.0/24\",\"gateway\":\"192.0.3.1\"" END,
 	  PLACE "gateway: 192.0.3.1 is not in the network's subnet" },
-	{ BR "\"subnet\":\"192.0.2.0/24\",\"gateway\":\"router\"," END,
+	{ BR ",\"subnet\":\"192.0.2.0/24\",\"gateway\":\"router\"" END,
 	  PLACE "gateway: router is not an IPv4 address" },
-	{ NAT "\"vlan\":7," END, PLACE "vlan: only with mode bridge" },
-	{ BR "\"vlan\":0," END, PLACE "vlan: must be 1 to 4094" },
-	{ BR "\"vlan\":4095," END, PLACE "vlan: must be 1 to 4094" },
-	{ BR "\"dns\":true," END, PLACE "dns: not with mode bridge, where the host has no address of ours" },
-	{ NAT "\"dns\":\"on\"," END, PLACE "dns: expected true or false" },
-	{ NAT "\"isolatePorts\":1," END, PLACE "isolatePorts: expected true or false" },
+	{ NAT ",\"vlan\":7" END, PLACE "vlan: only with mode bridge" },
+	{ BR ",\"vlan\":0" END, PLACE "vlan: must be 1 to 4094" },
+	{ BR ",\"vlan\":4095" END, PLACE "vlan: must be 1 to 4094" },
+	{ BR ",\"dns\":true" END, PLACE "dns: not with mode bridge, where the host has no address of ours" },
+	{ NAT ",\"dns\":\"on\"" END, PLACE "dns: expected true or false" },
+	{ NAT ",\"isolatePorts\":1" END, PLACE "isolatePorts: expected true or false" },
 };
 
 static const struct bad bad_pools[] = {
@@ -61,7 +61,7 @@ static const struct bad bad_pools[] = {
 };
 
 static const struct bad bad_allows[] = {
-	{ NAT "\"allow\":{}," END, PLACE "allow: expected an array" },
+	{ NAT ",\"allow\":{}" END, PLACE "allow: expected an array" },
 	{ ALLOW(""), PLACE "allow[1].from: missing" },
 	{ ALLOW("\"from\":\"a b\""), PLACE "allow[1]: from: not the name of a network, nor outside" },
 	{ ALLOW("\"from\":\"\\\" drop;\""), PLACE "allow[1]: from: not the name of a network, nor outside" },
@@ -82,7 +82,7 @@ static const struct bad bad_allows[] = {
 	{ ALLOW("\"from\":\"db\",\"proto\":\"udp\""), PLACE "allow[1]: proto: needs a port" },
 	{ ALLOW("\"from\":\"db\",\"port\":\"80\",\"proto\":\"sctp\""),
 	  PLACE "allow[1].proto: unknown value \"sctp\"" },
-	{ BR "\"allow\":[{\"from\":\"outside\"}]," END,
+	{ BR ",\"allow\":[{\"from\":\"outside\"}]" END,
 	  PLACE "allow: not with mode bridge, which the host does not route" },
 	{ "{\"version\":2,\"name\":\"web\",\"mode\":\"isolated\",\"bridge\":\"b\",\"subnet\":\"10.99.0.0/16\","
 	  "\"allow\":[{\"from\":\"outside\"}]}",
@@ -110,9 +110,9 @@ static const struct bad bad_vxlans[] = {
 	  PLACE "vxlan: local: eth0 is not an address" },
 	{ VX("\"vni\":7,\"local\":\"2001:db8::1\",\"peers\":[\"192.0.2.7\"]"),
 	  PLACE "vxlan: local: 2001:db8::1 is not of the same family as the others" },
-	{ NAT "\"isolatePorts\":true,\"vxlan\":{\"vni\":7,\"peers\":[\"192.0.2.7\"]}," END,
+	{ NAT ",\"isolatePorts\":true,\"vxlan\":{\"vni\":7,\"peers\":[\"192.0.2.7\"]}" END,
 	  PLACE "isolatePorts: not with vxlan: guests of two hosts would not be isolated" },
-	{ BR "\"vxlan\":{\"vni\":7,\"peers\":[\"192.0.2.7\"]}," END,
+	{ BR ",\"vxlan\":{\"vni\":7,\"peers\":[\"192.0.2.7\"]}" END,
 	  PLACE "vxlan: not with mode bridge, of which only the ports are ours" },
 	{ "{\"version\":2,\"name\":\"web\",\"mode\":\"routed\",\"bridge\":\"b\",\"subnet\":\"10.99.0.0/16\","
 	  "\"vxlan\":{\"vni\":7,\"peers\":[\"192.0.2.7\"]}}",
@@ -146,29 +146,27 @@ static void written_as(const char *text, const char *want)
 TEST(round_trip)
 {
 	static const char *const whole[] = {
-		NAT "\"subnet6\":\"fd77:1::/64\",\"pool\":\"10.99.0.9-10.99.1.0\",\"dns\":true,"
+		NAT ",\"subnet6\":\"fd77:1::/64\",\"pool\":\"10.99.0.9-10.99.1.0\",\"dns\":true,"
 		    "\"vxlan\":{\"vni\":7,\"port\":4789,\"local\":\"192.0.2.1\",\"peers\":[\"192.0.2.2\",\"192.0.2.3\"]},"
-		    "\"allow\":[{\"from\":\"db\"},{\"from\":\"outside\",\"port\":\"8000-8010\",\"proto\":\"udp\"}],"
-		    "\"leases\":[{\"guest\":\"a\",\"index\":0,\"ip\":\"10.99.0.2\",\"ip6\":\"fd77:1::2\","
-		    "\"mac\":\"02:00:00:00:00:01\"}]}",
+		    "\"allow\":[{\"from\":\"db\"},{\"from\":\"outside\",\"port\":\"8000-8010\",\"proto\":\"udp\"}]}",
 		"{\"version\":2,\"name\":\"web\",\"mode\":\"bridge\",\"bridge\":\"br0\",\"mtu\":9000,"
-		"\"subnet\":\"192.0.2.0/24\",\"gateway\":\"192.0.2.254\",\"isolatePorts\":true,\"vlan\":7," END,
+		"\"subnet\":\"192.0.2.0/24\",\"gateway\":\"192.0.2.254\",\"isolatePorts\":true,\"vlan\":7" END,
 		BR END,
 	};
 
 	for (size_t i = 0; i < COUNT(whole); i++)
 		written_as(whole[i], whole[i]);
 	/* What may be left out is written out where it decides something. */
-	written_as(NAT "\"allow\":[{\"from\":\"db\",\"port\":\"80\"}]," END,
-		   NAT "\"allow\":[{\"from\":\"db\",\"port\":\"80\",\"proto\":\"tcp\"}]," END);
-	written_as("{\"version\":1,\"name\":\"web\",\"mode\":\"nat\",\"bridge\":\"vzbr1\",\"subnet\":\"10.99.0.0/16\","
+	written_as(NAT ",\"allow\":[{\"from\":\"db\",\"port\":\"80\"}]" END,
+		   NAT ",\"allow\":[{\"from\":\"db\",\"port\":\"80\",\"proto\":\"tcp\"}]" END);
+	written_as("{\"version\":1,\"name\":\"web\",\"mode\":\"nat\",\"bridge\":\"vzbr1\",\"subnet\":\"10.99.0.0/16\""
 		   END, NAT END);
 }
 
 TEST(parsed)
 {
-	static const char text[] = NAT "\"pool\":\"10.99.0.9-10.99.1.0\","
-		"\"allow\":[{\"from\":\"db\",\"port\":\"8000-8010\",\"proto\":\"udp\"}]," END;
+	static const char text[] = NAT ",\"pool\":\"10.99.0.9-10.99.1.0\","
+		"\"allow\":[{\"from\":\"db\",\"port\":\"8000-8010\",\"proto\":\"udp\"}]" END;
 	auto_net_file struct net_file f = { 0 };
 	const struct net_allow *w;
 

@@ -1,105 +1,106 @@
+#include "base/file.h"
 #include "base/scope.h"
 #include "netns/lease.h"
 #include "netns/resolv.h"
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
+#include <fcntl.h>
 
-#define HEAD                                                                                                \
-	"{\"version\":1,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"vzbr0\",\"subnet\":\"10.77.0.0/" \
-	"16\","
-#define LEASED(more)                                                                                      \
-	HEAD "\"leases\":[{\"guest\":\"web1\",\"index\":0,\"ip\":\"10.77.0.2\",\"mac\":\"02:00:00:00:00:" \
-	     "01\"}," more "]}"
+#define HEAD "{\"version\":2,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"vzbr0\",\"subnet\":\"10.77.0.0/16\","
 
-static const char *const good = HEAD
-    "\"subnet6\":\"fd77::/64\",\"leases\":["
-    "{\"guest\":\"web1\",\"index\":0,\"ip\":\"10.77.0.2\",\"ip6\":\"fd77::2\",\"mac\":\"02:00:00:00:00:01\"},"
-    "{\"guest\":\"web2\",\"index\":0,\"ip\":\"10.77.0.4\",\"ip6\":\"fd77::3\",\"mac\":\"02:00:00:00:00:02\"}]"
-    "}";
+static const char plain[] = HEAD "\"subnet6\":\"fd77::/64\"}";
 
-static int parse(const char *text)
+/* A store of the test's own; web1 has .2 and ::2, web2 has .4 and ::3. */
+struct store { char path[64]; int dir; };
+
+static void store_remove(struct store *s)
 {
-	auto_net_file struct net_file f = { 0 };
+	char cmd[96];
 
-	return net_def_parse("default", text, strlen(text), &f);
+	close(s->dir);
+	snprintf(cmd, sizeof cmd, "rm -rf %s", s->path);
+	CHECK(system(cmd) == 0);
+}
+#define auto_store SCOPED(store_remove)
+
+static struct store store_new(void)
+{
+	struct store s = { .path = "/tmp/vzrun-lease.XXXXXX" };
+
+	CHECK(mkdtemp(s.path) != NULL);
+	s.dir = net_store_open(s.path, true);
+	CHECK(s.dir >= 0);
+	return s;
 }
 
-TEST(bad_files)
-{
-	static const struct { const char *text, *message;
-	} bad[] = {
-	    {"{}", "networks/default.json: version: missing"},
-	    {"[", "networks/default.json: networks:1: parse error: premature EOF"},
-	    {"{\"version\":3,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"b\"}",
-	     "networks/default.json: version: 3 is newer than this vzrun (2)"},
-	    {"{\"version\":1,\"name\":\"other\",\"mode\":\"nat\",\"bridge\":\"b\"}",
-	     "networks/default.json: name: \"other\" is not the file's name"},
-	    {"{\"version\":1,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"a b\"}",
-	     "networks/default.json: bridge: not the name of a link"},
-	    {"{\"version\":1,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"../x\"}",
-	     "networks/default.json: bridge: not the name of a link"},
-	    {"{\"version\":1,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"b\"}",
-	     "networks/default.json: subnet: missing"},
-	    {"{\"version\":1,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"b\",\"subnet\":\"10.77.0.1/"
-	     "16\"}",
-	     "networks/default.json: subnet: 10.77.0.1/16: has host bits beyond its prefix"},
-	    {"{\"version\":1,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"b\",\"mtu\":12,\"subnet\":"
-	     "\"10.77.0.0/16\"}",
-	     "networks/default.json: mtu: must be 1280 to 65535"},
-	    {LEASED("{}"), "networks/default.json: leases[1].guest: missing"},
-	    {LEASED("{\"guest\":\"a b\",\"index\":0,\"mac\":\"02:00:00:00:00:01\"}"),
-	     "networks/default.json: leases[1]: guest: not a name"},
-	    {LEASED("{\"guest\":\"a\",\"index\":16,\"mac\":\"02:00:00:00:00:01\"}"),
-	     "networks/default.json: leases[1]: index: 16 is too large (at most 15)"},
-	    {LEASED("{\"guest\":\"a\",\"index\":0,\"ip\":\"10.78.0.2\",\"mac\":\"02:00:00:00:00:01\"}"),
-	     "networks/default.json: leases[1]: ip: 10.78.0.2 is not in the network's subnet"},
-	    {LEASED("{\"guest\":\"a\",\"index\":0,\"ip\":\"10.77.0.300\",\"mac\":\"02:00:00:00:00:01\"}"),
-	     "networks/default.json: leases[1]: ip: 10.77.0.300 is not an IPv4 address"},
-	    {LEASED("{\"guest\":\"a\",\"index\":0,\"ip6\":\"fd77::2\",\"mac\":\"02:00:00:00:00:01\"}"),
-	     "networks/default.json: leases[1]: ip6: the network has no such subnet"},
-	    {LEASED("{\"guest\":\"a\",\"index\":0,\"mac\":\"zz\"}"),
-	     "networks/default.json: leases[1]: mac: zz is not a MAC address"},
-	};
+static const struct net_home home = { .id = 7, .table = "vzrun" };
 
-	for (size_t i = 0; i < COUNT(bad); i++)
-		CHECK_FAILS(parse(bad[i].text), bad[i].message);
-	CHECK(parse(good) == 0);
+static int hold(const struct store *s, const char *owner, const char *ip, const char *ip6, const char *mac)
+{
+	struct net_nic n = { .network = "default", .ip = ip, .ip6 = ip6, .mac = mac };
+	struct net_record r = { .owner = owner, .nics = { &n, 1 } };
+
+	return net_hold(&home, s->dir, NULL, &r);
 }
 
-static int lease(const char *text, const char *guest, const struct net_nic_conf *nic, struct net_lease *out)
+static void two(const struct store *s)
 {
-	static char keep[3][64];
-	auto_net_file struct net_file f = { 0 };
-	struct net_home h = { .id = 7 };
-	struct net_lease *l;
+	CHECK(hold(s, "web1", "10.77.0.2", "fd77::2", "02:00:00:00:00:01") == 0);
+	CHECK(hold(s, "web2", "10.77.0.4", "fd77::3", "02:00:00:00:00:02") == 0);
+}
 
-	TRY(net_def_parse("default", text, strlen(text), &f));
-	TRY(net_lease_new(&h, &f, guest, 0, nic, &l));
-	CHECK(net_lease_fits(l, &f.d, nic));
-	CHECK(net_lease_find(&f.d, guest, 0) == l);
-	snprintf(keep[0], sizeof keep[0], "%s", l->ip ? l->ip : "");
-	snprintf(keep[1], sizeof keep[1], "%s", l->ip6 ? l->ip6 : "");
-	snprintf(keep[2], sizeof keep[2], "%s", l->mac);
-	*out = (struct net_lease){ NULL, 0, keep[0], keep[1], keep[2] };
+static int choose(const struct store *s, const char *def, const struct net_nic_conf *nic, struct net_nic *out)
+{
+	static struct arena a;
+	auto_net_file struct net_file f = { 0 };
+	struct net_record r = { .owner = "web3" };
+	struct net_choice c = { .h = &home, .dir = s->dir, .a = &a, .r = &r };
+
+	TRY(net_def_parse("default", def, strlen(def), &f));
+	TRY(net_nic_choose(&c, &f.d, 0, nic, out));
+	CHECK(net_nic_fits(out, &f.d, nic));
 	return 0;
 }
 
 TEST(allocation)
 {
-	struct net_lease l;
+	auto_store struct store s = store_new();
+	struct net_nic l;
 
-	CHECK(lease(good, "web3", &(struct net_nic_conf){ 0 }, &l) == 0);
+	two(&s);
+	CHECK(choose(&s, plain, &(struct net_nic_conf){ 0 }, &l) == 0);
 	CHECK_STR(l.ip, "10.77.0.3");
 	/* fd77::3 is taken: the lowest that is not. */
 	CHECK_STR(l.ip6, "fd77::4");
-	CHECK(lease(good, "web3", &(struct net_nic_conf){ .ip = "10.77.1.0" }, &l) == 0);
+	CHECK(choose(&s, plain, &(struct net_nic_conf){ .ip = "10.77.1.0" }, &l) == 0);
 	CHECK_STR(l.ip6, "fd77::100");
-	CHECK(lease(good, "web3", &(struct net_nic_conf){.ip6 = "fd77::beef:1", .mac = "02:00:00:00:00:aa"},
-		    &l) == 0);
+	CHECK(choose(&s, plain, &(struct net_nic_conf){ .ip6 = "fd77:0::beef:1", .mac = "02:00:00:00:00:AA" }, &l) == 0);
 	CHECK_STR(l.ip, "10.77.0.3");
 	CHECK_STR(l.ip6, "fd77::beef:1");
 	CHECK_STR(l.mac, "02:00:00:00:00:aa");
+}
+
+TEST(pools)
+{
+	static const char pool[] = HEAD "\"pool\":\"10.77.0.4-10.77.0.5\"}";
+	static const char bridge[] = "{\"version\":2,\"name\":\"default\",\"mode\":\"bridge\",\"bridge\":\"br0\","
+				     "\"subnet\":\"10.77.0.0/16\",\"gateway\":\"10.77.0.9\"}";
+	auto_store struct store s = store_new();
+	struct net_nic l;
+
+	two(&s);
+	CHECK(choose(&s, pool, &(struct net_nic_conf){ 0 }, &l) == 0);
+	CHECK_STR(l.ip, "10.77.0.5");
+	CHECK(hold(&s, "web4", "10.77.0.5", NULL, "02:00:00:00:00:04") == 0);
+	CHECK_FAILS(choose(&s, pool, &(struct net_nic_conf){ 0 }, &l),
+		    "network default: no address is free in 10.77.0.0/16");
+	CHECK(choose(&s, pool, &(struct net_nic_conf){ .ip = "10.77.0.9" }, &l) == 0);
+	/* Of the administrator's bridge nothing is given that he did not set aside. */
+	CHECK(choose(&s, bridge, &(struct net_nic_conf){ 0 }, &l) == 0);
+	CHECK(!l.ip && l.mac);
+	CHECK(choose(&s, bridge, &(struct net_nic_conf){ .ip = "10.77.0.1" }, &l) == 0);
+	CHECK_FAILS(choose(&s, bridge, &(struct net_nic_conf){ .ip = "10.77.0.9" }, &l),
+		    "address 10.77.0.9 of network default (10.77.0.0/16) is not for guests");
 }
 
 TEST(refusals)
@@ -120,19 +121,134 @@ TEST(refusals)
 	    {{.ip = "10.9.0.9"}, ERR_CONFIG, "address 10.9.0.9 is not in network default (10.77.0.0/16)"},
 	    {{.ip = "10.77.0.9/24"}, ERR_CONFIG, "address 10.77.0.9/24: the prefix of network default is /16"},
 	};
-	const char *tiny =
-	    "{\"version\":1,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"b\",\"subnet\":\"10.0.0.0/"
-	    "30\","
-	    "\"leases\":[{\"guest\":\"a\",\"index\":0,\"ip\":\"10.0.0.2\",\"mac\":\"02:00:00:00:00:01\"}]}";
-	struct net_lease l;
+	static const char tiny[] =
+	    "{\"version\":1,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"b\",\"subnet\":\"10.0.0.0/30\"}";
+	auto_store struct store s = store_new(), t = store_new();
+	struct net_nic l;
 
+	two(&s);
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		CHECK_FAILS(lease(good, "web3", &bad[i].nic, &l), bad[i].message);
+		CHECK_FAILS(choose(&s, plain, &bad[i].nic, &l), bad[i].message);
 		CHECK(err_class() == bad[i].class);
 	}
-	CHECK_FAILS(lease(tiny, "b", &(struct net_nic_conf){0}, &l),
+	CHECK(hold(&t, "a", "10.0.0.2", NULL, "02:00:00:00:00:01") == 0);
+	CHECK_FAILS(choose(&t, tiny, &(struct net_nic_conf){ 0 }, &l),
 		    "network default: no address is free in 10.0.0.0/30");
 	CHECK(err_class() == ERR_RESOURCE);
+	/* The link of a record that is gone is in nobody's way. */
+	CHECK(net_record_drop(t.dir, "a") == 0);
+	CHECK(choose(&t, tiny, &(struct net_nic_conf){ 0 }, &l) == 0);
+	CHECK_STR(l.ip, "10.0.0.2");
+}
+
+TEST(holding)
+{
+	struct net_nic n = { .network = "default", .ip = "10.77.0.2", .mac = "02:00:00:00:00:09" };
+	struct net_record r = { .owner = "web9", .nics = { &n, 1 } };
+	auto_store struct store s = store_new();
+	struct net_held h;
+	struct net_holder who;
+
+	two(&s);
+	/* Refused altogether: neither a record nor the link of its own MAC address stays. */
+	CHECK_FAILS(net_hold(&home, s.dir, NULL, &r), "address 10.77.0.2 of network default is in use by web1");
+	CHECK(err_class() == ERR_ADDRESS);
+	CHECK(net_record_load(s.dir, "web9", &h) == -ENOENT);
+	CHECK(!net_index_is(s.dir, "default", n.mac, "web9", 0));
+	CHECK(net_record_load(s.dir, "web1", &h) == 0);
+	CHECK(net_hold(&home, s.dir, &h.r, NULL) == 0);
+	net_held_free(&h);
+	CHECK(net_index_holder(s.dir, "default", "10.77.0.2", &who) == 0);
+	CHECK(net_hold(&home, s.dir, NULL, &r) == 0);
+	CHECK(net_index_holder(s.dir, "default", "10.77.0.2", &who) == 1);
+	CHECK_STR(who.owner, "web9");
+}
+
+TEST(bad_records)
+{
+#define REC "{\"version\":1,\"owner\":\"web1\",\"nics\":["
+#define NIC(more) REC "{\"index\":0,\"network\":\"default\"," more "}]}"
+	static const struct { const char *text, *message; } bad[] = {
+		{ "[", "record:1: parse error: premature EOF" },
+		{ "{}", "version: missing" },
+		{ "{\"version\":2,\"owner\":\"web1\"}", "version: 2 is newer than this vzrun (1)" },
+		{ "{\"version\":1,\"owner\":\"web2\"}", "owner: \"web2\" is not the file's name" },
+		{ REC "{}]}", "nics[0].index: missing" },
+		{ NIC("\"ip\":\"10.77.0.2\""), "nics[0].mac: missing" },
+		{ NIC("\"mac\":\"zz\""), "nics[0]: mac: zz is not a MAC address" },
+		{ NIC("\"mac\":\"02:00:00:00:00:AA\""), "nics[0]: mac: 02:00:00:00:00:AA is written 02:00:00:00:00:aa" },
+		{ NIC("\"mac\":\"02:00:00:00:00:aa\",\"ip\":\"10.77.0.300\""),
+		  "nics[0]: ip: 10.77.0.300 is not an IPv4 address" },
+		{ NIC("\"mac\":\"02:00:00:00:00:aa\",\"ip6\":\"fd77:0::2\""),
+		  "nics[0]: ip6: fd77:0::2 is written fd77::2" },
+		{ NIC("\"mac\":\"02:00:00:00:00:aa\",\"name\":\"a/b\""), "nics[0]: name: not the name of an interface" },
+		{ REC "{\"index\":16,\"network\":\"default\",\"mac\":\"02:00:00:00:00:aa\"}]}",
+		  "nics[0]: index: 16 is too large (at most 15)" },
+		{ REC "{\"index\":0,\"network\":\"../x\",\"mac\":\"02:00:00:00:00:aa\"}]}",
+		  "nics[0]: network: not the name of a network" },
+		{ REC "{\"index\":0,\"network\":\"a\",\"mac\":\"02:00:00:00:00:aa\"},"
+		      "{\"index\":0,\"network\":\"b\",\"mac\":\"02:00:00:00:00:ab\"}]}",
+		  "nics: index 0 is there twice" },
+	};
+	auto_store struct store s = store_new();
+	auto_close int guests = openat(s.dir, ".guests", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char want[256];
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct net_held h;
+
+		CHECK(file_write_atomic(guests, "web1.json", bad[i].text, strlen(bad[i].text), 0600) == 0);
+		snprintf(want, sizeof want, "networks/.guests/web1.json: %s", bad[i].message);
+		CHECK_FAILS(net_record_load(s.dir, "web1", &h), want);
+	}
+}
+
+/* Version 1: two networks, one guest on both. */
+TEST(taken_over)
+{
+	static const char one[] = "{\"version\":1,\"name\":\"a\",\"mode\":\"nat\",\"bridge\":\"vzbr0\",\"subnet\":"
+		"\"10.77.0.0/16\",\"leases\":[{\"guest\":\"web1\",\"index\":0,\"ip\":\"10.77.0.2\",\"mac\":"
+		"\"02:00:00:00:00:01\"},{\"guest\":\"web2\",\"index\":0,\"ip\":\"10.77.0.3\",\"mac\":\"02:00:00:00:00:02\"}]}";
+	static const char other[] = "{\"version\":1,\"name\":\"b\",\"mode\":\"nat\",\"bridge\":\"vzbr1\",\"subnet6\":"
+		"\"fd77::/64\",\"leases\":[{\"guest\":\"web1\",\"index\":1,\"ip6\":\"fd77:0::2\",\"mac\":\"02:00:00:00:00:0A\"}]}";
+	struct store s = { .path = "/tmp/vzrun-lease.XXXXXX" };
+	auto_free char *text = NULL;
+	struct net_held h;
+
+	CHECK(mkdtemp(s.path) != NULL);
+	s.dir = net_dir_open(s.path, true);
+	CHECK(file_write_atomic(s.dir, "a.json", one, sizeof one - 1, 0600) == 0);
+	CHECK(file_write_atomic(s.dir, "b.json", other, sizeof other - 1, 0600) == 0);
+	close(s.dir);
+	s.dir = net_store_open(s.path, false);
+	CHECK(s.dir >= 0);
+	CHECK(net_record_load(s.dir, "web1", &h) == 0);
+	CHECK(h.r.nics.n == 2);
+	CHECK_STR(net_record_nic(&h.r, 0)->ip, "10.77.0.2");
+	CHECK_STR(net_record_nic(&h.r, 1)->ip6, "fd77::2");
+	CHECK_STR(net_record_nic(&h.r, 1)->mac, "02:00:00:00:00:0a");
+	net_held_free(&h);
+	CHECK(net_index_is(s.dir, "b", "fd77::2", "web1", 1));
+	CHECK(net_index_is(s.dir, "a", "02:00:00:00:00:02", "web2", 0));
+	CHECK(file_read(s.dir, "a.json", &text, NULL) == 0);
+	CHECK(strstr(text, "\"version\":2") && !strstr(text, "leases"));
+	store_remove(&s);
+}
+
+TEST(owners)
+{
+	char a[NET_OWNER_MAX], b[NET_OWNER_MAX], id[300];
+
+	net_owner_of("/run/vzrun", "c1", a);
+	net_owner_of("/run/other", "c1", b);
+	CHECK(net_is_owner(a) && net_is_owner(b) && strcmp(a, b) != 0 && strncmp(a, "c1@", 3) == 0);
+	memset(id, 'x', sizeof id);
+	id[250] = '\0';
+	net_owner_of("/run/vzrun", id, a);
+	id[249] = 'y';
+	net_owner_of("/run/vzrun", id, b);
+	CHECK(net_is_owner(a) && net_is_owner(b) && strcmp(a, b) != 0);
+	CHECK(!net_is_owner("../x") && !net_is_owner("a/b") && !net_is_owner("") && !net_is_owner("a b"));
 }
 
 TEST(configuration)
@@ -177,4 +293,5 @@ TEST(resolvers)
 		  "nameserver 192.0.2.1\nsearch a.example\nnameserver 2001:db8::1\noptions edns0\n");
 }
 
-UNIT_MAIN(UNIT(bad_files), UNIT(allocation), UNIT(refusals), UNIT(configuration), UNIT(resolvers))
+UNIT_MAIN(UNIT(allocation), UNIT(pools), UNIT(refusals), UNIT(holding), UNIT(bad_records), UNIT(taken_over),
+	  UNIT(owners), UNIT(configuration), UNIT(resolvers))

@@ -1,0 +1,68 @@
+/* From one record to the next, in the order that a kill between any two steps leaves repairable. */
+#include "base/fault.h"
+#include "base/scope.h"
+#include "netns/lease.h"
+
+static const char *address(const struct net_nic *n, int i)
+{
+	return i == 0 ? n->ip : i == 1 ? n->ip6 : n->mac;
+}
+
+static bool has(const struct net_record *r, unsigned index, const char *network, const char *text)
+{
+	const struct net_nic *n = r ? net_record_nic(r, index) : NULL;
+
+	for (int i = 0; n && i < 3; i++)
+		if (str_eq(n->network, network) && address(n, i) && str_eq(address(n, i), text))
+			return true;
+	return false;
+}
+
+static int drop_links(int dir, const struct net_record *was, const struct net_record *is)
+{
+	if (!was)
+		return 0;
+	LIST_EACH(const struct net_nic, n, was->nics)
+		for (int i = 0; i < 3; i++)
+			if (address(n, i) && !has(is, n->index, n->network, address(n, i)))
+				TRY(net_index_drop(dir, n->network, address(n, i), was->owner));
+	return 0;
+}
+
+static int take_links(int dir, const struct net_record *is)
+{
+	LIST_EACH(const struct net_nic, n, is->nics)
+		for (int i = 0; i < 3; i++)
+			if (address(n, i))
+				TRY(net_index_take(dir, n->network, address(n, i), is->owner, n->index));
+	return 0;
+}
+
+static bool holds(const struct net_record *r) { return r && (r->nics.n || r->ports.n || r->firewall.n); }
+
+/* Links that go, go first: then no link ever stands that its owner's record does not explain. */
+static int pass(int dir, const struct net_record *was, const struct net_record *is)
+{
+	TRY(fault_point("links of addresses given back"));
+	TRY(drop_links(dir, was, is));
+	TRY(fault_point("record of what is held"));
+	if (!holds(is))
+		return was ? net_record_drop(dir, was->owner) : 0;
+	TRY(net_record_store(dir, is));
+	TRY(fault_point("links of addresses"));
+	return take_links(dir, is);
+}
+
+int net_hold(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is)
+{
+	struct err_saved why;
+	int r = pass(dir, was, is);
+
+	(void)h;
+	if (r >= 0)
+		return 0;
+	err_save(&why);
+	(void)pass(dir, is, was);
+	err_restore(&why);
+	return r;
+}

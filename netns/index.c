@@ -1,0 +1,169 @@
+/* NAME.d: which owner has which address. symlink(2) decides. */
+#include "base/scope.h"
+#include "base/str.h"
+#include "netns/record.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { PATH_SIZE = 64 + 4 + 64, TARGET_SIZE = NET_OWNER_MAX + 16 };
+
+static void path_of(const char *network, const char *address, char out[PATH_SIZE])
+{
+	snprintf(out, PATH_SIZE, "%.63s.d/%.63s", network, address);
+}
+
+/* "OWNER/INDEX"; anything else is nobody's. */
+static bool read_link(int dirfd, const char *path, struct net_holder *out)
+{
+	char text[TARGET_SIZE];
+	ssize_t n = readlinkat(dirfd, path, text, sizeof text - 1);
+	char *slash;
+	uint64_t index;
+
+	if (n < 0)
+		return false;
+	text[n] = '\0';
+	slash = strchr(text, '/');
+	if (!slash || str_u64(slash + 1, UINT32_MAX, &index) < 0)
+		return false;
+	*slash = '\0';
+	if (!net_is_owner(text))
+		return false;
+	snprintf(out->owner, sizeof out->owner, "%s", text);
+	out->index = (unsigned)index;
+	return true;
+}
+
+static bool is(const char *a, const char *b) { return a && str_eq(a, b); }
+
+static bool claims(const struct net_record *r, unsigned index, const char *network, const char *address)
+{
+	const struct net_nic *n = net_record_nic(r, index);
+
+	return n && str_eq(n->network, network) &&
+	       (is(n->ip, address) || is(n->ip6, address) || is(n->mac, address));
+}
+
+int net_index_holder(int dirfd, const char *network, const char *address, struct net_holder *out)
+{
+	auto_net_held struct net_held h = { 0 };
+	char path[PATH_SIZE];
+	int r;
+
+	path_of(network, address, path);
+	if (!read_link(dirfd, path, out))
+		return 0;
+	r = net_record_load(dirfd, out->owner, &h);
+	if (r == -ENOENT)
+		return 0;
+	TRY(r);
+	return claims(&h.r, out->index, network, address);
+}
+
+bool net_index_is(int dirfd, const char *network, const char *address, const char *owner, unsigned index)
+{
+	struct net_holder now;
+	char path[PATH_SIZE];
+
+	path_of(network, address, path);
+	return read_link(dirfd, path, &now) && now.index == index && str_eq(now.owner, owner);
+}
+
+static int make_link(int dirfd, const char *network, const char *target, const char *path)
+{
+	char dir[PATH_SIZE];
+
+	if (symlinkat(target, dirfd, path) == 0)
+		return 0;
+	if (errno == ENOENT) {
+		snprintf(dir, sizeof dir, "%.63s.d", network);
+		if (mkdirat(dirfd, dir, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		if (symlinkat(target, dirfd, path) == 0)
+			return 0;
+	}
+	return -errno;
+}
+
+int net_index_take(int dirfd, const char *network, const char *address, const char *owner, unsigned index)
+{
+	char path[PATH_SIZE], target[TARGET_SIZE];
+	struct net_holder who;
+	int r;
+
+	path_of(network, address, path);
+	snprintf(target, sizeof target, "%s/%u", owner, index);
+	r = make_link(dirfd, network, target, path);
+	if (r == -EEXIST) {
+		if (net_index_is(dirfd, network, address, owner, index))
+			return 0;
+		r = net_index_holder(dirfd, network, address, &who);
+		TRY(r);
+		if (r > 0)
+			return fail_as(ERR_ADDRESS, "address %s of network %s is in use by %s", address, network,
+				       who.owner);
+		if (unlinkat(dirfd, path, 0) < 0 && errno != ENOENT)
+			return fail_errno("networks/%s", path);
+		r = make_link(dirfd, network, target, path);
+	}
+	errno = -r;
+	return r < 0 ? fail_errno("networks/%s", path) : 0;
+}
+
+int net_index_drop(int dirfd, const char *network, const char *address, const char *owner)
+{
+	struct net_holder now;
+	char path[PATH_SIZE];
+
+	path_of(network, address, path);
+	if (!read_link(dirfd, path, &now) || !str_eq(now.owner, owner))
+		return 0;
+	return unlinkat(dirfd, path, 0) < 0 && errno != ENOENT ? fail_errno("networks/%s", path) : 0;
+}
+
+static DIR *open_index(int dirfd, const char *network)
+{
+	char dir[PATH_SIZE];
+	DIR *d;
+
+	snprintf(dir, sizeof dir, "%.63s.d", network);
+	int fd = openat(dirfd, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	d = fdopendir(fd);
+	if (!d)
+		close(fd);
+	return d;
+}
+
+int net_index_each(int dirfd, const char *network, int (*each)(void *ctx, const char *address), void *ctx)
+{
+	DIR *d = open_index(dirfd, network);
+	int r = 0;
+
+	if (!d)
+		return errno == ENOENT ? 0 : fail_errno("networks/%s.d", network);
+	for (struct dirent *e; r == 0 && (e = readdir(d));)
+		if (e->d_name[0] != '.')
+			r = each(ctx, e->d_name);
+	closedir(d);
+	return r;
+}
+
+void net_index_forget(int at, const char *network)
+{
+	DIR *d = open_index(at, network);
+	char dir[PATH_SIZE];
+
+	for (struct dirent *e; d && (e = readdir(d));)
+		if (e->d_name[0] != '.')
+			(void)unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+	snprintf(dir, sizeof dir, "%.63s.d", network);
+	(void)unlinkat(at, dir, AT_REMOVEDIR);
+}
