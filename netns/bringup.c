@@ -7,6 +7,7 @@
 #include "netns/firewall.h"
 #include "netns/kernel.h"
 #include "netns/link.h"
+#include "netns/vxlan.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -72,10 +73,26 @@ static int undefine(void *ctx)
 
 /* ---- bridge, firewall, forwarding ------------------------------------------------------------------ */
 
+/* The administrator's: it is there, or not. */
+static int find_theirs(struct up *u)
+{
+	const struct net_def *d = &u->f->d;
+	int r = net_link_find(&u->q, d->bridge, &u->link);
+
+	if (r == -ENODEV || (r == 0 && !u->link.bridge))
+		return fail_as(ERR_NOT_FOUND, "network %s: there is no bridge %s", d->name, d->bridge);
+	TRY(r);
+	if (!u->link.up)
+		log_warn("network %s: bridge %s is down", d->name, d->bridge);
+	return 0;
+}
+
 static int make_bridge(void *ctx)
 {
 	struct up *u = ctx;
 
+	if (u->f->d.mode == NET_BRIDGE)
+		return find_theirs(u);
 	if (!u->link.index) {
 		TRY(net_bridge_create(&u->q, u->h, &u->f->d));
 		u->made_bridge = true;
@@ -123,11 +140,26 @@ static int drop_firewall(void *ctx)
 	return u->fresh ? net_fw_apply(u->h, u->dir, FW_REPLACE, u->f->d.name) : 0;
 }
 
+/* After the rules: nothing comes in by it that they have not seen. */
+static int make_tunnel(void *ctx)
+{
+	struct up *u = ctx;
+
+	return u->f->d.vxlan ? net_tunnel_make(&u->q, u->h, &u->f->d, u->link.index) : 0;
+}
+
+static int drop_tunnel(void *ctx)
+{
+	struct up *u = ctx;
+
+	return u->fresh && u->f->d.vxlan ? net_tunnel_drop(&u->q, u->h, u->f->d.name) : 0;
+}
+
 static int make_forwarding(void *ctx)
 {
 	struct up *u = ctx;
 
-	if (u->f->d.mode == NET_ISOLATED)
+	if (u->f->d.mode == NET_ISOLATED || u->f->d.mode == NET_BRIDGE)
 		return 0;
 	int r = net_forwarding_on(u->dir, u->f->d.bridge, u->routes, u->nroutes);
 	if (r < 0 && u->fresh) {
@@ -144,6 +176,7 @@ static const struct step up_steps[] = {
 	{ "network definition", define, undefine },
 	{ "bridge", make_bridge, drop_bridge },
 	{ "firewall", make_firewall, drop_firewall },
+	{ "tunnel", make_tunnel, drop_tunnel },
 	{ "forwarding", make_forwarding, NULL },
 };
 

@@ -2,6 +2,7 @@
 #include "base/scope.h"
 #include "netns/bridge.h"
 #include "netns/kernel.h"
+#include "netns/vxlan.h"
 
 #include <string.h>
 #include <sys/random.h>
@@ -80,9 +81,10 @@ int net_choose_bridge(const struct net_choice *c)
 	return choose_bridge(c, &o);
 }
 
+/* The kernel gives a bridge the least of its ports' MTUs: ours must not change that of somebody else's. */
 static int find_bridge(const struct net_choice *c)
 {
-	const struct net_def *d = &c->f->d;
+	struct net_def *d = &c->f->d;
 	struct net_link l;
 	int r = net_link_find(c->q, d->bridge, &l);
 
@@ -94,6 +96,23 @@ static int find_bridge(const struct net_choice *c)
 	if (str_starts(l.alias, "vzrun:"))
 		return fail_as(ERR_CONFIG, "network %s: bridge: %s is that of another network of vzrun", d->name,
 			       d->bridge);
+	if (d->mtu && d->mtu != l.mtu)
+		return fail_as(ERR_CONFIG, "network %s: mtu: bridge %s has %u, and so have its ports", d->name,
+			       d->bridge, l.mtu);
+	d->mtu = l.mtu;
+	return 0;
+}
+
+static int fit_tunnel(const struct net_choice *c)
+{
+	struct net_def *d = &c->f->d;
+	uint32_t most;
+
+	TRY_IN(net_tunnel_mtu(c->q, d, &most), "network %s", d->name);
+	if (d->mtu > most)
+		return fail_as(ERR_CONFIG, "network %s: mtu: the way to the peers takes at most %u", d->name, most);
+	if (!d->mtu)
+		d->mtu = most;
 	return 0;
 }
 
@@ -252,6 +271,8 @@ int net_choose(const struct net_choice *c)
 	TRY_IN(net_def_check(d), "network %s", d->name);
 	if (d->mode == NET_BRIDGE)
 		TRY(find_bridge(c));
+	if (d->vxlan)
+		TRY(fit_tunnel(c));
 	TRY(refuse_others(d, &o));
 	return net_refuse_clash(c, 0);
 }

@@ -40,13 +40,11 @@ static bool forwards(struct nlattr *af_spec)
 	return v != 0;
 }
 
-static void read_link(void *ctx, size_t i, const struct nlmsghdr *h)
+void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 {
-	struct net_link *l = ctx;
 	const struct ifinfomsg *info = NLMSG_DATA(h);
 	struct nlattr *a[IFLA_MAX + 1], *kind;
 
-	(void)i;
 	if (h->nlmsg_type != RTM_NEWLINK ||
 	    nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof *info, a, IFLA_MAX, NULL) < 0)
 		return;
@@ -66,6 +64,12 @@ static void read_link(void *ctx, size_t i, const struct nlmsghdr *h)
 		   ? nla_find(nla_data(a[IFLA_LINKINFO]), nla_len(a[IFLA_LINKINFO]), IFLA_INFO_KIND)
 		   : NULL;
 	l->bridge = kind && nla_strcmp(kind, "bridge") == 0;
+}
+
+static void read_link(void *ctx, size_t i, const struct nlmsghdr *h)
+{
+	(void)i;
+	net_link_read(h, ctx);
 }
 
 int net_link_find(struct nlq *q, const char *name, struct net_link *out)
@@ -127,4 +131,14 @@ void net_add_default_route(struct nlq *q, int index, int family, const void *gat
 	nlq_add(q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof m);
 	nlq_put(q, RTA_GATEWAY, gateway, family == AF_INET ? 4 : 16);
 	nlq_put_u32(q, RTA_OIF, (uint32_t)index);
+}
+
+void net_no_own_ipv6(struct nlq *q)
+{
+	uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
+	struct nlattr *spec = nlq_nest(q, IFLA_AF_SPEC), *inet6 = nlq_nest(q, AF_INET6);
+
+	nlq_put(q, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof mode);
+	nlq_end(q, inet6);
+	nlq_end(q, spec);
 }

@@ -13,6 +13,8 @@ struct net_link {
 	char alias[96];
 };
 
+/* From an RTM_NEWLINK; *l is zeroed before by the caller. */
+void net_link_read(const struct nlmsghdr *h, struct net_link *l);
 /* -ENODEV without a message when there is none. */
 int net_link_find(struct nlq *q, const char *name, struct net_link *out);
 /* Deletes by name; already gone is success. */
@@ -21,4 +23,6 @@ int net_link_delete(struct nlq *q, const char *name);
 int net_fail_talk(const struct nlq *q, int r, const char *fmt, ...) PRINTF(3, 4);
 /* Requests: an address on a link, a default route by it. */
 void net_add_address(struct nlq *q, int index, int family, const void *addr, unsigned prefix);
+/* To the newest request: a port gets no IPv6 address of the host's own. */
+void net_no_own_ipv6(struct nlq *q);
 void net_add_default_route(struct nlq *q, int index, int family, const void *gateway);

@@ -6,6 +6,7 @@
 #include "netns/net.h"
 #include "netns/network.h"
 #include "netns/record.h"
+#include "netns/vxlan.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -52,7 +53,7 @@ static int see_need(void *ctx, struct net_file *f)
 {
 	struct needs *n = ctx;
 
-	n->forwarding |= !str_eq(f->d.name, n->except) && f->d.mode != NET_ISOLATED;
+	n->forwarding |= !str_eq(f->d.name, n->except) && f->d.mode != NET_ISOLATED && f->d.mode != NET_BRIDGE;
 	return 0;
 }
 
@@ -69,6 +70,8 @@ static int take_apart(const struct net_home *h, int dir, const struct net_def *d
 	r = net_link_find(&q, d->bridge, &l);
 	if (r < 0 && r != -ENODEV)
 		return r;
+	if (d->vxlan)
+		TRY(net_tunnel_drop(&q, h, d->name));
 	if (r == 0 && d->mode != NET_BRIDGE && net_bridge_is_ours(h, d->name, &l))
 		TRY(net_link_delete(&q, d->bridge));
 	TRY(net_allow_forget(dir, d->name));

@@ -51,19 +51,12 @@ static int build_pair(const struct net_port *p, int netns_fd, struct nl_msg **ou
 static void join_bridge(struct nlq *q, const char *host_if, int bridge, bool ipv6)
 {
 	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
-	uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
-	struct nlattr *spec, *inet6;
 
 	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
 	nlq_put_str(q, IFLA_IFNAME, host_if);
 	nlq_put_u32(q, IFLA_MASTER, (uint32_t)bridge);
-	if (!ipv6)
-		return;
-	spec = nlq_nest(q, IFLA_AF_SPEC);
-	inet6 = nlq_nest(q, AF_INET6);
-	nlq_put(q, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof mode);
-	nlq_end(q, inet6);
-	nlq_end(q, spec);
+	if (ipv6)
+		net_no_own_ipv6(q);
 }
 
 static int try_add(struct nlq *q, const struct net_port *p, int netns_fd)
