@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/steps.h"
 #include "netns/bridge.h"
-#include "netns/define.h"
+#include "netns/draft.h"
 #include "netns/firewall.h"
 #include "netns/kernel.h"
 #include "netns/link.h"
@@ -36,11 +36,11 @@ static int define(void *ctx)
 {
 	struct up *u = ctx;
 	struct net_def *d = &u->f->d;
-	struct net_choice c = { u->h, &u->q, u->dir, u->f, u->routes, u->nroutes };
+	struct net_draft c = { u->h, &u->q, u->dir, u->f, u->routes, u->nroutes };
 	int r;
 
 	if (u->fresh) {
-		TRY(net_choose(&c));
+		TRY(net_draft_choose(&c));
 		d->version = NET_DEF_VERSION;
 		return net_def_store(u->dir, d);
 	}
@@ -49,13 +49,13 @@ static int define(void *ctx)
 		return r;
 	if (d->mode == NET_BRIDGE)
 		return 0;
-	TRY(net_refuse_clash(&c, u->link.index));
+	TRY(net_draft_clash(&c, u->link.index));
 	if (r < 0 || net_bridge_is_ours(u->h, d->name, &u->link))
 		return 0;
 	/* Another home's, or somebody's own: ours comes back under another name. */
 	u->old_bridge = d->bridge;
 	u->link = (struct net_link){ 0 };
-	TRY(net_choose_bridge(&c));
+	TRY(net_draft_bridge(&c));
 	log_warn("network %s: the name %s is taken, its bridge is %s now", d->name, u->old_bridge, d->bridge);
 	return net_def_store(u->dir, d);
 }

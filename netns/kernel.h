@@ -17,7 +17,7 @@ void net_bridge_mac(const struct net_home *h, const char *network, unsigned char
 
 /*
  * Under the lock of HOME/networks. Makes the bridge, the firewall, forwarding, and first the definition itself
- * where its version is 0 (netns/define.h); f->d may change (a bridge name that another home took meanwhile).
+ * where its version is 0 (netns/draft.h); f->d may change (a bridge name that another home took meanwhile).
  * A failure takes back what this call made.
  */
 int net_bring_up(const struct net_home *h, int dirfd, struct net_file *f, int *bridge_index);

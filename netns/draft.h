@@ -7,7 +7,7 @@
 #include "netns/link.h"
 #include "netns/name.h"
 
-struct net_choice {
+struct net_draft {
 	const struct net_home *h;
 	struct nlq *q;
 	int dir;			/* HOME/networks */
@@ -20,8 +20,8 @@ struct net_choice {
  * A new definition: subnet, subnet6 NULL are chosen, "" are none; bridge NULL is chosen. Whatever was given is checked
  * against the host's routes and the other networks: ERR_ADDRESS. Mode bridge: the bridge must be there.
  */
-int net_choose(const struct net_choice *c);
+int net_draft_choose(const struct net_draft *c);
 /* Another name for the bridge: of no link of the host and of no other network of this home. */
-int net_choose_bridge(const struct net_choice *c);
+int net_draft_bridge(const struct net_draft *c);
 /* own: the index of our bridge, whose routes are no clash; 0: none. ERR_ADDRESS. */
-int net_refuse_clash(const struct net_choice *c, int own);
+int net_draft_clash(const struct net_draft *c, int own);

@@ -1,4 +1,4 @@
-#include "netns/define.h"
+#include "netns/draft.h"
 #include "base/scope.h"
 #include "netns/bridge.h"
 #include "netns/kernel.h"
@@ -37,7 +37,7 @@ static int take(void *ctx, struct net_file *f)
 	return 0;
 }
 
-static int others_of(const struct net_choice *c, struct others *o)
+static int others_of(const struct net_draft *c, struct others *o)
 {
 	o->except = c->f->d.name;
 	return net_def_each(c->dir, take, o);
@@ -45,7 +45,7 @@ static int others_of(const struct net_choice *c, struct others *o)
 
 /* ---- the bridge's name --------------------------------------------------------------------------- */
 
-static int choose_bridge(const struct net_choice *c, const struct others *o)
+static int choose_bridge(const struct net_draft *c, const struct others *o)
 {
 	static uint64_t taken[NAMES_MAX / 64 + 1];
 	char name[IFNAMSIZ];
@@ -73,7 +73,7 @@ static int choose_bridge(const struct net_choice *c, const struct others *o)
 	return fail_as(ERR_RESOURCE, "network %s: no bridge name is free", c->f->d.name);
 }
 
-int net_choose_bridge(const struct net_choice *c)
+int net_draft_bridge(const struct net_draft *c)
 {
 	SCOPED(others_free) struct others o = { 0 };
 
@@ -82,7 +82,7 @@ int net_choose_bridge(const struct net_choice *c)
 }
 
 /* The kernel gives a bridge the least of its ports' MTUs: ours must not change that of somebody else's. */
-static int find_bridge(const struct net_choice *c)
+static int find_bridge(const struct net_draft *c)
 {
 	struct net_def *d = &c->f->d;
 	struct net_link l;
@@ -103,7 +103,7 @@ static int find_bridge(const struct net_choice *c)
 	return 0;
 }
 
-static int fit_tunnel(const struct net_choice *c)
+static int fit_tunnel(const struct net_draft *c)
 {
 	struct net_def *d = &c->f->d;
 	uint32_t most;
@@ -165,7 +165,7 @@ static int set_subnet(struct net_file *f, const struct net_subnet *s, const char
 }
 
 /* The host's routes and the subnets of networks that are not up. */
-static struct net_route *all_busy(const struct net_choice *c, const struct others *o, size_t *n)
+static struct net_route *all_busy(const struct net_draft *c, const struct others *o, size_t *n)
 {
 	struct net_route *v = calloc(c->n + 2 * o->n + 1, sizeof *v);
 
@@ -183,7 +183,7 @@ static struct net_route *all_busy(const struct net_choice *c, const struct other
 	return v;
 }
 
-static int choose_subnets(const struct net_choice *c, const struct others *o)
+static int choose_subnets(const struct net_draft *c, const struct others *o)
 {
 	struct net_def *d = &c->f->d;
 	auto_free struct net_route *busy = NULL;
@@ -234,7 +234,7 @@ static int refuse_others(const struct net_def *d, const struct others *o)
 	return 0;
 }
 
-static int refuse_route(const struct net_choice *c, const struct net_subnet *s, int own)
+static int refuse_route(const struct net_draft *c, const struct net_subnet *s, int own)
 {
 	const struct net_route *r = net_clash(s, c->routes, c->n, own);
 	char mine[64], its[64], dev[IFNAMSIZ] = "?";
@@ -248,7 +248,7 @@ static int refuse_route(const struct net_choice *c, const struct net_subnet *s, 
 		       c->f->d.name, mine, its, dev);
 }
 
-int net_refuse_clash(const struct net_choice *c, int own)
+int net_draft_clash(const struct net_draft *c, int own)
 {
 	const struct net_def *d = &c->f->d;
 
@@ -259,7 +259,7 @@ int net_refuse_clash(const struct net_choice *c, int own)
 	return refuse_route(c, &d->v6, own);
 }
 
-int net_choose(const struct net_choice *c)
+int net_draft_choose(const struct net_draft *c)
 {
 	SCOPED(others_free) struct others o = { 0 };
 	struct net_def *d = &c->f->d;
@@ -274,5 +274,5 @@ int net_choose(const struct net_choice *c)
 	if (d->vxlan)
 		TRY(fit_tunnel(c));
 	TRY(refuse_others(d, &o));
-	return net_refuse_clash(c, 0);
+	return net_draft_clash(c, 0);
 }
