@@ -238,8 +238,17 @@ static int choose(const struct net_choice *c, const struct net_def *d, const str
 	return lowest(c, d, &u, V6, o6);
 }
 
+/*
+ * On a segment of several hosts guests may have one name, and homes one path: what tells them apart is the address,
+ * which is of this host's share.
+ */
+static unsigned first_attempt(const struct net_def *d, uint64_t o4, uint64_t o6)
+{
+	return d->vxlan ? (unsigned)(o4 ? o4 : o6) << 10 : 0;
+}
+
 static int choose_mac(const struct net_choice *c, const struct net_def *d, unsigned index,
-		      const struct net_nic_conf *nic, char text[18])
+		      const struct net_nic_conf *nic, unsigned first, char text[18])
 {
 	struct net_holder who;
 	unsigned char mac[6];
@@ -253,7 +262,7 @@ static int choose_mac(const struct net_choice *c, const struct net_def *d, unsig
 				       d->name, who.owner)
 			     : r;
 	}
-	for (unsigned attempt = 0; attempt < 1000; attempt++) {
+	for (unsigned attempt = first; attempt < first + 1000; attempt++) {
 		net_mac_of(c->h, c->r->owner, index, attempt, mac);
 		net_mac_text(mac, text);
 		r = holder(c, d, text, &who);
@@ -270,7 +279,7 @@ int net_nic_choose(const struct net_choice *c, const struct net_def *d, unsigned
 	char mac[18];
 
 	TRY(choose(c, d, nic, &o4, &o6));
-	TRY(choose_mac(c, d, index, nic, mac));
+	TRY(choose_mac(c, d, index, nic, first_attempt(d, o4, o6), mac));
 	*out = (struct net_nic){
 		.index = index, .network = arena_strdup(c->a, d->name), .mac = arena_strdup(c->a, mac),
 		.name = nic->name ? arena_strdup(c->a, nic->name) : NULL,
