@@ -45,10 +45,10 @@ obj           = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 # The hot path is static: six shared libraries cost more than the whole start of a container.
 # A sanitizer needs the dynamic loader.
-VZRUN_LIBS   := -lseccomp -lnl-route-3 -lnl-3 $(if $(ASAN),-lyajl,-lyajl_s) -lm -lpthread
-IMAGE_LIBS   := -larchive -lnettle -lyajl -lcap
-NET_LIBS     := -lnftables -lyajl
-SYSTEMD_LIBS := -lsystemd -lyajl
+VZRUN_LIBS   := -lseccomp -lnl-route-3 -lnl-3 -lm -lpthread
+IMAGE_LIBS   := -larchive -lnettle -lcap
+NET_LIBS     := -lnftables
+SYSTEMD_LIBS := -lsystemd
 
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wwrite-strings \
            -Wundef -Wformat=2 -Wno-format-nonliteral -Wno-missing-field-initializers $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option) -Wno-format-truncation -Werror=implicit -Werror=return-type \
@@ -66,7 +66,7 @@ all: layers $(B)/vzrun $(HELPERS:%=$(B)/%)
 
 # --- what the build needs; every missing thing is named at once -------------------------------------------
 NEEDS := libseccomp:libseccomp-dev libcap:libcap-dev libnl-3.0:libnl-3-dev libnl-route-3.0:libnl-route-3-dev \
-         yajl:libyajl-dev libnftables:libnftables-dev libarchive:libarchive-dev nettle:nettle-dev \
+         libnftables:libnftables-dev libarchive:libarchive-dev nettle:nettle-dev \
          libsystemd:libsystemd-dev
 $(B)/.needs: Makefile
 	@mkdir -p $(@D)
@@ -128,7 +128,7 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 unit_dirs = base $(foreach d,$(LAYERS),$(if $(filter $(subst /,_,$(d))_%,$(1)),$(may_$(d)) $(d)))
 unit_src   = $(sort $(if $(filter cli_% runtime_guest_%,$(1)),$(filter-out cli/main.c,$(VZRUN_SRC)),$(filter-out \
                images/main.c netns/firewall%.c cgroups/systemd_bus.c cgroups/systemd_main.c,$(foreach d,$(call unit_dirs,$(1)),$(wildcard $(d)/*.c)))))
-unit_libs = $(if $(filter images_%,$(1)),$(IMAGE_LIBS),$(if $(filter base_%,$(1)),-lyajl,-lseccomp -lnl-route-3 -lnl-3 -lyajl))
+unit_libs = $(if $(filter images_%,$(1)),$(IMAGE_LIBS),$(if $(filter base_%,$(1)),,-lseccomp -lnl-route-3 -lnl-3))
 
 .SECONDEXPANSION:
 $(B)/unit/%: tests/unit/%.c $$(call obj,$$(call unit_src,$$*))
@@ -140,13 +140,13 @@ $(B)/unit/%: tests/unit/%.c $$(call obj,$$(call unit_src,$$*))
 $(B)/tools/nettool: $(call obj,tests/tools/nettool.c $(BASE_SRC) $(filter-out $(NET_HELPER),$(wildcard netns/*.c)))
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static $(LDQUIET)) -o $@ $^ -lnl-route-3 -lnl-3 -lyajl$(if $(ASAN),,_s) -lm -lpthread $(LDFLAGS)
+	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static $(LDQUIET)) -o $@ $^ -lnl-route-3 -lnl-3 -lm -lpthread $(LDFLAGS)
 
 # --- tests/tools/cgtool: the cgroups layer by hand, for tests/bats/4* --------------------------------------
 $(B)/tools/cgtool: $(call obj,tests/tools/cgtool.c $(BASE_SRC) $(filter-out $(SYSTEMD_HELPER),$(wildcard cgroups/*.c)))
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
-	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ -lyajl$(if $(ASAN),,_s) -lm -lpthread $(LDFLAGS)
+	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ -lm -lpthread $(LDFLAGS)
 
 # --- bench/: the least work there is, and vzrun and its peers against it (docs/speed.md) -------------------
 BENCH_BIN := $(B)/bench/floor $(B)/bench/timer
@@ -167,7 +167,7 @@ ifneq ($(FUZZ),)
 $(B)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ)
 	@echo "  FUZZ    $*"
 	$(Q)$(CC) $(filter-out -fsanitize=fuzzer-no-link,$(ALL_CFLAGS)) -fsanitize=fuzzer -o $@ $^ \
-	    -lseccomp -lcap -lnl-route-3 -lnl-3 -lyajl -larchive -lnettle -lm -lpthread $(LDFLAGS)
+	    -lseccomp -lcap -lnl-route-3 -lnl-3 -larchive -lnettle -lm -lpthread $(LDFLAGS)
 endif
 fuzz:
 	$(Q)$(MAKE) --no-print-directory FUZZ=1 CC=clang CFLAGS="-O1 -g" $(FUZZ_BIN)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int decode_obj(struct arena *a, const struct record *rec, yajl_val v, void *out);
+static int decode_obj(struct arena *a, const struct record *rec, struct json *v, void *out);
 
 /* Where decoding failed, grown outward: "options[1]", then "mounts[3].options[1]". */
 static char place[512];
@@ -36,9 +36,9 @@ static int no_memory(void)
 	return fail(ENOMEM, "out of memory");
 }
 
-static int decode_enum(const struct name *names, yajl_val v, int *out)
+static int decode_enum(const struct name *names, struct json *v, int *out)
 {
-	const char *s = YAJL_GET_STRING(v);
+	const char *s = json_string(v);
 
 	if (!s)
 		return wrong("a string");
@@ -50,43 +50,42 @@ static int decode_enum(const struct name *names, yajl_val v, int *out)
 	return fail(EINVAL, "unknown value \"%s\"", s);
 }
 
-static int decode_strv(struct arena *a, yajl_val v, struct strv *out)
+static int decode_strv(struct arena *a, struct json *v, struct strv *out)
 {
-	if (!YAJL_IS_ARRAY(v))
+	if (!json_is(v, JSON_ARRAY))
 		return wrong("an array of strings");
-	out->n = v->u.array.len;
+	out->n = v->n;
 	out->v = arena_alloc(a, out->n + 1, sizeof *out->v);
 	if (!out->v)
 		return no_memory();
 	for (size_t i = 0; i < out->n; i++) {
-		out->v[i] = YAJL_GET_STRING(v->u.array.values[i]);
+		out->v[i] = json_string(v->values[i]);
 		if (!out->v[i])
 			return at_index(wrong("a string"), i);
 	}
 	return 0;
 }
 
-/* From the raw text: yajl's own integers end at 2^63. */
-static int number_u64(yajl_val v, uint64_t max, uint64_t *out)
+static int number_u64(struct json *v, uint64_t max, uint64_t *out)
 {
-	int r = YAJL_IS_NUMBER(v) ? str_u64(v->u.number.r, max, out) : -EINVAL;
+	int r = json_is(v, JSON_NUMBER) ? str_u64(v->text, max, out) : -EINVAL;
 
 	if (r == -ERANGE)
-		return fail(ERANGE, "%s is too large (at most %ju)", v->u.number.r, (uintmax_t)max);
+		return fail(ERANGE, "%s is too large (at most %ju)", v->text, (uintmax_t)max);
 	return r < 0 ? wrong("an unsigned integer") : 0;
 }
 
-static int decode_i64(yajl_val v, struct opt_i64 *out)
+static int decode_i64(struct json *v, struct opt_i64 *out)
 {
-	int r = YAJL_IS_NUMBER(v) ? str_i64(v->u.number.r, INT64_MIN, INT64_MAX, &out->v) : -EINVAL;
+	int r = json_is(v, JSON_NUMBER) ? str_i64(v->text, INT64_MIN, INT64_MAX, &out->v) : -EINVAL;
 
 	if (r == -ERANGE)
-		return fail(ERANGE, "%s does not fit 64 bits", v->u.number.r);
+		return fail(ERANGE, "%s does not fit 64 bits", v->text);
 	out->set = true;
 	return r < 0 ? wrong("an integer") : 0;
 }
 
-static int decode_u32(yajl_val v, struct opt_u32 *out)
+static int decode_u32(struct json *v, struct opt_u32 *out)
 {
 	uint64_t wide;
 
@@ -95,18 +94,18 @@ static int decode_u32(yajl_val v, struct opt_u32 *out)
 	return 0;
 }
 
-static int decode_u32v(struct arena *a, yajl_val v, struct u32v *out)
+static int decode_u32v(struct arena *a, struct json *v, struct u32v *out)
 {
-	if (!YAJL_IS_ARRAY(v))
+	if (!json_is(v, JSON_ARRAY))
 		return wrong("an array of numbers");
-	out->n = v->u.array.len;
+	out->n = v->n;
 	out->v = arena_alloc(a, out->n + 1, sizeof *out->v);
 	if (!out->v)
 		return no_memory();
 	for (size_t i = 0; i < out->n; i++) {
 		struct opt_u32 one;
 
-		int r = decode_u32(v->u.array.values[i], &one);
+		int r = decode_u32(v->values[i], &one);
 		if (r < 0)
 			return at_index(r, i);
 		out->v[i] = one.v;
@@ -114,32 +113,32 @@ static int decode_u32v(struct arena *a, yajl_val v, struct u32v *out)
 	return 0;
 }
 
-static int decode_map(struct arena *a, yajl_val v, struct map *out)
+static int decode_map(struct arena *a, struct json *v, struct map *out)
 {
-	if (!YAJL_IS_OBJECT(v))
+	if (!json_is(v, JSON_OBJECT))
 		return wrong("an object of strings");
-	out->n = v->u.object.len;
+	out->n = v->n;
 	out->v = arena_alloc(a, out->n + 1, sizeof *out->v);
 	if (!out->v)
 		return no_memory();
 	for (size_t i = 0; i < out->n; i++) {
-		out->v[i] = (struct pair){ v->u.object.keys[i], YAJL_GET_STRING(v->u.object.values[i]) };
+		out->v[i] = (struct pair){ v->keys[i], json_string(v->values[i]) };
 		if (!out->v[i].value)
-			return at_member(wrong("a string"), v->u.object.keys[i]);
+			return at_member(wrong("a string"), v->keys[i]);
 	}
 	return 0;
 }
 
-static int decode_list(struct arena *a, const struct record *rec, yajl_val v, struct list *out)
+static int decode_list(struct arena *a, const struct record *rec, struct json *v, struct list *out)
 {
-	if (!YAJL_IS_ARRAY(v))
+	if (!json_is(v, JSON_ARRAY))
 		return wrong("an array");
-	out->n = v->u.array.len;
+	out->n = v->n;
 	out->v = arena_alloc(a, out->n + 1, rec->size);
 	if (!out->v)
 		return no_memory();
 	for (size_t i = 0; i < out->n; i++) {
-		int r = decode_obj(a, rec, v->u.array.values[i], (char *)out->v + i * rec->size);
+		int r = decode_obj(a, rec, v->values[i], (char *)out->v + i * rec->size);
 
 		if (r < 0)
 			return at_index(r, i);
@@ -147,38 +146,38 @@ static int decode_list(struct arena *a, const struct record *rec, yajl_val v, st
 	return 0;
 }
 
-static int decode_recmap(struct arena *a, const struct record *rec, yajl_val v, struct list *out)
+static int decode_recmap(struct arena *a, const struct record *rec, struct json *v, struct list *out)
 {
-	if (!YAJL_IS_OBJECT(v))
+	if (!json_is(v, JSON_OBJECT))
 		return wrong("an object");
-	out->n = v->u.object.len;
+	out->n = v->n;
 	out->v = arena_alloc(a, out->n + 1, rec->size);
 	if (!out->v)
 		return no_memory();
 	for (size_t i = 0; i < out->n; i++) {
 		char *at = (char *)out->v + i * rec->size;
 
-		int r = decode_obj(a, rec, v->u.object.values[i], at);
+		int r = decode_obj(a, rec, v->values[i], at);
 
 		if (r < 0)
-			return at_member(r, v->u.object.keys[i]);
-		*(const char **)at = v->u.object.keys[i];
+			return at_member(r, v->keys[i]);
+		*(const char **)at = v->keys[i];
 	}
 	return 0;
 }
 
-static int decode_value(struct arena *a, const struct field *f, yajl_val v, void *at)
+static int decode_value(struct arena *a, const struct field *f, struct json *v, void *at)
 {
 	switch (f->kind) {
 	case K_STR:
-		*(const char **)at = YAJL_GET_STRING(v);
+		*(const char **)at = json_string(v);
 		return *(const char **)at ? 0 : wrong("a string");
 	case K_BOOL:
-		*(bool *)at = YAJL_IS_TRUE(v);
-		return YAJL_IS_TRUE(v) || YAJL_IS_FALSE(v) ? 0 : wrong("true or false");
+		*(bool *)at = json_is(v, JSON_TRUE);
+		return json_is(v, JSON_TRUE) || json_is(v, JSON_FALSE) ? 0 : wrong("true or false");
 	case K_OBOOL:
-		*(struct opt_bool *)at = (struct opt_bool){ YAJL_IS_TRUE(v), true };
-		return YAJL_IS_TRUE(v) || YAJL_IS_FALSE(v) ? 0 : wrong("true or false");
+		*(struct opt_bool *)at = (struct opt_bool){ json_is(v, JSON_TRUE), true };
+		return json_is(v, JSON_TRUE) || json_is(v, JSON_FALSE) ? 0 : wrong("true or false");
 	case K_U64:
 		((struct opt_u64 *)at)->set = true;
 		return number_u64(v, UINT64_MAX, &((struct opt_u64 *)at)->v);
@@ -186,7 +185,7 @@ static int decode_value(struct arena *a, const struct field *f, yajl_val v, void
 		*(void **)at = arena_alloc(a, 1, ((const struct record *)f->aux)->size);
 		return *(void **)at ? decode_obj(a, f->aux, v, *(void **)at) : no_memory();
 	case K_RAW:
-		*(yajl_val *)at = v;
+		*(struct json **)at = v;
 		return 0;
 	case K_I64:    return decode_i64(v, at);
 	case K_U32:    return decode_u32(v, at);
@@ -209,20 +208,20 @@ static const struct field *field_of(const struct record *rec, const char *key)
 	return NULL;
 }
 
-static int decode_obj(struct arena *a, const struct record *rec, yajl_val v, void *out)
+static int decode_obj(struct arena *a, const struct record *rec, struct json *v, void *out)
 {
 	uint64_t seen = 0;
 
-	if (!YAJL_IS_OBJECT(v))
+	if (!json_is(v, JSON_OBJECT))
 		return wrong("an object");
-	for (size_t i = 0; i < v->u.object.len; i++) {
-		const struct field *f = field_of(rec, v->u.object.keys[i]);
+	for (size_t i = 0; i < v->n; i++) {
+		const struct field *f = field_of(rec, v->keys[i]);
 		int r;
 
-		if (!f || YAJL_IS_NULL(v->u.object.values[i]))
+		if (!f || json_is(v->values[i], JSON_NULL))
 			continue;
 		seen |= UINT64_C(1) << (f - rec->fields);
-		r = decode_value(a, f, v->u.object.values[i], (char *)out + f->offset);
+		r = decode_value(a, f, v->values[i], (char *)out + f->offset);
 		if (r < 0)
 			return at_member(r, f->key);
 	}
@@ -232,7 +231,7 @@ static int decode_obj(struct arena *a, const struct record *rec, yajl_val v, voi
 	return 0;
 }
 
-int bind_decode(struct arena *a, const struct record *rec, yajl_val tree, void *out)
+int bind_decode(struct arena *a, const struct record *rec, struct json *tree, void *out)
 {
 	int r;
 
@@ -242,46 +241,46 @@ int bind_decode(struct arena *a, const struct record *rec, yajl_val tree, void *
 	return r < 0 && *place ? fail_in(r, "%s", place) : r;
 }
 
-static void unknown_in(const struct record *rec, yajl_val v, const char *at,
+static void unknown_in(const struct record *rec, struct json *v, const char *at,
 		       void (*found)(void *, const char *), void *ctx);
 
-static void unknown_below(const struct field *f, yajl_val v, const char *at,
+static void unknown_below(const struct field *f, struct json *v, const char *at,
 			  void (*found)(void *, const char *), void *ctx)
 {
 	char where[512];
 
 	if (f->kind == K_OBJ || f->kind == K_OPT)
 		unknown_in(f->aux, v, at, found, ctx);
-	if (f->kind == K_LIST && YAJL_IS_ARRAY(v))
-		for (size_t i = 0; i < v->u.array.len; i++) {
+	if (f->kind == K_LIST && json_is(v, JSON_ARRAY))
+		for (size_t i = 0; i < v->n; i++) {
 			snprintf(where, sizeof where, "%s[%zu]", at, i);
-			unknown_in(f->aux, v->u.array.values[i], where, found, ctx);
+			unknown_in(f->aux, v->values[i], where, found, ctx);
 		}
-	if (f->kind == K_RECMAP && YAJL_IS_OBJECT(v))
-		for (size_t i = 0; i < v->u.object.len; i++) {
-			snprintf(where, sizeof where, "%s.%s", at, v->u.object.keys[i]);
-			unknown_in(f->aux, v->u.object.values[i], where, found, ctx);
+	if (f->kind == K_RECMAP && json_is(v, JSON_OBJECT))
+		for (size_t i = 0; i < v->n; i++) {
+			snprintf(where, sizeof where, "%s.%s", at, v->keys[i]);
+			unknown_in(f->aux, v->values[i], where, found, ctx);
 		}
 }
 
-static void unknown_in(const struct record *rec, yajl_val v, const char *at,
+static void unknown_in(const struct record *rec, struct json *v, const char *at,
 		       void (*found)(void *, const char *), void *ctx)
 {
-	if (!YAJL_IS_OBJECT(v))
+	if (!json_is(v, JSON_OBJECT))
 		return;
-	for (size_t i = 0; i < v->u.object.len; i++) {
-		const struct field *f = field_of(rec, v->u.object.keys[i]);
+	for (size_t i = 0; i < v->n; i++) {
+		const struct field *f = field_of(rec, v->keys[i]);
 		char where[512];
 
-		snprintf(where, sizeof where, "%s%s%s", at, *at ? "." : "", v->u.object.keys[i]);
+		snprintf(where, sizeof where, "%s%s%s", at, *at ? "." : "", v->keys[i]);
 		if (f)
-			unknown_below(f, v->u.object.values[i], where, found, ctx);
+			unknown_below(f, v->values[i], where, found, ctx);
 		else
 			found(ctx, where);
 	}
 }
 
-void bind_unknown(const struct record *rec, yajl_val tree, void (*found)(void *, const char *), void *ctx)
+void bind_unknown(const struct record *rec, struct json *tree, void (*found)(void *, const char *), void *ctx)
 {
 	unknown_in(rec, tree, "", found, ctx);
 }

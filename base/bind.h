@@ -35,7 +35,7 @@ enum kind {
 	K_OPT,		/* pointer to the record's struct; NULL absent */
 	K_LIST,		/* struct list of the record's structs */
 	K_RECMAP,	/* struct list of the record's structs, the first member of which is const char *key */
-	K_RAW,		/* yajl_val, borrowed */
+	K_RAW,		/* struct json *, borrowed */
 };
 enum { REQUIRED = 1 };
 
@@ -75,11 +75,11 @@ struct list { void *v; size_t n; };
  * Strings point into `tree`, arrays into `a`: drop both to free everything. `out` is
  * zeroed first. Errors: "mounts[3].destination: missing" (the caller puts the file before it).
  */
-int bind_decode(struct arena *a, const struct record *rec, yajl_val tree, void *out);
+int bind_decode(struct arena *a, const struct record *rec, struct json *tree, void *out);
 /* Absent members are left out. key as in jout_open(). */
 void bind_encode(struct jout *o, const char *key, const struct record *rec, const void *in);
 /* Calls `found` with the dotted place of every member that no table knows. */
-void bind_unknown(const struct record *rec, yajl_val tree, void (*found)(void *ctx, const char *place), void *ctx);
+void bind_unknown(const struct record *rec, struct json *tree, void (*found)(void *ctx, const char *place), void *ctx);
 
 const char *name_of(const struct name *names, int value);	/* NULL when there is none */
 /* The values of all words, or'ed (out may be NULL). -EINVAL: "KEY[2]: unknown value \"x\"". */

@@ -110,7 +110,7 @@ static void encode_value(struct jout *o, const struct field *f, const void *at)
 	case K_ENUM:   jout_str(o, f->key, name_of(f->aux, *(const int *)at)); break;
 	case K_OBJ:    bind_encode(o, f->key, f->aux, at); break;
 	case K_OPT:    bind_encode(o, f->key, f->aux, *(void *const *)at); break;
-	case K_RAW:    jout_tree(o, f->key, *(const yajl_val *)at); break;
+	case K_RAW:    jout_tree(o, f->key, *(struct json *const *)at); break;
 	case K_STRV:
 	case K_U32V:
 	case K_MAP:    encode_strings(o, f, at); break;

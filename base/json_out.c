@@ -89,29 +89,29 @@ void jout_raw(struct jout *o, const char *key, const char *text)
 	buf_puts(o->b, text);
 }
 
-void jout_tree(struct jout *o, const char *key, yajl_val v)
+void jout_tree(struct jout *o, const char *key, struct json *v)
 {
 	switch (v->type) {
-	case yajl_t_string:
-		jout_str(o, key, v->u.string);
+	case JSON_STRING:
+		jout_str(o, key, v->text);
 		return;
-	case yajl_t_number:
-		jout_raw(o, key, v->u.number.r);
+	case JSON_NUMBER:
+		jout_raw(o, key, v->text);
 		return;
-	case yajl_t_true:
-	case yajl_t_false:
-		jout_bool(o, key, v->type == yajl_t_true);
+	case JSON_TRUE:
+	case JSON_FALSE:
+		jout_bool(o, key, v->type == JSON_TRUE);
 		return;
-	case yajl_t_object:
+	case JSON_OBJECT:
 		jout_open(o, key, '{');
-		for (size_t i = 0; i < v->u.object.len; i++)
-			jout_tree(o, v->u.object.keys[i], v->u.object.values[i]);
+		for (size_t i = 0; i < v->n; i++)
+			jout_tree(o, v->keys[i], v->values[i]);
 		jout_close(o, '}');
 		return;
-	case yajl_t_array:
+	case JSON_ARRAY:
 		jout_open(o, key, '[');
-		for (size_t i = 0; i < v->u.array.len; i++)
-			jout_tree(o, NULL, v->u.array.values[i]);
+		for (size_t i = 0; i < v->n; i++)
+			jout_tree(o, NULL, v->values[i]);
 		jout_close(o, ']');
 		return;
 	default:

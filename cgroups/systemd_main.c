@@ -84,7 +84,7 @@ static int show(const struct unit_req *q, struct arena *a)
 static int run(bool dry)
 {
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	auto_free char *in = NULL;
 	struct unit_req q;
 	size_t n;

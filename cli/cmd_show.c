@@ -182,7 +182,7 @@ static int lint_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct lint l = { .file = argv[0], .below = "" };
 	auto_buf struct buf b = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	struct jout o;
 
 	(void)args;

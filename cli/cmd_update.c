@@ -51,7 +51,7 @@ static bool says_limits(const struct update_args *a)
 	       c->realtime_runtime.set || c->idle.set;
 }
 
-static int load(const char *file, struct arena *a, yajl_val *tree, struct cg_resources *out)
+static int load(const char *file, struct arena *a, struct json **tree, struct cg_resources *out)
 {
 	auto_free char *text = NULL;
 	const char *name = str_eq(file, "-") ? "standard input" : file;
@@ -70,7 +70,7 @@ static int update_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct update_args *a = args;
 	auto_arena struct arena arena = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	struct cg_blkio blkio = { .weight = { (uint32_t)a->weight.v, a->weight.set } };
 	struct cg_resources r = { .memory = &a->memory, .cpu = &a->cpu, .blkio = &blkio,
 				  .pids = a->pids.limit.set ? &a->pids : NULL };

@@ -60,7 +60,7 @@ static int run(const char *const *argv, struct buf *out, bool stdin_too, int *st
 	return proc_run(&req, status);
 }
 
-static int pass_on(yajl_val tree, int status)
+static int pass_on(struct json *tree, int status)
 {
 	auto_arena struct arena a = { 0 };
 	struct error_words e;
@@ -78,7 +78,7 @@ static int pass_on(yajl_val tree, int status)
 }
 
 /* The helper's answer, a JSON object; its failure becomes ours, line and class. */
-static int ask(const char *const *argv, yajl_val *tree)
+static int ask(const char *const *argv, struct json **tree)
 {
 	auto_buf struct buf out = { 0 };
 	int status;
@@ -99,7 +99,7 @@ void image_rootfs_free(struct image_rootfs *r)
 int image_resolve(const char *home, const char *ref, struct image_rootfs *out)
 {
 	const char *argv[] = { "vzrun-image", "--json", "--home", home, "resolve", "--", ref, NULL };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	auto_arena struct arena a = { 0 };
 
 	memset(out, 0, sizeof *out);
@@ -113,7 +113,7 @@ int image_resolve(const char *home, const char *ref, struct image_rootfs *out)
 
 static int ask_made(const char *const *argv, struct buf *made_ref)
 {
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	auto_arena struct arena a = { 0 };
 	struct made m;
 
@@ -143,7 +143,7 @@ int image_template(const char *home, const char *template, struct buf *made_ref)
 int image_unpack_copy(const char *home, const char *ref, const char *target)
 {
 	const char *argv[] = { "vzrun-image", "--json", "--home", home, "copy", "--", ref, target, NULL };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 
 	return ask(argv, &tree);
 }

@@ -55,8 +55,8 @@ static int mark_image(void *ctx, const char *ref, const char *digest)
 static int mark_guest(struct live *l, int guests, const char *name)
 {
 	char path[300];
-	auto_json yajl_val tree = NULL;
-	yajl_val layers;
+	auto_json struct json *tree = NULL;
+	struct json *layers;
 	int r;
 
 	snprintf(path, sizeof path, "%.255s/config.json", name);
@@ -65,8 +65,8 @@ static int mark_guest(struct live *l, int guests, const char *name)
 		return 0;
 	TRY_IN(r, "guests/%s", name);
 	layers = json_get(json_get(tree, "vzrun"), "layers");
-	for (size_t i = 0; YAJL_IS_ARRAY(layers) && i < layers->u.array.len; i++) {
-		const char *text = YAJL_GET_STRING(layers->u.array.values[i]), *slash;
+	for (size_t i = 0; json_is(layers, JSON_ARRAY) && i < layers->n; i++) {
+		const char *text = json_string(layers->values[i]), *slash;
 
 		if (!text)
 			return fail_as(ERR_CONFIG, "guests/%s: vzrun.layers[%zu]: not a string", path, i);

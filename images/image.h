@@ -16,7 +16,7 @@ struct image_rootfs {
 	struct strv env, cmd, entrypoint;
 	const char *user, *workdir, *stop_signal;
 	struct arena arena;
-	yajl_val tree;
+	struct json *tree;
 };
 void image_rootfs_free(struct image_rootfs *r);
 #define auto_image_rootfs __attribute__((cleanup(image_rootfs_free)))

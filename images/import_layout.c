@@ -177,7 +177,7 @@ static void complete_name(struct import *im)
 int import_layout(struct import *im, struct stage *g, int dir)
 {
 	auto_free char *layout = NULL, *text = NULL;
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	const char *version;
 	size_t n;
 

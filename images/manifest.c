@@ -177,14 +177,14 @@ int saved_parse(struct doc *d, const char *name, const char *text, size_t len, s
 	struct saved *v;
 
 	TRY(fail_class(json_parse(name, text, len, &d->tree), ERR_IMAGE));
-	if (!YAJL_IS_ARRAY(d->tree) || d->tree->u.array.len == 0)
+	if (!json_is(d->tree, JSON_ARRAY) || d->tree->n == 0)
 		return fail_as(ERR_IMAGE, "%s: not a list of images", name);
-	out->n = d->tree->u.array.len;
+	out->n = d->tree->n;
 	out->v = v = arena_alloc(&d->arena, out->n, sizeof *v);
 	if (!v)
 		return fail(ENOMEM, "%s: out of memory", name);
 	for (size_t i = 0; i < out->n; i++)
-		TRY_IN(fail_class(bind_decode(&d->arena, &saved_record, d->tree->u.array.values[i], &v[i]),
+		TRY_IN(fail_class(bind_decode(&d->arena, &saved_record, d->tree->values[i], &v[i]),
 				  ERR_IMAGE),
 		       "%s[%zu]", name, i);
 	return 0;

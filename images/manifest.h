@@ -27,7 +27,7 @@ struct image_config {
 struct saved { const char *config; struct strv tags, layers; };	/* a row of docker's manifest.json */
 
 /* A parsed document: what the structs point into. */
-struct doc { yajl_val tree; struct arena arena; };
+struct doc { struct json *tree; struct arena arena; };
 void doc_free(struct doc *d);
 #define auto_doc __attribute__((cleanup(doc_free)))
 

@@ -48,7 +48,7 @@ struct net_def {
 };
 
 /* Text and arrays live in the arena and the tree. */
-struct net_file { struct arena a; yajl_val tree; struct net_def d; };
+struct net_file { struct arena a; struct json *tree; struct net_def d; };
 void net_file_free(struct net_file *f);
 #define auto_net_file SCOPED(net_file_free)
 

@@ -62,14 +62,14 @@ static int target(const char *name)
 }
 
 /* {"accept": null}, {"jump": {"target": ...}}: flags, 0 when it is no verdict. */
-static int verdict(struct walk *w, yajl_val s)
+static int verdict(struct walk *w, struct json *s)
 {
-	yajl_val to;
+	struct json *to;
 	int r;
 
-	if (!YAJL_IS_OBJECT(s) || s->u.object.len == 0)
+	if (!json_is(s, JSON_OBJECT) || s->n == 0)
 		return MAY_DROP;
-	const char *key = s->u.object.keys[0];
+	const char *key = s->keys[0];
 	if (str_eq(key, "accept"))
 		return MAY_ACCEPT;
 	if (str_eq(key, "drop") || str_eq(key, "reject") || str_eq(key, "queue") || str_eq(key, "synproxy"))
@@ -89,15 +89,16 @@ static int verdict(struct walk *w, yajl_val s)
 }
 
 /* A rule on the way: how sure it is that the packet came so far, and what may have become of it. */
-struct line { struct walk *w; yajl_val rule; const char *chain; enum truth t; int flags; bool end; char words[400]; };
+struct line { struct walk *w; struct json *rule; const char *chain; enum truth t; int flags; bool end; char words[400]; };
 
 static const char *words(struct line *l)
 {
-	yajl_val handle = json_get(l->rule, "handle");
+	int64_t handle = 0;
 
-	if (!l->words[0])
-		words_of(l->w->f, l->chain, handle && YAJL_IS_INTEGER(handle) ? YAJL_GET_INTEGER(handle) : 0,
-			 l->words, sizeof l->words);
+	if (!l->words[0]) {
+		(void)json_i64(json_get(l->rule, "handle"), &handle);
+		words_of(l->w->f, l->chain, handle, l->words, sizeof l->words);
+	}
 	return l->words;
 }
 
@@ -108,7 +109,7 @@ static void dropped(struct line *l, enum truth t)
 }
 
 /* 0: no verdict. */
-static int take(struct line *l, enum truth t, yajl_val s)
+static int take(struct line *l, enum truth t, struct json *s)
 {
 	bool told = l->w->why->chain[0];
 	int r = verdict(l->w, s);
@@ -122,14 +123,14 @@ static int take(struct line *l, enum truth t, yajl_val s)
 	return r;
 }
 
-static void branch(void *ctx, enum truth t, yajl_val v)
+static void branch(void *ctx, enum truth t, struct json *v)
 {
 	if (!take(ctx, t, v))
 		dropped(ctx, MAYBE);
 }
 
 /* A look-up without an answer ends the rule, too. */
-static void by_map(struct line *l, yajl_val vmap)
+static void by_map(struct line *l, struct json *vmap)
 {
 	int before = l->flags;
 	enum truth t = judge_vmap(l->w->f, vmap, l->w->p, branch, l);
@@ -141,7 +142,7 @@ static void by_map(struct line *l, yajl_val vmap)
 	l->end = true;
 }
 
-static enum truth by_xt(struct line *l, yajl_val xt)
+static enum truth by_xt(struct line *l, struct json *xt)
 {
 	const char *type = json_get_str(xt, "type"), *name = json_get_str(xt, "name");
 
@@ -170,18 +171,18 @@ static bool harmless(const char *key)
 }
 
 /* "add @x { ip saddr limit rate over ... }" matches as its limit does. */
-static enum truth dynamic(yajl_val set)
+static enum truth dynamic(struct json *set)
 {
-	yajl_val stmt = json_get(set, "stmt");
+	struct json *stmt = json_get(set, "stmt");
 
-	return stmt && !(YAJL_IS_ARRAY(stmt) && stmt->u.array.len == 0) ? MAYBE : YES;
+	return stmt && !(json_is(stmt, JSON_ARRAY) && stmt->n == 0) ? MAYBE : YES;
 }
 
-static enum truth statement(struct line *l, yajl_val s)
+static enum truth statement(struct line *l, struct json *s)
 {
-	yajl_val v;
+	struct json *v;
 
-	if (!YAJL_IS_OBJECT(s) || s->u.object.len == 0)
+	if (!json_is(s, JSON_OBJECT) || s->n == 0)
 		return MAYBE;
 	if ((v = json_get(s, "match")))
 		return judge_match(l->w->f, v, l->w->p);
@@ -193,7 +194,7 @@ static enum truth statement(struct line *l, yajl_val s)
 		by_map(l, v);
 		return YES;
 	}
-	if (harmless(s->u.object.keys[0]))
+	if (harmless(s->keys[0]))
 		return YES;
 	if (!take(l, YES, s))
 		return MAYBE;
@@ -203,13 +204,13 @@ static enum truth statement(struct line *l, yajl_val s)
 }
 
 /* Flags of what may follow; MAY_GO_ON: the next rule. */
-static int rule(struct walk *w, yajl_val r, const char *chain_name)
+static int rule(struct walk *w, struct json *r, const char *chain_name)
 {
 	struct line l = { .w = w, .rule = r, .chain = chain_name, .t = YES };
-	yajl_val expr = json_get(r, "expr");
+	struct json *expr = json_get(r, "expr");
 
-	for (size_t i = 0; expr && YAJL_IS_ARRAY(expr) && i < expr->u.array.len && !l.end; i++) {
-		enum truth now = statement(&l, expr->u.array.values[i]);
+	for (size_t i = 0; expr && json_is(expr, JSON_ARRAY) && i < expr->n && !l.end; i++) {
+		enum truth now = statement(&l, expr->values[i]);
 
 		l.t = now < l.t ? now : l.t;
 		if (l.t == NO)
@@ -220,14 +221,14 @@ static int rule(struct walk *w, yajl_val r, const char *chain_name)
 
 static int chain(struct walk *w, const char *name)
 {
-	yajl_val objects = json_get(w->f->list, "nftables");
+	struct json *objects = json_get(w->f->list, "nftables");
 	int flags = 0;
 
 	if (!name || w->depth >= DEPTH_MAX)
 		return MAY_DROP;
 	w->depth++;
-	for (size_t i = 0; YAJL_IS_ARRAY(objects) && i < objects->u.array.len; i++) {
-		yajl_val r = json_get(objects->u.array.values[i], "rule");
+	for (size_t i = 0; json_is(objects, JSON_ARRAY) && i < objects->n; i++) {
+		struct json *r = json_get(objects->values[i], "rule");
 		const char *of = r ? json_get_str(r, "chain") : NULL;
 		int f;
 
@@ -247,23 +248,24 @@ static int chain(struct walk *w, const char *name)
 }
 
 /* Translated before it: an input chain, and what looks at prerouting later than the translation. */
-static bool sees_it_too_late(yajl_val c)
+static bool sees_it_too_late(struct json *c)
 {
 	const char *hook = json_get_str(c, "hook"), *type = json_get_str(c, "type");
-	yajl_val prio = json_get(c, "prio");
+	int64_t prio;
 
 	if (!hook || !type)
 		return false;
 	return str_eq(hook, "input") ||
-	       (str_eq(hook, "prerouting") && str_eq(type, "filter") && prio && YAJL_IS_INTEGER(prio) && YAJL_GET_INTEGER(prio) > -100);
+	       (str_eq(hook, "prerouting") && str_eq(type, "filter") &&
+		json_i64(json_get(c, "prio"), &prio) && prio > -100);
 }
 
 int judge_table(const struct foreign *f, const struct packet *p, struct reason *out)
 {
-	yajl_val objects = json_get(f->list, "nftables");
+	struct json *objects = json_get(f->list, "nftables");
 
-	for (size_t i = 0; YAJL_IS_ARRAY(objects) && i < objects->u.array.len; i++) {
-		yajl_val c = json_get(objects->u.array.values[i], "chain");
+	for (size_t i = 0; json_is(objects, JSON_ARRAY) && i < objects->n; i++) {
+		struct json *c = json_get(objects->values[i], "chain");
 		struct walk w = { .f = f, .p = p, .why = out };
 		const char *policy;
 		int flags;

@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum { TABLES_MAX = 256 };
-struct tables { struct foreign v[TABLES_MAX]; size_t n; yajl_val list; struct buf text[TABLES_MAX]; };
+struct tables { struct foreign v[TABLES_MAX]; size_t n; struct json *list; struct buf text[TABLES_MAX]; };
 
 static void tables_free(struct tables *t)
 {
@@ -23,7 +23,7 @@ static void tables_free(struct tables *t)
 	json_free(&t->list);
 }
 
-static int list(const char *command, bool json, struct buf *text, yajl_val *tree)
+static int list(const char *command, bool json, struct buf *text, struct json **tree)
 {
 	TRY(fw_list(command, json, text));
 	return tree ? json_parse("nftables", text->p ? text->p : "", text->n, tree) : 0;
@@ -58,12 +58,12 @@ static int load_table(struct tables *t, const char *family, const char *name)
 static int load_tables(struct tables *t)
 {
 	auto_buf struct buf json = { 0 };
-	yajl_val objects;
+	struct json *objects;
 
 	TRY_IN(list("list tables", true, &json, &t->list), "list nftables tables");
 	objects = json_get(t->list, "nftables");
-	for (size_t i = 0; YAJL_IS_ARRAY(objects) && i < objects->u.array.len; i++) {
-		yajl_val v = json_get(objects->u.array.values[i], "table");
+	for (size_t i = 0; json_is(objects, JSON_ARRAY) && i < objects->n; i++) {
+		struct json *v = json_get(objects->values[i], "table");
 		const char *family = v ? json_get_str(v, "family") : NULL, *name = v ? json_get_str(v, "name") : NULL;
 
 		if (!family || !name || is_ours(name) ||
@@ -168,7 +168,7 @@ int fw_judge_run(const char *in, size_t n)
 {
 	static struct tables t;
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	auto_buf struct buf b = { 0 };
 	struct jout o = { .b = &b };
 	struct fw_judge req;

@@ -22,14 +22,14 @@ struct packet {
 };
 
 /* A table of somebody else's: libnftables' JSON and its text. */
-struct foreign { const char *family, *name; yajl_val list; const char *text; };
+struct foreign { const char *family, *name; struct json *list; const char *text; };
 
 /* Does one statement of a rule match? words: the rule as text, for what JSON does not tell. */
-enum truth judge_match(const struct foreign *f, yajl_val match, const struct packet *p);
+enum truth judge_match(const struct foreign *f, struct json *match, const struct packet *p);
 enum truth judge_xt(const char *name, const char *words, const struct packet *p);
 /* What a vmap's key makes of the packet: calls each(ctx, how sure, verdict) for every element that may match. */
-enum truth judge_vmap(const struct foreign *f, yajl_val vmap, const struct packet *p,
-		      void (*each)(void *ctx, enum truth t, yajl_val verdict), void *ctx);
+enum truth judge_vmap(const struct foreign *f, struct json *vmap, const struct packet *p,
+		      void (*each)(void *ctx, enum truth t, struct json *verdict), void *ctx);
 
 /* Why a packet is dropped: where and by which words ("policy drop" for the chain's policy). */
 struct reason { char chain[160], rule[400]; bool sure; };

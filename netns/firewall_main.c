@@ -14,7 +14,7 @@
 static int apply(bool dry)
 {
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	auto_buf struct buf text = { 0 };
 	auto_free char *in = NULL;
 	struct fw_req req;

@@ -12,27 +12,28 @@ static enum truth sure(bool v) { return v ? YES : NO; }
 
 /* ---- values on the right ---------------------------------------------------------------------------- */
 
-static bool number(yajl_val v, unsigned long *out)
+static bool number(struct json *v, unsigned long *out)
 {
 	uint64_t n;
+	int64_t i;
 
-	if (YAJL_IS_INTEGER(v)) {
-		*out = (unsigned long)YAJL_GET_INTEGER(v);
+	if (json_i64(v, &i)) {
+		*out = (unsigned long)i;
 		return true;
 	}
-	if (!YAJL_IS_STRING(v) || str_u64(YAJL_GET_STRING(v), UINT32_MAX, &n) < 0)
+	if (!json_is(v, JSON_STRING) || str_u64(json_string(v), UINT32_MAX, &n) < 0)
 		return false;
 	*out = (unsigned long)n;
 	return true;
 }
 
-static enum truth in_ports(yajl_val v, const struct packet *p)
+static enum truth in_ports(struct json *v, const struct packet *p)
 {
 	unsigned long a, b;
-	yajl_val range = json_get(v, "range");
+	struct json *range = json_get(v, "range");
 
-	if (range && YAJL_IS_ARRAY(range) && range->u.array.len == 2) {
-		if (!number(range->u.array.values[0], &a) || !number(range->u.array.values[1], &b))
+	if (range && json_is(range, JSON_ARRAY) && range->n == 2) {
+		if (!number(range->values[0], &a) || !number(range->values[1], &b))
 			return MAYBE;
 	} else if (number(v, &a)) {
 		b = a;
@@ -52,17 +53,17 @@ static bool same_bits(const unsigned char *a, const unsigned char *b, unsigned b
 }
 
 /* Is every address of s, or none, in what v says? */
-static enum truth in_addresses(yajl_val v, int family, const struct sources *s)
+static enum truth in_addresses(struct json *v, int family, const struct sources *s)
 {
 	unsigned bits = family == AF_INET ? 32 : 128, len = bits;
-	yajl_val prefix = json_get(v, "prefix"), range = json_get(v, "range");
-	const char *text = YAJL_IS_STRING(v) ? YAJL_GET_STRING(v) : NULL;
+	struct json *prefix = json_get(v, "prefix"), *range = json_get(v, "range");
+	const char *text = json_is(v, JSON_STRING) ? json_string(v) : NULL;
 	unsigned char a[16], b[16];
 	unsigned long n;
 
-	if (range && YAJL_IS_ARRAY(range) && range->u.array.len == 2 && !s->any && s->prefix == bits) {
-		const char *lo = YAJL_GET_STRING(range->u.array.values[0]);
-		const char *hi = YAJL_GET_STRING(range->u.array.values[1]);
+	if (range && json_is(range, JSON_ARRAY) && range->n == 2 && !s->any && s->prefix == bits) {
+		const char *lo = json_string(range->values[0]);
+		const char *hi = json_string(range->values[1]);
 
 		if (!lo || !hi || inet_pton(family, lo, a) != 1 || inet_pton(family, hi, b) != 1)
 			return MAYBE;
@@ -91,13 +92,13 @@ static bool like(const char *pattern, const char *name)
 }
 
 /* A word that may be its number, too. */
-static enum truth is_word(yajl_val v, const char *word, unsigned long value)
+static enum truth is_word(struct json *v, const char *word, unsigned long value)
 {
 	unsigned long n;
 
 	if (number(v, &n))
 		return sure(n == value);
-	return YAJL_IS_STRING(v) ? sure(str_eq(YAJL_GET_STRING(v), word)) : MAYBE;
+	return json_is(v, JSON_STRING) ? sure(str_eq(json_string(v), word)) : MAYBE;
 }
 
 /* ---- what is on the left ------------------------------------------------------------------------------ */
@@ -140,9 +141,9 @@ static enum what meta(const char *key)
 	return UNKNOWN;
 }
 
-static enum what left_is(yajl_val left, const struct packet *p)
+static enum what left_is(struct json *left, const struct packet *p)
 {
-	yajl_val v, flags;
+	struct json *v, *flags;
 	const char *key;
 
 	if ((v = json_get(left, "payload")))
@@ -159,16 +160,16 @@ static enum what left_is(yajl_val left, const struct packet *p)
 		flags = json_get(v, "flags");
 		/* With "iif" it is another question. */
 		if (key && str_eq(key, "type") && flags &&
-		    (YAJL_IS_STRING(flags) || (YAJL_IS_ARRAY(flags) && flags->u.array.len == 1)))
+		    (json_is(flags, JSON_STRING) || (json_is(flags, JSON_ARRAY) && flags->n == 1)))
 			return FIB_TYPE;
 	}
 	return UNKNOWN;
 }
 
-static enum truth value(enum what w, yajl_val v, const struct packet *p)
+static enum truth value(enum what w, struct json *v, const struct packet *p)
 {
 	struct sources to = { .prefix = p->family == AF_INET ? 32 : 128 };
-	const char *text = YAJL_IS_STRING(v) ? YAJL_GET_STRING(v) : NULL;
+	const char *text = json_is(v, JSON_STRING) ? json_string(v) : NULL;
 
 	memcpy(to.addr, p->to, sizeof to.addr);
 	switch (w) {
@@ -194,32 +195,32 @@ static enum truth value(enum what w, yajl_val v, const struct packet *p)
 enum { PARTS_MAX = 8 };
 struct left { enum what part[PARTS_MAX]; size_t n; bool concat; };
 
-static bool items(yajl_val v, const char *key, yajl_val *list)
+static bool items(struct json *v, const char *key, struct json **list)
 {
 	*list = json_get(v, key);
-	return *list && YAJL_IS_ARRAY(*list);
+	return *list && json_is(*list, JSON_ARRAY);
 }
 
-static struct left left_of(yajl_val v, const struct packet *p)
+static struct left left_of(struct json *v, const struct packet *p)
 {
 	struct left l = { .n = 1 };
-	yajl_val list;
+	struct json *list;
 
 	l.concat = items(v, "concat", &list);
 	if (!l.concat) {
 		l.part[0] = left_is(v, p);
 		return l;
 	}
-	for (l.n = 0; l.n < list->u.array.len && l.n < PARTS_MAX; l.n++)
-		l.part[l.n] = left_is(list->u.array.values[l.n], p);
-	if (list->u.array.len > PARTS_MAX)
+	for (l.n = 0; l.n < list->n && l.n < PARTS_MAX; l.n++)
+		l.part[l.n] = left_is(list->values[l.n], p);
+	if (list->n > PARTS_MAX)
 		l.part[0] = UNKNOWN;
 	return l;
 }
 
-static enum truth one(const struct left *l, yajl_val v, const struct packet *p)
+static enum truth one(const struct left *l, struct json *v, const struct packet *p)
 {
-	yajl_val parts, inner = json_get(v, "elem");
+	struct json *parts, *inner = json_get(v, "elem");
 	enum truth t = YES;
 
 	/* An element may have a limit of its own. */
@@ -228,23 +229,23 @@ static enum truth one(const struct left *l, yajl_val v, const struct packet *p)
 			   one(l, json_get(inner, "val"), p));
 	if (!l->concat)
 		return value(l->part[0], v, p);
-	if (!items(v, "concat", &parts) || parts->u.array.len != l->n)
+	if (!items(v, "concat", &parts) || parts->n != l->n)
 		return MAYBE;
 	for (size_t i = 0; i < l->n; i++)
-		t = and(t, value(l->part[i], parts->u.array.values[i], p));
+		t = and(t, value(l->part[i], parts->values[i], p));
 	return t;
 }
 
 /* A set or map by its name; NULL: there is none. */
-static yajl_val named(const struct foreign *f, const char *name)
+static struct json *named(const struct foreign *f, const char *name)
 {
-	yajl_val objects;
+	struct json *objects;
 
-	for (size_t i = 0; items(f->list, "nftables", &objects) && i < objects->u.array.len; i++) {
-		yajl_val set = json_get(objects->u.array.values[i], "set");
+	for (size_t i = 0; items(f->list, "nftables", &objects) && i < objects->n; i++) {
+		struct json *set = json_get(objects->values[i], "set");
 		const char *its;
 
-		set = set ? set : json_get(objects->u.array.values[i], "map");
+		set = set ? set : json_get(objects->values[i], "map");
 		its = set ? json_get_str(set, "name") : NULL;
 		if (its && str_eq(its, name))
 			return set;
@@ -253,28 +254,28 @@ static yajl_val named(const struct foreign *f, const char *name)
 }
 
 /* What packets fill, or what times out, says nothing about the next packet. */
-static bool moves(yajl_val set)
+static bool moves(struct json *set)
 {
-	yajl_val flags;
+	struct json *flags;
 
 	if (json_get(set, "timeout"))
 		return true;
-	for (size_t i = 0; items(set, "flags", &flags) && i < flags->u.array.len; i++)
-		if (YAJL_IS_STRING(flags->u.array.values[i]) &&
-		    (str_eq(YAJL_GET_STRING(flags->u.array.values[i]), "dynamic") ||
-		     str_eq(YAJL_GET_STRING(flags->u.array.values[i]), "timeout")))
+	for (size_t i = 0; items(set, "flags", &flags) && i < flags->n; i++)
+		if (json_is(flags->values[i], JSON_STRING) &&
+		    (str_eq(json_string(flags->values[i]), "dynamic") ||
+		     str_eq(json_string(flags->values[i]), "timeout")))
 			return true;
 	return false;
 }
 
 /* The elements that v names or lists; NULL: it is none of these. *unsure: they come and go. */
-static yajl_val elements_of(const struct foreign *f, yajl_val v, bool *unsure, bool *none)
+static struct json *elements_of(const struct foreign *f, struct json *v, bool *unsure, bool *none)
 {
-	const char *text = YAJL_IS_STRING(v) ? YAJL_GET_STRING(v) : NULL;
-	yajl_val set, list = NULL;
+	const char *text = json_is(v, JSON_STRING) ? json_string(v) : NULL;
+	struct json *set, *list = NULL;
 
 	*unsure = *none = false;
-	if (YAJL_IS_ARRAY(v))
+	if (json_is(v, JSON_ARRAY))
 		return v;
 	if (items(v, "set", &list))
 		return list;
@@ -286,10 +287,10 @@ static yajl_val elements_of(const struct foreign *f, yajl_val v, bool *unsure, b
 	return set && !*none ? list : NULL;
 }
 
-static enum truth right_has(const struct foreign *f, const struct left *l, yajl_val right, const struct packet *p)
+static enum truth right_has(const struct foreign *f, const struct left *l, struct json *right, const struct packet *p)
 {
 	bool unsure, none;
-	yajl_val list = elements_of(f, right, &unsure, &none);
+	struct json *list = elements_of(f, right, &unsure, &none);
 	enum truth t = NO;
 
 	/* Of a field that the packet does not have, no value matches. */
@@ -302,8 +303,8 @@ static enum truth right_has(const struct foreign *f, const struct left *l, yajl_
 		return NO;
 	if (!list)
 		return one(l, right, p);
-	for (size_t i = 0; i < list->u.array.len; i++)
-		t = or(t, one(l, list->u.array.values[i], p));
+	for (size_t i = 0; i < list->n; i++)
+		t = or(t, one(l, list->values[i], p));
 	return t;
 }
 
@@ -312,15 +313,15 @@ static enum truth right_has(const struct foreign *f, const struct left *l, yajl_
 enum { SYN = 2, ECN_BITS = 64 | 128 };
 
 /* "syn", 2, ["syn", "ack"], {"|": [...]} */
-static bool flag_bits(yajl_val v, unsigned *bits)
+static bool flag_bits(struct json *v, unsigned *bits)
 {
 	static const char *const names[] = { "fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr" };
-	yajl_val list = v;
+	struct json *list = v;
 	unsigned long n;
 
-	if (YAJL_IS_ARRAY(v) || items(v, "|", &list)) {
-		for (size_t i = 0; i < list->u.array.len; i++)
-			if (!flag_bits(list->u.array.values[i], bits))
+	if (json_is(v, JSON_ARRAY) || items(v, "|", &list)) {
+		for (size_t i = 0; i < list->n; i++)
+			if (!flag_bits(list->values[i], bits))
 				return false;
 		return true;
 	}
@@ -328,8 +329,8 @@ static bool flag_bits(yajl_val v, unsigned *bits)
 		*bits |= (unsigned)n;
 		return true;
 	}
-	for (size_t i = 0; YAJL_IS_STRING(v) && i < COUNT(names); i++) {
-		if (str_eq(YAJL_GET_STRING(v), names[i])) {
+	for (size_t i = 0; json_is(v, JSON_STRING) && i < COUNT(names); i++) {
+		if (str_eq(json_string(v), names[i])) {
 			*bits |= 1u << i;
 			return true;
 		}
@@ -337,7 +338,7 @@ static bool flag_bits(yajl_val v, unsigned *bits)
 	return false;
 }
 
-static enum truth flags_match(unsigned mask, const char *op, yajl_val right)
+static enum truth flags_match(unsigned mask, const char *op, struct json *right)
 {
 	unsigned bits = 0;
 
@@ -353,9 +354,9 @@ static enum truth flags_match(unsigned mask, const char *op, yajl_val right)
 
 static enum truth opposite(enum truth t) { return t == YES ? NO : t == NO ? YES : MAYBE; }
 
-enum truth judge_match(const struct foreign *f, yajl_val match, const struct packet *p)
+enum truth judge_match(const struct foreign *f, struct json *match, const struct packet *p)
 {
-	yajl_val left = json_get(match, "left"), right = json_get(match, "right"), masked;
+	struct json *left = json_get(match, "left"), *right = json_get(match, "right"), *masked;
 	const char *op = json_get_str(match, "op");
 	struct left l;
 	unsigned mask = 255;
@@ -363,10 +364,10 @@ enum truth judge_match(const struct foreign *f, yajl_val match, const struct pac
 
 	if (!left || !right || !op)
 		return MAYBE;
-	if (items(left, "&", &masked) && masked->u.array.len == 2) {
-		l = left_of(masked->u.array.values[0], p);
+	if (items(left, "&", &masked) && masked->n == 2) {
+		l = left_of(masked->values[0], p);
 		mask = 0;
-		if (l.part[0] != NOT_THIS && (l.part[0] != TCP_FLAGS || !flag_bits(masked->u.array.values[1], &mask)))
+		if (l.part[0] != NOT_THIS && (l.part[0] != TCP_FLAGS || !flag_bits(masked->values[1], &mask)))
 			return MAYBE;
 	} else {
 		l = left_of(left, p);
@@ -381,27 +382,27 @@ enum truth judge_match(const struct foreign *f, yajl_val match, const struct pac
 	return str_eq(op, "!=") ? opposite(t) : t;
 }
 
-enum truth judge_vmap(const struct foreign *f, yajl_val vmap, const struct packet *p,
-		      void (*each)(void *ctx, enum truth t, yajl_val verdict), void *ctx)
+enum truth judge_vmap(const struct foreign *f, struct json *vmap, const struct packet *p,
+		      void (*each)(void *ctx, enum truth t, struct json *verdict), void *ctx)
 {
 	struct left l = left_of(json_get(vmap, "key"), p);
 	bool unsure, none;
-	yajl_val list = elements_of(f, json_get(vmap, "data"), &unsure, &none);
+	struct json *list = elements_of(f, json_get(vmap, "data"), &unsure, &none);
 	enum truth all = NO;
 
 	if (none && !unsure)
 		return NO;
 	if (!list || unsure)
 		return MAYBE;
-	for (size_t i = 0; i < list->u.array.len; i++) {
-		yajl_val pair = list->u.array.values[i];
+	for (size_t i = 0; i < list->n; i++) {
+		struct json *pair = list->values[i];
 		enum truth t;
 
-		if (!YAJL_IS_ARRAY(pair) || pair->u.array.len != 2)
+		if (!json_is(pair, JSON_ARRAY) || pair->n != 2)
 			return MAYBE;
-		t = one(&l, pair->u.array.values[0], p);
+		t = one(&l, pair->values[0], p);
 		if (t != NO)
-			each(ctx, t, pair->u.array.values[1]);
+			each(ctx, t, pair->values[1]);
 		all = or(all, t);
 	}
 	return all;

@@ -21,7 +21,7 @@
 
 struct saved { const char *key, *was, *set; };
 struct book { const char *ip_forward; struct list saved; };
-struct open_book { struct arena a; yajl_val tree; struct book b; bool dirty; };
+struct open_book { struct arena a; struct json *tree; struct book b; bool dirty; };
 
 static const struct field saved_fields[] = {
 	FR(struct saved, "key", K_STR, key),

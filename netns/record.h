@@ -31,7 +31,7 @@ struct net_record {
 	struct list firewall;		/* struct net_rule */
 };
 /* Text and arrays live in the arena and the tree. */
-struct net_held { struct arena a; yajl_val tree; struct net_record r; };
+struct net_held { struct arena a; struct json *tree; struct net_record r; };
 void net_held_free(struct net_held *h);
 #define auto_net_held SCOPED(net_held_free)
 

@@ -16,7 +16,7 @@ struct joining {
 	struct state s;
 	struct spec_process p;
 	struct arena arena;
-	yajl_val tree;
+	struct json *tree;
 	struct cg cg;
 	char sub[CG_PATH_MAX];		/* of it, where the init is */
 	struct rdt rdt;

@@ -127,7 +127,7 @@ int journal_process(int fd, const struct spec_process *p)
 	return line(fd, buf_text(&b));
 }
 
-int journal_load_process(int dir_fd, struct arena *a, yajl_val *tree, struct spec_process *out)
+int journal_load_process(int dir_fd, struct arena *a, struct json **tree, struct spec_process *out)
 {
 	auto_free char *text = NULL;
 	char *at, *end;

@@ -83,7 +83,7 @@ static bool leads_up(const char *at)
 }
 
 static int read_list(const struct image *image, const char *name, struct strv *out, struct arena *a,
-		     yajl_val *tree)
+		     struct json **tree)
 {
 	struct list_of { struct strv v; };
 	static const struct field fields[] = { F(struct list_of, "list", K_STRV, v), { 0 } };
@@ -110,7 +110,7 @@ static int read_list(const struct image *image, const char *name, struct strv *o
 static int put_external_mounts(struct restoring *r)
 {
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	struct strv list;
 
 	TRY(read_list(&r->image, "external.json", &list, &a, &tree));
@@ -129,7 +129,7 @@ static int put_external_mounts(struct restoring *r)
 static int put_pipes(struct restoring *r)
 {
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	struct strv list;
 
 	TRY(read_list(&r->image, "descriptors.json", &list, &a, &tree));

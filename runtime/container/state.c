@@ -206,7 +206,7 @@ static bool is_group(const char *stored)
 	       !strstr(stored, "..");
 }
 
-static int decode(const char *id, yajl_val tree, struct state *out)
+static int decode(const char *id, struct json *tree, struct state *out)
 {
 	struct arena a = { 0 };
 	int r = bind_decode(&a, &state_record, tree, out);
@@ -234,7 +234,7 @@ int state_load(int dir_fd, const char *id, struct state *out)
 {
 	auto_free char *text = NULL;
 	size_t len;
-	yajl_val tree;
+	struct json *tree;
 	int r = file_read(dir_fd, "state.json", &text, &len);
 
 	*out = (struct state){ 0 };

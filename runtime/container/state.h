@@ -36,7 +36,7 @@ struct state {
 	struct spec_personality *personality;	/* of whoever joins, too */
 	struct spec_memory_policy *memory_policy;
 	struct arena arena;
-	yajl_val tree;
+	struct json *tree;
 };
 enum { STATE_VERSION = 1 };
 
@@ -87,7 +87,7 @@ int journal_cgroup_made(int fd, const struct cg *cg);
 int journal_rdt(int fd, const struct rdt *r);	/* before its groups are made */
 int journal_process(int fd, const struct spec_process *p);
 /* The tree is the caller's, and out points into it and into a. */
-int journal_load_process(int dir_fd, struct arena *a, yajl_val *tree, struct spec_process *out);
+int journal_load_process(int dir_fd, struct arena *a, struct json **tree, struct spec_process *out);
 int journal_read(int dir_fd, struct journal *out);	/* no journal: all empty */
 
 /* Every id below root, in no order; entries that are no ids are skipped. */

@@ -386,10 +386,10 @@ static int lint_guest(struct guest *g)
 	return guest_effective(g, &plan);
 }
 
-int guest_lint(const char *path, yajl_val *tree)
+int guest_lint(const char *path, struct json **tree)
 {
 	struct guest g = { .name = "guest", .at = { "/", "/" }, .dir_fd = -1 };
-	yajl_val copy;
+	struct json *copy;
 	int r;
 
 	TRY(json_load(AT_FDCWD, path, tree));

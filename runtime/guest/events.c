@@ -50,12 +50,12 @@ int event_add(int dir_fd, const struct guest_event *e)
 	return 0;
 }
 
-struct history { struct guest_event e[64]; size_t n; struct arena a; yajl_val tree[64]; };
+struct history { struct guest_event e[64]; size_t n; struct arena a; struct json *tree[64]; };
 
 static void remember(struct history *h, char *line)
 {
 	struct guest_event e;
-	yajl_val tree = NULL;
+	struct json *tree = NULL;
 
 	if (json_parse("events", line, strlen(line), &tree) < 0 ||
 	    bind_decode(&h->a, &guest_event_record, tree, &e) < 0) {

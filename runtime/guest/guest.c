@@ -56,7 +56,7 @@ int guest_lock(int fd, const char *name)
 
 static int load(struct guest *g)
 {
-	yajl_val tree;
+	struct json *tree;
 	int r = json_load(g->dir_fd, "config.json", &tree);
 
 	if (r == -ENOENT)

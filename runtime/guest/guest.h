@@ -140,7 +140,7 @@ bool guest_feature_known(const char *word);
  * Checks a configuration file as `start` would, a guest's (with a vzrun object) or a plain bundle's.
  * *tree: the file, for bind_unknown().
  */
-int guest_lint(const char *path, yajl_val *tree);
+int guest_lint(const char *path, struct json **tree);
 bool guest_wants(const struct guest *g, const char *feature);
 
 /* ---- idrange.c: ranges of 65536 host ids, each for one running guest -------------------------------- */

@@ -30,7 +30,7 @@ int guest_cpu_quota(const char *cpus, uint64_t *quota)
 }
 
 struct change {
-	yajl_val *tree;
+	struct json **tree;
 	struct cg_resources live;
 	struct cg_memory memory;
 	struct cg_cpu cpu;
@@ -115,7 +115,7 @@ static int apply_live(const struct guest *g, const struct change *c, const struc
 	return 0;
 }
 
-static int save(const struct guest *g, yajl_val tree)
+static int save(const struct guest *g, struct json *tree)
 {
 	auto_buf struct buf b = { 0 };
 	struct jout o = { .b = &b, .pretty = true };
@@ -127,7 +127,7 @@ static int save(const struct guest *g, yajl_val tree)
 
 int guest_set(const struct guest_where *at, const char *name, const struct guest_set_req *r, struct buf *told)
 {
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	auto_guest struct guest g;
 	struct change c = { .tree = &tree, .told = told };
 	auto_buf struct buf quoted = { 0 };

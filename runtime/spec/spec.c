@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-int spec_decode(const char *name, yajl_val tree, struct spec *out)
+int spec_decode(const char *name, struct json *tree, struct spec *out)
 {
 	struct arena a = { 0 };
 	struct spec s;
@@ -22,7 +22,7 @@ int spec_decode(const char *name, yajl_val tree, struct spec *out)
 	return 0;
 }
 
-int spec_take(const char *name, yajl_val tree, struct spec *out)
+int spec_take(const char *name, struct json *tree, struct spec *out)
 {
 	int r;
 
@@ -36,7 +36,7 @@ int spec_take(const char *name, yajl_val tree, struct spec *out)
 
 int spec_parse(const char *name, const char *text, size_t len, struct spec *out)
 {
-	yajl_val tree;
+	struct json *tree;
 	int r = json_parse(name, text, len, &tree);
 
 	return r < 0 ? fail_class(r, ERR_CONFIG) : spec_take(name, tree, out);
@@ -57,7 +57,7 @@ void spec_free(struct spec *s)
 	json_free(&s->tree);
 }
 
-int spec_process_load(struct arena *a, yajl_val *tree, const char *path, struct spec_process *out)
+int spec_process_load(struct arena *a, struct json **tree, const char *path, struct spec_process *out)
 {
 	TRY(json_load(AT_FDCWD, path, tree));
 	TRY_IN(bind_decode(a, &spec_process_record, *tree, out), "%s", path);

@@ -72,9 +72,9 @@ struct spec {
 	struct spec_hooks *hooks;
 	struct spec_linux *linux_;
 	struct map annotations;
-	yajl_val vzrun;				/* the guest's object, for runtime/guest */
+	struct json *vzrun;				/* the guest's object, for runtime/guest */
 	struct arena arena;
-	yajl_val tree;
+	struct json *tree;
 };
 extern const struct record spec_record, spec_process_record, spec_hooks_record;
 
@@ -82,14 +82,14 @@ extern const struct record spec_record, spec_process_record, spec_hooks_record;
 int spec_load(int dirfd, const char *path, struct spec *out);
 /* The same from a text or a tree (which it takes over, also on failure). */
 int spec_parse(const char *name, const char *text, size_t len, struct spec *out);
-int spec_take(const char *name, yajl_val tree, struct spec *out);
+int spec_take(const char *name, struct json *tree, struct spec *out);
 /* spec_take without the checks: for a file that leaves things to defaults, which are filled in before spec_check(). */
-int spec_decode(const char *name, yajl_val tree, struct spec *out);
+int spec_decode(const char *name, struct json *tree, struct spec *out);
 void spec_free(struct spec *s);
 #define auto_spec __attribute__((cleanup(spec_free)))
 
 /* A process alone, for exec --process. out->args etc. live in `a` and `tree`. */
-int spec_process_load(struct arena *a, yajl_val *tree, const char *path, struct spec_process *out);
+int spec_process_load(struct arena *a, struct json **tree, const char *path, struct spec_process *out);
 
 /* Everything that can be refused before anything is touched. Messages begin with the place. */
 int spec_check(const struct spec *s);

@@ -24,7 +24,7 @@ static void as_guest(const char *text, size_t size)
 {
 	struct guest g = { .name = "fuzz", .at = { "/nowhere", "/nowhere" }, .dir_fd = -1 };
 	struct guest_plan p = { .base = 65536 };
-	yajl_val tree;
+	struct json *tree;
 
 	if (json_parse("config.json", text, size, &tree) < 0 || spec_decode("config.json", tree, &g.spec) < 0)
 		return;

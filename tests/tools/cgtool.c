@@ -21,7 +21,7 @@
 
 static struct cg cg;
 
-static int resources(const char *text, struct arena *a, yajl_val *tree, struct cg_resources *r)
+static int resources(const char *text, struct arena *a, struct json **tree, struct cg_resources *r)
 {
 	memset(r, 0, sizeof *r);
 	if (!text)
@@ -48,7 +48,7 @@ static int do_host(char **arg)
 static int do_check(char **arg)
 {
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	struct cg_resources r;
 
 	return resources(arg[0], &a, &tree, &r);
@@ -57,7 +57,7 @@ static int do_check(char **arg)
 static int do_create(char **arg)
 {
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	struct cg_resources r;
 
 	TRY(resources(arg[1], &a, &tree, &r));
@@ -78,7 +78,7 @@ static int do_create(char **arg)
 static int do_apply(char **arg)
 {
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	struct cg_resources r;
 
 	TRY(resources(arg[1], &a, &tree, &r));
@@ -266,7 +266,7 @@ static int do_bench(char **arg)
 	long pause_us = arg[1] ? atol(arg[1]) : 0;
 	const char *text = arg[1] && arg[2] ? arg[2] : NULL;
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	struct cg_resources r;
 	double start = now_us();
 

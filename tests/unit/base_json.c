@@ -22,7 +22,7 @@ static const struct field top_fields[] = {
 };
 static const struct record top_record = RECORD("top", struct top, top_fields);
 
-static int decode(const char *text, struct arena *a, yajl_val *tree, struct top *t)
+static int decode(const char *text, struct arena *a, struct json **tree, struct top *t)
 {
 	TRY(json_parse("c.json", text, strlen(text), tree));
 	TRY_IN(bind_decode(a, &top_record, *tree, t), "c.json");
@@ -32,7 +32,7 @@ static int decode(const char *text, struct arena *a, yajl_val *tree, struct top 
 #define BAD(text, message)                                          \
 	do {                                                        \
 		auto_arena struct arena a = { 0 };                  \
-		auto_json yajl_val tree = NULL;                     \
+		auto_json struct json *tree = NULL;                     \
 		struct top t;                                       \
 		CHECK_FAILS(decode(text, &a, &tree, &t), message);  \
 	} while (0)
@@ -40,7 +40,7 @@ static int decode(const char *text, struct arena *a, yajl_val *tree, struct top 
 TEST(both_ways)
 {
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	auto_buf struct buf b = { 0 };
 	struct jout o = { .b = &b };
 	struct top t;
@@ -78,9 +78,45 @@ TEST(screens)
 	BAD("{\"version\":", "c.json:1: parse error: premature EOF");
 }
 
+/* The text and what it is when it is written again; NULL: the same. */
+TEST(grammar)
+{
+	static const struct { const char *text, *again; } good[] = {
+		{ "[]" }, { "{}" }, { " { } ", "{}" }, { "[1,-0,0.5,-1.25e+3,1E9,18446744073709551616]" },
+		{ "\t[\r\n true , false,null ]", "[true,false,null]" },
+		{ "\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\"", "\"A\u00e9\u20ac\U0001f600\"" },
+		{ "\"\\ud83d\"", "\"\ufffd\"" }, { "\"\\ude00x\"", "\"\ufffdx\"" },
+		{ "\"\\/\\\\\\\"\"", "\"/\\\\\\\"\"" }, { "[\"\\n\",{\"a\":[{}]}]" }, { "\"\xf4\x8f\xbf\xbf\"" },
+	};
+	static const char *const bad[] = {
+		"", " ", "[", "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "[]]", "1 2", "01", "-",
+		"1.", ".5", "1e", "+1", "tru", "nul", "truex", "'a'", "\"a", "\"\\", "\"\\x\"", "\"\\u12g4\"", "\"\\u\"",
+		"\"\t\"", "// x\n1", "/* x */1", "\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xe2\x82\"", "\"\xf4\x90\x80\x80\"",
+		"\xef\xbb\xbf{}", "[\"a\":1]",
+	};
+
+	for (size_t i = 0; i < COUNT(good); i++) {
+		auto_json struct json *tree = NULL;
+		auto_buf struct buf b = { 0 };
+		struct jout o = { .b = &b };
+
+		CHECK(json_parse("x", good[i].text, strlen(good[i].text), &tree) == 0);
+		jout_tree(&o, NULL, tree);
+		CHECK_STR(buf_text(&b), good[i].again ? good[i].again : good[i].text);
+	}
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		auto_json struct json *tree = NULL;
+
+		CHECK(json_parse("x", bad[i], strlen(bad[i]), &tree) == -EINVAL && !tree);
+	}
+	struct json *tree;
+	CHECK_FAILS(json_parse("x", "[\"\\n\",\n1\0]", 9, &tree), "x:2: parse error: after array element, I expect ',' or ']'");
+	CHECK_FAILS(json_parse("x", "[]\0", 3, &tree), "x:1: parse error: trailing garbage");
+}
+
 TEST(edit)
 {
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	auto_buf struct buf b = { 0 };
 	struct jout o = { .b = &b };
 
@@ -98,7 +134,7 @@ static void collect(void *ctx, const char *place) { buf_printf(ctx, "%s ", place
 
 TEST(unknown)
 {
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	auto_buf struct buf b = { 0 };
 	const char *text = "{\"version\":\"1\",\"nope\":{},\"items\":[{\"destination\":\"/\",\"optoins\":[]}]}";
 
@@ -107,4 +143,4 @@ TEST(unknown)
 	CHECK_STR(buf_text(&b), "nope items[0].optoins ");
 }
 
-UNIT_MAIN(UNIT(both_ways), UNIT(places), UNIT(screens), UNIT(edit), UNIT(unknown))
+UNIT_MAIN(UNIT(both_ways), UNIT(places), UNIT(screens), UNIT(grammar), UNIT(edit), UNIT(unknown))

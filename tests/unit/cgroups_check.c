@@ -6,7 +6,7 @@
 static int check(const char *text)
 {
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	struct cg_resources r;
 
 	TRY(json_parse("r", text, strlen(text), &tree));
@@ -94,7 +94,7 @@ TEST(both_ways)
 			   "\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":9}],"
 			   "\"rdma\":{\"mlx5_0\":{\"hcaHandles\":3}},\"unified\":{\"memory.high\":\"1\"}}";
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	auto_buf struct buf b = { 0 };
 	struct jout o = { .b = &b };
 	struct cg_resources r;

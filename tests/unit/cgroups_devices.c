@@ -85,7 +85,7 @@ static const char *const lists[] = {
 	"[" D(true, "\"rwm\",\"type\":\"u\",\"major\":1,\"minor\":-1") "]",
 };
 
-static struct list decode(const char *text, struct arena *a, yajl_val *tree)
+static struct list decode(const char *text, struct arena *a, struct json **tree)
 {
 	static struct cg_resources r;
 	char whole[2048];
@@ -132,7 +132,7 @@ TEST(three_readings_agree)
 {
 	for (size_t i = 0; i < COUNT(lists); i++) {
 		auto_arena struct arena a = { 0 };
-		auto_json yajl_val tree = NULL;
+		auto_json struct json *tree = NULL;
 		struct list rules = decode(lists[i], &a, &tree);
 
 		same_answers(lists[i], &rules);
@@ -142,7 +142,7 @@ TEST(three_readings_agree)
 TEST(v1_cannot_say)
 {
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	struct list rules = decode("[" DENY_ALL "," D(true, "\"rwm\",\"type\":\"c\",\"major\":1") ","
 				   D(false, "\"w\",\"type\":\"c\",\"major\":1,\"minor\":3") "]", &a, &tree);
 	struct dev_list v1;

@@ -114,7 +114,7 @@ TEST(conversions)
 {
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		auto_arena struct arena a = { 0 };
-		auto_json yajl_val tree = NULL;
+		auto_json struct json *tree = NULL;
 		auto_buf struct buf v1 = { 0 };
 		auto_buf struct buf v2 = { 0 };
 		struct cg_resources r;

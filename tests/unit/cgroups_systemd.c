@@ -28,7 +28,7 @@ static const char *limits(const char *text, bool v2, unsigned version)
 {
 	static struct buf b;
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	struct props p = { .a = &a };
 	struct cg_resources r;
 

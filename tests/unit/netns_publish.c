@@ -99,7 +99,7 @@ static int check(const struct record *rec, int (*fn)(const struct list *l), cons
 	const struct field fields[] = { { "v", K_LIST, 0, 0, rec }, { 0 } };
 	const struct record top = { "test", sizeof(struct list), fields };
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	struct list l;
 
 	TRY(json_parse("test", text, strlen(text), &tree));

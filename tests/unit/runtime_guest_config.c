@@ -42,7 +42,7 @@ TEST(names)
 static int lint(const char *text)
 {
 	char path[] = "/tmp/vzrun-lint-XXXXXX";
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	int fd = mkstemp(path), r;
 
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)

@@ -2,7 +2,7 @@
 #include "runtime/spec/seccomp.h"
 #include "tests/unit/unit.h"
 
-static int load(const char *text, struct arena *a, yajl_val *tree, struct spec_seccomp *s)
+static int load(const char *text, struct arena *a, struct json **tree, struct spec_seccomp *s)
 {
 	TRY(json_parse("c.json", text, strlen(text), tree));
 	TRY(bind_decode(a, &spec_seccomp_record, *tree, s));
@@ -12,7 +12,7 @@ static int load(const char *text, struct arena *a, yajl_val *tree, struct spec_s
 static void bad(const char *text, const char *message)
 {
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	struct spec_seccomp s;
 
 	CHECK_FAILS(load(text, &a, &tree, &s), message);
@@ -21,7 +21,7 @@ static void bad(const char *text, const char *message)
 TEST(both_ways)
 {
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	auto_buf struct buf b = { 0 };
 	struct jout o = { .b = &b };
 	struct spec_seccomp s;
@@ -54,7 +54,7 @@ TEST(every_word)
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		for (const struct name *n = kinds[i].names; n->text; n++) {
 			auto_arena struct arena a = { 0 };
-			auto_json yajl_val tree = NULL;
+			auto_json struct json *tree = NULL;
 			struct spec_seccomp s;
 			char text[300];
 

@@ -2,7 +2,7 @@
 #include "runtime/spec/tune.h"
 #include "tests/unit/unit.h"
 
-static int load(const struct record *rec, const char *text, void *out, struct arena *a, yajl_val *tree)
+static int load(const struct record *rec, const char *text, void *out, struct arena *a, struct json **tree)
 {
 	TRY(json_parse("c.json", text, strlen(text), tree));
 	return bind_decode(a, rec, *tree, out);
@@ -11,7 +11,7 @@ static int load(const struct record *rec, const char *text, void *out, struct ar
 static int scheduler(const char *text)
 {
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	struct spec_scheduler s;
 
 	TRY(load(&spec_scheduler_record, text, &s, &a, &tree));
@@ -21,7 +21,7 @@ static int scheduler(const char *text)
 static int memory(const char *text)
 {
 	auto_arena struct arena a = { 0 };
-	auto_json yajl_val tree = NULL;
+	auto_json struct json *tree = NULL;
 	struct spec_memory_policy m;
 
 	TRY(load(&spec_memory_policy_record, text, &m, &a, &tree));

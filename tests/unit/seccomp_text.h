@@ -5,7 +5,7 @@
 #include "runtime/spec/seccomp.h"
 #include <string.h>
 
-struct loaded { struct arena a; yajl_val tree; struct spec_seccomp s; };
+struct loaded { struct arena a; struct json *tree; struct spec_seccomp s; };
 
 static void unload(struct loaded *l)
 {
