@@ -2,11 +2,9 @@
 #include "netns/link.h"
 #include "netns/net.h"
 
-#include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -137,24 +135,6 @@ static int unpack(struct nlq *q, const char *name, int index, const struct bagga
 
 /* ---- the move ---------------------------------------------------------------------------------------- */
 
-/* A socket that talks to the network namespace; ours: -1. */
-static int open_in(struct nlq *q, int netns)
-{
-	auto_close int own = netns < 0 ? -1 : open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	int r;
-
-	if (netns < 0)
-		return nlq_open(q, NETLINK_ROUTE);
-	if (own < 0)
-		return fail_errno("open /proc/self/ns/net");
-	if (setns(netns, CLONE_NEWNET) < 0)
-		return fail_errno("enter the network namespace");
-	r = nlq_open(q, NETLINK_ROUTE);
-	if (setns(own, CLONE_NEWNET) < 0)
-		return fail_errno("return to the own network namespace");
-	return r;
-}
-
 static int send_over(struct nlq *q, int index, const char *name, const char *as, int netns)
 {
 	struct ifinfomsg info = { .ifi_index = index };
@@ -268,34 +248,28 @@ static int move(struct move *m, const char *host, const char *wanted, bool up, s
 	return r;
 }
 
-static int own_netns(void)
-{
-	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-
-	return fd < 0 ? fail_errno("open /proc/self/ns/net") : fd;
-}
 
 int net_move_device(const char *host, const char *name, int netns_fd, struct net_moved *out)
 {
 	SCOPED(move_free) struct move m = { .to = netns_fd };
-	auto_close int own = own_netns();
+	auto_close int own = net_ns_own();
 
 	TRY(own);
 	m.from = own;
-	TRY(open_in(&m.here, -1));
-	TRY(open_in(&m.there, netns_fd));
+	TRY(nlq_open_in(&m.here, NETLINK_ROUTE, -1));
+	TRY(nlq_open_in(&m.there, NETLINK_ROUTE, netns_fd));
 	return move(&m, host, name && *name ? name : host, true, out);
 }
 
 int net_move_back(const struct net_moved *moved, int netns_fd)
 {
 	SCOPED(move_free) struct move m = { .from = netns_fd };
-	auto_close int own = own_netns();
+	auto_close int own = net_ns_own();
 	struct net_moved out;
 
 	TRY(own);
 	m.to = own;
-	TRY(open_in(&m.here, netns_fd));
-	TRY(open_in(&m.there, -1));
+	TRY(nlq_open_in(&m.here, NETLINK_ROUTE, netns_fd));
+	TRY(nlq_open_in(&m.there, NETLINK_ROUTE, -1));
 	return move(&m, moved->is, moved->was, moved->up, &out);
 }

@@ -22,6 +22,8 @@ struct nlq {
 };
 
 int nlq_open(struct nlq *q, int protocol);
+/* The same to another network namespace, -1: the own. The process must have no other thread. */
+int nlq_open_in(struct nlq *q, int protocol, int netns_fd);
 void nlq_close(struct nlq *q);
 #define auto_nlq SCOPED(nlq_close)
 
@@ -44,3 +46,8 @@ typedef void nlq_reply(void *ctx, size_t i, const struct nlmsghdr *h);
 int nlq_talk(struct nlq *q, nlq_reply *reply, void *ctx);
 /* The same where each request may fail by itself: err[i] gets 0 or -errno of request i. */
 int nlq_ask(struct nlq *q, nlq_reply *reply, void *ctx, int *err);
+
+/* A descriptor of the own network namespace. */
+int net_ns_own(void);
+/* do_it(ctx) in another network namespace, which is left again whatever it says. */
+int net_ns_within(int netns_fd, int (*do_it)(void *ctx), void *ctx);
