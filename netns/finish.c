@@ -2,8 +2,8 @@
  * The guest's side of its ports. Runs between clone and exec, in the guest's namespaces: one socket, one
  * send, nothing opened.
  */
+#include "netns/announce.h"
 #include "netns/link.h"
-#include "netns/net.h"
 
 #include <linux/if_link.h>
 #include <netlink/socket.h>
@@ -29,8 +29,8 @@ static void up(struct nlq *q, int index)
 	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
 }
 
-enum what { LINK, ADDRESS, ADDRESS6, ROUTE, ROUTE6 };
-static const char *const what_text[] = {"bring up", "set IPv4 address", "set IPv6 address",
+enum what { LINK, ANNOUNCE, ADDRESS, ADDRESS6, ROUTE, ROUTE6 };
+static const char *const what_text[] = {"bring up", "announce its addresses", "set IPv4 address", "set IPv6 address",
 					"set IPv4 default route", "set IPv6 default route"};
 /* What request i was about, for its error. */
 struct about { const char *name; enum what what; };
@@ -39,10 +39,9 @@ static bool has4(const struct in_addr *a) { return a->s_addr != 0; }
 static bool has6(const struct in6_addr *a) { return !IN6_IS_ADDR_UNSPECIFIED(a); }
 
 /* Links and addresses first: a route needs both. */
-static int plan(struct nlq *q, const struct net_port *p, size_t n, struct about *about)
+static int plan(struct nlq *q, const struct net_port *p, size_t n, struct about *about, int *index)
 {
 	bool routed = false, routed6 = false;
-	int index[NET_PORTS_MAX];
 
 	up(q, 1);
 	about[0] = (struct about){ "lo", LINK };
@@ -53,14 +52,17 @@ static int plan(struct nlq *q, const struct net_port *p, size_t n, struct about 
 		if (ioctl(nl_socket_get_fd(q->sk), SIOCGIFINDEX, &r) < 0)
 			return fail_errno("find link %s in the guest's network namespace", p[i].name);
 		index[i] = r.ifr_ifindex;
-		about[q->n] = (struct about){ p[i].name, LINK };
-		up(q, index[i]);
+		about[q->n] = (struct about){ p[i].name, ANNOUNCE };
+		net_announce_by_kernel(q, index[i]);
 		about[q->n] = (struct about){ p[i].name, ADDRESS };
 		if (has4(&p[i].ip))
 			net_add_address(q, index[i], AF_INET, &p[i].ip, p[i].prefix);
 		about[q->n] = (struct about){ p[i].name, ADDRESS6 };
 		if (has6(&p[i].ip6))
 			net_add_address(q, index[i], AF_INET6, &p[i].ip6, p[i].prefix6);
+		/* Now: what comes up with an address is announced. */
+		about[q->n] = (struct about){ p[i].name, LINK };
+		up(q, index[i]);
 	}
 	for (size_t i = 0; i < n; i++) {
 		about[q->n] = (struct about){ p[i].name, ROUTE };
@@ -79,7 +81,7 @@ int net_finish_inside(const struct net_port *ports, size_t n)
 {
 	struct about about[NLQ_MAX + 1];
 	auto_nlq struct nlq q = { 0 };
-	int err[NLQ_MAX], r;
+	int err[NLQ_MAX], index[NET_PORTS_MAX], r;
 	bool off = false;	/* IPv6 is, by a sysctl of the configuration (disable_ipv6): as asked */
 	size_t sent;
 
@@ -88,7 +90,7 @@ int net_finish_inside(const struct net_port *ports, size_t n)
 	if (n > NET_PORTS_MAX)
 		return fail_as(ERR_CONFIG, "more than %d network ports", NET_PORTS_MAX);
 	TRY(nlq_open(&q, NETLINK_ROUTE));
-	TRY(plan(&q, ports, n, about));
+	TRY(plan(&q, ports, n, about, index));
 	sent = q.n;
 	r = nlq_ask(&q, NULL, NULL, err);
 	if (r < 0)
@@ -99,5 +101,8 @@ int net_finish_inside(const struct net_port *ports, size_t n)
 			return net_fail_talk(&q, err[i], "%s: %s in the guest", about[i].name,
 					     what_text[about[i].what]);
 	}
+	for (size_t i = 0; i < n && !off; i++)
+		if (has6(&ports[i].ip6))
+			net_announce6(index[i], &ports[i].ip6);
 	return 0;
 }

@@ -50,6 +50,8 @@ void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 		return;
 	l->index = info->ifi_index;
 	l->up = info->ifi_flags & IFF_UP;
+	if (a[IFLA_LINK])
+		l->peer = (int)nla_get_u32(a[IFLA_LINK]);
 	if (a[IFLA_MASTER])
 		l->master = (int)nla_get_u32(a[IFLA_MASTER]);
 	if (a[IFLA_ADDRESS] && nla_len(a[IFLA_ADDRESS]) == 6)
@@ -119,6 +121,15 @@ void net_add_address(struct nlq *q, int index, int family, const void *addr, uns
 	/* Leases are unique: no second of waiting for duplicates. */
 	if (family == AF_INET6)
 		nlq_put_u32(q, IFA_FLAGS, IFA_F_NODAD | IFA_F_PERMANENT);
+}
+
+void net_del_address(struct nlq *q, int index, int family, const void *addr, unsigned prefix)
+{
+	struct ifaddrmsg m = { .ifa_family = (unsigned char)family, .ifa_prefixlen = (unsigned char)prefix,
+			       .ifa_index = (unsigned)index };
+
+	nlq_add(q, RTM_DELADDR, 0, &m, sizeof m);
+	nlq_put(q, IFA_LOCAL, addr, family == AF_INET ? 4 : 16);
 }
 
 void net_add_default_route(struct nlq *q, int index, int family, const void *gateway)

@@ -6,6 +6,7 @@
 
 struct net_link {
 	int index, master;
+	int peer;		/* of a veth end: the other one's index, in its own namespace */
 	unsigned char mac[6];
 	bool up, bridge;
 	bool forwards;		/* IPv4 packets that come in here are routed on */
@@ -25,4 +26,5 @@ int net_fail_talk(const struct nlq *q, int r, const char *fmt, ...) PRINTF(3, 4)
 void net_add_address(struct nlq *q, int index, int family, const void *addr, unsigned prefix);
 /* To the newest request: a port gets no IPv6 address of the host's own. */
 void net_no_own_ipv6(struct nlq *q);
+void net_del_address(struct nlq *q, int index, int family, const void *addr, unsigned prefix);
 void net_add_default_route(struct nlq *q, int index, int family, const void *gateway);
