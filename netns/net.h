@@ -112,3 +112,24 @@ int net_teardown(const char *guest);
 
 /* Text for the guest's /etc/resolv.conf: the host's usable resolvers; for stub resolvers on loopback the real ones. */
 int net_resolv_conf(struct buf *out);
+
+/* ---- kind "physical": a link of the host's that a guest has for a while -------------------------------- */
+/* What it was like, noted before it goes: it comes back with its name, addresses and all. */
+struct net_loan {
+	uint32_t index;			/* the guest's NIC */
+	const char *device, *name;	/* its name on the host, and inside */
+	const char *alias;		/* carried meanwhile: by it the link is known again */
+	const char *was_alias, *mac, *permanent;	/* may be NULL */
+	uint32_t mtu;
+	bool up;
+	struct strv addresses;		/* "10.0.0.5/24" */
+};
+struct net_loans { struct list loans; };
+extern const struct record net_loans_record;
+/* ERR_NOT_FOUND: no such link; ERR_STATE: it is part of a bridge or a bond. Text: in the arena. */
+int net_loan_note(const struct net_port *p, struct arena *a, struct net_loan *out);
+/*
+ * From its namespace, or (netns_fd -1, or it is not there) from where the kernel put it when that died, which is
+ * waited for. Again is harmless, and a part of it is finished. ERR_NOT_FOUND: the link is nowhere.
+ */
+int net_loan_take_back(const struct net_loan *l, int netns_fd);

@@ -1,0 +1,354 @@
+#include "netns/loan.h"
+#include "base/clock.h"
+#include "netns/addr.h"
+#include "netns/link.h"
+
+#include <arpa/inet.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <netlink/socket.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static const struct field loan_fields[] = {
+	F(struct net_loan, "index", K_U32, index),
+	FR(struct net_loan, "device", K_STR, device),
+	FR(struct net_loan, "name", K_STR, name),
+	FR(struct net_loan, "alias", K_STR, alias),
+	F(struct net_loan, "wasAlias", K_STR, was_alias),
+	F(struct net_loan, "mac", K_STR, mac),
+	F(struct net_loan, "permanent", K_STR, permanent),
+	F(struct net_loan, "mtu", K_U32, mtu),
+	F(struct net_loan, "up", K_BOOL, up),
+	F(struct net_loan, "addresses", K_STRV, addresses),
+	{ 0 }
+};
+static const struct record loan_record = RECORD("loan", struct net_loan, loan_fields);
+static const struct field loans_fields[] = {
+	SUB(struct net_loans, "loans", K_LIST, loans, &loan_record),
+	{ 0 }
+};
+const struct record net_loans_record = RECORD("loans", struct net_loans, loans_fields);
+
+/* ---- looking at links --------------------------------------------------------------------------- */
+
+struct seen {
+	int index;
+	bool up;
+	uint32_t mtu, master;
+	char name[IFNAMSIZ], alias[256], mac[18], permanent[18];
+};
+
+static void mac_of(struct nlattr *a, char out[18])
+{
+	out[0] = '\0';
+	if (a && nla_len(a) == 6)
+		net_mac_text(nla_data(a), out);
+}
+
+static bool read_seen(const struct nlmsghdr *h, struct seen *s)
+{
+	const struct ifinfomsg *info = NLMSG_DATA(h);
+	struct nlattr *a[IFLA_MAX + 1];
+
+	if (h->nlmsg_type != RTM_NEWLINK ||
+	    nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof *info, a, IFLA_MAX, NULL) < 0 || !a[IFLA_IFNAME])
+		return false;
+	*s = (struct seen){ .index = info->ifi_index, .up = info->ifi_flags & IFF_UP };
+	nla_strlcpy(s->name, a[IFLA_IFNAME], sizeof s->name);
+	if (a[IFLA_IFALIAS])
+		nla_strlcpy(s->alias, a[IFLA_IFALIAS], sizeof s->alias);
+	s->mtu = a[IFLA_MTU] ? nla_get_u32(a[IFLA_MTU]) : 0;
+	s->master = a[IFLA_MASTER] ? nla_get_u32(a[IFLA_MASTER]) : 0;
+	mac_of(a[IFLA_ADDRESS], s->mac);
+	mac_of(a[IFLA_PERM_ADDRESS], s->permanent);
+	return true;
+}
+
+struct search { const struct net_loan *l; bool inside; struct seen found; };
+
+/* Without its mark: the guest took it off; or it is all back, and only the note is left of the loan. */
+static bool looks_like(const struct search *s, const struct seen *v)
+{
+	if (s->inside)
+		return str_eq(v->name, s->l->name);
+	return str_eq(v->name, s->l->device) && s->l->mac && str_eq(v->mac, s->l->mac);
+}
+
+static void see(void *ctx, size_t i, const struct nlmsghdr *h)
+{
+	struct search *s = ctx;
+	struct seen v;
+
+	(void)i;
+	if (!read_seen(h, &v))
+		return;
+	/* The address that was burnt in nobody can change. */
+	if (str_eq(v.alias, s->l->alias) || (s->l->permanent && str_eq(v.permanent, s->l->permanent)) ||
+	    (!s->found.index && looks_like(s, &v)))
+		s->found = v;
+}
+
+static int search(struct nlq *q, struct search *s)
+{
+	struct ifinfomsg m = { 0 };
+	int r;
+
+	s->found.index = 0;
+	nlq_add(q, RTM_GETLINK, NLM_F_DUMP, &m, sizeof m);
+	r = nlq_talk(q, see, s);
+	return r < 0 ? net_fail_talk(q, r, "look for %s", s->l->device) : s->found.index != 0;
+}
+
+static void see_one(void *ctx, size_t i, const struct nlmsghdr *h)
+{
+	(void)i;
+	(void)read_seen(h, ctx);
+}
+
+static int look_at(struct nlq *q, const char *device, struct seen *out)
+{
+	struct ifinfomsg m = { 0 };
+	int r;
+
+	out->index = 0;
+	nlq_add(q, RTM_GETLINK, 0, &m, sizeof m);
+	nlq_put_str(q, IFLA_IFNAME, device);
+	r = nlq_talk(q, see_one, out);
+	if (r == -ENODEV || (r == 0 && !out->index))
+		return fail_as(ERR_NOT_FOUND, "physical %s: this host has no such link", device);
+	return r < 0 ? net_fail_talk(q, r, "look for link %s", device) : 0;
+}
+
+/* ---- the note ------------------------------------------------------------------------------------ */
+
+enum { ADDRESSES_MAX = 64 };
+struct addresses { int index; struct arena *a; const char *v[ADDRESSES_MAX + 1]; size_t n; };
+
+static void see_address(void *ctx, size_t i, const struct nlmsghdr *h)
+{
+	struct addresses *s = ctx;
+	const struct ifaddrmsg *m = NLMSG_DATA(h);
+	struct nlattr *a[IFA_MAX + 1], *addr;
+	char text[INET6_ADDRSTRLEN];
+
+	(void)i;
+	if (h->nlmsg_type != RTM_NEWADDR || (int)m->ifa_index != s->index || m->ifa_scope != RT_SCOPE_UNIVERSE ||
+	    !(m->ifa_flags & IFA_F_PERMANENT) || s->n == ADDRESSES_MAX ||
+	    nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof *m, a, IFA_MAX, NULL) < 0)
+		return;
+	addr = a[IFA_LOCAL] ? a[IFA_LOCAL] : a[IFA_ADDRESS];
+	if (addr && inet_ntop(m->ifa_family, nla_data(addr), text, sizeof text))
+		s->v[s->n++] = arena_printf(s->a, "%s/%u", text, m->ifa_prefixlen);
+}
+
+static int note_addresses(struct nlq *q, const struct seen *s, struct arena *a, struct strv *out)
+{
+	struct ifaddrmsg any = { .ifa_family = AF_UNSPEC };
+	struct addresses found = { .index = s->index, .a = a };
+	int r;
+
+	nlq_add(q, RTM_GETADDR, NLM_F_DUMP, &any, sizeof any);
+	r = nlq_talk(q, see_address, &found);
+	if (r < 0)
+		return net_fail_talk(q, r, "list the addresses of %s", s->name);
+	out->v = arena_alloc(a, found.n + 1, sizeof *out->v);
+	if (!out->v)
+		return fail(ENOMEM, "out of memory");
+	memcpy(out->v, found.v, found.n * sizeof *out->v);
+	out->n = found.n;
+	return 0;
+}
+
+static const char *text_or_null(struct arena *a, const char *s)
+{
+	return *s ? arena_strdup(a, s) : NULL;
+}
+
+static void alias_of(const struct net_port *p, char out[32])
+{
+	snprintf(out, 32, "vzrun:lent:%s", p->host_if);
+}
+
+int net_loan_note(const struct net_port *p, struct arena *a, struct net_loan *out)
+{
+	auto_nlq struct nlq q = { 0 };
+	struct seen s;
+	char alias[32];
+
+	TRY(nlq_open(&q, NETLINK_ROUTE));
+	TRY(look_at(&q, p->parent, &s));
+	if (s.master)
+		return fail_as(ERR_STATE, "physical %s: it is part of a bridge or a bond", p->parent);
+	alias_of(p, alias);
+	*out = (struct net_loan){
+		.index = p->index, .device = arena_strdup(a, p->parent), .name = arena_strdup(a, p->name),
+		.alias = arena_strdup(a, alias), .mtu = s.mtu, .up = s.up, .mac = text_or_null(a, s.mac),
+		.permanent = text_or_null(a, s.permanent),
+		.was_alias = str_eq(s.alias, alias) ? NULL : text_or_null(a, s.alias),
+	};
+	TRY(note_addresses(&q, &s, a, &out->addresses));
+	return out->device && out->name && out->alias ? 0 : fail(ENOMEM, "out of memory");
+}
+
+/* ---- there --------------------------------------------------------------------------------------- */
+
+static int send_over(struct nlq *q, int index, const char *device, const char *as, int netns_fd)
+{
+	struct ifinfomsg m = { .ifi_index = index };
+	int r;
+
+	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
+	nlq_put_u32(q, IFLA_NET_NS_FD, (uint32_t)netns_fd);
+	nlq_put_str(q, IFLA_IFNAME, as);
+	r = nlq_talk(q, NULL, NULL);
+	return r < 0 ? net_fail_talk(q, r, "physical %s: move it, as %s", device, as) : 0;
+}
+
+static int set_alias(struct nlq *q, int index, const char *device, const char *alias)
+{
+	struct ifinfomsg m = { .ifi_index = index };
+	int r;
+
+	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
+	nlq_put(q, IFLA_IFALIAS, alias, strlen(alias));
+	r = nlq_talk(q, NULL, NULL);
+	return r < 0 ? net_fail_talk(q, r, "physical %s: mark it as lent", device) : 0;
+}
+
+int net_loan_give(const struct net_port *p, int netns_fd)
+{
+	static const unsigned char any[6];
+	auto_nlq struct nlq q = { 0 }, there = { 0 };
+	struct ifinfomsg m = { 0 };
+	struct net_link l;
+	struct seen s;
+	char alias[32];
+	int r;
+
+	TRY(nlq_open(&q, NETLINK_ROUTE));
+	TRY(nlq_open_in(&there, NETLINK_ROUTE, netns_fd));
+	TRY(look_at(&q, p->parent, &s));
+	r = net_link_find(&there, p->name, &l);
+	if (r == 0)
+		return fail_as(ERR_EXISTS, "physical %s: the guest already has a link %s", p->parent, p->name);
+	if (r != -ENODEV)
+		return r;
+	alias_of(p, alias);
+	TRY(set_alias(&q, s.index, p->parent, alias));
+	TRY(send_over(&q, s.index, p->parent, p->name, netns_fd));
+	if (memcmp(p->mac, any, sizeof any) == 0)
+		return 0;
+	nlq_add(&there, RTM_NEWLINK, 0, &m, sizeof m);
+	nlq_put_str(&there, IFLA_IFNAME, p->name);
+	nlq_put(&there, IFLA_ADDRESS, p->mac, sizeof p->mac);
+	r = nlq_talk(&there, NULL, NULL);
+	return r < 0 ? net_fail_talk(&there, r, "physical %s: set its MAC address", p->parent) : 0;
+}
+
+/* ---- and back ------------------------------------------------------------------------------------ */
+
+static int add_addresses(struct nlq *q, const struct net_loan *l, int index)
+{
+	for (size_t i = 0; i < l->addresses.n; i++) {
+		const char *text = l->addresses.v[i];
+		int family = strchr(text, ':') ? AF_INET6 : AF_INET, r;
+		struct net_wish w;
+
+		TRY_IN(net_wish_parse(text, family, &w), "lent link %s", l->device);
+		net_add_address(q, index, family, w.addr, w.prefix);
+		r = nlq_talk(q, NULL, NULL);
+		if (r < 0)
+			return net_fail_talk(q, r, "%s: give it back its address %s", l->device, text);
+	}
+	return 0;
+}
+
+/* As it was. A name can be given to a link that is down only; the alias goes last: without it all is done. */
+static int restore(struct nlq *q, const struct net_loan *l, const struct seen *s)
+{
+	struct ifinfomsg down = { .ifi_index = s->index, .ifi_change = IFF_UP };
+	struct ifinfomsg up = { .ifi_index = s->index, .ifi_flags = l->up ? IFF_UP : 0, .ifi_change = IFF_UP };
+	unsigned char mac[6];
+	int r;
+
+	nlq_add(q, RTM_NEWLINK, 0, &down, sizeof down);
+	if (!str_eq(s->name, l->device))
+		nlq_put_str(q, IFLA_IFNAME, l->device);
+	if (l->mac && !str_eq(s->mac, l->mac) && net_mac_parse(l->mac, mac) == 0)
+		nlq_put(q, IFLA_ADDRESS, mac, sizeof mac);
+	if (l->mtu && l->mtu != s->mtu)
+		nlq_put_u32(q, IFLA_MTU, l->mtu);
+	r = nlq_talk(q, NULL, NULL);
+	if (r == -EEXIST)
+		return fail_as(ERR_EXISTS, "physical %s is back as %s: its name is taken", l->device, s->name);
+	if (r < 0)
+		return net_fail_talk(q, r, "physical %s: make it what it was", l->device);
+	nlq_add(q, RTM_NEWLINK, 0, &up, sizeof up);
+	r = nlq_talk(q, NULL, NULL);
+	if (r < 0)
+		return net_fail_talk(q, r, "physical %s: bring it up again", l->device);
+	TRY(add_addresses(q, l, s->index));
+	return set_alias(q, s->index, l->device, l->was_alias ? l->was_alias : "");
+}
+
+enum { WAIT_MS = 5000 };
+
+/* The kernel takes a dead namespace apart a moment later, and says so when it puts a link back. */
+static int await(struct nlq *here, struct search *s)
+{
+	auto_nlq struct nlq events = { 0 };
+	uint64_t end = clock_ms() + WAIT_MS, now;
+	char b[8192];
+	int found;
+
+	TRY(nlq_open(&events, NETLINK_ROUTE));
+	if (nl_socket_add_membership(events.sk, RTNLGRP_LINK) < 0)
+		return fail(EIO, "listen to changes of links");
+	while ((found = search(here, s)) == 0 && (now = clock_ms()) < end) {
+		struct pollfd p = { nl_socket_get_fd(events.sk), POLLIN, 0 };
+
+		if (poll(&p, 1, (int)(end - now)) > 0)
+			while (recv(p.fd, b, sizeof b, MSG_DONTWAIT) > 0)
+				;
+	}
+	return found;
+}
+
+static int from_inside(const struct net_loan *l, int netns_fd)
+{
+	auto_nlq struct nlq there = { 0 };
+	struct search s = { .l = l, .inside = true };
+	auto_close int own = net_ns_own();
+	int r;
+
+	TRY(own);
+	TRY(nlq_open_in(&there, NETLINK_ROUTE, netns_fd));
+	r = search(&there, &s);
+	/* Its name here may be taken: then it is renamed, and that said, after it is back. */
+	if (r > 0 && send_over(&there, s.found.index, l->device, l->device, own) < 0 && search(&there, &s) != 0)
+		return -EIO;
+	return r < 0 ? r : 0;
+}
+
+int net_loan_take_back(const struct net_loan *l, int netns_fd)
+{
+	auto_nlq struct nlq here = { 0 };
+	struct search s = { .l = l };
+	int r;
+
+	TRY(nlq_open(&here, NETLINK_ROUTE));
+	r = search(&here, &s);
+	if (r == 0 && netns_fd >= 0) {
+		TRY(from_inside(l, netns_fd));
+		r = search(&here, &s);
+	} else if (r == 0) {
+		r = await(&here, &s);
+	}
+	if (r == 0)
+		return fail_as(ERR_NOT_FOUND, "physical %s is neither in the guest nor on the host any more", l->device);
+	return r < 0 ? r : restore(&here, l, &s.found);
+}
