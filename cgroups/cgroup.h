@@ -38,7 +38,10 @@ struct cg_host {
  */
 const struct cg_host *cg_host(void);
 const struct cg_hier *cg_hier(size_t i);
-/* -errno when the files that tell it could not be read: nobody may start or be deleted as if there were none. */
+/*
+ * -errno when the files that tell it could not be read: nobody may start or be deleted as if there were none. What is
+ * not there by cg_hier() is known not to be there only if this says 0 afterwards.
+ */
 int cg_host_check(void);
 
 /* A container's group: the same path in every hierarchy that it joins. */

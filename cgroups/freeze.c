@@ -106,6 +106,7 @@ static int freeze_v1(const char *dir, bool frozen)
 
 static int no_freezer(const struct cg *cg)
 {
+	TRY(cg_host_check());
 	return fail_as(
 	    ERR_UNSUPPORTED,
 	    "freezer: the group %.*s has none: no v1 freezer hierarchy, no cgroup.freeze (Linux 5.2)",

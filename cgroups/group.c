@@ -296,6 +296,7 @@ int cg_make(struct cg *cg, const char *path, const struct cg_resources *r, enum 
 		(void)cg_hier(i);
 	TRY(cg_place(cg_host(), path, cg->path));
 	err = cg_make_in(cg, extent == CG_NEEDED ? needed(&need) : UINT32_MAX, &need, adopt, &u);
+	err = err < 0 ? err : cg_host_check();
 	if (err < 0) {
 		cg->hiers = cg->made = 0;
 		return err;
@@ -322,6 +323,7 @@ int cg_open(struct cg *cg, const char *path)
 		if (cg_hier(i) && access(cg_file(cg, i, NULL, dir), F_OK) == 0)
 			cg->hiers |= BIT(i);
 	cg->made = cg->hiers;
+	TRY(cg_host_check());
 	if (!cg->hiers)
 		return fail_as(ERR_NOT_FOUND, "cgroup %.*s: in no hierarchy of this host",
 			       (int)strcspn(path, "\n"), path);

@@ -292,6 +292,13 @@ int cg_host_check(void)
 	return unread < 0 ? fail(-unread, "read which cgroups this host has: %s", strerrordesc_np(-unread)) : 0;
 }
 
+int cg_found(const struct cg *cg)
+{
+	EACH_HIER(i, cg->hiers)
+		(void)cg_hier(i);
+	return cg_host_check();
+}
+
 int cg_v2_hier(void)
 {
 	(void)cg_host();

@@ -18,6 +18,11 @@ enum { CG_FULL = CG_PATH_MAX + 512 };	/* a file of a group with its mount */
 const char *cg_ctl_name(enum ctl c, bool v2);	/* "blkio", "io"; NULL: v2 has no such controller */
 int cg_ctl_hier(enum ctl c);			/* where the controller is: v1, else v2, else -1 */
 int cg_v2_hier(void);				/* -1: no v2 tree is mounted */
+/*
+ * A hierarchy at an unusual place is looked for when it is first asked for, and that may fail: whoever goes on to act on
+ * the groups of cg asks here first, lest one that could not be looked for be taken for one that is not mounted.
+ */
+int cg_found(const struct cg *cg);
 uint32_t cg_ctl_mask(const char *words);	/* "cpu io memory" of a v2 file */
 bool cg_rootless(void);				/* not the host's root, or in a user namespace */
 void cg_parse_self(const char *text, struct cg_host *host);		/* /proc/self/cgroup */

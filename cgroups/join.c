@@ -158,6 +158,7 @@ int cg_join_open(const struct cg *cg, const struct strv *sub, struct cg_join *j)
 	int tree = cg_v2_hier(), r;
 
 	*j = (struct cg_join)CG_JOIN_NONE;
+	TRY(cg_found(cg));
 	if (sub)
 		TRY(check_words(cg, sub));
 	if (must_be_moved(cg)) {

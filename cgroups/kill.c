@@ -105,6 +105,7 @@ static int listing_dir(const struct cg *cg, char dir[CG_FULL])
 {
 	int tree = cg_v2_hier();
 
+	TRY(cg_found(cg));
 	if (!cg->hiers)
 		return fail_as(ERR_UNSUPPORTED, "cgroup %.*s: the container has no cgroup",
 			       (int)strcspn(cg->path, "\n"), cg->path);

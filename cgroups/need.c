@@ -10,6 +10,7 @@ static int lacks(const char *what, enum ctl c)
 	const char *v1 = cg_ctl_name(c, false), *v2 = cg_ctl_name(c, true);
 	int tree = cg_v2_hier(), r;
 
+	TRY(cg_host_check());
 	if (cg_host()->layout == CG_NONE)
 		return fail_as(ERR_UNSUPPORTED, "%s: this host has no cgroups mounted below /sys/fs/cgroup",
 			       what);
@@ -95,7 +96,7 @@ static int need_devices(struct need *need)
 	if (i < 0)
 		i = cg_v2_hier();
 	if (i < 0)
-		return cg_rootless() ? 0 : lacks("device rules", CTL_DEVICES);
+		return cg_rootless() ? cg_host_check() : lacks("device rules", CTL_DEVICES);
 	need->soft |= BIT(i);
 	if (!need->why[i])
 		need->why[i] = "device rules";

@@ -134,6 +134,7 @@ int cg_remove_empty(struct cg *cg)
 	int tree = cg_v2_hier();
 
 	TRY(cg_refuse_root(cg));
+	TRY(cg_found(cg));
 	/* Its unit is systemd's to end first. */
 	if (cg->unit[0])
 		return -EBUSY;
@@ -160,6 +161,7 @@ int cg_remove(const struct cg *cg)
 	uint32_t v1 = cg->made;
 
 	TRY(cg_refuse_root(cg));
+	TRY(cg_found(cg));
 	/* A bus that does not answer is no reason to keep the group: systemd sees by itself that it is empty. */
 	if (cg->unit[0] && cg_unit_stop(cg) < 0) {
 		log_warn("%s", err_text());

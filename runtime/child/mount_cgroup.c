@@ -99,6 +99,7 @@ static int tmpfs_with_groups(struct mnt_ctx *c, const struct mnt_op *op, int at)
 	for (size_t i = 0; i < cg_host()->n; i++)
 		if (c->cg->hiers ? c->cg->hiers & (1u << i) : cg_hier(i) != NULL)
 			TRY(add_group(top, c->cg, i, op));
+	TRY(cg_host_check());
 	/* The groups of a delegated tree have their attributes already; otherwise all are alike. */
 	if (!(op->flags & MNT_DELEGATED))
 		TRY(set_attributes(top, AT_RECURSIVE, attributes(c->cg, op, &cg_host()->h[0])));

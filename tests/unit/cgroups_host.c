@@ -1,6 +1,9 @@
 #include "cgroups/internal.h"
 #include "tests/unit/unit.h"
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+
 static const char self_text[] =
     "9:name=systemd:/\n4:memory:/process_api/9c4c\n2:cpu,cpuacct:/a b:c\n0::/user/x\n";
 
@@ -93,4 +96,51 @@ TEST(controllers)
 	CHECK(!cg_word_in("populated 1\nfrozen 0\n", "populated", 9, '\n'));
 }
 
-UNIT_MAIN(UNIT(self), UNIT(self_odd), UNIT(mountinfo), UNIT(places), UNIT(controllers))
+/* A hierarchy at no usual place, asked for when no file can be opened any more. */
+static void mountinfo_late(void)
+{
+	struct cg_host *h = (struct cg_host *)cg_host();
+	struct cg cg = { .path = "/vzrun-x", .hiers = BIT(h->n), .made = BIT(h->n) };
+	struct rlimit none = { 0, 0 };
+	pid_t *pids;
+	size_t n;
+
+	h->h[h->n++] = (struct cg_hier){ .name = "name=vzrun-nowhere", .own = "/" };
+	CHECK(cg_host_check() == 0);
+	CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	CHECK_FAILS(cg_remove(&cg), "read which cgroups this host has: Too many open files");
+	CHECK_FAILS(cg_kill(&cg, 9), "read which cgroups this host has: Too many open files");
+	CHECK_FAILS(cg_pids(&cg, true, &pids, &n), "read which cgroups this host has: Too many open files");
+	CHECK_FAILS(cg_open(&cg, "/vzrun-x"), "read which cgroups this host has: Too many open files");
+}
+
+/* Is the first at its usual place? If not, mountinfo was read before we could be in the way. */
+static bool unread_yet(void)
+{
+	const struct cg_host *h = cg_host();
+
+	for (size_t i = 0; i < h->n; i++)
+		if (h->h[i].mount[0])
+			return strncmp(h->h[i].mount, "/sys/fs/cgroup", 14) == 0;
+	return false;
+}
+
+TEST(mountinfo_unreadable)
+{
+	int status;
+	pid_t pid;
+
+	if (!unread_yet())
+		return;
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		mountinfo_late();
+		fflush(stdout);
+		_exit(unit_failed);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+UNIT_MAIN(UNIT(self), UNIT(self_odd), UNIT(mountinfo), UNIT(places), UNIT(controllers),
+	  UNIT(mountinfo_unreadable))
