@@ -95,7 +95,7 @@ v1() { [ ! -e /sys/fs/cgroup/cgroup.controllers ]; }
 	has "not set: memory limit, process limit"
 	run u "$D/vzrun" --rootless false run r
 	[ "$status" -eq 1 ]
-	has "process limit: create cgroup"
+	has " limit: create cgroup "
 }
 
 @test "ranges: newuidmap and newgidmap map them; any id inside may be had" {
