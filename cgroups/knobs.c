@@ -3,10 +3,8 @@
  * The order is the order of writing; what the kernel refuses at first (a limit above the
  * current memory+swap, a burst above the current quota) is written again after the others.
  */
-#include "cgroups/internal.h"
-#include "base/file.h"
+#include "cgroups/knobs.h"
 
-#include <fcntl.h>
 #include <string.h>
 
 struct num cg_knob_num(enum value_kind kind, const void *value)
@@ -30,8 +28,7 @@ struct num cg_knob_num(enum value_kind kind, const void *value)
 	}
 }
 
-static int say(char *out, size_t size, const char *fmt, ...) PRINTF(3, 4);
-static int say(char *out, size_t size, const char *fmt, ...)
+int cg_say(char *out, size_t size, const char *fmt, ...)
 {
 	va_list ap;
 	int n;
@@ -48,7 +45,7 @@ static int say(char *out, size_t size, const char *fmt, ...)
 		struct num n = cg_knob_num(kind, value);                                       \
                                                                                                \
 		(void)at;                                                                      \
-		return n.none ? say(out, size, minus) : say(out, size, "%ju", (uintmax_t)n.v);  \
+		return n.none ? cg_say(out, size, minus) : cg_say(out, size, "%ju", (uintmax_t)n.v);  \
 	}
 NUM_CONV(i64, V_I64, "-1")
 NUM_CONV(i64_max, V_I64, "max")
@@ -59,7 +56,7 @@ NUM_CONV(flag, V_BOOL, "0")
 static int text(const struct at *at, const void *value, char *out, size_t size)
 {
 	(void)at;
-	return say(out, size, "%s", *(const char *const *)value);
+	return cg_say(out, size, "%s", *(const char *const *)value);
 }
 
 /* Engines mean "none" by 0 as well as by -1; a group of no process at all is of no use. */
@@ -68,141 +65,7 @@ static int pids(const struct at *at, const void *value, char *out, size_t size)
 	const struct opt_i64 *v = value;
 
 	(void)at;
-	return v->v <= 0 ? say(out, size, "max") : say(out, size, "%jd", (intmax_t)v->v);
-}
-
-/* ---- cpu ---- */
-
-static double log2_of(uint64_t x)
-{
-	int whole = 63 - __builtin_clzll(x);
-	double m = (double)x / (double)(UINT64_C(1) << whole), log = whole;
-
-	/* Squaring m doubles its logarithm: one binary digit a round. */
-	for (double digit = 0.5; digit > 1e-13; digit /= 2) {
-		m *= m;
-		if (m >= 2) {
-			m /= 2;
-			log += digit;
-		}
-	}
-	return log;
-}
-
-static double exp10_of(double x)
-{
-	double y = x * 2.302585092994045684 / 1024, term = 1, sum = 1;
-
-	for (int i = 1; i < 12; i++)
-		sum += term *= y / i;
-	for (int i = 0; i < 10; i++)
-		sum *= sum;
-	return sum;
-}
-
-/*
- * The curve through (2, 1), (1024, 100) and (262144, 10000) that runc and crun use since
- * 2025: the default stays the default. libm is not worth its link for one number.
- */
-uint64_t cg_weight_of_shares(uint64_t shares)
-{
-	double l, w;
-
-	if (shares <= 2)
-		return 1;
-	if (shares >= 262144)
-		return 10000;
-	l = log2_of(shares);
-	w = exp10_of((l * l + 125 * l) / 612 - 7.0 / 34);
-	return (uint64_t)(w - 1e-7) + 1;
-}
-
-static int weight(const struct at *at, const void *value, char *out, size_t size)
-{
-	(void)at;
-	return say(out, size, "%ju", (uintmax_t)cg_weight_of_shares(((const struct opt_u64 *)value)->v));
-}
-
-static int quota_v2(const struct at *at, const void *value, char *out, size_t size)
-{
-	const struct opt_i64 *quota = value;
-	const struct opt_u64 *period = &at->r->cpu->period;
-	char word[24] = "max";
-
-	if (quota->v > 0)
-		snprintf(word, sizeof word, "%jd", (intmax_t)quota->v);
-	/* The kernel keeps a period that is not named. */
-	return period->v ? say(out, size, "%s %ju", word, (uintmax_t)period->v) : say(out, size, "%s", word);
-}
-
-static int period_v2(const struct at *at, const void *value, char *out, size_t size)
-{
-	char path[CG_FULL], now[64];
-
-	if (at->r->cpu->quota.v)
-		return KNOB_SKIP;
-	/* The quota stands before the period in the one file: say it again. */
-	snprintf(path, sizeof path, "%s/cpu.max", at->dir);
-	if (file_peek(AT_FDCWD, path, now, sizeof now) <= 0)
-		strcpy(now, "max");
-	now[strcspn(now, " ")] = '\0';
-	return say(out, size, "%s %ju", now, (uintmax_t)((const struct opt_u64 *)value)->v);
-}
-
-/* ---- memory ---- */
-
-/* What the group has now; false: no limit, or no such file. */
-static bool limit_now(const struct at *at, const char *file, uint64_t *out)
-{
-	char path[CG_FULL], now[32];
-
-	snprintf(path, sizeof path, "%s/%s", at->dir, file);
-	return file_peek(AT_FDCWD, path, now, sizeof now) > 0 && str_u64(now, INT64_MAX, out) == 0;
-}
-
-/* v2 counts swap alone, OCI and v1 count memory and swap together. */
-static int swap_v2(const struct at *at, const void *value, char *out, size_t size)
-{
-	const struct opt_i64 *swap = value, *limit = &at->r->memory->limit;
-	uint64_t memory = limit->v > 0 ? (uint64_t)limit->v : 0;
-
-	if (swap->v < 0)
-		return say(out, size, "max");
-	if (!memory && (limit->v < 0 || !limit_now(at, "memory.max", &memory)))
-		return fail(EINVAL, "cgroup v2 limits swap alone: give memory.limit too, it is subtracted");
-	if ((uint64_t)swap->v < memory)
-		return fail(EINVAL, "%jd is less than the memory limit %ju: it counts memory and swap together",
-			    (intmax_t)swap->v, (uintmax_t)memory);
-	return say(out, size, "%ju", (uintmax_t)((uint64_t)swap->v - memory));
-}
-
-/*
- * A memory limit alone leaves the limit of memory and swap where it is, as on v1; without any limit of
- * memory there is none of both.
- */
-static int swap_kept(const struct at *at, const void *value, char *out, size_t size)
-{
-	const struct opt_i64 *limit = value;
-	uint64_t swap, memory;
-
-	if (at->r->memory->swap.v)
-		return KNOB_SKIP;
-	if (limit->v < 0)
-		return say(out, size, "max");
-	if (!limit_now(at, "memory.swap.max", &swap) || !limit_now(at, "memory.max", &memory))
-		return KNOB_SKIP;
-	if (memory + swap < (uint64_t)limit->v)
-		return fail(EINVAL, "it is %ju, less than the memory limit %jd: give memory.swap too",
-			    (uintmax_t)(memory + swap), (intmax_t)limit->v);
-	return say(out, size, "%ju", (uintmax_t)(memory + swap - (uint64_t)limit->v));
-}
-
-/* On v1 no limit of memory can be had below a limit of memory and swap: lift both. */
-static int swap_free(const struct at *at, const void *value, char *out, size_t size)
-{
-	const struct opt_i64 *limit = value;
-
-	return limit->v >= 0 || at->r->memory->swap.v ? KNOB_SKIP : say(out, size, "-1");
+	return v->v <= 0 ? cg_say(out, size, "max") : cg_say(out, size, "%jd", (intmax_t)v->v);
 }
 
 static int always(const struct at *at, const void *value, char *out, size_t size)
@@ -211,85 +74,10 @@ static int always(const struct at *at, const void *value, char *out, size_t size
 	return KNOB_SKIP;
 }
 
-/* ---- block devices ---- */
-
-static int dev_weight(const struct at *at, const void *value, char *out, size_t size)
-{
-	const struct cg_weight_device *d = value;
-
-	(void)at;
-	if (!d->weight.v)
-		return KNOB_SKIP;
-	return say(out, size, "%jd:%jd %u", (intmax_t)d->major.v, (intmax_t)d->minor.v, d->weight.v);
-}
-
-static int dev_leaf_weight(const struct at *at, const void *value, char *out, size_t size)
-{
-	const struct cg_weight_device *d = value;
-
-	(void)at;
-	if (!d->leaf_weight.v)
-		return KNOB_SKIP;
-	return say(out, size, "%jd:%jd %u", (intmax_t)d->major.v, (intmax_t)d->minor.v, d->leaf_weight.v);
-}
-
-uint32_t cg_io_weight(uint32_t w)
-{
-	return w <= 10 ? 1 : 1 + (w - 10) * 9999 / 990;
-}
-
-static int io_weight(const struct at *at, const void *value, char *out, size_t size)
-{
-	(void)at;
-	return say(out, size, "default %u", cg_io_weight(((const struct opt_u32 *)value)->v));
-}
-
-static int dev_io_weight(const struct at *at, const void *value, char *out, size_t size)
-{
-	const struct cg_weight_device *d = value;
-
-	(void)at;
-	if (!d->weight.v)
-		return KNOB_SKIP;
-	return say(out, size, "%jd:%jd %u", (intmax_t)d->major.v, (intmax_t)d->minor.v,
-		   cg_io_weight(d->weight.v));
-}
-
-static int rate(const struct at *at, const void *value, char *out, size_t size)
-{
-	const struct cg_throttle *t = value;
-
-	(void)at;
-	return say(out, size, "%jd:%jd %ju", (intmax_t)t->major.v, (intmax_t)t->minor.v,
-		   (uintmax_t)t->rate.v);
-}
-
-static int io_max(const struct cg_throttle *t, const char *key, char *out, size_t size)
-{
-	int n = snprintf(out, size, "%jd:%jd %s=", (intmax_t)t->major.v, (intmax_t)t->minor.v, key);
-
-	if (!t->rate.v)
-		return say(out + n, size - (size_t)n, "max");
-	return say(out + n, size - (size_t)n, "%ju", (uintmax_t)t->rate.v);
-}
-
-#define IO_MAX(key)                                                                            \
-	static int io_##key(const struct at *at, const void *value, char *out, size_t size)    \
-	{                                                                                      \
-		(void)at;                                                                      \
-		return io_max(value, #key, out, size);                                         \
-	}
-IO_MAX(rbps)
-IO_MAX(wbps)
-IO_MAX(riops)
-IO_MAX(wiops)
-
-/* ---- the rest ---- */
-
 static int hugepages(const struct at *at, const void *value, char *out, size_t size)
 {
 	(void)at;
-	return say(out, size, "%ju", (uintmax_t)((const struct cg_hugepage *)value)->limit.v);
+	return cg_say(out, size, "%ju", (uintmax_t)((const struct cg_hugepage *)value)->limit.v);
 }
 
 static int priority(const struct at *at, const void *value, char *out, size_t size)
@@ -297,7 +85,7 @@ static int priority(const struct at *at, const void *value, char *out, size_t si
 	const struct cg_netprio *p = value;
 
 	(void)at;
-	return say(out, size, "%s %u", p->name, p->priority.v);
+	return cg_say(out, size, "%s %u", p->name, p->priority.v);
 }
 
 static int rdma(const struct at *at, const void *value, char *out, size_t size)
@@ -325,12 +113,12 @@ static int rdma(const struct at *at, const void *value, char *out, size_t size)
 
 const struct knob cg_knobs[] = {
 	{ "CPU shares", CTL_CPU, ZERO_UNSET, SCALAR(cpu, shares),
-	  { "cpu.shares", u64 }, { "cpu.weight", weight } },
+	  { "cpu.shares", u64 }, { "cpu.weight", cg_cpu_weight } },
 	{ "CPU idle class", CTL_CPU, 0, SCALAR(cpu, idle), { "cpu.idle", i64 }, { "cpu.idle", i64 } },
 	{ "CPU period", CTL_CPU, ZERO_UNSET, SCALAR(cpu, period),
-	  { "cpu.cfs_period_us", u64 }, { "cpu.max", period_v2 } },
+	  { "cpu.cfs_period_us", u64 }, { "cpu.max", cg_cpu_period_v2 } },
 	{ "CPU quota", CTL_CPU, ZERO_UNSET, SCALAR(cpu, quota),
-	  { "cpu.cfs_quota_us", i64 }, { "cpu.max", quota_v2 } },
+	  { "cpu.cfs_quota_us", i64 }, { "cpu.max", cg_cpu_quota_v2 } },
 	{ "CPU burst", CTL_CPU, 0, SCALAR(cpu, burst),
 	  { "cpu.cfs_burst_us", u64 }, { "cpu.max.burst", u64 } },
 	{ "real-time period", CTL_CPU, ZERO_UNSET, SCALAR(cpu, realtime_period),
@@ -344,11 +132,11 @@ const struct knob cg_knobs[] = {
 	{ "hierarchical accounting", CTL_MEMORY, OPTIONAL, SCALAR(memory, use_hierarchy),
 	  { "memory.use_hierarchy", flag }, { "memory.current", always } },
 	{ "memory and swap limit", CTL_MEMORY, ZERO_UNSET | OPTIONAL, SCALAR(memory, limit),
-	  { "memory.memsw.limit_in_bytes", swap_free }, { "memory.swap.max", swap_kept } },
+	  { "memory.memsw.limit_in_bytes", cg_swap_free }, { "memory.swap.max", cg_swap_kept } },
 	{ "memory limit", CTL_MEMORY, ZERO_UNSET | CHECK_USE, SCALAR(memory, limit),
 	  { "memory.limit_in_bytes", i64 }, { "memory.max", i64_max } },
 	{ "memory and swap limit", CTL_MEMORY, ZERO_UNSET | NONE_OK, SCALAR(memory, swap),
-	  { "memory.memsw.limit_in_bytes", i64 }, { "memory.swap.max", swap_v2 } },
+	  { "memory.memsw.limit_in_bytes", i64 }, { "memory.swap.max", cg_swap_v2 } },
 	{ "memory reservation", CTL_MEMORY, ZERO_UNSET, SCALAR(memory, reservation),
 	  { "memory.soft_limit_in_bytes", i64 }, { "memory.low", i64_max } },
 	{ "kernel TCP memory limit", CTL_MEMORY, ZERO_UNSET, SCALAR(memory, kernel_tcp),
@@ -360,23 +148,23 @@ const struct knob cg_knobs[] = {
 	{ "block I/O weight", CTL_IO, ZERO_UNSET | OR_NEXT, SCALAR(blkio, weight),
 	  { "blkio.weight", u32 }, { "io.bfq.weight", u32 } },
 	{ "block I/O weight", CTL_IO, ZERO_UNSET, SCALAR(blkio, weight),
-	  { "blkio.bfq.weight", u32 }, { "io.weight", io_weight } },
+	  { "blkio.bfq.weight", u32 }, { "io.weight", cg_say_io_weight } },
 	{ "block I/O leaf weight", CTL_IO, ZERO_UNSET, SCALAR(blkio, leaf_weight),
 	  { "blkio.leaf_weight", u32 }, NO },
 	{ "block I/O weight", CTL_IO, OR_NEXT, LIST(blkio, weight_device, cg_weight_device),
-	  { "blkio.weight_device", dev_weight }, { "io.bfq.weight", dev_weight } },
+	  { "blkio.weight_device", cg_dev_weight }, { "io.bfq.weight", cg_dev_weight } },
 	{ "block I/O weight", CTL_IO, 0, LIST(blkio, weight_device, cg_weight_device),
-	  { "blkio.bfq.weight_device", dev_weight }, { "io.weight", dev_io_weight } },
+	  { "blkio.bfq.weight_device", cg_dev_weight }, { "io.weight", cg_dev_io_weight } },
 	{ "block I/O leaf weight", CTL_IO, 0, LIST(blkio, weight_device, cg_weight_device),
-	  { "blkio.leaf_weight_device", dev_leaf_weight }, NO },
+	  { "blkio.leaf_weight_device", cg_dev_leaf_weight }, NO },
 	{ "read rate", CTL_IO, 0, LIST(blkio, read_bps, cg_throttle),
-	  { "blkio.throttle.read_bps_device", rate }, { "io.max", io_rbps } },
+	  { "blkio.throttle.read_bps_device", cg_io_rate }, { "io.max", cg_io_rbps } },
 	{ "write rate", CTL_IO, 0, LIST(blkio, write_bps, cg_throttle),
-	  { "blkio.throttle.write_bps_device", rate }, { "io.max", io_wbps } },
+	  { "blkio.throttle.write_bps_device", cg_io_rate }, { "io.max", cg_io_wbps } },
 	{ "reads per second", CTL_IO, 0, LIST(blkio, read_iops, cg_throttle),
-	  { "blkio.throttle.read_iops_device", rate }, { "io.max", io_riops } },
+	  { "blkio.throttle.read_iops_device", cg_io_rate }, { "io.max", cg_io_riops } },
 	{ "writes per second", CTL_IO, 0, LIST(blkio, write_iops, cg_throttle),
-	  { "blkio.throttle.write_iops_device", rate }, { "io.max", io_wiops } },
+	  { "blkio.throttle.write_iops_device", cg_io_rate }, { "io.max", cg_io_wiops } },
 	{ "huge page limit", CTL_HUGETLB, 0, TOP(hugepages, cg_hugepage),
 	  { "hugetlb.*.limit_in_bytes", hugepages }, { "hugetlb.*.max", hugepages } },
 	{ "huge page reservation limit", CTL_HUGETLB, OPTIONAL, TOP(hugepages, cg_hugepage),

@@ -126,9 +126,11 @@ int cg_need(const struct cg_resources *r, struct need *need)
 		need->v2_want = BIT(CTL_CPU) | BIT(CTL_MEMORY) | BIT(CTL_PIDS) | BIT(CTL_IO);
 	if (!r)
 		return 0;
-	for (size_t i = 0; i < cg_knobs_n; i++)
-		if (cg_knob_value(&cg_knobs[i], r))
-			TRY(need_knob(need, &cg_knobs[i]));
+	/* What only follows from another limit is not what was asked for: it comes last, and is not named. */
+	for (unsigned follows = 0; follows <= OPTIONAL; follows += OPTIONAL)
+		for (size_t i = 0; i < cg_knobs_n; i++)
+			if ((cg_knobs[i].flags & OPTIONAL) == follows && cg_knob_value(&cg_knobs[i], r))
+				TRY(need_knob(need, &cg_knobs[i]));
 	TRY(need_unified(need, &r->unified));
 	return r->devices.n ? need_devices(need) : 0;
 }
