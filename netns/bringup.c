@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/steps.h"
 #include "netns/bridge.h"
+#include "netns/dns.h"
 #include "netns/draft.h"
 #include "netns/firewall.h"
 #include "netns/kernel.h"
@@ -172,12 +173,28 @@ static int make_forwarding(void *ctx)
 	return r < 0 ? fail_in(r, "network %s", u->f->d.name) : 0;
 }
 
+/* Of a new network: who asks for names is told at once why there are none. Later nothing fails for want of them. */
+static int make_names(void *ctx)
+{
+	struct up *u = ctx;
+
+	return u->fresh ? net_dns_ensure(u->h, u->dir, &u->f->d, u->link.index) : 0;
+}
+
+static int drop_names(void *ctx)
+{
+	struct up *u = ctx;
+
+	return u->fresh ? net_dns_stop(u->h, u->f->d.name) : 0;
+}
+
 static const struct step up_steps[] = {
 	{ "network definition", define, undefine },
 	{ "bridge", make_bridge, drop_bridge },
 	{ "firewall", make_firewall, drop_firewall },
 	{ "tunnel", make_tunnel, drop_tunnel },
 	{ "forwarding", make_forwarding, NULL },
+	{ "names", make_names, drop_names },
 };
 
 /*

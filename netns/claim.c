@@ -1,6 +1,8 @@
 /* Claims. An owner that holds already what it asks for is served without a lock and without a write. */
 #include "base/file.h"
+#include "base/log.h"
 #include "base/scope.h"
+#include "netns/dns.h"
 #include "netns/kernel.h"
 #include "netns/lease.h"
 #include "netns/net.h"
@@ -117,7 +119,7 @@ static int without_lock(struct claim *c, struct net_port *ports)
 			if (r <= 0)
 				return r;
 			r = net_kernel_check(c->h, &u->f.d, &u->bridge_index);
-			if (r != 0)
+			if (r != 0 || net_dns_state(c->h, &u->f.d, u->bridge_index) != NET_DNS_RUNS)
 				return r < 0 ? r : 0;
 		}
 		if (!l || !net_nic_fits(l, &u->f.d, conf_at(c, i)) || !has_links(c, l))
@@ -125,6 +127,16 @@ static int without_lock(struct claim *c, struct net_port *ports)
 		TRY(net_port_of(c->h, &u->f.d, c->owner, l, u->bridge_index, &ports[i]));
 	}
 	return 1;
+}
+
+/* A guest that starts without names is better than one that does not start. */
+static int names(struct claim *c, struct use *u)
+{
+	if (net_dns_ensure(c->h, c->dir, &u->f.d, u->bridge_index) < 0) {
+		log_warn("%s", err_text());
+		err_clear();
+	}
+	return 0;
 }
 
 static int ready(struct claim *c, struct use *u)
@@ -139,9 +151,10 @@ static int ready(struct claim *c, struct use *u)
 	} else {
 		r = net_kernel_check(c->h, &u->f.d, &u->bridge_index);
 		if (r <= 0)
-			return r;
+			return r < 0 ? r : names(c, u);
 	}
-	return net_bring_up(c->h, c->dir, &u->f, &u->bridge_index);
+	TRY(net_bring_up(c->h, c->dir, &u->f, &u->bridge_index));
+	return names(c, u);
 }
 
 /* Nobody took an address of it meanwhile. */

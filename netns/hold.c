@@ -1,6 +1,7 @@
 /* From one record to the next, in the order that a kill between any two steps leaves repairable. */
 #include "base/fault.h"
 #include "base/scope.h"
+#include "netns/dns.h"
 #include "netns/lease.h"
 
 static const char *address(const struct net_nic *n, int i)
@@ -41,28 +42,31 @@ static int take_links(int dir, const struct net_record *is)
 static bool holds(const struct net_record *r) { return r && (r->nics.n || r->ports.n || r->firewall.n); }
 
 /* Links that go, go first: then no link ever stands that its owner's record does not explain. */
-static int pass(int dir, const struct net_record *was, const struct net_record *is)
+static int pass(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is)
 {
 	TRY(fault_point("links of addresses given back"));
 	TRY(drop_links(dir, was, is));
 	TRY(fault_point("record of what is held"));
-	if (!holds(is))
+	if (!holds(is)) {
+		net_dns_follow(h, dir, was, is);
 		return was ? net_record_drop(dir, was->owner) : 0;
+	}
 	TRY(net_record_store(dir, is));
 	TRY(fault_point("links of addresses"));
-	return take_links(dir, is);
+	TRY(take_links(dir, is));
+	net_dns_follow(h, dir, was, is);
+	return 0;
 }
 
 int net_hold(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is)
 {
 	struct err_saved why;
-	int r = pass(dir, was, is);
+	int r = pass(h, dir, was, is);
 
-	(void)h;
 	if (r >= 0)
 		return 0;
 	err_save(&why);
-	(void)pass(dir, is, was);
+	(void)pass(h, dir, is, was);
 	err_restore(&why);
 	return r;
 }

@@ -316,6 +316,11 @@ int net_port_of(const struct net_home *h, const struct net_def *d, const char *o
 		out->prefix6 = d->v6.prefix;
 		(void)net_def_gateway(d, AF_INET6, (unsigned char *)&out->gateway6);
 	}
+	out->outward = d->mode != NET_ISOLATED;
+	if (d->dns && l->ip)
+		net_subnet_at(&d->v4, NET_GATEWAY, (unsigned char *)&out->dns);
+	if (d->dns && l->ip6)
+		net_subnet_at(&d->v6, NET_GATEWAY, (unsigned char *)&out->dns6);
 	return 0;
 }
 

@@ -88,6 +88,9 @@ struct net_port {
 	unsigned index;
 	char parent[IFNAMSIZ];
 	struct net_rate rate;
+	struct in_addr dns;		/* who answers for names on this network; 0.0.0.0: nobody */
+	struct in6_addr dns6;
+	bool outward;			/* leads out of the network */
 };
 
 enum { NET_PORTS_MAX = 16 };
@@ -110,8 +113,12 @@ int net_finish_inside(const struct net_port *ports, size_t n);
 /* Host side after a crash: removes host ends that are still there (names are functions of the guest). */
 int net_teardown(const char *guest);
 
-/* Text for the guest's /etc/resolv.conf: the host's usable resolvers; for stub resolvers on loopback the real ones. */
-int net_resolv_conf(struct buf *out);
+/*
+ * Text for the guest's /etc/resolv.conf: the gateway of the first of its networks that has names and leads out,
+ * and the network's name to search; else the host's usable resolvers, for stub resolvers on loopback the real
+ * ones. A network that leads nowhere is asked only by who has no other.
+ */
+int net_resolv_conf(const struct net_port *ports, size_t n, struct buf *out);
 
 /* ---- kind "physical": a link of the host's that a guest has for a while -------------------------------- */
 /* What it was like, noted before it goes: it comes back with its name, addresses and all. */

@@ -1,6 +1,7 @@
 /* Networks: taking one away, listing them. */
 #include "base/scope.h"
 #include "netns/bridge.h"
+#include "netns/dns.h"
 #include "netns/firewall.h"
 #include "netns/kernel.h"
 #include "netns/net.h"
@@ -66,6 +67,7 @@ static int take_apart(const struct net_home *h, int dir, const struct net_def *d
 	char file[80];
 	int r;
 
+	TRY(net_dns_stop(h, d->name));
 	TRY(nlq_open(&q, NETLINK_ROUTE));
 	r = net_link_find(&q, d->bridge, &l);
 	if (r < 0 && r != -ENODEV)

@@ -54,7 +54,7 @@ size_t net_resolv_filter(const char *text, struct buf *out)
 	return servers;
 }
 
-int net_resolv_conf(struct buf *out)
+static int of_host(struct buf *out)
 {
 	for (size_t i = 0; i < COUNT(sources); i++) {
 		auto_buf struct buf b = { 0 };
@@ -66,10 +66,71 @@ int net_resolv_conf(struct buf *out)
 		servers = net_resolv_filter(text, &b);
 		if (servers) {
 			buf_add(out, b.p, b.n);
-			return out->oom ? fail(ENOMEM, "resolv.conf: out of memory") : 0;
+			return 0;
 		}
 	}
 	err_clear();
 	log_warn("the host has no resolver that a guest could reach: its resolv.conf stays empty");
 	return 0;
+}
+
+/* What the host searches too comes after: of several such lines only the last would count. */
+void net_resolv_segment(const char *text, const char *network, struct buf *out)
+{
+	char search[512] = "";
+
+	for (size_t n; *text; text += n + (text[n] == '\n')) {
+		char line[512];
+
+		n = strcspn(text, "\n");
+		snprintf(line, sizeof line, "%.*s", n < sizeof line ? (int)n : 0, text);
+		if (!printable(line))
+			continue;
+		if (str_starts(line, "options "))
+			buf_printf(out, "%s\n", line);
+		else if (str_starts(line, "search ") || str_starts(line, "domain "))
+			snprintf(search, sizeof search, " %s", line + strlen("search "));
+	}
+	buf_printf(out, "search %s%s\n", network, search);
+}
+
+static bool has_dns(const struct net_port *p)
+{
+	return p->dns.s_addr || !IN6_IS_ADDR_UNSPECIFIED(&p->dns6);
+}
+
+/* NULL: the host's resolvers. */
+static const struct net_port *whom_to_ask(const struct net_port *p, size_t n)
+{
+	const struct net_port *closed = NULL;
+	bool outward = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (has_dns(&p[i]) && p[i].outward)
+			return &p[i];
+		if (has_dns(&p[i]) && !closed)
+			closed = &p[i];
+		outward |= p[i].outward || p[i].kind != NET_KIND_NETWORK;
+	}
+	return outward ? NULL : closed;
+}
+
+int net_resolv_conf(const struct net_port *ports, size_t n, struct buf *out)
+{
+	const struct net_port *p = whom_to_ask(ports, n);
+	auto_free char *text = NULL;
+	char addr[INET6_ADDRSTRLEN];
+
+	if (!p) {
+		TRY(of_host(out));
+		return out->oom ? fail(ENOMEM, "resolv.conf: out of memory") : 0;
+	}
+	if (p->dns.s_addr)
+		buf_printf(out, "nameserver %s\n", inet_ntop(AF_INET, &p->dns, addr, sizeof addr));
+	if (!IN6_IS_ADDR_UNSPECIFIED(&p->dns6))
+		buf_printf(out, "nameserver %s\n", inet_ntop(AF_INET6, &p->dns6, addr, sizeof addr));
+	if (file_read(AT_FDCWD, "/etc/resolv.conf", &text, NULL) < 0)
+		err_clear();
+	net_resolv_segment(text ? text : "", p->network, out);
+	return out->oom ? fail(ENOMEM, "resolv.conf: out of memory") : 0;
 }

@@ -37,7 +37,7 @@ int guest_files(struct guest *g, struct guest_plan *p)
 						      false };
 	p->files[p->n_files++] = (struct child_file){ "/etc/hosts", hosts_text(g, p), 0644, false };
 	if (p->n_ports > 0) {
-		TRY(net_resolv_conf(&resolv));
+		TRY(net_resolv_conf(p->ports, p->n_ports, &resolv));
 		/* A link of the guest's own resolver, or a file somebody edited, stays. */
 		if (resolv.n > 0)
 			p->files[p->n_files++] = (struct child_file){

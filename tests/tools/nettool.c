@@ -146,7 +146,7 @@ static int cmd_resolv(char **v)
 	auto_buf struct buf b = { 0 };
 
 	(void)v;
-	TRY(net_resolv_conf(&b));
+	TRY(net_resolv_conf(NULL, 0, &b));
 	fputs(buf_text(&b), stdout);
 	return 0;
 }
