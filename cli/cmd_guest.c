@@ -60,7 +60,8 @@ int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const cha
 	struct guest_create_req r = {
 		.image = a->image, .rootfs = a->rootfs, .template = a->template, .storage = a->storage,
 		.userns = a->userns, .hostname = a->hostname, .ip = a->ip, .ip6 = a->ip6, .mac = a->mac,
-		.no_network = a->net && str_eq(a->net, "none"), .memory = a->memory, .swap = a->swap,
+		.network = !a->net ? "default" : str_eq(a->net, "none") ? NULL : a->net,
+		.memory = a->memory, .swap = a->swap,
 		.pids = { (uint64_t)a->pids.v, a->pids.set }, .cpus = a->cpus, .features = a->features,
 		.command = { (const char **)command, (size_t)argc },
 	};

@@ -21,7 +21,7 @@ struct guest_create_args {
 	OSIZE(T, 0, "swap", m.swap, "swap limit, beside the memory"),                                         \
 	OSTR(T, 0, "cpus", "N", m.cpus, "processors' worth of time: 2, 0.5"),                                 \
 	OINT(T, 0, "pids", "N", m.pids, 1, 4194304, "most processes and threads (default: 4096)"),             \
-	OCHOICE(T, 0, "net", "default|none", m.net, "network (default: default)"),                            \
+	OSTR(T, 0, "net", "NAME|none", m.net, "network (default: default)"),                                  \
 	OSTR(T, 0, "ip", "ADDRESS", m.ip, "IPv4 address (default: a free one)"),                              \
 	OSTR(T, 0, "ip6", "ADDRESS", m.ip6, "IPv6 address (default: a free one)"),                            \
 	OSTR(T, 0, "mac", "ADDRESS", m.mac, "MAC address (default: derived from the name)"),                  \

@@ -13,6 +13,7 @@ extern const struct name net_protos[];		/* tcp, udp: IPPROTO_ */
 
 enum { NET_DEF_VERSION = 2, NET_VXLAN_PORT = 4789, NET_PEERS_MAX = 256, NET_ALLOW_MAX = 1024 };
 #define NET_OUTSIDE "outside"
+#define NET_NONE "none"			/* what create --net takes for no network */
 
 /* Who may open connections into this network. */
 struct net_allow {

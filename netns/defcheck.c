@@ -205,7 +205,7 @@ int net_def_check(struct net_def *d)
 {
 	d->v4 = d->v6 = (struct net_subnet){ 0 };
 	d->first = d->last = 0;
-	if (!str_is_name(d->name) || str_eq(d->name, NET_OUTSIDE))
+	if (!str_is_name(d->name) || str_eq(d->name, NET_OUTSIDE) || str_eq(d->name, NET_NONE))
 		return fail_as(ERR_CONFIG, "name: \"%.64s\" is not a name for a network", d->name);
 	if (!net_is_link_name(d->bridge))
 		return fail_as(ERR_CONFIG, "bridge: not the name of a link");

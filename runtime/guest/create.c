@@ -108,9 +108,9 @@ static int nics(struct making *m, struct list *out)
 
 	if (!nic)
 		return fail(ENOMEM, "out of memory");
-	*nic = (struct net_nic_conf){ .network = "default", .ip = m->req->ip, .ip6 = m->req->ip6,
+	*nic = (struct net_nic_conf){ .network = m->req->network, .ip = m->req->ip, .ip6 = m->req->ip6,
 				      .mac = m->req->mac };
-	*out = (struct list){ nic, m->req->no_network ? 0 : 1 };
+	*out = (struct list){ nic, m->req->network ? 1 : 0 };
 	TRY_IN(net_check(out), "network");
 	return 0;
 }
@@ -205,9 +205,9 @@ static void put_vzrun(struct making *m, struct jout *o)
 	}
 	jout_str(o, "userns", r->userns ? r->userns : "auto");
 	jout_open(o, "networks", '[');
-	if (!r->no_network) {
+	if (r->network) {
 		jout_open(o, NULL, '{');
-		jout_str(o, "network", "default");
+		jout_str(o, "network", r->network);
 		if (r->ip)
 			jout_str(o, "ip", r->ip);
 		if (r->ip6)

@@ -62,7 +62,7 @@ int guest_each(const struct guest_where *at, int (*each)(void *ctx, const char *
 struct guest_create_req {
 	const char *image, *rootfs, *template;	/* exactly one */
 	const char *storage, *userns, *hostname, *ip, *ip6, *mac;
-	bool no_network;
+	const char *network;			/* NULL: none */
 	struct opt_u64 memory, swap;
 	struct opt_u64 pids;
 	const char *cpus;			/* "1.5" */
