@@ -1,0 +1,26 @@
+#!/usr/bin/env bats
+# What a guest may not send: frames forged from inside, byte by byte (tests/net/spoof.py). Each is dropped, counted by
+# the counter of its kind and by no other, and seen neither by the neighbour nor by the host; honest frames of the same
+# form arrive. Needs root.
+load helpers
+
+setup_file() {
+	[ "$(id -u)" = 0 ] || { echo "must run as root" >&2; return 1; }
+	[ -x "$TOP/build/tools/nettool" ] || { echo "no nettool: make build/tools/nettool" >&2; return 1; }
+}
+spoof() {
+	run python3 "$TOP/tests/net/spoof.py" "$@"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	echo "# ${lines[-1]}" >&3
+}
+
+@test "MAC addresses of others" { spoof mac; }
+@test "IPv4 sources of others" { spoof ip4; }
+@test "ARP for others: requests, replies, gratuitous, probes" { spoof arp; }
+@test "IPv6 sources of others, behind extension headers too" { spoof ip6; }
+@test "neighbour discovery for others, behind headers, in fragments" { spoof nd; }
+@test "router advertisements, redirects, DHCP servers" { spoof rogue; }
+@test "tagged frames" { spoof tagged; }
+@test "other protocols" { spoof other; }
+@test "frames shorter than their headers" { spoof short; }

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""mend.py GROUP: what somebody may do to the kernel behind vzrun's back, one table. `network check` says what is
+wrong, `network apply` (or the next guest) puts it right, `check` is content again; transfers that ran before go on with
+the same connection, and what was closed is closed."""
+import json
+import os
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import flows        # noqa: E402
+import lab          # noqa: E402
+import probes       # noqa: E402
+
+
+def nft(m, *words):
+    m.lab.host.run("nft", *words)
+
+
+def inet(m):
+    return "inet", m.lab.table("inet")
+
+
+def bridge(m):
+    return "bridge", m.lab.table("bridge")
+
+
+def chains(m, family):
+    said = json.loads(m.lab.host.run("nft", "-j", "list", "table", *family(m)))["nftables"]
+    return [x["chain"]["name"] for x in said if "chain" in x]
+
+
+def filled(m, family):
+    """Sets and maps with something in them."""
+    said = json.loads(m.lab.host.run("nft", "-j", "list", "table", *family(m)))["nftables"]
+    return [x[kind]["name"] for x in said for kind in ("set", "map") if kind in x and x[kind].get("elem")]
+
+
+def rules(m):
+    yield "the whole ruleset is flushed", lambda: nft(m, "flush", "ruleset")
+    yield "the inet table is deleted", lambda: nft(m, "delete", "table", *inet(m))
+    yield "the bridge table is deleted", lambda: nft(m, "delete", "table", *bridge(m))
+    for family in inet, bridge:
+        for chain in chains(m, family):
+            yield "%s: chain %s is emptied" % (family.__name__, chain), lambda c=chain, f=family: nft(
+                m, "flush", "chain", *f(m), c)
+    for family in inet, bridge:
+        for chain in chains(m, family):
+            yield "%s: somebody's rule begins %s" % (family.__name__, chain), lambda c=chain, f=family: nft(
+                m, "insert", "rule", *f(m), c, "accept")
+
+
+def elements(m):
+    for family in inet, bridge:
+        for name in filled(m, family):
+            yield "%s: %s is emptied" % (family.__name__, name), lambda n=name, f=family: nft(m, "flush", "set", *f(m), n)
+
+
+def links(m):
+    green, host = m.green1.nic, m.lab.host
+    yield "the bridge is removed", lambda: host.run("ip", "link", "del", green.bridge)
+    yield "the bridge is down", lambda: host.run("ip", "link", "set", green.bridge, "down")
+    yield "its IPv4 address is deleted", lambda: host.run("ip", "addr", "del", "10.101.0.1/24", "dev", green.bridge)
+    yield "its IPv6 address is deleted", lambda: host.run("ip", "addr", "del", "fd01::1/64", "dev", green.bridge)
+    yield "a guest's port has left it", lambda: host.run("ip", "link", "set", green.port, "nomaster")
+    yield "a guest's port is down", lambda: host.run("ip", "link", "set", green.port, "down")
+    yield "a port is not isolated any more", lambda: host.run("bridge", "link", "set", "dev", m.cell1.nic.port,
+                                                               "isolated", "off")
+    yield "IPv4 is not routed", lambda: host.sysctl("net.ipv4.conf.%s.forwarding" % green.bridge, 0)
+    yield "IPv6 is not routed", lambda: host.sysctl("net.ipv6.conf.all.forwarding", 0)
+
+
+GROUPS = {"rules": rules, "elements": elements, "links": links}
+
+
+class Mend:
+    def __init__(self, place):
+        self.lab = place
+        place.network("green", "--subnet", "10.101.0.0/24", "--subnet6", "fd01::/64")
+        place.network("blue", "--subnet", "10.102.0.0/24", "--subnet6", "fd02::/64")
+        place.network("cell", "--subnet", "10.104.0.0/24", "--subnet6", "fd04::/64", "--isolate-ports")
+        self.green1, self.green2 = place.guest("green1", "network=green"), place.guest("green2", "network=green")
+        self.blue1 = place.guest("blue1", "network=blue")
+        self.cell1, self.cell2 = place.guest("cell1", "network=cell"), place.guest("cell2", "network=cell")
+        place.vzrun("network", "allow", "green", "blue", "--port", "80")
+        self.ends = {n: probes.End(n, g, g.link, g.nic.ip, g.nic.ip6) for n, g in (
+            ("green1", self.green1), ("green2", self.green2), ("blue1", self.blue1), ("cell1", self.cell1),
+            ("cell2", self.cell2))}
+        self.flows = [
+            flows.Flow("within the segment", self.green1, self.green2, self.green2.nic.ip, 5001),
+            flows.Flow("within the segment, IPv6", self.green1, self.green2, self.green2.nic.ip6, 5001),
+            flows.Flow("to the outside", self.green1, place.out, place.OUTSIDE4, 5003),
+            flows.Flow("to the outside, IPv6", self.green1, place.out, place.OUTSIDE6, 5003)]
+
+    def closed(self):
+        """What is open is open, what is closed is closed: names of those that are not."""
+        want = {}
+        for kind, opened in (("echo4", False), ("tcp4", True), ("tcp4-81", False), ("echo6", False), ("tcp6", True)):
+            want["green1", "blue1", kind] = (kind, self.ends["green1"], self.ends["blue1"], opened)
+            want["blue1", "green1", kind] = (kind, self.ends["blue1"], self.ends["green1"], False)
+            want["cell1", "cell2", kind] = (kind, self.ends["cell1"], self.ends["cell2"], False)
+        want["green1", "green2", "arp"] = ("arp", self.ends["green1"], self.ends["green2"], True)
+        got = probes.run(want, list(self.ends.values()))
+        return ["%s -> %s %s" % k for k in want if got[k] != want[k][3]]
+
+    def check(self):
+        p = self.lab.host.call(lab.VZRUN, "--root", self.lab.dir + "/state", "network", "check")
+        return p.returncode, (p.stdout + p.stderr).strip()
+
+
+def attempt(m, name, disturb, by):
+    """What went wrong with one of the table."""
+    wrong = []
+    disturb()
+    status, said = m.check()
+    if status == 0 or not said:
+        wrong.append("check did not say it")
+    if by == "apply":
+        m.lab.vzrun("network", "apply")
+    else:
+        # The next start of a guest of each network.
+        for net in "green", "blue", "cell":
+            m.lab.tool("claim", m.lab.home, "late-" + net, "network=" + net)
+    status, said = m.check()
+    if status:
+        wrong.append("%s did not mend it: %s" % (by, said))
+    stopped = flows.pump(m.flows, 1 << 18)
+    wrong += ["cut: " + s for s in stopped]
+    wrong += ["not as it was: " + s for s in m.closed()]
+    return ["%s: %s" % (name, w) for w in wrong]
+
+
+def main(group, by):
+    bad = n = 0
+    with lab.Lab() as place:
+        m = Mend(place)
+        status, said = m.check()
+        if status:
+            print("before anything was done, check says: " + said)
+            bad += 1
+        bad += len(flows.pump(m.flows, 1 << 18))
+        for name, disturb in list(GROUPS[group](m)):
+            for w in attempt(m, name, disturb, by):
+                bad += 1
+                print(w)
+            n += 1
+    print("%s, mended by %s: %d disturbances, %d wrong" % (group, by, n, bad))
+    return bad != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "apply"))
