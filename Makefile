@@ -149,7 +149,7 @@ $(B)/tools/cgtool: $(call obj,tests/tools/cgtool.c $(BASE_SRC) $(filter-out $(SY
 	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ -lm -lpthread $(LDFLAGS)
 
 # --- bench/: the least work there is, and vzrun and its peers against it (docs/speed.md) -------------------
-BENCH_BIN := $(B)/bench/floor $(B)/bench/timer
+BENCH_BIN := $(B)/bench/floor $(B)/bench/timer $(B)/bench/packets
 $(BENCH_BIN): $(B)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	@echo "  BENCH   $*"

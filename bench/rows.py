@@ -2,21 +2,15 @@
 import shutil
 import statistics
 
+import network
 import seccomp
 from host import Unable
 from measure import interleave, ratio, shoot, summary
+from row import Result
 
 APART = 0.15                    # seconds: long enough for the kernel to be at rest
 PAGE_KIB, LIMIT_TOP_KIB = 4, 16384
 TRIES = 3
-
-
-class Result:
-    """One row. `of` names the figure that the goal is about; values: {contender: {figure: number}}."""
-
-    def __init__(self, key, title, of, unit, goal):
-        self.key, self.title, self.of, self.unit, self.goal = key, title, of, unit, goal
-        self.values, self.failed = {}, {}
 
 
 class Bench:
@@ -242,4 +236,4 @@ ROWS = [
     (("syscalls",), system_calls),
     (("rss",), peak_memory),
     (("list", "start-many", "growth"), many),
-]
+] + network.ROWS

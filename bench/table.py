@@ -6,17 +6,17 @@ import time
 def mark(row, figures):
     if row.goal is None or row.of not in figures:
         return ""
-    return "ok" if figures[row.of] <= row.goal else "over"
+    return "ok" if row.met(figures[row.of]) else "under" if row.least else "over"
 
 
 def number(value, unit):
-    if unit in ("KiB", "calls"):
+    if unit in ("KiB", "calls", "rules"):
         return "%d" % value
     return "%.2f" % value if value < 10 else "%.1f" % value
 
 
 def heading(row):
-    return "%s   (goal: ≤ %g %s)" % (row.title, row.goal, row.unit)
+    return "%s   (goal: %s)" % (row.title, row.aim())
 
 
 def text(row, subject):
@@ -54,7 +54,7 @@ def markdown(results, contenders, subject, about):
     for r in results:
         cells = [cell(r, c, c is subject) for c in shown]
         verdict = mark(r, r.values.get(subject, {}))
-        lines.append("| %s | ≤ %g %s | %s | %s |" % (r.title, r.goal, r.unit, " | ".join(cells), verdict))
+        lines.append("| %s | %s | %s | %s |" % (r.title, r.aim(), " | ".join(cells), verdict))
     return "\n".join(lines)
 
 
