@@ -12,5 +12,10 @@ extern const struct cmd show_cmds[];	/* cmd_show.c: ls show why lint recover ima
 extern const struct cmd net_cmds[];	/* cmd_network.c: network ... */
 extern const struct cmd host_cmds[];	/* cmds.c */
 
+/* cmd_netlook.c: network ls, show, check. */
+int net_ls_run(struct cli *g, void *args, int argc, char **argv);
+int net_show_run(struct cli *g, void *args, int argc, char **argv);
+int net_check_run(struct cli *g, void *args, int argc, char **argv);
+
 /* cmd_life.c: what ran in the foreground is taken down; the first failure is the one that is told. */
 int delete_after(const struct cli *g, const char *id, int status);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Networks: made, listed, opened to each other, taken away. */
+/* Networks: made, opened to each other, mended, taken away. cmd_netlook.c looks at them. */
 
 struct create_args {
 	const char *subnet, *subnet6, *mode, *bridge, *pool, *local;
@@ -177,58 +177,53 @@ static int deny_run(struct cli *g, void *args, int argc, char **argv)
 	return allow_or_deny(g, args, argv, false);
 }
 
-struct networks { struct table t; struct jout *o; };
+struct mended { struct jout *o; size_t n; };
 
-static int ls_one(void *p, const struct network_info *i)
+static int tell_mended(void *p, const struct network_difference *d)
 {
-	struct networks *l = p;
+	struct mended *m = p;
 
-	if (l->o) {
-		jout_open(l->o, NULL, '{');
-		jout_str(l->o, "name", i->name);
-		jout_str(l->o, "mode", i->mode);
-		jout_str(l->o, "bridge", i->bridge);
-		jout_str(l->o, "subnet", i->subnet);
-		jout_str(l->o, "subnet6", i->subnet6);
-		jout_u64(l->o, "leases", i->leases);
-		jout_close(l->o, '}');
-		return 0;
+	m->n++;
+	if (m->o) {
+		jout_open(m->o, NULL, '{');
+		jout_str(m->o, "network", d->network);
+		jout_str(m->o, "what", d->what);
+		jout_close(m->o, '}');
+	} else {
+		printf("%s%s%s\n", d->network ? d->network : "", d->network ? ": " : "", d->what);
 	}
-	table_cell(&l->t, "%s", i->name);
-	table_cell(&l->t, "%s", i->mode);
-	table_cell(&l->t, "%s", i->bridge);
-	table_cell(&l->t, "%s", *i->subnet ? i->subnet : "-");
-	table_cell(&l->t, "%s", *i->subnet6 ? i->subnet6 : "-");
-	table_cell(&l->t, "%zu", i->leases);
 	return 0;
 }
 
-static int ls_run(struct cli *g, void *args, int argc, char **argv)
+static int apply_run(struct cli *g, void *args, int argc, char **argv)
 {
-	static const char *const head[] = { "NAME", "MODE", "BRIDGE", "SUBNET", "SUBNET6", "LEASES", NULL };
-	struct networks l = { .t = { .head = head } };
 	auto_buf struct buf b = { 0 };
+	struct mended m = { 0 };
 	struct jout o;
+	int n;
 
 	(void)args;
-	(void)argc;
-	(void)argv;
-	if (!g->json) {
-		TRY(network_list(g->home, ls_one, &l));
-		return table_print(&l.t);
+	if (g->json) {
+		out_open(&o, &b);
+		jout_open(&o, "found", '[');
+		m.o = &o;
 	}
-	out_open(&o, &b);
-	jout_open(&o, "networks", '[');
-	l.o = &o;
-	TRY(network_list(g->home, ls_one, &l));
+	n = network_apply(g->home, argc ? argv[0] : NULL, tell_mended, &m);
+	TRY(n);
+	if (!g->json) {
+		printf("%d network%s %s as defined\n", n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
+		return 0;
+	}
 	jout_close(&o, ']');
+	jout_i64(&o, "networks", n);
 	return out_close(&o);
 }
 
 static const struct cmd network_cmds[] = {
 	{ "create", "[OPTION...] NAME", "make a network, closed to all others", 1, 1, create_opts,
 	  sizeof(struct create_args), create_run },
-	{ "ls", "", "list networks", 0, 0, .run = ls_run },
+	{ "ls", "", "list networks", 0, 0, .run = net_ls_run },
+	{ "show", "NAME", "what a network is, how it stands, who uses it", 1, 1, .run = net_show_run },
 	{ "rm", "NAME...", "remove networks that nobody uses", 1, -1, .run = rm_run },
 	{ "allow", "[OPTION...] FROM TO", "let FROM open connections into TO", 2, 2, allow_opts,
 	  sizeof(struct allow_args), allow_run,
@@ -236,6 +231,11 @@ static const struct cmd network_cmds[] = {
 	{ "deny", "[OPTION...] FROM TO", "take back what allow gave", 2, 2, allow_opts, sizeof(struct allow_args),
 	  deny_run,
 	  .about = "Of what was allowed, exactly what FROM, TO and --port name. Connections that stand go on." },
+	{ "check", "[NAME]", "compare networks with what the kernel has", 0, 1, .run = net_check_run,
+	  .about = "One line for each difference, with what to try; the exit status is 1 when there is one." },
+	{ "apply", "[NAME]", "make the kernel have what the networks say", 0, 1, .run = apply_run,
+	  .about = "After somebody flushed a ruleset, deleted a bridge, or edited a network's file. "
+		   "What passes meanwhile is not cut." },
 	{ 0 }
 };
 

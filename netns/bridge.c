@@ -59,6 +59,8 @@ int net_bridge_of_others(struct nlq *q, const struct net_home *h)
 	return r < 0 ? net_fail_talk(q, r, "list links") : o.found;
 }
 
+const struct net_subnet net_link_local = { AF_INET6, 64, { 0xfe, 0x80 } };
+
 int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_def *d)
 {
 	struct ifinfomsg m = { 0 };
@@ -124,12 +126,22 @@ static int set_switches(const struct net_def *d)
 	return 0;
 }
 
+void net_bridge_check_switches(const char *bridge, net_switch_differs *differs, void *ctx)
+{
+	char key[96], path[128], now[32];
+
+	for (size_t i = 0; i < COUNT(switches); i++) {
+		snprintf(key, sizeof key, switches[i].key, bridge);
+		snprintf(path, sizeof path, "/proc/sys/net/%s", key);
+		if (file_peek(AT_FDCWD, path, now, sizeof now) > 0 && !str_eq(now, switches[i].value))
+			differs(ctx, key, now, switches[i].value);
+	}
+}
+
 int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link *out)
 {
 	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
-	/* Without a link-local address the kernel asks for no neighbour of a forwarded packet. */
-	static const struct net_subnet link_local = { AF_INET6, 64, { 0xfe, 0x80 } };
-	const struct net_subnet *s[] = { &d->v4, &d->v6, d->v6.family ? &link_local : &d->v6 };
+	const struct net_subnet *s[] = { &d->v4, &d->v6, d->v6.family ? &net_link_local : &d->v6 };
 	unsigned char addr[16];
 	int r;
 
@@ -141,6 +153,8 @@ int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link
 		return r;
 	m.ifi_index = out->index;
 	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
+	if (d->mtu && d->mtu != out->mtu)
+		nlq_put_u32(q, IFLA_MTU, d->mtu);
 	for (size_t i = 0; i < COUNT(s); i++) {
 		if (!s[i]->family)
 			continue;

@@ -240,7 +240,7 @@ static int is_definition(const struct dirent *e)
 	return str_is_name(name);
 }
 
-int net_def_each(int dirfd, int (*each)(void *ctx, struct net_file *f), void *ctx)
+int net_def_each_name(int dirfd, int (*each)(void *ctx, const char *name), void *ctx)
 {
 	struct dirent **names;
 	int n = scandirat(dirfd, ".", &names, is_definition, alphasort), r = 0;
@@ -248,18 +248,28 @@ int net_def_each(int dirfd, int (*each)(void *ctx, struct net_file *f), void *ct
 	if (n < 0)
 		return fail_errno("list networks");
 	for (int i = 0; i < n; i++) {
-		auto_net_file struct net_file f = { 0 };
-
 		names[i]->d_name[strlen(names[i]->d_name) - 5] = '\0';
-		if (r == 0)
-			r = net_def_load(dirfd, names[i]->d_name, &f);
-		/* Removed since it was listed. */
-		if (r == -ENOENT && !f.tree)
-			r = 0;
-		else if (r == 0)
-			r = each(ctx, &f);
+		if (r >= 0)
+			r = each(ctx, names[i]->d_name);
 		free(names[i]);
 	}
 	free(names);
-	return r;
+	return r < 0 ? r : 0;
+}
+
+struct each_def { int dir; int (*each)(void *ctx, struct net_file *f); void *ctx; };
+
+static int load_one(void *ctx, const char *name)
+{
+	const struct each_def *e = ctx;
+	auto_net_file struct net_file f = { 0 };
+	int r = net_def_load(e->dir, name, &f);
+
+	/* -ENOENT: removed since it was listed. */
+	return r == -ENOENT ? 0 : r < 0 ? r : e->each(e->ctx, &f);
+}
+
+int net_def_each(int dirfd, int (*each)(void *ctx, struct net_file *f), void *ctx)
+{
+	return net_def_each_name(dirfd, load_one, &(struct each_def){ dirfd, each, ctx });
 }

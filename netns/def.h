@@ -48,6 +48,12 @@ struct net_def {
 	uint64_t first, last;		/* the pool as offsets, of either subnet; last 0: no pool */
 };
 
+/* Guests of it do not reach each other by the bridge. */
+static inline bool net_def_isolates(const struct net_def *d)
+{
+	return d->isolate_ports || d->mode == NET_ROUTED;
+}
+
 /* Text and arrays live in the arena and the tree. */
 struct net_file { struct arena a; struct json *tree; struct net_def d; };
 void net_file_free(struct net_file *f);
@@ -69,6 +75,9 @@ int net_dir_lock(int dirfd);
 
 /* Calls each for every network of the directory, by name. A file that cannot be read is an error. */
 int net_def_each(int dirfd, int (*each)(void *ctx, struct net_file *f), void *ctx);
+
+/* The names alone, of readable files and others. */
+int net_def_each_name(int dirfd, int (*each)(void *ctx, const char *name), void *ctx);
 
 /* The way out as guests know it; false: none of this family. */
 bool net_def_gateway(const struct net_def *d, int family, unsigned char *addr);

@@ -204,3 +204,29 @@ int net_forwarding_off(int dirfd, bool keep)
 		return fail_errno("networks/" RECORD_FILE);
 	return 0;
 }
+
+int net_forwarding_check(int dirfd, net_switch_differs *differs, void *ctx)
+{
+	SCOPED(book_close) struct open_book o = { 0 };
+	char now[32];
+
+	TRY(book_open(dirfd, &o));
+	LIST_EACH(const struct saved, s, o.b.saved)
+		if (!strstr(s->key, "..") && peek(s->key, now, sizeof now) > 0 && !str_eq(now, s->set))
+			differs(ctx, s->key, now, s->set);
+	return 0;
+}
+
+void net_forwarding_check_bridge(const char *bridge, net_switch_differs *differs, void *ctx)
+{
+	char key[96], now[32];
+
+	snprintf(key, sizeof key, "ipv4/conf/%s/forwarding", bridge);
+	if (peek(key, now, sizeof now) > 0 && !str_eq(now, "1"))
+		differs(ctx, key, now, "1");
+	if (peek("ipv6/conf/all/forwarding", now, sizeof now) > 0 && str_eq(now, "1"))
+		return;
+	snprintf(key, sizeof key, "ipv6/conf/%s/force_forwarding", bridge);
+	if (peek(key, now, sizeof now) > 0 && !str_eq(now, "1"))
+		differs(ctx, key, now, "1");
+}

@@ -35,3 +35,9 @@ int net_forwarding_on(int dirfd, const char *bridge, const struct net_route *r, 
 /* keep: somebody else of ours needs the switches; they stay as they are. */
 int net_forwarding_off(int dirfd, bool keep);
 bool net_host_has_ipv6(void);
+
+/* A switch below /proc/sys/net that is not as it was set: key "ipv4/conf/vzbr0/forwarding". */
+typedef void net_switch_differs(void *ctx, const char *key, const char *is, const char *want);
+int net_forwarding_check(int dirfd, net_switch_differs *differs, void *ctx);	/* those on record */
+void net_forwarding_check_bridge(const char *bridge, net_switch_differs *differs, void *ctx);
+void net_bridge_check_switches(const char *bridge, net_switch_differs *differs, void *ctx);

@@ -43,7 +43,7 @@ static bool forwards(struct nlattr *af_spec)
 void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 {
 	const struct ifinfomsg *info = NLMSG_DATA(h);
-	struct nlattr *a[IFLA_MAX + 1], *kind;
+	struct nlattr *a[IFLA_MAX + 1], *kind, *port, *isolated;
 
 	if (h->nlmsg_type != RTM_NEWLINK ||
 	    nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof *info, a, IFLA_MAX, NULL) < 0)
@@ -56,6 +56,8 @@ void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 		l->master = (int)nla_get_u32(a[IFLA_MASTER]);
 	if (a[IFLA_ADDRESS] && nla_len(a[IFLA_ADDRESS]) == 6)
 		memcpy(l->mac, nla_data(a[IFLA_ADDRESS]), 6);
+	if (a[IFLA_IFNAME])
+		nla_strlcpy(l->name, a[IFLA_IFNAME], sizeof l->name);
 	if (a[IFLA_MTU])
 		l->mtu = nla_get_u32(a[IFLA_MTU]);
 	if (a[IFLA_IFALIAS])
@@ -66,6 +68,11 @@ void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 		   ? nla_find(nla_data(a[IFLA_LINKINFO]), nla_len(a[IFLA_LINKINFO]), IFLA_INFO_KIND)
 		   : NULL;
 	l->bridge = kind && nla_strcmp(kind, "bridge") == 0;
+	port = a[IFLA_LINKINFO] ? nla_find(nla_data(a[IFLA_LINKINFO]), nla_len(a[IFLA_LINKINFO]),
+					   IFLA_INFO_SLAVE_DATA)
+				: NULL;
+	isolated = port && l->master ? nla_find(nla_data(port), nla_len(port), IFLA_BRPORT_ISOLATED) : NULL;
+	l->isolated = isolated && nla_get_u8(isolated);
 }
 
 static void read_link(void *ctx, size_t i, const struct nlmsghdr *h)
@@ -152,4 +159,38 @@ void net_no_own_ipv6(struct nlq *q)
 	nlq_put(q, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof mode);
 	nlq_end(q, inet6);
 	nlq_end(q, spec);
+}
+
+void net_isolate_port(struct nlq *q, const char *name, bool on)
+{
+	struct ifinfomsg m = { 0 };
+	struct nlattr *info, *data;
+	uint8_t v = on;
+
+	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
+	nlq_put_str(q, IFLA_IFNAME, name);
+	info = nlq_nest(q, IFLA_LINKINFO);
+	nlq_put_str(q, IFLA_INFO_SLAVE_KIND, "bridge");
+	data = nlq_nest(q, IFLA_INFO_SLAVE_DATA);
+	nlq_put(q, IFLA_BRPORT_ISOLATED, &v, sizeof v);
+	nlq_end(q, data);
+	nlq_end(q, info);
+}
+
+void net_add_link_route(struct nlq *q, int index, int family, const void *to, unsigned prefix, const void *source)
+{
+	struct rtmsg m = {
+		.rtm_family = (unsigned char)family, .rtm_table = RT_TABLE_MAIN, .rtm_dst_len = (unsigned char)prefix,
+		.rtm_protocol = RTPROT_KERNEL, .rtm_type = RTN_UNICAST,
+		.rtm_scope = family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+	};
+	size_t n = family == AF_INET ? 4 : 16;
+
+	nlq_add(q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof m);
+	nlq_put(q, RTA_DST, to, n);
+	nlq_put_u32(q, RTA_OIF, (uint32_t)index);
+	if (family == AF_INET)
+		nlq_put(q, RTA_PREFSRC, source, n);
+	else
+		nlq_put_u32(q, RTA_PRIORITY, 256);
 }

@@ -5,11 +5,13 @@
 #include <net/if.h>
 
 struct net_link {
+	char name[IFNAMSIZ];
 	int index, master;
 	int peer;		/* of a veth end: the other one's index, in its own namespace */
 	unsigned char mac[6];
 	bool up, bridge;
 	bool forwards;		/* IPv4 packets that come in here are routed on */
+	bool isolated;		/* a bridge's port that reaches no other isolated one */
 	uint32_t mtu;
 	char alias[96];
 };
@@ -27,4 +29,8 @@ void net_add_address(struct nlq *q, int index, int family, const void *addr, uns
 /* To the newest request: a port gets no IPv6 address of the host's own. */
 void net_no_own_ipv6(struct nlq *q);
 void net_del_address(struct nlq *q, int index, int family, const void *addr, unsigned prefix);
+/* A port of a bridge: whether it reaches other isolated ones. After it has joined. */
+void net_isolate_port(struct nlq *q, const char *name, bool on);
+/* The route to what is on the link itself, as the kernel makes it for an address. */
+void net_add_link_route(struct nlq *q, int index, int family, const void *to, unsigned prefix, const void *source);
 void net_add_default_route(struct nlq *q, int index, int family, const void *gateway);

@@ -6,7 +6,7 @@
 #include "netns/kernel.h"
 #include "netns/net.h"
 #include "netns/network.h"
-#include "netns/record.h"
+#include "netns/users.h"
 #include "netns/vxlan.h"
 
 #include <fcntl.h>
@@ -126,16 +126,25 @@ static int count_interface(void *ctx, const char *address)
 	return 0;
 }
 
-static int show(void *ctx, struct net_file *f)
+static int list_one(void *ctx, const char *name)
 {
-	struct listing *l = ctx;
-	struct network_info i = {
-		.name = f->d.name, .bridge = f->d.bridge, .mode = name_of(net_modes, f->d.mode),
-	};
+	const struct listing *l = ctx;
+	auto_net_file struct net_file f = { 0 };
+	struct network_info i = { .name = name };
+	int r = net_def_load(l->dir, name, &f);
 
-	net_subnet_text(&f->d.v4, i.subnet, sizeof i.subnet);
-	net_subnet_text(&f->d.v6, i.subnet6, sizeof i.subnet6);
-	TRY(net_index_each(l->dir, f->d.name, count_interface, &i.leases));
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0) {
+		i.damaged = strdupa(err_text());
+		err_clear();
+		return l->each(l->ctx, &i);
+	}
+	i.bridge = f.d.bridge;
+	i.mode = name_of(net_modes, f.d.mode);
+	net_subnet_text(&f.d.v4, i.subnet, sizeof i.subnet);
+	net_subnet_text(&f.d.v6, i.subnet6, sizeof i.subnet6);
+	TRY(net_index_each(l->dir, name, count_interface, &i.leases));
 	return l->each(l->ctx, &i);
 }
 
@@ -146,5 +155,36 @@ int network_list(const char *home, int (*each)(void *ctx, const struct network_i
 
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
-	return net_def_each(dir, show, &l);
+	return net_def_each_name(dir, list_one, &l);
+}
+
+int network_load(const char *home, const char *name, struct net_file *f)
+{
+	auto_close int dir = net_store_open(home, false);
+	int r = dir < 0 ? dir : str_is_name(name) ? net_def_load(dir, name, f) : -ENOENT;
+
+	return r == -ENOENT ? fail_as(ERR_NOT_FOUND, "network %.64s does not exist", name) : r;
+}
+
+struct asking { int (*each)(void *ctx, const struct network_user *u); void *ctx; };
+
+static int tell_user(void *ctx, const struct net_user *u)
+{
+	const struct asking *a = ctx;
+	struct network_user out = { u->owner, u->nic->ip, u->nic->ip6, u->nic->mac, u->host_if, u->nic->index };
+
+	return a->each(a->ctx, &out);
+}
+
+int network_users(const char *home, const char *name, int (*each)(void *ctx, const struct network_user *u),
+		  void *ctx)
+{
+	auto_close int dir = net_store_open(home, false);
+	struct asking a = { each, ctx };
+	struct net_home h;
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	net_home_of(home, &h);
+	return net_users_each(&h, dir, name, tell_user, &a);
 }

@@ -25,6 +25,37 @@ int network_remove(const char *home, const char *name);
  */
 int network_allow(const char *home, const char *to, const struct net_allow *w, bool on);
 
-/* Calls each(ctx, name, subnet4, subnet6, bridge, leases) */
-struct network_info { const char *name, *bridge, *mode; char subnet[64], subnet6[64]; size_t leases; };
+/* Calls each for every network, by name. One whose file cannot be read has `damaged`, the words why, and nothing else. */
+struct network_info {
+	const char *name, *bridge, *mode, *damaged;
+	char subnet[64], subnet6[64];
+	size_t leases;
+};
 int network_list(const char *home, int (*each)(void *ctx, const struct network_info *i), void *ctx);
+
+/* ERR_NOT_FOUND. */
+int network_load(const char *home, const char *name, struct net_file *f);
+/* Who has an interface there, in no order. Texts are valid during the call. */
+struct network_user { const char *owner, *ip, *ip6, *mac, *link; unsigned index; };
+int network_users(const char *home, const char *name, int (*each)(void *ctx, const struct network_user *u),
+		  void *ctx);
+/* What the rules dropped, of all networks of the home, by reason. Without rules there is nothing to count. */
+int network_drops(const char *home, void (*each)(void *ctx, const char *reason, uint64_t packets), void *ctx);
+
+/* Something that is not as the definition says. */
+struct network_difference {
+	const char *network;		/* NULL: of none alone */
+	char what[256], try[128];	/* try: "" when there is nothing to say */
+};
+/*
+ * Compares kernel and definition of one network, or with NULL of all. Returns how many were looked at. A file that
+ * cannot be read is a difference, too. ERR_NOT_FOUND; what each returns below 0 ends it.
+ */
+int network_check(const char *home, const char *name, int (*each)(void *ctx, const struct network_difference *d),
+		  void *ctx);
+/*
+ * Makes it so, without cutting what passes: each is told what was found and mended. Returns how many networks are as
+ * defined now. What cannot be mended is an error, told after all else was tried.
+ */
+int network_apply(const char *home, const char *name, int (*each)(void *ctx, const struct network_difference *d),
+		  void *ctx);

@@ -1,13 +1,12 @@
-/* The host's routes, for clashes and for the ways out. Only where something is made: a dump, by libnl-route.
- */
+/* The host's routes, for clashes and for the ways out: a dump, where something is made or looked at. */
 #include "netns/kernel.h"
 #include "base/err.h"
+#include "netns/link.h"
 
 #include <linux/rtnetlink.h>
-#include <netlink/addr.h>
-#include <netlink/route/route.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct collect { struct net_route *v; size_t n, size; bool oom; };
 
@@ -28,41 +27,63 @@ static void add(struct collect *c, const struct net_subnet *to, int oif)
 	v[c->n++] = (struct net_route){ *to, oif };
 }
 
-static void see(struct nl_object *o, void *ctx)
+static void add_nexthops(struct collect *c, const struct net_subnet *to, struct nlattr *multipath)
 {
-	struct rtnl_route *r = (struct rtnl_route *)o;
-	struct nl_addr *dst = rtnl_route_get_dst(r);
-	struct net_subnet to = { .family = rtnl_route_get_family(r) };
-	size_t n = dst ? nl_addr_get_len(dst) : 0;
+	struct rtnexthop *nh = nla_data(multipath);
+	int left = nla_len(multipath);
 
-	if (rtnl_route_get_table(r) == RT_TABLE_LOCAL || rtnl_route_get_type(r) != RTN_UNICAST)
+	for (; RTNH_OK(nh, left); left -= (int)NLMSG_ALIGN(nh->rtnh_len), nh = RTNH_NEXT(nh))
+		add(c, to, nh->rtnh_ifindex);
+}
+
+static void see(void *ctx, size_t i, const struct nlmsghdr *h)
+{
+	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
+	const struct rtmsg *r = NLMSG_DATA(h);
+	struct net_subnet to = { .family = r->rtm_family, .prefix = r->rtm_dst_len };
+	struct nlattr *a[RTA_MAX + 1];
+
+	(void)i;
+	if (h->nlmsg_type != RTM_NEWROUTE || nlmsg_parse(m, sizeof *r, a, RTA_MAX, NULL) < 0)
+		return;
+	/* Cached ones are copies. */
+	if (r->rtm_table == RT_TABLE_LOCAL || r->rtm_type != RTN_UNICAST || (r->rtm_flags & RTM_F_CLONED))
 		return;
 	if (to.family != AF_INET && to.family != AF_INET6)
 		return;
-	if (dst && n <= net_addr_size(to.family)) {
-		memcpy(to.addr, nl_addr_get_binary_addr(dst), n);
-		to.prefix = nl_addr_get_prefixlen(dst);
-	}
-	for (int i = 0; i < rtnl_route_get_nnexthops(r); i++)
-		add(ctx, &to, rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(r, i)));
+	if (a[RTA_DST] && (size_t)nla_len(a[RTA_DST]) == net_addr_size(to.family))
+		memcpy(to.addr, nla_data(a[RTA_DST]), net_addr_size(to.family));
+	if (a[RTA_MULTIPATH])
+		add_nexthops(ctx, &to, a[RTA_MULTIPATH]);
+	else if (a[RTA_OIF])
+		add(ctx, &to, (int)nla_get_u32(a[RTA_OIF]));
+}
+
+static int dump(struct nlq *q, struct collect *c, int family)
+{
+	struct rtmsg m = { .rtm_family = (unsigned char)family };
+	int r;
+
+	nlq_add(q, RTM_GETROUTE, NLM_F_DUMP, &m, sizeof m);
+	r = nlq_talk(q, see, c);
+	return r < 0 ? net_fail_talk(q, r, "list the host's routes") : 0;
 }
 
 int net_routes(struct net_route **out, size_t *n)
 {
 	struct collect c = { 0 };
 	auto_nlq struct nlq q = { 0 };
-	struct nl_cache *cache;
 	int r;
 
 	TRY(nlq_open(&q, NETLINK_ROUTE));
-	r = rtnl_route_alloc_cache(q.sk, AF_UNSPEC, 0, &cache);
-	if (r < 0)
-		return fail(EIO, "list the host's routes: %s", nl_geterror(r));
-	nl_cache_foreach(cache, see, &c);
-	nl_cache_free(cache);
-	if (c.oom) {
+	r = dump(&q, &c, AF_INET);
+	if (r >= 0 && net_host_has_ipv6())
+		r = dump(&q, &c, AF_INET6);
+	if (r >= 0 && c.oom)
+		r = fail(ENOMEM, "list the host's routes: out of memory");
+	if (r < 0) {
 		free(c.v);
-		return fail(ENOMEM, "list the host's routes: out of memory");
+		return r;
 	}
 	*out = c.v;
 	*n = c.n;

@@ -1,0 +1,241 @@
+/*
+ * Comparing and mending. Nothing that passes is cut: the rules are replaced in one transaction, a bridge that is gone is
+ * made again and its ports join it, what is there stays.
+ */
+#include "base/fault.h"
+#include "base/scope.h"
+#include "netns/bridge.h"
+#include "netns/compare.h"
+#include "netns/firewall.h"
+#include "netns/kernel.h"
+#include "netns/net.h"
+
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+typedef int difference_fn(void *ctx, const struct network_difference *d);
+
+struct run {
+	struct net_home h;
+	int dir;
+	const char *only;		/* NULL: all */
+	struct net_compare *c;		/* while comparing */
+	difference_fn *each;
+	void *ctx;
+	size_t networks, damaged, unmended;
+	char first[256];		/* of what could not be mended */
+	int mend;			/* of the host, and what any network needs of the firewall */
+};
+
+static int open_run(const char *home, const char *name, struct run *r)
+{
+	r->dir = net_store_open(home, false);
+	if (r->dir == -ENOENT && !name)
+		return 0;
+	if (r->dir == -ENOENT || (name && !str_is_name(name)))
+		return fail_as(ERR_NOT_FOUND, "network %.64s does not exist", name);
+	TRY(r->dir);
+	net_set_home(home);
+	net_home_of(home, &r->h);
+	r->only = name;
+	return 1;
+}
+
+static void close_run(struct run *r) { scope_close(&r->dir); }
+
+static int each_network(struct run *r, int (*one)(void *ctx, const char *name))
+{
+	return r->only ? one(r, r->only) : net_def_each_name(r->dir, one, r);
+}
+
+/* A file that cannot be read is told, and the others are looked at all the same. 0: there is nothing to compare. */
+static int load(struct run *r, const char *name, struct net_file *f)
+{
+	struct network_difference d = { .network = name };
+	int code = net_def_load(r->dir, name, f);
+
+	if (code == -ENOENT && r->only)
+		return fail_as(ERR_NOT_FOUND, "network %.64s does not exist", name);
+	if (code == -ENOENT)
+		return 0;
+	if (code >= 0)
+		return 1;
+	r->damaged++;
+	snprintf(d.what, sizeof d.what, "%.255s", err_text());
+	snprintf(d.try, sizeof d.try, "set the file right, then: vzrun network apply %.63s", name);
+	err_clear();
+	TRY(r->each(r->ctx, &d));
+	return 0;
+}
+
+/* ---- comparing ---------------------------------------------------------------------------------------- */
+
+static int compare_one(void *ctx, const char *name)
+{
+	auto_net_file struct net_file f = { 0 };
+	struct run *r = ctx;
+	int code;
+
+	r->networks++;
+	code = load(r, name, &f);
+	return code <= 0 ? code : net_compare(r->c, &f.d);
+}
+
+static int compare_all(struct run *r)
+{
+	SCOPED(net_compare_close) struct net_compare c = { .h = &r->h, .dir = r->dir, .differs = r->each, .ctx = r->ctx };
+
+	r->networks = 0;
+	r->c = &c;
+	TRY(net_compare_open(&c));
+	TRY(each_network(r, compare_one));
+	TRY(net_compare_host(&c));
+	return 0;
+}
+
+int network_check(const char *home, const char *name, difference_fn *each, void *ctx)
+{
+	SCOPED(close_run) struct run r = { .dir = -1, .each = each, .ctx = ctx };
+	int code = open_run(home, name, &r);
+
+	if (code <= 0)
+		return code;
+	TRY(compare_all(&r));
+	return (int)r.networks;
+}
+
+/* ---- mending ------------------------------------------------------------------------------------------ */
+
+struct rejoin { struct run *r; struct nlq *q; const struct net_def *d; int bridge; };
+
+/* A guest that stopped meanwhile has no port: it joins at its next start. */
+static int rejoin_port(void *ctx, const struct net_user *u)
+{
+	const struct rejoin *j = ctx;
+	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+	struct net_link l;
+	int r = net_link_find(j->q, u->host_if, &l);
+
+	if (r < 0)
+		return r == -ENODEV ? 0 : r;
+	m.ifi_index = l.index;
+	if (l.master != j->bridge || !l.up || l.mtu != (j->d->mtu ? j->d->mtu : 1500)) {
+		nlq_add(j->q, RTM_NEWLINK, 0, &m, sizeof m);
+		nlq_put_u32(j->q, IFLA_MTU, j->d->mtu ? j->d->mtu : 1500);
+		nlq_put_u32(j->q, IFLA_MASTER, (uint32_t)j->bridge);
+	}
+	net_isolate_port(j->q, u->host_if, net_def_isolates(j->d));
+	r = nlq_talk(j->q, NULL, NULL);
+	return r < 0 && r != -ENODEV ? net_fail_talk(j->q, r, "port %s of %s: join bridge %s", u->host_if, u->owner,
+						    j->d->bridge)
+				     : 0;
+}
+
+static int mend_routes(struct nlq *q, const struct net_def *d, int index)
+{
+	const struct net_subnet *s[] = { &d->v4, &d->v6, d->v6.family ? &net_link_local : &d->v6 };
+	unsigned char a[16];
+	int r;
+
+	for (size_t i = 0; i < COUNT(s); i++) {
+		if (!s[i]->family)
+			continue;
+		net_subnet_at(s[i], NET_GATEWAY, a);
+		net_add_link_route(q, index, s[i]->family, s[i]->addr, s[i]->prefix, a);
+	}
+	r = nlq_talk(q, NULL, NULL);
+	return r < 0 ? net_fail_talk(q, r, "network %s: routes by %s", d->name, d->bridge) : 0;
+}
+
+static int mend(struct run *r, struct net_file *f, int what)
+{
+	auto_nlq struct nlq q = { 0 };
+	struct rejoin j = { .r = r, .q = &q, .d = &f->d };
+	struct net_link l;
+	int code;
+
+	TRY(fault_point("mend"));
+	if (what & MEND_UP)
+		TRY(net_bring_up(&r->h, r->dir, f, &j.bridge));
+	TRY(nlq_open(&q, NETLINK_ROUTE));
+	code = net_link_find(&q, f->d.bridge, &l);
+	if (code < 0)
+		return code == -ENODEV ? 0 : code;
+	j.bridge = l.index;
+	if (what & MEND_ROUTES)
+		TRY(mend_routes(&q, &f->d, l.index));
+	/* A bridge that came back has no ports. */
+	return what & (MEND_PORTS | MEND_UP) ? net_users_each(&r->h, r->dir, f->d.name, rejoin_port, &j) : 0;
+}
+
+/* What cannot be mended here does not keep the others from being. */
+static int mend_one(void *ctx, const char *name)
+{
+	auto_net_file struct net_file f = { 0 };
+	struct run *r = ctx;
+	int what, code;
+
+	r->networks++;
+	code = load(r, name, &f);
+	if (code <= 0)
+		return code;
+	what = net_compare(r->c, &f.d);
+	TRY(what);
+	code = mend(r, &f, what | (r->mend & MEND_UP));
+	if (code >= 0)
+		return 0;
+	if (!r->unmended++)
+		snprintf(r->first, sizeof r->first, "%.255s", err_text());
+	err_clear();
+	return 0;
+}
+
+static int mend_all(struct run *r)
+{
+	SCOPED(net_compare_close) struct net_compare c = { .h = &r->h, .dir = r->dir, .differs = r->each, .ctx = r->ctx };
+	int host;
+
+	r->c = &c;
+	TRY(net_compare_open(&c));
+	host = net_compare_host(&c);
+	TRY(host);
+	r->mend = host;
+	return each_network(r, mend_one);
+}
+
+/* What is still not as it should be: the first of it is the error. */
+static int still(void *ctx, const struct network_difference *d)
+{
+	struct run *r = ctx;
+
+	if (!r->unmended++)
+		snprintf(r->first, sizeof r->first, "%s%.63s%s%.180s", d->network ? "network " : "",
+			 d->network ? d->network : "", d->network ? ": " : "", d->what);
+	return 0;
+}
+
+int network_apply(const char *home, const char *name, difference_fn *each, void *ctx)
+{
+	SCOPED(close_run) struct run r = { .dir = -1, .each = each, .ctx = ctx };
+	auto_close int lock = -1;
+	size_t networks;
+	int code = open_run(home, name, &r);
+
+	if (code <= 0)
+		return code;
+	lock = net_dir_lock(r.dir);
+	TRY(lock);
+	TRY(mend_all(&r));
+	/* Always: no comparison of a rule is as good as the rule itself. */
+	if (!r.damaged)
+		TRY(net_fw_apply(&r.h, r.dir, FW_REPLACE, NULL));
+	networks = r.networks;
+	r.each = still;
+	r.ctx = &r;
+	TRY(compare_all(&r));
+	if (r.unmended)
+		return fail_as(ERR_STATE, "%s", r.first);
+	return (int)networks;
+}

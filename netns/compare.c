@@ -1,0 +1,216 @@
+#include "netns/compare.h"
+#include "base/scope.h"
+#include "netns/bridge.h"
+#include "netns/kernel.h"
+#include "netns/vxlan.h"
+
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <string.h>
+
+int net_compare_open(struct net_compare *c)
+{
+	TRY(nlq_open(&c->route, NETLINK_ROUTE));
+	TRY(nlq_open(&c->nft, NETLINK_NETFILTER));
+	return net_host_read(&c->route, &c->host);
+}
+
+void net_compare_close(struct net_compare *c)
+{
+	nlq_close(&c->route);
+	nlq_close(&c->nft);
+	net_host_free(&c->host);
+}
+
+static void differs(struct net_compare *c, int mend, const char *fmt, ...) PRINTF(3, 4);
+static void differs(struct net_compare *c, int mend, const char *fmt, ...)
+{
+	struct network_difference d = { .network = c->d ? c->d->name : NULL };
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(d.what, sizeof d.what, fmt, ap);
+	va_end(ap);
+	if (c->hint[0])
+		snprintf(d.try, sizeof d.try, "%s", c->hint);
+	else if (!(mend & MEND_NOT))
+		snprintf(d.try, sizeof d.try, "vzrun network apply%s%s", c->d ? " " : "", c->d ? c->d->name : "");
+	c->hint[0] = '\0';
+	c->mend |= mend;
+	c->n++;
+	if (c->result >= 0)
+		c->result = c->differs(c->ctx, &d);
+}
+
+static void see_switch(void *ctx, const char *key, const char *is, const char *want)
+{
+	differs(ctx, MEND_UP, "/proc/sys/net/%s is %s, not %s", key, is, want);
+}
+
+/* ---- the bridge and what is on it ------------------------------------------------------------------ */
+
+static void look_at_addresses(struct net_compare *c, const struct net_link *l)
+{
+	const struct net_def *d = c->d;
+	const struct net_subnet *s[] = { &d->v4, &d->v6, d->v6.family ? &net_link_local : &d->v6 };
+	char text[INET6_ADDRSTRLEN];
+	unsigned char a[16];
+
+	for (size_t i = 0; i < COUNT(s); i++) {
+		if (!s[i]->family)
+			continue;
+		net_subnet_at(s[i], NET_GATEWAY, a);
+		if (!net_host_has_addr(&c->host, l->index, s[i]->family, a, s[i]->prefix))
+			differs(c, MEND_UP, "bridge %s lacks its address %s/%u", l->name,
+				inet_ntop(s[i]->family, a, text, sizeof text), s[i]->prefix);
+		else if (l->up && !net_host_has_route(&c->host, l->index, s[i])) {
+			net_subnet_text(s[i], text, sizeof text);
+			differs(c, MEND_ROUTES, "the route to %s by %s is gone", text, l->name);
+		}
+	}
+}
+
+static void look_at_own(struct net_compare *c, const struct net_link *l)
+{
+	const struct net_def *d = c->d;
+
+	if (!net_bridge_is_ours(c->h, d->name, l)) {
+		differs(c, MEND_UP, "link %s is not this network's bridge, but somebody else's", d->bridge);
+		return;
+	}
+	if (!l->up)
+		differs(c, MEND_UP, "bridge %s is down", d->bridge);
+	if (d->mtu && l->mtu != d->mtu)
+		differs(c, MEND_UP, "bridge %s has MTU %u, not %u", d->bridge, l->mtu, d->mtu);
+	look_at_addresses(c, l);
+	net_bridge_check_switches(d->bridge, see_switch, c);
+	if (d->mode != NET_ISOLATED)
+		net_forwarding_check_bridge(d->bridge, see_switch, c);
+}
+
+/* The administrator's: what it must be for our ports. */
+static void look_at_theirs(struct net_compare *c, const struct net_link *l)
+{
+	snprintf(c->hint, sizeof c->hint, "the bridge is yours: set it right, or remove the network");
+	if (!l)
+		differs(c, MEND_NOT, "bridge %s is gone", c->d->bridge);
+	else if (!l->bridge)
+		differs(c, MEND_NOT, "link %s is no bridge", c->d->bridge);
+	else if (!l->up)
+		differs(c, MEND_NOT, "bridge %s is down", c->d->bridge);
+	else if (c->d->mtu && l->mtu != c->d->mtu)
+		differs(c, MEND_NOT, "bridge %s has MTU %u, and the network's ports %u", c->d->bridge, l->mtu, c->d->mtu);
+	c->hint[0] = '\0';
+}
+
+static int look_at_tunnel(struct net_compare *c, const struct net_link *bridge)
+{
+	static const struct { int flag; const char *what; } words[] = {
+		{ TUNNEL_GONE, "is gone" }, { TUNNEL_OTHER, "is not what it was made as" },
+		{ TUNNEL_MASTER, "is not in the network's bridge" }, { TUNNEL_DOWN, "is down" },
+		{ TUNNEL_MTU, "has another MTU" }, { TUNNEL_PEERS, "has other peers" },
+	};
+	char name[IFNAMSIZ];
+	uint32_t most;
+	int flags;
+
+	net_tunnel_name(c->h, c->d->name, name);
+	TRY(net_tunnel_check(&c->route, c->h, c->d, bridge->index, &flags));
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (flags & words[i].flag)
+			differs(c, MEND_UP, "tunnel %s %s", name, words[i].what);
+	if (net_tunnel_mtu(&c->route, c->d, &most) < 0)
+		differs(c, MEND_NOT, "%s", err_text());
+	else if (c->d->mtu > most)
+		differs(c, MEND_NOT, "the way to the peers takes packets of %u bytes, less than the MTU (%u)", most,
+			c->d->mtu);
+	err_clear();
+	return 0;
+}
+
+static int look_at_port(void *ctx, const struct net_user *u)
+{
+	struct net_compare *c = ctx;
+	const struct net_link *l = net_host_link(&c->host, u->host_if), *b = net_host_link(&c->host, c->d->bridge);
+	bool isolated = net_def_isolates(c->d);
+	uint32_t mtu = c->d->mtu ? c->d->mtu : 1500;
+
+	/* Without a link the guest is not running. */
+	if (!l || !b)
+		return 0;
+	if (l->master != b->index)
+		differs(c, MEND_PORTS, "port %s of %s is not in bridge %s", u->host_if, u->owner, c->d->bridge);
+	else if (l->isolated != isolated)
+		differs(c, MEND_PORTS, "port %s of %s is %s", u->host_if, u->owner,
+			isolated ? "not isolated" : "isolated");
+	if (!l->up)
+		differs(c, MEND_PORTS, "port %s of %s is down", u->host_if, u->owner);
+	if (l->mtu != mtu)
+		differs(c, MEND_PORTS, "port %s of %s has MTU %u, not %u", u->host_if, u->owner, l->mtu, mtu);
+	return 0;
+}
+
+/* ---- the firewall -------------------------------------------------------------------------------------- */
+
+static int look_at_firewall(struct net_compare *c)
+{
+	int r = net_fw_check(&c->nft, c->h->table, c->d);
+
+	TRY(r);
+	if (r & NET_LACKS_TABLE)
+		differs(c, MEND_FIREWALL, "nftables table %s is gone", c->h->table);
+	else if (r & NET_RULES_DIFFER)
+		differs(c, MEND_FIREWALL, "nftables table %s has other rules or elements", c->h->table);
+	else if (r & NET_LACKS_ELEMENTS)
+		differs(c, MEND_FIREWALL, "nftables table %s does not know bridge %s", c->h->table, c->d->bridge);
+	return 0;
+}
+
+static int look_at_allowed(struct net_compare *c)
+{
+	size_t i = 0;
+
+	LIST_EACH(const struct net_allow, w, c->d->allow) {
+		auto_net_file struct net_file f = { 0 };
+		int r = str_eq(w->from, NET_OUTSIDE) ? 0 : net_def_load(c->dir, w->from, &f);
+
+		if (r == -ENOENT) {
+			err_clear();
+			snprintf(c->hint, sizeof c->hint, "vzrun network deny %s %s", w->from, c->d->name);
+			differs(c, MEND_NOT, "allow[%zu]: network %s does not exist", i, w->from);
+			r = 0;
+		}
+		TRY(r);
+		i++;
+	}
+	return 0;
+}
+
+int net_compare(struct net_compare *c, const struct net_def *d)
+{
+	const struct net_link *l = net_host_link(&c->host, d->bridge);
+
+	c->d = d;
+	c->mend = c->result = 0;
+	if (d->mode == NET_BRIDGE)
+		look_at_theirs(c, l);
+	else if (!l)
+		differs(c, MEND_UP, "bridge %s is gone", d->bridge);
+	else
+		look_at_own(c, l);
+	if (l && d->vxlan)
+		TRY(look_at_tunnel(c, l));
+	TRY(net_users_each(c->h, c->dir, d->name, look_at_port, c));
+	TRY(look_at_firewall(c));
+	TRY(look_at_allowed(c));
+	c->d = NULL;
+	return c->result < 0 ? c->result : c->mend;
+}
+
+int net_compare_host(struct net_compare *c)
+{
+	c->d = NULL;
+	c->mend = c->result = 0;
+	TRY(net_forwarding_check(c->dir, see_switch, c));
+	return c->result < 0 ? c->result : c->mend;
+}

@@ -1,0 +1,29 @@
+/* A network's definition against the kernel, difference by difference: `network check`, and what `apply` mends. */
+#pragma once
+#include "netns/host.h"
+#include "netns/network.h"
+#include "netns/users.h"
+
+/* What is to be done about it. */
+enum { MEND_UP = 1, MEND_FIREWALL = 2, MEND_PORTS = 4, MEND_ROUTES = 8, MEND_NOT = 16 };
+
+struct net_compare {
+	const struct net_home *h;
+	int dir;
+	struct net_host host;
+	struct nlq route, nft;
+	/* Of each difference. network: NULL where it is the host's. */
+	int (*differs)(void *ctx, const struct network_difference *d);
+	void *ctx;
+	/* While it runs. */
+	const struct net_def *d;
+	char hint[96];			/* what to try, where it is not apply */
+	int mend, result;
+	size_t n;
+};
+int net_compare_open(struct net_compare *c);
+void net_compare_close(struct net_compare *c);
+/* 0 or positive: what would mend it, or'ed. What `differs` returns below 0 ends it. */
+int net_compare(struct net_compare *c, const struct net_def *d);
+/* What belongs to no network alone. */
+int net_compare_host(struct net_compare *c);

@@ -1,0 +1,22 @@
+/* The host's links, addresses and routes in three dumps, to look up in: what a check of many networks compares with. */
+#pragma once
+#include "netns/addr.h"
+#include "netns/link.h"
+
+struct net_host_addr { int index; struct net_subnet a; };	/* the whole address, not cut at its prefix */
+struct net_host {
+	struct net_link *links;		/* by name */
+	size_t nlinks;
+	struct net_host_addr *addrs;	/* by link */
+	size_t naddrs;
+	struct net_route *routes;	/* by link */
+	size_t nroutes;
+};
+int net_host_read(struct nlq *q, struct net_host *h);
+void net_host_free(struct net_host *h);
+#define auto_net_host SCOPED(net_host_free)
+
+/* NULL: there is none. */
+const struct net_link *net_host_link(const struct net_host *h, const char *name);
+bool net_host_has_addr(const struct net_host *h, int index, int family, const unsigned char *addr, unsigned prefix);
+bool net_host_has_route(const struct net_host *h, int index, const struct net_subnet *to);
