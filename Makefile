@@ -148,6 +148,14 @@ $(B)/tools/cgtool: $(call obj,tests/tools/cgtool.c $(BASE_SRC) $(filter-out $(SY
 	@echo "  LD      $@"
 	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ -lm -lpthread $(LDFLAGS)
 
+# --- tests/tools/jsontool: the parser of base/, for tests/bats/05-json --------------------------------------
+$(B)/tools/jsontool: $(call obj,tests/tools/jsontool.c $(BASE_SRC))
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(LDHARD) -o $@ $^ -lm -lpthread $(LDFLAGS)
+
+TOOLS := build/tools/nettool build/tools/cgtool build/tools/jsontool
+
 # --- bench/: the least work there is, and vzrun and its peers against it (docs/speed.md) -------------------
 BENCH_BIN := $(B)/bench/floor $(B)/bench/timer $(B)/bench/packets
 $(BENCH_BIN): $(B)/bench/%: bench/%.c
@@ -179,7 +187,7 @@ deps:
 test: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(MAKE) --no-print-directory FAULT=1 all
-	$(Q)$(MAKE) --no-print-directory $(UNIT_BIN) $(BENCH_BIN) build/tools/nettool build/tools/cgtool
+	$(Q)$(MAKE) --no-print-directory $(UNIT_BIN) $(BENCH_BIN) $(TOOLS)
 	$(Q)$(MAKE) --no-print-directory fuzz
 	$(Q)tests/run unit bats fuzz
 
@@ -187,14 +195,14 @@ check-unit: $(UNIT_BIN)
 	$(Q)tests/run-unit $(UNIT_BIN)
 
 # What needs systemd as PID 1 or another layout of control groups: in a virtual machine (tests/vm/run), as root.
-test-vm: all build/tools/cgtool
+test-vm: all $(TOOLS)
 	$(Q)$(MAKE) --no-print-directory FAULT=1 all
 	$(Q)tests/vm/run
 	$(Q)tests/vm/run -c v1 tests/bats/46-systemd-cgroup.bats
 	$(Q)tests/vm/run -c hybrid tests/bats/46-systemd-cgroup.bats
 
 # make check-bats T=mounts: the files whose name has the word
-check-bats: all $(BENCH_BIN) build/tools/nettool build/tools/cgtool
+check-bats: all $(BENCH_BIN) $(TOOLS)
 	$(Q)$(MAKE) --no-print-directory FAULT=1 all
 	$(Q)T='$(T)' tests/run bats
 
@@ -242,7 +250,7 @@ clean:
 	rm -rf build
 
 .PHONY: FORCE all layers clean deps test test-vm fuzz check-unit check-bats check-fuzz asan lint fmt man install
--include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) tests/tools/nettool.c tests/tools/cgtool.c))
+-include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c))
 
 # --- the main job, shown (demo/run); offline: make demo TEMPLATE=busybox ------------------------------------
 demo:
