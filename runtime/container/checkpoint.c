@@ -106,6 +106,30 @@ void image_ready(const struct checkpoint_opts *o, const char *script)
 		log_warn("--status-fd %d: %s", o->status_fd, strerrordesc_np(errno));
 }
 
+int image_list(const struct image *image, const char *name, struct strv *out, struct arena *a, struct json **tree)
+{
+	struct list_of { struct strv v; };
+	static const struct field fields[] = { F(struct list_of, "list", K_STRV, v), { 0 } };
+	static const struct record record = RECORD("list", struct list_of, fields);
+	auto_free char *text = NULL, *whole = NULL;
+	struct list_of l;
+	size_t n;
+	int r = file_read(image->dir, name, &text, &n);
+
+	*out = (struct strv){ 0 };
+	if (r == -ENOENT) {
+		err_clear();
+		return 0;
+	}
+	TRY(r);
+	if (asprintf(&whole, "{\"list\":%s}", text) < 0)
+		return fail(ENOMEM, "out of memory");
+	TRY_IN(json_parse(name, whole, strlen(whole), tree), "%s", image->path);
+	TRY_IN(bind_decode(a, &record, *tree, &l), "%s/%s", image->path, name);
+	*out = l.v;
+	return 0;
+}
+
 /* ---- mounts: which of them criu cannot make again from within ----------------------------------- */
 
 struct mounted { char *dev, *root, *at, *type; bool inner; };
@@ -321,20 +345,18 @@ static int check_status(const struct opened *c)
 	return 0;
 }
 
-static int dump(const char *root, const char *id, const struct checkpoint_opts *o)
+static int dump(const struct opened *c, const struct checkpoint_opts *o)
 {
 	const char *program = o->criu ? o->criu : "criu";
 	auto_buf struct buf opts = { 0 };
-	auto_opened struct opened c;
 	struct image image;
 	int r;
 
-	TRY(opened_container(root, id, true, &c));
-	TRY(check_status(&c));
+	TRY(check_status(c));
 	TRY(criu_check(program));
 	r = image_open(o, true, "dump.log", &image);
 	if (r >= 0)
-		r = dump_options(&c, o, &image, &opts);
+		r = dump_options(c, o, &image, &opts);
 	if (r >= 0)
 		r = criu_talk(&(struct criu_run){ .program = program, .type = o->pre_dump ? CRIU_PRE_DUMP : CRIU_DUMP,
 						  .opts = &opts, .notify = on_notice, .ctx = (void *)(uintptr_t)o });
@@ -346,6 +368,10 @@ static int dump(const char *root, const char *id, const struct checkpoint_opts *
 
 int container_checkpoint(const char *root, const char *id, const struct checkpoint_opts *o)
 {
-	TRY(dump(root, id, o));
-	return o->leave_running || o->pre_dump ? 0 : container_delete(root, id, true);
+	auto_opened struct opened c;
+
+	TRY(opened_container(root, id, true, &c));
+	TRY(dump(&c, o));
+	/* Under the same lock: nobody can have deleted it meanwhile, and made another of its name. */
+	return o->leave_running || o->pre_dump ? 0 : opened_delete(&c);
 }

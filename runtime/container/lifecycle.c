@@ -125,21 +125,29 @@ static int delete_locked(struct teardown *t, const struct opened *o, uint64_t st
 	return o->s.hooks ? hooks_run(o->s.hooks, HOOK_POSTSTOP, state_text(&a, &o->s, "stopped", 0), o->s.bundle) : 0;
 }
 
-/* Unless somebody else did meanwhile: then the directory that we hold is no longer there. */
-static void destroy_opened(struct opened *o, const char *id)
+/* loaded: what loading its state said. */
+static int delete_opened(struct opened *o, const char *id, int loaded)
 {
 	static struct teardown t;
-	struct err_saved why;
-	struct stat st;
 	uint64_t steps = 0;
 
-	err_save(&why);
 	FRESH(t);
 	t.journal = -1;
 	t.root_fd = o->root_fd;
 	t.dir_fd = o->dir_fd;
+	TRY(teardown_load(&t, id, loaded, &o->s, &steps));
+	return delete_locked(&t, o, steps);
+}
+
+/* Unless somebody else did meanwhile: then the directory that we hold is no longer there. */
+static void destroy_opened(struct opened *o, const char *id)
+{
+	struct err_saved why;
+	struct stat st;
+
+	err_save(&why);
 	if (TEMP_FAILURE_RETRY(flock(o->dir_fd, LOCK_EX)) == 0 && fstat(o->dir_fd, &st) == 0 && st.st_nlink > 0 &&
-	    (teardown_load(&t, id, 0, &o->s, &steps) < 0 || delete_locked(&t, o, steps) < 0))
+	    delete_opened(o, id, 0) < 0)
 		log_warn("container %s was not taken down: %s", id, err_text());
 	err_restore(&why);
 }
@@ -164,9 +172,7 @@ enum how { DELETE_STOPPED, DELETE_FORCE, DELETE_UNFINISHED };
 
 static int delete_container(const char *root, const char *id, enum how how)
 {
-	static struct teardown t;
 	auto_opened struct opened o;
-	uint64_t steps = 0;
 	bool force = how != DELETE_STOPPED;
 	int r = opened_container(root, id, true, &o);
 
@@ -185,12 +191,13 @@ static int delete_container(const char *root, const char *id, enum how how)
 	if (r >= 0 && !force && o.status != ST_STOPPED)
 		return fail_as(ERR_STATE, "cannot delete container %s that is not stopped: %s", id,
 			       status_name(o.status));
-	FRESH(t);
-	t.journal = -1;
-	t.root_fd = o.root_fd;
-	t.dir_fd = o.dir_fd;
-	TRY(teardown_load(&t, id, r, &o.s, &steps));
-	return delete_locked(&t, &o, steps);
+	return delete_opened(&o, id, r);
+}
+
+int opened_delete(struct opened *o)
+{
+	TRY(cg_host_check());
+	return delete_opened(o, o->s.id, 0);
 }
 
 int container_delete(const char *root, const char *id, bool force)

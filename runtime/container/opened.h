@@ -11,6 +11,8 @@ int opened_container(const char *root, const char *id, bool lock, struct opened 
 void opened_free(struct opened *o);
 #define auto_opened __attribute__((cleanup(opened_free)))
 
+/* lifecycle.c: `delete --force` of one that was opened with the lock and a state that could be read. */
+int opened_delete(struct opened *o);
 /* Its group as the state has it; hiers 0 when it has none. */
 void opened_group(const struct opened *o, struct cg *cg);
 /* members.c: for a container without a group (a user on v1): the processes of its pid namespace, malloc'ed. */

@@ -26,113 +26,13 @@ struct restoring {
 	size_t nfds;
 };
 
-/* ---- what comes from outside -------------------------------------------------------------------- */
-
-static bool is_at_or_below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	while (n > 1 && dir[n - 1] == '/')
-		n--;
-	return strncmp(path, dir, n) == 0 && (path[n] == '/' || !path[n]);
-}
-
-static bool is_bind(const struct spec_mount *m)
-{
-	return strv_has(&m->options, "bind") || strv_has(&m->options, "rbind") ||
-	       (m->type && str_eq(m->type, "bind"));
-}
-
-/* Where the thing that was mounted at `at` is on this host, by the configuration. */
-static int source_of(const struct create *c, const char *at, char *out, size_t size)
-{
-	const struct spec_linux *l = c->spec->linux_;
-	const struct spec_mount *best = NULL;
-
-	LIST_EACH(struct spec_mount, m, c->spec->mounts)
-		if (is_bind(m) && m->src && is_at_or_below(at, m->dst) &&
-		    (!best || strlen(m->dst) >= strlen(best->dst)))
-			best = m;
-	if (best) {
-		snprintf(out, size, "%s%s%s%s", best->src[0] == '/' ? "" : c->bundle, best->src[0] == '/' ? "" : "/",
-			 best->src, at + strlen(best->dst) - (best->dst[strlen(best->dst) - 1] == '/'));
-		return 0;
-	}
-	for (size_t i = 0; l && i < l->masked.n; i++)
-		if (str_eq(l->masked.v[i], at)) {
-			snprintf(out, size, "/dev/null");
-			return 0;
-		}
-	/* A node that was bound is the host's of that name. Nothing else of /dev is: the list is the image's word. */
-	for (const struct mnt_op *op = c->child.plan.op; op < c->child.plan.op + c->child.plan.n; op++)
-		if (op->verb == MNT_NODE && op->flags & MNT_BIND_NODES && str_eq(op->dst, at)) {
-			snprintf(out, size, "%s", at);
-			return 0;
-		}
-	return fail_as(ERR_CONFIG, "restore: something of the host was mounted at %s, and config.json has no "
-		       "mount there", at);
-}
-
-/* The kernel writes places without "..": such a one would lead from a mount's source to all of the host. */
-static bool leads_up(const char *at)
-{
-	for (const char *p = at; (p = strstr(p, "/..")); p += 3)
-		if (p[3] == '/' || !p[3])
-			return true;
-	return at[0] != '/';
-}
-
-static int read_list(const struct image *image, const char *name, struct strv *out, struct arena *a,
-		     struct json **tree)
-{
-	struct list_of { struct strv v; };
-	static const struct field fields[] = { F(struct list_of, "list", K_STRV, v), { 0 } };
-	static const struct record record = RECORD("list", struct list_of, fields);
-	auto_free char *text = NULL, *whole = NULL;
-	struct list_of l;
-	size_t n;
-	int r = file_read(image->dir, name, &text, &n);
-
-	*out = (struct strv){ 0 };
-	if (r == -ENOENT) {
-		err_clear();
-		return 0;
-	}
-	TRY(r);
-	if (asprintf(&whole, "{\"list\":%s}", text) < 0)
-		return fail(ENOMEM, "out of memory");
-	TRY_IN(json_parse(name, whole, strlen(whole), tree), "%s", image->path);
-	TRY_IN(bind_decode(a, &record, *tree, &l), "%s/%s", image->path, name);
-	*out = l.v;
-	return 0;
-}
-
-static int put_external_mounts(struct restoring *r)
-{
-	auto_arena struct arena a = { 0 };
-	auto_json struct json *tree = NULL;
-	struct strv list;
-
-	TRY(read_list(&r->image, "external.json", &list, &a, &tree));
-	for (size_t i = 0; i < list.n; i++) {
-		char source[8192];
-
-		if (leads_up(list.v[i]))
-			return fail_as(ERR_CONFIG, "restore: %s/external.json: \"%s\" is no place of a mount",
-				       r->image.path, list.v[i]);
-		TRY(source_of(r->c, list.v[i], source, sizeof source));
-		criu_pair(&r->opts, CRIU_EXT_MNT, list.v[i], source);
-	}
-	return 0;
-}
-
 static int put_pipes(struct restoring *r)
 {
 	auto_arena struct arena a = { 0 };
 	auto_json struct json *tree = NULL;
 	struct strv list;
 
-	TRY(read_list(&r->image, "descriptors.json", &list, &a, &tree));
+	TRY(image_list(&r->image, "descriptors.json", &list, &a, &tree));
 	for (size_t i = 0; i < list.n && i < 3; i++)
 		if (str_starts(list.v[i], "pipe:"))
 			criu_pair_num(&r->opts, CRIU_INHERIT_FD, list.v[i], i);
@@ -170,30 +70,6 @@ static int put_namespaces(struct restoring *r)
 }
 
 /* ---- the root ----------------------------------------------------------------------------------- */
-
-/* Places that the image mounts on must be there; what lies on another mount comes with that. */
-static int make_mountpoints(const struct create *c)
-{
-	auto_close int root = open(c->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (root < 0)
-		return fail_errno("root.path %s", c->rootfs);
-	LIST_EACH(struct spec_mount, m, c->spec->mounts) {
-		char source[8192];
-		struct stat st;
-		bool below = false, file;
-
-		LIST_EACH(struct spec_mount, o, c->spec->mounts)
-			below |= o != m && is_at_or_below(m->dst, o->dst);
-		if (below || (m->type && str_starts(m->type, "cgroup")))
-			continue;
-		file = is_bind(m) && source_of(c, m->dst, source, sizeof source) >= 0 && stat(source, &st) == 0 &&
-		       !S_ISDIR(st.st_mode);
-		auto_close int fd = path_ensure(root, m->dst, file ? PATH_FILE : PATH_DIR, NULL);
-		TRY_IN(fd, "mounts: %s", m->dst);
-	}
-	return 0;
-}
 
 /*
  * criu wants the root to be a mount of its own, and its directories in its own mount namespace, which it
@@ -284,8 +160,8 @@ static int put_options(struct restoring *r)
 	criu_text(&r->opts, CRIU_LSM_MOUNT_CONTEXT, r->o->lsm_mount_context);
 	TRY(put_namespaces(r));
 	TRY(put_pipes(r));
-	TRY(put_external_mounts(r));
-	return make_mountpoints(r->c);
+	TRY(restore_external_mounts(r->c, &r->image, &r->opts));
+	return restore_mountpoints(r->c);
 }
 
 /* criu may have put it into a time namespace, where its clocks go on: exec goes there too. */
@@ -346,6 +222,7 @@ static int restore(struct restoring *r)
 	ret = restore_in(r);
 	/* The container has its own; ours would only keep the file system busy. */
 	(void)umount2(r->c->rootfs, MNT_DETACH);
+	restore_forget_mounts(r->c);
 	return ret;
 }
 

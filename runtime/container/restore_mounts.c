@@ -1,0 +1,175 @@
+/* The mounts of a restored container: where what came from outside is on this host. */
+#include "runtime/container/checkpoint_io.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "runtime/container/create.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+static bool is_at_or_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	while (n > 1 && dir[n - 1] == '/')
+		n--;
+	return strncmp(path, dir, n) == 0 && (path[n] == '/' || !path[n]);
+}
+
+static bool is_bind(const struct spec_mount *m)
+{
+	return strv_has(&m->options, "bind") || strv_has(&m->options, "rbind") ||
+	       (m->type && str_eq(m->type, "bind"));
+}
+
+/* The bind that `at` lies on: the deepest, and of two at one place the later. */
+static const struct spec_mount *bind_at(const struct create *c, const char *at)
+{
+	const struct spec_mount *best = NULL;
+
+	LIST_EACH(struct spec_mount, m, c->spec->mounts)
+		if (is_bind(m) && m->src && is_at_or_below(at, m->dst) &&
+		    (!best || strlen(m->dst) >= strlen(best->dst)))
+			best = m;
+	return best;
+}
+
+static int source_of(const struct create *c, const struct spec_mount *m, char *out, size_t size)
+{
+	bool absolute = m->src[0] == '/';
+	int n = snprintf(out, size, "%s%s%s", absolute ? "" : c->bundle, absolute ? "" : "/", m->src);
+
+	return (size_t)n < size ? 0 : fail(ENAMETOOLONG, "mounts: %s: source", m->dst);
+}
+
+/* Not by a bind of the configuration: what is masked, and the nodes of /dev that are bound for want of rights. */
+static int source_of_ours(const struct create *c, const char *at, char *out, size_t size)
+{
+	const struct spec_linux *l = c->spec->linux_;
+
+	for (size_t i = 0; l && i < l->masked.n; i++)
+		if (str_eq(l->masked.v[i], at)) {
+			snprintf(out, size, "/dev/null");
+			return 0;
+		}
+	/* A node that was bound is the host's of that name. Nothing else of /dev is: the list is the image's word. */
+	for (const struct mnt_op *op = c->child.plan.op; op < c->child.plan.op + c->child.plan.n; op++)
+		if (op->verb == MNT_NODE && op->flags & MNT_BIND_NODES && str_eq(op->dst, at)) {
+			snprintf(out, size, "%s", at);
+			return 0;
+		}
+	return fail_as(ERR_CONFIG, "restore: something of the host was mounted at %s, and config.json has no "
+		       "mount there (what a hook has mounted comes back only as one of its mounts)", at);
+}
+
+/* What was mounted somewhere inside the volume m: its place there is in the hands of whoever writes to the volume. */
+static int inside_volume(const struct create *c, const struct spec_mount *m, const char *at, size_t i, char *out,
+			 size_t size)
+{
+	const char *rest = at + strlen(m->dst);
+	char source[4096];
+	struct stat st;
+
+	TRY(source_of(c, m, source, sizeof source));
+	auto_close int top = open(source, O_PATH | O_CLOEXEC);
+	if (top < 0)
+		return fail_errno("mounts: %s: %s", m->dst, source);
+	auto_close int fd = path_open_strict(top, rest + strspn(rest, "/"), O_PATH);
+	TRY_IN(fd, "restore: what was mounted at %s: in %s", at, source);
+	auto_close int tree = open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (tree < 0 || fstat(tree, &st) < 0)
+		return fail_errno("restore: what was mounted at %s", at);
+	if ((size_t)snprintf(out, size, "%s/%s/%zu", c->req->root, c->req->id, i) >= size)
+		return fail(ENAMETOOLONG, "restore: %s", c->req->root);
+	if ((S_ISDIR(st.st_mode) ? mkdir(out, 0700) : mknod(out, S_IFREG | 0600, 0)) < 0 ||
+	    move_mount(tree, "", AT_FDCWD, out, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return fail_errno("restore: what was mounted at %s: hand it to criu", at);
+	return 0;
+}
+
+/* The kernel writes places without "..": such a one would lead from a mount's source to all of the host. */
+static bool leads_up(const char *at)
+{
+	for (const char *p = at; (p = strstr(p, "/..")); p += 3)
+		if (p[3] == '/' || !p[3])
+			return true;
+	return at[0] != '/';
+}
+
+/* A file system of our own to mount what is handed over in; it is gone with our mount namespace. */
+static int make_yard(const struct create *c, bool *made)
+{
+	char path[4096];
+
+	if (*made)
+		return 0;
+	snprintf(path, sizeof path, "%s/%s", c->req->root, c->req->id);
+	if (mount("restore", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=700,size=64k") < 0)
+		return fail_errno("restore: a place for what was mounted in volumes, at %s", path);
+	*made = true;
+	return 0;
+}
+
+void restore_forget_mounts(const struct create *c)
+{
+	char path[4096];
+
+	snprintf(path, sizeof path, "%s/%s", c->req->root, c->req->id);
+	(void)umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+}
+
+int restore_external_mounts(const struct create *c, const struct image *image, struct buf *opts)
+{
+	auto_arena struct arena a = { 0 };
+	auto_json struct json *tree = NULL;
+	struct strv list;
+	bool yard = false;
+
+	TRY(image_list(image, "external.json", &list, &a, &tree));
+	for (size_t i = 0; i < list.n; i++) {
+		const char *at = list.v[i];
+		const struct spec_mount *m = bind_at(c, at);
+		char source[4096];
+
+		if (leads_up(at))
+			return fail_as(ERR_CONFIG, "restore: %s/external.json: \"%s\" is no place of a mount",
+				       image->path, at);
+		if (!m) {
+			TRY(source_of_ours(c, at, source, sizeof source));
+		} else if (is_at_or_below(m->dst, at)) {
+			TRY(source_of(c, m, source, sizeof source));
+		} else {
+			TRY(make_yard(c, &yard));
+			TRY(inside_volume(c, m, at, i, source, sizeof source));
+		}
+		criu_pair(opts, CRIU_EXT_MNT, at, source);
+	}
+	return 0;
+}
+
+int restore_mountpoints(const struct create *c)
+{
+	auto_close int root = open(c->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0)
+		return fail_errno("root.path %s", c->rootfs);
+	LIST_EACH(struct spec_mount, m, c->spec->mounts) {
+		char source[8192];
+		struct stat st;
+		bool below = false, file;
+
+		LIST_EACH(struct spec_mount, o, c->spec->mounts)
+			below |= o != m && is_at_or_below(m->dst, o->dst);
+		if (below || (m->type && str_starts(m->type, "cgroup")))
+			continue;
+		file = is_bind(m) && m->src && source_of(c, m, source, sizeof source) >= 0 && stat(source, &st) == 0 &&
+		       !S_ISDIR(st.st_mode);
+		auto_close int fd = path_ensure(root, m->dst, file ? PATH_FILE : PATH_DIR, NULL);
+		TRY_IN(fd, "mounts: %s", m->dst);
+	}
+	return 0;
+}
