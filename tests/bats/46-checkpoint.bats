@@ -290,8 +290,10 @@ restored() { rm -f "$BATS_TEST_TMPDIR/asked"; run v --criu "$BATS_TEST_TMPDIR/cr
 	chmod +x "$BATS_TEST_TMPDIR/criu"
 	counter
 	started
-	bg --criu "$BATS_TEST_TMPDIR/criu" checkpoint --image-path "$IMAGE" "$ID"
-	local dump=$JOB
+	# should it take the lock again, it comes late
+	strace -f -o /dev/null -e trace=flock -e inject=flock:delay_enter=500000:when=2+ "$VZ" --root "$ROOT" \
+		--criu "$BATS_TEST_TMPDIR/criu" checkpoint --image-path "$IMAGE" "$ID" </dev/null 3>&- &
+	local dump=$!
 	wait_for test -e "$BATS_TEST_TMPDIR/asked"
 	# who waits for the name gets it when nothing is there any more
 	flock "$ROOT/$ID" sh -c 'ls "$1" >"$2" 2>/dev/null; true' - "$ROOT/$ID" "$BATS_TEST_TMPDIR/found" 3>&- &
