@@ -2,6 +2,7 @@
 #include "runtime/container/launch.h"
 #include "base/scope.h"
 #include "base/sys.h"
+#include "runtime/container/self.h"
 
 #include <signal.h>
 #include <sys/file.h>
@@ -31,6 +32,7 @@ int container_go(struct container *c)
 
 	if (c->sync >= 0) {
 		TRY(sync_say(c->sync, SYNC_GO));
+		self_settle();
 		r = sync_hear_exec(c->sync, c->listens ? give_listener : NULL, c, NULL);
 	}
 	drop_fd(&c->sync);

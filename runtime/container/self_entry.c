@@ -219,8 +219,12 @@ void self_before_libc(long *sp)
 	if (file == 0)
 		file = open_tree_file(tree);
 	if (file > 0 && move_in((int)file, sp)) {
-		self_tree = (int)tree;
 		(void)call(SYS_close, file, 0, 0, 0, 0, 0);
+		/* A standard descriptor that the caller had closed is not ours to keep. */
+		if (tree > 2)
+			self_tree = (int)tree;
+		else
+			(void)call(SYS_close, tree, 0, 0, 0, 0, 0);
 		return;
 	}
 	if (file > 0 && keep_dir() && make_env(envp, env))
