@@ -163,7 +163,8 @@ kills() {
 			eval "vz ${COMMAND[$1]}" >"$BATS_TEST_TMPDIR/out" 2>&1 || rc=$?
 			case $rc in
 			0) ;;
-			3 | 4) ;;	# it was done, or is: the kill came late
+			# It was done, or is begun: the kill came late.
+			3 | 4) vz network apply >"$BATS_TEST_TMPDIR/out" || { cat "$BATS_TEST_TMPDIR/out"; return 1; } ;;
 			*) echo "$1 again after $n: status $rc: $(cat "$BATS_TEST_TMPDIR/out")"; return 1 ;;
 			esac
 			rc=137
