@@ -1,6 +1,8 @@
 #include "netns/nl.h"
 #include "base/err.h"
 
+#include <arpa/inet.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 #include <string.h>
@@ -36,6 +38,8 @@ static void forget(struct nlq *q)
 {
 	for (size_t i = 0; i < q->n; i++)
 		nlmsg_free(q->msg[i]);
+	nlmsg_free(q->end);
+	q->end = NULL;
 	q->n = 0;
 }
 
@@ -58,6 +62,15 @@ void nlq_take(struct nlq *q, struct nl_msg *m)
 	}
 	nlmsg_free(m);
 	q->oom = true;
+}
+
+void nlq_end_of_batch(struct nlq *q, int type)
+{
+	struct nfgenmsg g = { .version = NFNETLINK_V0, .res_id = htons(NFNL_SUBSYS_NFTABLES) };
+
+	nlq_add(q, type, 0, &g, sizeof g);
+	if (!q->oom)
+		q->end = q->msg[--q->n];
 }
 
 struct nl_msg *nlq_add(struct nlq *q, int type, int flags, const void *header, size_t n)
@@ -116,15 +129,15 @@ void nlq_end(struct nlq *q, struct nlattr *nest)
 
 static int send_all(struct nlq *q, uint32_t *first)
 {
-	struct iovec iov[NLQ_MAX];
-	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = q->n };
+	struct iovec iov[NLQ_MAX + 1];
+	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = q->n + (q->end != NULL) };
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	ssize_t sent;
 
 	mh.msg_name = &kernel;
 	mh.msg_namelen = sizeof kernel;
-	for (size_t i = 0; i < q->n; i++) {
-		struct nlmsghdr *h = nlmsg_hdr(q->msg[i]);
+	for (size_t i = 0; i < mh.msg_iovlen; i++) {
+		struct nlmsghdr *h = nlmsg_hdr(i < q->n ? q->msg[i] : q->end);
 
 		h->nlmsg_seq = nl_socket_use_seq(q->sk);
 		h->nlmsg_flags |= NLM_F_REQUEST;
@@ -181,7 +194,7 @@ static void hear(struct nlq *q, struct talk *t, const struct nlmsghdr *h)
 		q->bad = i;
 		keep_words(q, h);
 	}
-	if (i == q->n - 1)
+	if (i == q->n - 1 || (q->end && i == 0 && code < 0))
 		t->done = true;
 }
 

@@ -10,11 +10,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { NLQ_MAX = 96 };
+enum { NLQ_MAX = 512 };
 
 struct nlq {
 	struct nl_sock *sk;
-	struct nl_msg *msg[NLQ_MAX];
+	struct nl_msg *msg[NLQ_MAX], *end;	/* end: of a batch; no answer comes to it */
 	size_t n;
 	bool oom;
 	size_t bad; /* after a failure: which request, and what the kernel says about it ("" when nothing) */
@@ -29,6 +29,11 @@ void nlq_close(struct nlq *q);
 
 /* A new request with its fixed header; never NULL: after ENOMEM a spare that nlq_talk() refuses to send. */
 struct nl_msg *nlq_add(struct nlq *q, int type, int flags, const void *header, size_t n);
+/*
+ * What was added is a batch of nfnetlink, the first request its begin: all of it or nothing is done, and this ends it.
+ * When the begin itself is refused no other answer comes.
+ */
+void nlq_end_of_batch(struct nlq *q, int type);
 /* One that libnl-route built; owned by q from now on. */
 void nlq_take(struct nlq *q, struct nl_msg *m);
 void nlq_put(struct nlq *q, int attr, const void *p, size_t n);	/* to the newest request */
