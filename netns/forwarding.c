@@ -25,6 +25,7 @@ struct open_book {
 	struct arena a;
 	struct json *tree;
 	struct book b;
+	int dir;
 	bool dirty;
 	struct strv bridges;	/* of all networks: no ways out */
 };
@@ -116,11 +117,17 @@ static int want(struct open_book *o, const char *key, const char *only_if, const
 	return 0;
 }
 
-static int take_bridge(void *ctx, struct net_file *f)
+/* One that cannot be read keeps no other from being routed. */
+static int take_bridge(void *ctx, const char *name)
 {
+	auto_net_file struct net_file f = { 0 };
 	struct open_book *o = ctx;
 	struct strv *s = &o->bridges;
 
+	if (net_def_load(o->dir, name, &f) < 0 || f.d.mode == NET_BRIDGE) {
+		err_clear();
+		return 0;
+	}
 	/* Room is the next power of two above n: it is full exactly when n + 1 is one. */
 	if ((s->n & (s->n + 1)) == 0) {
 		const char **more = arena_alloc(&o->a, 2 * (s->n + 1), sizeof *more);
@@ -131,11 +138,8 @@ static int take_bridge(void *ctx, struct net_file *f)
 			memcpy(more, s->v, s->n * sizeof *more);
 		s->v = more;
 	}
-	s->v[s->n] = arena_strdup(&o->a, f->d.bridge);
-	if (!s->v[s->n])
-		return fail(ENOMEM, "forwarding: out of memory");
-	s->n += f->d.mode != NET_BRIDGE;
-	return 0;
+	s->v[s->n] = arena_strdup(&o->a, f.d.bridge);
+	return s->v[s->n++] ? 0 : fail(ENOMEM, "forwarding: out of memory");
 }
 
 /* Each link once that a route of the family leads out by; link-local ones lead nowhere. */
@@ -187,13 +191,13 @@ bool net_host_has_ipv6(void)
 
 int net_forwarding_on(int dirfd, const char *bridge, const struct net_route *r, size_t n)
 {
-	SCOPED(book_close) struct open_book o = { 0 };
+	SCOPED(book_close) struct open_book o = { .dir = dirfd };
 	char key[128], now[32];
 
 	TRY(book_open(dirfd, &o));
 	if (!o.b.ip_forward && peek("ipv4/ip_forward", now, sizeof now) > 0)
 		o.b.ip_forward = arena_strdup(&o.a, now);
-	TRY(net_def_each(dirfd, take_bridge, &o));
+	TRY(net_def_each_name(dirfd, take_bridge, &o));
 	TRY(want_ways_out(&o, "ipv4/conf/%s/forwarding", AF_INET, r, n));
 	snprintf(key, sizeof key, "ipv6/conf/%s/force_forwarding", bridge);
 	if (peek("ipv6/conf/all/forwarding", now, sizeof now) > 0 && str_eq(now, "0")) {
