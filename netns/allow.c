@@ -14,12 +14,13 @@
 struct change {
 	struct net_home h;
 	int dir;
-	struct net_file f;
+	struct net_file f, was;
 };
 
 static void change_free(struct change *c)
 {
 	net_file_free(&c->f);
+	net_file_free(&c->was);
 	scope_close(&c->dir);
 }
 
@@ -130,7 +131,7 @@ static int make_so(struct change *c)
 	TRY(undo_push(&u, "definition", put_back, &r, sizeof r));
 	TRY(net_def_store(c->dir, &c->f.d));
 	TRY(fault_point("allow"));
-	TRY(net_fw_apply(&c->h, c->dir, FW_REPLACE, NULL));
+	TRY(net_fw_follow(&c->h, c->dir, &c->was.d, &c->f.d));
 	undo_commit(&u);
 	return 0;
 }
@@ -149,6 +150,7 @@ int network_allow(const char *home, const char *to, const struct net_allow *w, b
 	if (r == -ENOENT)
 		return fail_as(ERR_NOT_FOUND, "network %.64s does not exist", to);
 	TRY(r);
+	TRY(net_def_load(c.dir, to, &c.was));
 	net_home_of(home, &c.h);
 	r = edit(&c, w, on);
 	if (r > 0)

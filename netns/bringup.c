@@ -5,6 +5,7 @@
 #include "netns/bridge.h"
 #include "netns/dns.h"
 #include "netns/draft.h"
+#include "netns/elements.h"
 #include "netns/firewall.h"
 #include "netns/kernel.h"
 #include "netns/link.h"
@@ -119,16 +120,21 @@ static int drop_bridge(void *ctx)
 static int make_firewall(void *ctx)
 {
 	struct up *u = ctx;
-	auto_nlq struct nlq q = { 0 };
-	int lacks, action;
+	auto_nft_list struct nft_list all = { 0 }, stamps = { 0 };
+	int lacks;
 
-	TRY(nlq_open(&q, NETLINK_NETFILTER));
-	lacks = net_fw_check(&q, u->h->table, &u->f->d);
+	net_elements_of_network(u->h, &u->f->d, &all);
+	net_stamps(&all, &stamps);
+	lacks = net_fw_check(u->h->table, &stamps);
 	if (lacks <= 0)
 		return lacks;
-	action = lacks & NET_LACKS_TABLE ? FW_CREATE : lacks & NET_LACKS_ELEMENTS ? FW_ADD : FW_REPLACE;
-	TRY(net_fw_apply(u->h, u->dir, u->old_bridge && action == FW_ADD ? FW_REPLACE : action, NULL));
-	lacks = net_fw_check(&q, u->h->table, &u->f->d);
+	if (lacks & NET_LACKS_TABLE)
+		TRY(net_fw_apply(u->h, u->dir, FW_CREATE, NULL));
+	else if (lacks & NET_RULES_DIFFER || u->old_bridge)
+		TRY(net_fw_apply(u->h, u->dir, FW_REPLACE, NULL));
+	else
+		TRY(net_fw_follow(u->h, u->dir, NULL, &u->f->d));
+	lacks = net_fw_check(u->h->table, &stamps);
 	return lacks <= 0 ? lacks
 			  : fail(EIO, "network %s: nftables table %s is not as it was just made",
 				 u->f->d.name, u->h->table);
@@ -138,7 +144,7 @@ static int drop_firewall(void *ctx)
 {
 	struct up *u = ctx;
 
-	return u->fresh ? net_fw_apply(u->h, u->dir, FW_REPLACE, u->f->d.name) : 0;
+	return u->fresh ? net_fw_leave(u->h, u->dir, &u->f->d) : 0;
 }
 
 /* After the rules: nothing comes in by it that they have not seen. */
@@ -156,6 +162,13 @@ static int drop_tunnel(void *ctx)
 	return u->fresh && u->f->d.vxlan ? net_tunnel_drop(&u->q, u->h, u->f->d.name) : 0;
 }
 
+static int drop_forwarding(void *ctx)
+{
+	struct up *u = ctx;
+
+	return u->fresh ? net_forwarding_leave(&u->q, u->h, u->dir, u->f->d.name) : 0;
+}
+
 static int make_forwarding(void *ctx)
 {
 	struct up *u = ctx;
@@ -163,11 +176,11 @@ static int make_forwarding(void *ctx)
 	if (u->f->d.mode == NET_ISOLATED || u->f->d.mode == NET_BRIDGE)
 		return 0;
 	int r = net_forwarding_on(u->dir, u->f->d.bridge, u->routes, u->nroutes);
-	if (r < 0 && u->fresh) {
+	if (r < 0) {
 		struct err_saved why;
 
 		err_save(&why);
-		(void)net_forwarding_off(u->dir, net_bridge_of_others(&u->q, u->h) != 0);
+		(void)drop_forwarding(u);
 		err_restore(&why);
 	}
 	return r < 0 ? fail_in(r, "network %s", u->f->d.name) : 0;
@@ -193,7 +206,7 @@ static const struct step up_steps[] = {
 	{ "bridge", make_bridge, drop_bridge },
 	{ "firewall", make_firewall, drop_firewall },
 	{ "tunnel", make_tunnel, drop_tunnel },
-	{ "forwarding", make_forwarding, NULL },
+	{ "forwarding", make_forwarding, drop_forwarding },
 	{ "names", make_names, drop_names },
 };
 

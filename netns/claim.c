@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "netns/dns.h"
+#include "netns/elements.h"
 #include "netns/kernel.h"
 #include "netns/lease.h"
 #include "netns/net.h"
@@ -96,9 +97,25 @@ static bool has_links(const struct claim *c, const struct net_nic *n)
 	return true;
 }
 
+/* What the firewall lacks of all that this claim is about: flags of netns/kernel.h. */
+static int firewall_lacks(const struct claim *c, const struct net_record *is)
+{
+	auto_nft_list struct nft_list all = { 0 }, stamps = { 0 };
+	auto_net_defs struct net_defs defs = { .dir = c->dir };
+
+	for (size_t i = 0; i < c->n; i++) {
+		net_elements_of_network(c->h, &c->use[i].f.d, &all);
+		net_defs_lend(&defs, &c->use[i].f.d);
+	}
+	net_elements_of_owner(c->h, is, &defs, &all);
+	net_stamps(&all, &stamps);
+	return stamps.n ? net_fw_check(c->h->table, &stamps) : 0;
+}
+
 /* 1: everything is there and nothing was written. 0: no. */
 static int without_lock(struct claim *c, struct net_port *ports)
 {
+	auto_nlq struct nlq q = { 0 };
 	int r = c->dir < 0 ? -ENOENT : net_record_load(c->dir, c->owner, &c->held);
 
 	if (r < 0 && r != -ENOENT)
@@ -118,7 +135,9 @@ static int without_lock(struct claim *c, struct net_port *ports)
 			r = load(c, u);
 			if (r <= 0)
 				return r;
-			r = net_kernel_check(c->h, &u->f.d, &u->bridge_index);
+			if (!q.sk)
+				TRY(nlq_open(&q, NETLINK_ROUTE));
+			r = net_links_check(&q, c->h, &u->f.d, &u->bridge_index);
 			if (r != 0 || net_dns_state(c->h, &u->f.d, u->bridge_index) != NET_DNS_RUNS)
 				return r < 0 ? r : 0;
 		}
@@ -126,7 +145,8 @@ static int without_lock(struct claim *c, struct net_port *ports)
 			return 0;
 		TRY(net_port_of(c->h, &u->f.d, c->owner, l, u->bridge_index, &ports[i]));
 	}
-	return 1;
+	r = firewall_lacks(c, &c->held.r);
+	return r < 0 ? r : r == 0;
 }
 
 /* A guest that starts without names is better than one that does not start. */
@@ -207,6 +227,17 @@ static int decide(struct claim *c, struct net_record *is)
 	return 0;
 }
 
+/* The record may be as it was, and its elements gone or another's. */
+static int mend(const struct claim *c, const struct net_record *is)
+{
+	int lacks = firewall_lacks(c, is);
+
+	if (lacks <= 0)
+		return lacks;
+	return lacks == NET_LACKS_PORTS ? net_fw_owner(c->h, c->dir, NULL, is)
+					: net_fw_replace(c->h, c->dir);
+}
+
 static int under_lock(struct claim *c, struct net_port *ports)
 {
 	int r = net_record_load(c->dir, c->owner, &c->held);
@@ -231,7 +262,8 @@ static int under_lock(struct claim *c, struct net_port *ports)
 		u = use_of(c, network_of(conf_at(c, i)));
 		TRY(net_port_of(c->h, &u->f.d, c->owner, held_at(c, &is, i), u->bridge_index, &ports[i]));
 	}
-	return net_hold(c->h, c->dir, r == -ENOENT ? NULL : &c->held.r, &is);
+	TRY(net_hold(c->h, c->dir, r == -ENOENT ? NULL : &c->held.r, &is));
+	return mend(c, &is);
 }
 
 int net_claim(const char *home, const char *owner, const struct list *nics, struct net_port *ports, size_t *n)

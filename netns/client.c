@@ -1,74 +1,187 @@
-/* Runs vzrun-net, which has the library that is too heavy for every start. */
+/* vzrun's tables in nftables: made and replaced by vzrun-net, which has the library; changed here. */
 #include "base/helper.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "netns/elements.h"
 #include "netns/firewall.h"
 #include "netns/kernel.h"
 #include "netns/net.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 enum { TIMEOUT_MS = 30000 };
 
-struct gather { struct arena a; struct list nets; const char *without; };
+/* ---- the request ------------------------------------------------------------------------------------- */
 
-static void gather_free(struct gather *g) { arena_free(&g->a); }
-
-static const char *gateway(struct arena *a, const struct net_subnet *s)
+static void hex(struct buf *b, const unsigned char *p, size_t n)
 {
-	char text[INET6_ADDRSTRLEN];
-	unsigned char addr[16];
-
-	if (!s->family)
-		return NULL;
-	net_subnet_at(s, NET_GATEWAY, addr);
-	return arena_strdup(a, inet_ntop(s->family, addr, text, sizeof text));
+	for (size_t i = 0; i < n; i++)
+		buf_printf(b, "%02x", p[i]);
 }
 
-static int take(void *ctx, struct net_file *f)
+static void element_text(struct buf *b, const struct nft_elem *e)
+{
+	static const char *const verdicts[] = { [NFT_V_ACCEPT] = "accept", [NFT_V_DROP] = "drop", [NFT_V_JUMP] = "jump:",
+						[NFT_V_GOTO] = "goto:" };
+
+	buf_printf(b, "%s ", fw_sets[e->set].name);
+	hex(b, e->key, e->n_key);
+	if (e->range)
+		buf_puts(b, "-");
+	hex(b, e->end, e->range ? e->n_key : 0);
+	buf_puts(b, " ");
+	if (e->verdict)
+		buf_printf(b, "%s%s", verdicts[e->verdict], e->chain);
+	else if (e->n_data)
+		hex(b, e->data, e->n_data);
+	else
+		buf_puts(b, "-");
+	if (e->over)
+		buf_printf(b, " %llu/%u", (unsigned long long)e->over, e->burst);
+	else
+		buf_puts(b, " -");
+	if (e->comment[0])
+		buf_printf(b, " %s", e->comment);
+}
+
+struct gather { const struct net_home *h; struct net_defs defs; const char *without; struct nft_list all; size_t networks; };
+
+static void gather_free(struct gather *g)
+{
+	nft_list_free(&g->all);
+	net_defs_free(&g->defs);
+}
+
+static int take_network(void *ctx, struct net_file *f)
 {
 	struct gather *g = ctx;
-	const struct net_def *d = &f->d;
-	struct fw_net *v;
-	char mark[17];
+	struct net_def d = f->d;
 
-	if (g->without && str_eq(d->name, g->without))
+	if (g->without && str_eq(d.name, g->without))
 		return 0;
-	v = arena_alloc(&g->a, g->nets.n + 1, sizeof *v);
-	if (!v)
-		return fail(ENOMEM, "firewall: out of memory");
-	if (g->nets.n)
-		memcpy(v, g->nets.v, g->nets.n * sizeof *v);
-	net_fw_mark(d, mark);
-	v[g->nets.n] = (struct fw_net){
-		.name = arena_strdup(&g->a, d->name), .bridge = arena_strdup(&g->a, d->bridge),
-		.mark = arena_strdup(&g->a, mark),
-		.subnet = d->subnet ? arena_strdup(&g->a, d->subnet) : NULL,
-		.subnet6 = d->subnet6 ? arena_strdup(&g->a, d->subnet6) : NULL,
-		.gateway = gateway(&g->a, &d->v4), .gateway6 = gateway(&g->a, &d->v6),
-		.nat = d->mode == NET_NAT, .outward = d->mode != NET_ISOLATED,
-	};
-	g->nets = (struct list){ v, g->nets.n + 1 };
+	g->networks++;
+	net_elements_of_network(g->h, &d, &g->all);
+	for (size_t i = 0; g->without && i < d.allow.n; i++)
+		if (str_eq(((struct net_allow *)d.allow.v)[i].from, g->without))
+			((struct net_allow *)d.allow.v)[i].from = "";
+	net_elements_of_allows(&d, NULL, &g->defs, &g->all);
 	return 0;
+}
+
+static int take_owner(void *ctx, struct net_held *h)
+{
+	struct gather *g = ctx;
+
+	net_elements_of_owner(g->h, &h->r, &g->defs, &g->all);
+	return 0;
+}
+
+static int encode(const struct fw_req *wish, const struct nft_list *all, struct buf *out)
+{
+	auto_free const char **lines = calloc(all->n + 1, sizeof *lines);
+	auto_buf struct buf b = { 0 };
+	struct jout o = { .b = out };
+	struct fw_req req = *wish;
+	size_t at = 0;
+
+	for (size_t i = 0; i < all->n; i++) {
+		element_text(&b, &all->v[i]);
+		buf_add(&b, "", 1);
+	}
+	if (!lines || all->oom || b.oom)
+		return fail(ENOMEM, "firewall: out of memory");
+	for (size_t i = 0; i < all->n; i++) {
+		lines[i] = b.p + at;
+		at += strlen(b.p + at) + 1;
+	}
+	req.elements = (struct strv){ lines, all->n };
+	bind_encode(&o, NULL, &fw_req_record, &req);
+	return out->oom ? fail(ENOMEM, "firewall: out of memory") : 0;
 }
 
 int net_fw_apply(const struct net_home *h, int dirfd, int action, const char *without)
 {
-	SCOPED(gather_free) struct gather g = { .without = without };
-	auto_buf struct buf b = { 0 };
-	struct jout o = { .b = &b };
+	SCOPED(gather_free) struct gather g = { .h = h, .defs = { .dir = dirfd }, .without = without };
+	auto_buf struct buf in = { 0 }, out = { 0 };
 	struct fw_req req = { .table = h->table, .action = action };
 
-	TRY(net_def_each(dirfd, take, &g));
-	req.nets = g.nets;
-	if (!g.nets.n)
+	TRY(net_def_each(dirfd, take_network, &g));
+	if (!g.networks)
 		req.action = FW_REMOVE;
-	bind_encode(&o, NULL, &fw_req_record, &req);
-	if (b.oom)
-		return fail(ENOMEM, "firewall: out of memory");
-	log_debug("firewall: %s table %s", name_of(fw_actions, req.action), h->table);
-	auto_buf struct buf out = { 0 };
+	else
+		TRY(net_record_each(dirfd, take_owner, &g));
+	TRY(encode(&req, &g.all, &in));
+	log_debug("firewall: %s tables %s, %zu elements", name_of(fw_actions, req.action), h->table, g.all.n);
 	return helper_run(&(struct helper_call){ .name = "vzrun-net", .verb = "apply", .what = "firewall",
-						 .in = b.p, .in_n = b.n, .out = &out, .timeout_ms = TIMEOUT_MS });
+						 .in = in.p, .in_n = in.n, .out = &out, .timeout_ms = TIMEOUT_MS });
+}
+
+int net_fw_replace(const struct net_home *h, int dirfd) { return net_fw_apply(h, dirfd, FW_REPLACE, NULL); }
+
+/* ---- changes ------------------------------------------------------------------------------------------- */
+
+int net_fw_change(const struct net_home *h, int dirfd, const struct nft_list *was, const struct nft_list *is)
+{
+	int r = nft_change(h->table, was, is);
+
+	return r == -ENOENT || r == -EEXIST ? net_fw_replace(h, dirfd) : r;
+}
+
+int net_fw_follow(const struct net_home *h, int dirfd, const struct net_def *was, const struct net_def *is)
+{
+	auto_net_defs struct net_defs defs = { .dir = dirfd };
+	auto_nft_list struct nft_list a = { 0 }, b = { 0 };
+
+	if (was) {
+		net_elements_of_network(h, was, &a);
+		net_elements_of_allows(was, NULL, &defs, &a);
+	}
+	if (is) {
+		net_elements_of_network(h, is, &b);
+		net_elements_of_allows(is, NULL, &defs, &b);
+	}
+	return net_fw_change(h, dirfd, &a, &b);
+}
+
+struct leave { struct net_defs defs; const struct net_def *d; struct nft_list was; size_t others; };
+
+static void leave_free(struct leave *l)
+{
+	nft_list_free(&l->was);
+	net_defs_free(&l->defs);
+}
+
+static int see_other(void *ctx, struct net_file *f)
+{
+	struct leave *l = ctx;
+
+	if (str_eq(f->d.name, l->d->name))
+		return 0;
+	l->others++;
+	net_elements_of_allows(&f->d, l->d->name, &l->defs, &l->was);
+	return 0;
+}
+
+int net_fw_leave(const struct net_home *h, int dirfd, const struct net_def *d)
+{
+	SCOPED(leave_free) struct leave l = { .defs = { .dir = dirfd }, .d = d };
+
+	TRY(net_def_each(dirfd, see_other, &l));
+	if (!l.others)
+		return net_fw_apply(h, dirfd, FW_REMOVE, d->name);
+	net_elements_of_network(h, d, &l.was);
+	net_elements_of_allows(d, NULL, &l.defs, &l.was);
+	return net_fw_change(h, dirfd, &l.was, NULL);
+}
+
+int net_fw_owner(const struct net_home *h, int dirfd, const struct net_record *was, const struct net_record *is)
+{
+	auto_net_defs struct net_defs defs = { .dir = dirfd };
+	auto_nft_list struct nft_list a = { 0 }, b = { 0 };
+
+	if (was)
+		net_elements_of_owner(h, was, &defs, &a);
+	if (is)
+		net_elements_of_owner(h, is, &defs, &b);
+	return net_fw_change(h, dirfd, &a, &b);
 }

@@ -1,6 +1,7 @@
 #include "netns/compare.h"
 #include "base/scope.h"
 #include "netns/bridge.h"
+#include "netns/elements.h"
 #include "netns/kernel.h"
 #include "netns/vxlan.h"
 
@@ -11,14 +12,12 @@
 int net_compare_open(struct net_compare *c)
 {
 	TRY(nlq_open(&c->route, NETLINK_ROUTE));
-	TRY(nlq_open(&c->nft, NETLINK_NETFILTER));
 	return net_host_read(&c->route, &c->host);
 }
 
 void net_compare_close(struct net_compare *c)
 {
 	nlq_close(&c->route);
-	nlq_close(&c->nft);
 	net_host_free(&c->host);
 }
 
@@ -154,8 +153,12 @@ static int look_at_port(void *ctx, const struct net_user *u)
 
 static int look_at_firewall(struct net_compare *c)
 {
-	int r = net_fw_check(&c->nft, c->h->table, c->d);
+	auto_nft_list struct nft_list all = { 0 }, stamps = { 0 };
+	int r;
 
+	net_elements_of_network(c->h, c->d, &all);
+	net_stamps(&all, &stamps);
+	r = net_fw_check(c->h->table, &stamps);
 	TRY(r);
 	if (r & NET_LACKS_TABLE)
 		differs(c, MEND_FIREWALL, "nftables table %s is gone", c->h->table);
@@ -207,10 +210,38 @@ int net_compare(struct net_compare *c, const struct net_def *d)
 	return c->result < 0 ? c->result : c->mend;
 }
 
+struct owners { struct net_compare *c; struct net_defs defs; bool told; };
+
+static void owners_free(struct owners *o) { net_defs_free(&o->defs); }
+
+/* Somebody took elements out, or put others in. */
+static int look_at_owner(void *ctx, struct net_held *h)
+{
+	auto_nft_list struct nft_list all = { 0 }, stamps = { 0 };
+	struct owners *o = ctx;
+	int r;
+
+	net_elements_of_owner(o->c->h, &h->r, &o->defs, &all);
+	net_stamps(&all, &stamps);
+	r = stamps.n ? net_fw_check(o->c->h->table, &stamps) : 0;
+	TRY(r);
+	/* The tables as a whole are told of with the networks. */
+	if (r & NET_LACKS_TABLE || (r & NET_RULES_DIFFER && o->told))
+		return 0;
+	o->told |= r & NET_RULES_DIFFER;
+	if (r)
+		differs(o->c, MEND_FIREWALL, "nftables table %s does not know the ports of %s as they are", o->c->h->table,
+			h->r.owner);
+	return 0;
+}
+
 int net_compare_host(struct net_compare *c)
 {
+	SCOPED(owners_free) struct owners o = { .c = c, .defs = { .dir = c->dir } };
+
 	c->d = NULL;
 	c->mend = c->result = 0;
 	TRY(net_forwarding_check(c->dir, see_switch, c));
+	TRY(net_record_each(c->dir, look_at_owner, &o));
 	return c->result < 0 ? c->result : c->mend;
 }

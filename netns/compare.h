@@ -11,7 +11,7 @@ struct net_compare {
 	const struct net_home *h;
 	int dir;
 	struct net_host host;
-	struct nlq route, nft;
+	struct nlq route;
 	/* Of each difference. network: NULL where it is the host's. */
 	int (*differs)(void *ctx, const struct network_difference *d);
 	void *ctx;

@@ -1,51 +1,129 @@
 /*
- * What vzrun and its helper vzrun-net share: the rules of vzrun's own table in nftables, and the request
- * by which the helper is told what should stand. Rules never change with networks: adding one adds
- * elements to sets. Included by one file on either side.
+ * What vzrun and its helper vzrun-net share: vzrun's own two tables in nftables, and the request by which the
+ * helper is told what should stand. Rules never change with networks or guests: these add elements to sets.
+ *
+ * The administrator's own chains see all that passes here (an accept ends only the chain it is in): their drop drops.
  */
 #pragma once
 #include "base/bind.h"
+#include "base/scope.h"
 #include <stddef.h>
 
-/* A network's element in the set of bridges carries "NAME MARK"; another mark: other rules or subnets. */
-enum { FW_RULES_VERSION = 1, FW_COMMENT_MAX = 96 };
-
-struct fw_set { const char *name, *type; };
-static const struct fw_set fw_sets[] = {
-	{ "bridges", "type ifname" },			/* ours */
-	{ "links", "type ifname . ifname" },		/* from, to: what may cross or stay within */
-	{ "outward", "type ifname" },			/* may reach the outside */
-	{ "hosts4", "type ifname . ipv4_addr" },	/* the host as this bridge's guests know it */
-	{ "hosts6", "type ifname . ipv6_addr" },
-	{ "services", "type ifname . inet_proto . inet_service" },	/* of the host, for these guests */
-	{ "nat4", "type ipv4_addr; flags interval" },	/* leave under the host's address */
-	{ "nat6", "type ipv6_addr; flags interval" },
-};
+enum fw_family { FW_INET, FW_BRIDGE };
 
 /*
- * Before the administrator's chains (priority 0), which still see what passes here: an accept ends only
- * this chain. What is not ours leaves by the first rule.
+ * The letters of a key and of a map's data, one a field:
+ * i name of a link, m MAC address, 4 6 addresses, p protocol, s port, N 16 bytes, L 6 bytes, V 3 bytes; data only: v verdict
  */
+struct fw_set { enum fw_family family; const char *name, *type, *key, *data; };
+enum fw_set_id {
+	/* inet: networks */
+	FW_BRIDGES, FW_LINKS, FW_LINKS_PORT, FW_OUTWARD, FW_INWARD, FW_INWARD_PORT, FW_HOSTS4, FW_HOSTS6, FW_SERVICES4,
+	FW_SERVICES6, FW_NAT4, FW_NAT6, FW_VNIS, FW_PEERS4, FW_PEERS6,
+	/* bridge: the ports of guests */
+	FW_PORTS, FW_MACS, FW_SRC4, FW_SRC6, FW_ND, FW_LLADDR, FW_ANYIP, FW_GWMAC, FW_FW_PORTS, FW_FW_MACS, FW_RATE_OUT,
+	/* bridge: tunnels to other hosts */
+	FW_TUNNEL_GW4, FW_TUNNEL_GW6, FW_TUNNEL_GWMAC,
+	FW_SETS
+};
+
+#define PORT_OF "ifname . inet_proto . inet_service"
+static const struct fw_set fw_sets[FW_SETS] = {
+	/* ours; a network's element carries "NAME MARK" */
+	[FW_BRIDGES] = { FW_INET, "bridges", "type ifname", "i", NULL },
+	/* from, to: what may cross or stay within */
+	[FW_LINKS] = { FW_INET, "links", "type ifname . ifname", "ii", NULL },
+	[FW_LINKS_PORT] = { FW_INET, "links_port", "type ifname . " PORT_OF "; flags interval", "iips", NULL },
+	/* may reach the outside; may be reached from there */
+	[FW_OUTWARD] = { FW_INET, "outward", "type ifname", "i", NULL },
+	[FW_INWARD] = { FW_INET, "inward", "type ifname", "i", NULL },
+	[FW_INWARD_PORT] = { FW_INET, "inward_port", "type " PORT_OF "; flags interval", "ips", NULL },
+	/* the host as this bridge's guests know it, and what it does for them there */
+	[FW_HOSTS4] = { FW_INET, "hosts4", "type ifname . ipv4_addr", "i4", NULL },
+	[FW_HOSTS6] = { FW_INET, "hosts6", "type ifname . ipv6_addr", "i6", NULL },
+	[FW_SERVICES4] = { FW_INET, "services4", "type ifname . ipv4_addr . inet_proto . inet_service", "i4ps", NULL },
+	[FW_SERVICES6] = { FW_INET, "services6", "type ifname . ipv6_addr . inet_proto . inet_service", "i6ps", NULL },
+	/* leave under the host's address */
+	[FW_NAT4] = { FW_INET, "nat4", "type ipv4_addr; flags interval", "4", NULL },
+	[FW_NAT6] = { FW_INET, "nat6", "type ipv6_addr; flags interval", "6", NULL },
+	/* port and network number of our tunnels, and who may speak there */
+	[FW_VNIS] = { FW_INET, "vnis", "typeof udp dport . @th,96,24", "sV", NULL },
+	[FW_PEERS4] = { FW_INET, "peers4", "typeof udp dport . @th,96,24 . ip saddr", "sV4", NULL },
+	[FW_PEERS6] = { FW_INET, "peers6", "typeof udp dport . @th,96,24 . ip6 saddr", "sV6", NULL },
+
+	/* an owner's element carries "OWNER MARK" */
+	[FW_PORTS] = { FW_BRIDGE, "ports", "type ifname", "i", NULL },
+	[FW_MACS] = { FW_BRIDGE, "macs", "type ifname . ether_addr", "im", NULL },
+	[FW_SRC4] = { FW_BRIDGE, "src4", "type ifname . ether_addr . ipv4_addr : verdict", "im4", "v" },
+	[FW_SRC6] = { FW_BRIDGE, "src6", "type ifname . ether_addr . ipv6_addr : verdict", "im6", "v" },
+	/* its addresses in neighbour discovery: the target, and the link-layer address of an option */
+	[FW_ND] = { FW_BRIDGE, "nd", "typeof iifname . @th,64,128", "iN", NULL },
+	[FW_LLADDR] = { FW_BRIDGE, "lladdr", "typeof iifname . @th,208,48", "iL", NULL },
+	/* its IP addresses are not ours to know */
+	[FW_ANYIP] = { FW_BRIDGE, "anyip", "type ifname . ether_addr", "im", NULL },
+	[FW_GWMAC] = { FW_BRIDGE, "gwmac", "type ifname : ether_addr", "i", "m" },
+	/* guests with a firewall: what they say to each other goes through the host */
+	[FW_FW_PORTS] = { FW_BRIDGE, "fw_ports", "type ifname", "i", NULL },
+	[FW_FW_MACS] = { FW_BRIDGE, "fw_macs", "type ether_addr", "m", NULL },
+	/* each with a limit of its own */
+	[FW_RATE_OUT] = { FW_BRIDGE, "rate_out", "type ifname; limit rate over 1 bytes/second", "i", NULL },
+	[FW_TUNNEL_GW4] = { FW_BRIDGE, "tunnel_gw4", "type ifname . ipv4_addr", "i4", NULL },
+	[FW_TUNNEL_GW6] = { FW_BRIDGE, "tunnel_gw6", "typeof iifname . @th,64,128", "iN", NULL },
+	[FW_TUNNEL_GWMAC] = { FW_BRIDGE, "tunnel_gwmac", "type ifname . ether_addr", "im", NULL },
+};
+
+/* What was refused, as "network show" says it. */
+static const char *const fw_counters[] = {
+	"spoof_mac", "spoof_ip4", "spoof_arp", "spoof_ip6", "spoof_nd", "rogue_ra", "rogue_dhcp", "other_proto", NULL
+};
+
+/* ---- inet: what is routed, and what reaches the host ---------------------------------------------- */
+
+/* Before the administrator's chains (priority 0). What is not ours leaves by the first rule. */
 static const char *const fw_forward[] = {
 	"iifname != @bridges oifname != @bridges accept",
 	"ct state established,related accept",
 	"iifname . oifname @links accept",
+	"iifname . oifname . meta l4proto . th dport @links_port accept",
+	"oifname @bridges jump inward_new",
 	"oifname @bridges drop",
 	"iifname @outward accept",
 	"drop",
 	NULL
 };
+static const char *const fw_inward[] = {
+	"iifname @bridges return",
+	"oifname @inward accept",
+	"oifname . meta l4proto . th dport @inward_port accept",
+	NULL
+};
+/* The host is reached by its guests as far as they need it, and by tunnels from their other ends alone. */
 static const char *const fw_input[] = {
+	"udp dport . @th,96,24 @vnis jump tunnel",
 	"iifname != @bridges accept",
 	"ct state established,related accept",
 	"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-report, "
 		"mld-listener-done, mld2-listener-report } accept",
 	"iifname . ip daddr @hosts4 icmp type echo-request accept",
 	"iifname . ip6 daddr @hosts6 icmpv6 type echo-request accept",
-	"iifname . meta l4proto . th dport @services accept",
+	"iifname . ip daddr . meta l4proto . th dport @services4 accept",
+	"iifname . ip6 daddr . meta l4proto . th dport @services6 accept",
 	"meta pkttype { broadcast, multicast } drop",
 	"meta l4proto tcp reject with tcp reset",
 	"reject with icmpx type admin-prohibited",
+	NULL
+};
+static const char *const fw_tunnel[] = {
+	"udp dport . @th,96,24 . ip saddr @peers4 return",
+	"udp dport . @th,96,24 . ip6 saddr @peers6 return",
+	"drop",
+	NULL
+};
+/* Guests of one segment need no advice from the host about the way to each other. */
+static const char *const fw_output[] = {
+	"oifname != @bridges accept",
+	"icmp type redirect drop",
+	"icmpv6 type nd-redirect drop",
 	NULL
 };
 static const char *const fw_postrouting[] = {
@@ -55,43 +133,150 @@ static const char *const fw_postrouting[] = {
 	NULL
 };
 
-struct fw_chain { const char *name, *head; const char *const *rules; };
+/* ---- bridge: nobody speaks under another's address ------------------------------------------------- */
+
+#define NAMED(counter) "counter name \"" counter "\" "
+/* The one hook: each costs packets a second. */
+static const char *const fw_prerouting[] = {
+	"meta protocol vmap { ip : goto from4, ip6 : goto from6, arp : goto from_arp }",
+	"iifname @ports " NAMED("other_proto") "drop",
+	NULL
+};
+/* A link type that is not the protocol's is a VLAN tag, which hides what is behind it from others' rules. */
+static const char *const fw_from4[] = {
+	"ether type != ip iifname @ports " NAMED("other_proto") "drop",
+	"udp sport 67 iifname @ports " NAMED("rogue_dhcp") "drop",
+	"ether daddr @fw_macs jump to_host",
+	"iifname . ether saddr . ip saddr vmap @src4",
+	"iifname . ether saddr @anyip accept",
+	"iifname . ether saddr @tunnel_gwmac " NAMED("spoof_mac") "drop",
+	"iifname != @ports accept",
+	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
+	"ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 "
+		"ether daddr set iifname map @gwmac meta pkttype set host accept",
+	NAMED("spoof_ip4") "drop",
+	NULL
+};
+/* Each host of a segment answers for the gateway itself. 0.0.0.0 asks whether an address is free. */
+static const char *const fw_from_arp[] = {
+	"iifname . arp saddr ip @tunnel_gw4 " NAMED("spoof_arp") "drop",
+	"iifname . arp daddr ip @tunnel_gw4 drop",
+	"iifname != @ports accept",
+	"ether type != arp " NAMED("other_proto") "drop",
+	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
+	"iifname . arp saddr ether . arp saddr ip vmap @src4",
+	"arp saddr ip 0.0.0.0 iifname . arp saddr ether . arp daddr ip vmap @src4",
+	"iifname . arp saddr ether @anyip accept",
+	NAMED("spoof_arp") "drop",
+	NULL
+};
+static const char *const fw_from6[] = {
+	"ether type != ip6 iifname @ports " NAMED("other_proto") "drop",
+	"ip6 nexthdr { 0, 43, 44, 51, 60, 135, 139, 140 } jump more_headers",
+	"meta l4proto ipv6-icmp jump icmp6",
+	"udp sport 547 iifname @ports " NAMED("rogue_dhcp") "drop",
+	"ether daddr @fw_macs jump to_host",
+	"iifname . ether saddr . ip6 saddr vmap @src6",
+	"iifname . ether saddr @anyip accept",
+	"iifname . ether saddr @tunnel_gwmac " NAMED("spoof_mac") "drop",
+	"iifname != @ports accept",
+	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
+	NAMED("spoof_ip6") "drop",
+	NULL
+};
+/* A fragment whose upper layer only the whole packet shows could be anything (RFC 7113). */
+static const char *const fw_more_headers[] = {
+	"iifname != @ports return",
+	"frag nexthdr { 0, 43, 44, 51, 60, 135, 139, 140 } " NAMED("other_proto") "drop",
+	NULL
+};
+/*
+ * A neighbour's option is the first one or none: Linux sends it so, and takes the first of a kind. RFC 6980: no
+ * fragments.
+ */
+static const char *const fw_icmp6[] = {
+	"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } iifname . @th,64,128 @tunnel_gw6 drop",
+	"iifname != @ports return",
+	"icmpv6 type { nd-router-advert, nd-redirect } " NAMED("rogue_ra") "drop",
+	"icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } exthdr frag exists "
+		NAMED("spoof_nd") "drop",
+	"icmpv6 type nd-neighbor-advert @th,192,8 != 2 " NAMED("spoof_nd") "drop",
+	"icmpv6 type nd-neighbor-advert iifname . @th,208,48 != @lladdr " NAMED("spoof_nd") "drop",
+	"icmpv6 type nd-neighbor-advert iifname . ether saddr @anyip accept",
+	"icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @nd " NAMED("spoof_nd") "drop",
+	"ip6 saddr :: iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
+	"ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr @anyip accept",
+	"ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . @th,64,128 @nd accept",
+	"ip6 saddr :: icmpv6 type { nd-router-solicit, mld-listener-report, mld-listener-done, "
+		"mld2-listener-report } accept",
+	"icmpv6 type nd-neighbor-solicit @th,192,8 != 1 " NAMED("spoof_nd") "drop",
+	"icmpv6 type nd-neighbor-solicit iifname . @th,208,48 != @lladdr " NAMED("spoof_nd") "drop",
+	"icmpv6 type nd-router-solicit @th,64,8 != 1 " NAMED("spoof_nd") "drop",
+	"icmpv6 type nd-router-solicit iifname . @th,80,48 != @lladdr " NAMED("spoof_nd") "drop",
+	NULL
+};
+/* Routers, redirects and hop-by-hop talk are link-local: whole, or not at all. */
+static const char *const fw_from_ll[] = {
+	"exthdr frag exists " NAMED("spoof_nd") "drop",
+	"goto watched",
+	NULL
+};
+/* Of guests with a rate or a firewall; of the others the map says accept. */
+static const char *const fw_watched[] = {
+	"iifname @rate_out drop",
+	"iifname @fw_ports jump to_host",
+	"accept",
+	NULL
+};
+/* To the bridge instead of to its neighbour, so that the host's inet chains see it; neighbours are found without. */
+static const char *const fw_to_host[] = {
+	"meta protocol arp return",
+	"icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, nd-redirect } return",
+	"meta pkttype other ether daddr set iifname map @gwmac meta pkttype set host",
+	NULL
+};
+
+/* refs: how often rules of ours lead to it; -1: elements do too. A chain is written after those that it leads to. */
+struct fw_chain { enum fw_family family; const char *name, *head; const char *const *rules; int refs; };
 static const struct fw_chain fw_chains[] = {
-	{ "forward", "type filter hook forward priority filter - 10; policy accept;", fw_forward },
-	{ "input", "type filter hook input priority filter - 10; policy accept;", fw_input },
-	{ "postrouting", "type nat hook postrouting priority srcnat; policy accept;", fw_postrouting },
+	{ FW_INET, "inward_new", "", fw_inward, 1 },
+	{ FW_INET, "tunnel", "", fw_tunnel, 1 },
+	{ FW_INET, "forward", "type filter hook forward priority filter - 10; policy accept;", fw_forward, 0 },
+	{ FW_INET, "input", "type filter hook input priority filter - 10; policy accept;", fw_input, 0 },
+	{ FW_INET, "output", "type filter hook output priority filter - 10; policy accept;", fw_output, 0 },
+	{ FW_INET, "postrouting", "type nat hook postrouting priority srcnat; policy accept;", fw_postrouting, 0 },
+	{ FW_BRIDGE, "to_host", "", fw_to_host, 3 },
+	{ FW_BRIDGE, "watched", "", fw_watched, -1 },
+	{ FW_BRIDGE, "from_ll", "", fw_from_ll, -1 },
+	{ FW_BRIDGE, "from4", "", fw_from4, 1 },
+	{ FW_BRIDGE, "from_arp", "", fw_from_arp, 1 },
+	{ FW_BRIDGE, "icmp6", "", fw_icmp6, 1 },
+	{ FW_BRIDGE, "more_headers", "", fw_more_headers, 1 },
+	{ FW_BRIDGE, "from6", "", fw_from6, 1 },
+	{ FW_BRIDGE, "prerouting", "type filter hook prerouting priority -300; policy accept;", fw_prerouting, 0 },
 };
 enum { FW_CHAINS = sizeof fw_chains / sizeof fw_chains[0] };
 
-/* create: there is no table. add: networks' elements are missing. replace: something else differs. */
-enum fw_action { FW_CREATE = 1, FW_ADD, FW_REPLACE, FW_REMOVE };
+static const char *const fw_family_text[] = { [FW_INET] = "inet", [FW_BRIDGE] = "bridge" };
+
+/* ---- the request ------------------------------------------------------------------------------------- */
+
+/* create: there is no table. replace: something differs; whatever stands is taken away in the same transaction. */
+enum fw_action { FW_CREATE = 1, FW_REPLACE, FW_REMOVE };
 static const struct name fw_actions[] = {
-	{ "create", FW_CREATE }, { "add", FW_ADD }, { "replace", FW_REPLACE }, { "remove", FW_REMOVE }, { 0 },
+	{ "create", FW_CREATE }, { "replace", FW_REPLACE }, { "remove", FW_REMOVE }, { 0 },
 };
 
-struct fw_net {
-	const char *name, *bridge, *mark, *subnet, *subnet6, *gateway, *gateway6;
-	bool nat, outward;
-};
-struct fw_req { const char *table; int action; struct list nets; };
+/*
+ * elements: each "SET KEY[-END] VALUE LIMIT[ COMMENT]". KEY, END: bytes as hexadecimal digits. VALUE: "-", bytes of a
+ * map's data, "accept", "drop", "jump:CHAIN", "goto:CHAIN". LIMIT: "-" or BYTES/BURST. COMMENT: [A-Za-z0-9_+.@~ -]
+ */
+struct fw_req { const char *table; int action; struct strv elements; };
 
-static const struct field fw_net_fields[] = {
-	FR(struct fw_net, "name", K_STR, name),
-	FR(struct fw_net, "bridge", K_STR, bridge),
-	FR(struct fw_net, "mark", K_STR, mark),
-	F(struct fw_net, "subnet", K_STR, subnet),
-	F(struct fw_net, "subnet6", K_STR, subnet6),
-	F(struct fw_net, "gateway", K_STR, gateway),
-	F(struct fw_net, "gateway6", K_STR, gateway6),
-	F(struct fw_net, "nat", K_BOOL, nat),
-	F(struct fw_net, "outward", K_BOOL, outward),
-	{ 0 }
-};
-static const struct record fw_net_record = RECORD("network", struct fw_net, fw_net_fields);
 static const struct field fw_req_fields[] = {
 	FR(struct fw_req, "table", K_STR, table),
 	ENUMR(struct fw_req, "action", action, fw_actions),
-	SUB(struct fw_req, "networks", K_LIST, nets, &fw_net_record),
+	F(struct fw_req, "elements", K_STRV, elements),
 	{ 0 }
 };
 static const struct record fw_req_record = RECORD("firewall request", struct fw_req, fw_req_fields);

@@ -3,119 +3,56 @@
 #include "base/scope.h"
 #include "netns/firewall_main.h"
 
-#include <arpa/inet.h>
-#include <net/if.h>
 #include <string.h>
 
-static bool only(const char *s, const char *allowed, size_t max)
+static void one_set(struct buf *b, const struct fw_set *s)
 {
-	size_t n = strspn(s, allowed);
-
-	return n > 0 && n <= max && s[n] == '\0';
+	buf_printf(b, "%s %s { %s; }\n", s->data ? "map" : "set", s->name, s->type);
 }
 
-#define DIGITS "0123456789"
-#define LOWER "abcdefghijklmnopqrstuvwxyz"
-
-static bool is_link(const char *s)
+static void one_chain(struct buf *b, const struct fw_chain *c)
 {
-	return only(s, LOWER "ABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "_.-", IFNAMSIZ - 1) && *s != '-' &&
-	       *s != '.';
+	buf_printf(b, "chain %s {\n%s\n", c->name, c->head);
+	for (const char *const *r = c->rules; *r; r++)
+		buf_printf(b, "%s\n", *r);
+	buf_puts(b, "}\n");
 }
 
-static int check_addr(const char *key, const char *s, int family, bool subnet)
+static void rules(struct buf *b, const char *table, enum fw_family family)
 {
-	char part[INET6_ADDRSTRLEN];
-	unsigned char a[16];
-	size_t n = s ? strcspn(s, "/") : 0;
-	uint64_t prefix;
-
-	if (!s)
-		return 0;
-	if (n >= sizeof part || subnet != (s[n] == '/'))
-		return fail(EINVAL, "%s: not an address", key);
-	memcpy(part, s, n);
-	part[n] = '\0';
-	if (inet_pton(family, part, a) != 1 ||
-	    (subnet && str_u64(s + n + 1, family == AF_INET ? 32 : 128, &prefix) < 0))
-		return fail(EINVAL, "%s: not an address", key);
-	return 0;
-}
-
-static int check_net(const struct fw_net *n)
-{
-	if (!str_is_name(n->name))
-		return fail(EINVAL, "name: not the name of a network");
-	if (!is_link(n->bridge))
-		return fail(EINVAL, "bridge: not the name of a link");
-	if (!only(n->mark, "abcdef" DIGITS, 16))
-		return fail(EINVAL, "mark: expected hexadecimal digits");
-	TRY(check_addr("subnet", n->subnet, AF_INET, true));
-	TRY(check_addr("subnet6", n->subnet6, AF_INET6, true));
-	TRY(check_addr("gateway", n->gateway, AF_INET, false));
-	return check_addr("gateway6", n->gateway6, AF_INET6, false);
-}
-
-static void element(struct buf *b, const char *table, const char *set, const char *fmt, ...) PRINTF(4, 5);
-static void element(struct buf *b, const char *table, const char *set, const char *fmt, ...)
-{
-	char text[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	buf_printf(b, "add element inet %s %s { %s }\n", table, set, text);
-}
-
-static void elements(struct buf *b, const char *table, const struct fw_net *n)
-{
-	element(b, table, "bridges", "\"%s\" comment \"%s %s\"", n->bridge, n->name, n->mark);
-	element(b, table, "links", "\"%s\" . \"%s\"", n->bridge, n->bridge);
-	if (n->outward)
-		element(b, table, "outward", "\"%s\"", n->bridge);
-	if (n->gateway)
-		element(b, table, "hosts4", "\"%s\" . %s", n->bridge, n->gateway);
-	if (n->gateway6)
-		element(b, table, "hosts6", "\"%s\" . %s", n->bridge, n->gateway6);
-	if (n->nat && n->subnet)
-		element(b, table, "nat4", "%s", n->subnet);
-	if (n->nat && n->subnet6)
-		element(b, table, "nat6", "%s", n->subnet6);
-}
-
-static void rules(struct buf *b, const char *table)
-{
-	buf_printf(b, "table inet %s {\n", table);
-	for (size_t i = 0; i < COUNT(fw_sets); i++)
-		buf_printf(b, "set %s { %s; }\n", fw_sets[i].name, fw_sets[i].type);
-	for (size_t i = 0; i < COUNT(fw_chains); i++) {
-		buf_printf(b, "chain %s {\n%s\n", fw_chains[i].name, fw_chains[i].head);
-		for (const char *const *r = fw_chains[i].rules; *r; r++)
-			buf_printf(b, "%s\n", *r);
-		buf_puts(b, "}\n");
-	}
+	buf_printf(b, "table %s %s {\n", fw_family_text[family], table);
+	for (const char *const *c = fw_counters; family == FW_BRIDGE && *c; c++)
+		buf_printf(b, "counter %s { }\n", *c);
+	/* Chains that maps lead to come before the maps. */
+	for (size_t i = 0; i < FW_CHAINS; i++)
+		if (fw_chains[i].family == family && fw_chains[i].refs != 0)
+			buf_printf(b, "chain %s { }\n", fw_chains[i].name);
+	for (size_t i = 0; i < FW_SETS; i++)
+		if (fw_sets[i].family == family)
+			one_set(b, &fw_sets[i]);
+	for (size_t i = 0; i < FW_CHAINS; i++)
+		if (fw_chains[i].family == family)
+			one_chain(b, &fw_chains[i]);
 	buf_puts(b, "}\n");
 }
 
 int fw_compose(const struct fw_req *req, struct buf *out)
 {
-	size_t i = 0;
+	static const enum fw_family families[] = { FW_INET, FW_BRIDGE };
+	size_t n = strspn(req->table, "abcdefghijklmnopqrstuvwxyz0123456789_");
 
-	if (!only(req->table, LOWER DIGITS "_", 31))
+	if (n == 0 || n > 31 || req->table[n])
 		return fail(EINVAL, "table: not the name of a table");
-	LIST_EACH(const struct fw_net, n, req->nets) {
-		TRY_IN(check_net(n), "networks[%zu]", i);
-		i++;
+	for (size_t i = 0; i < COUNT(families); i++) {
+		const char *family = fw_family_text[families[i]];
+
+		/* add before delete: the table may be gone by now. */
+		if (req->action != FW_CREATE)
+			buf_printf(out, "add table %s %s\ndelete table %s %s\n", family, req->table, family, req->table);
+		if (req->action != FW_REMOVE)
+			rules(out, req->table, families[i]);
 	}
-	/* add before delete: the table may be gone by now. */
-	if (req->action == FW_REPLACE || req->action == FW_REMOVE)
-		buf_printf(out, "add table inet %s\ndelete table inet %s\n", req->table, req->table);
-	if (req->action == FW_REMOVE)
-		return 0;
-	if (req->action != FW_ADD)
-		rules(out, req->table);
-	LIST_EACH(const struct fw_net, n, req->nets)
-		elements(out, req->table, n);
+	for (size_t i = 0; i < req->elements.n && req->action != FW_REMOVE; i++)
+		TRY_IN(fw_element(req->table, req->elements.v[i], out), "elements[%zu]", i);
 	return out->oom ? fail(ENOMEM, "out of memory") : 0;
 }

@@ -1,7 +1,8 @@
-/* Whether vzrun's table stands as it should, asked of nf_tables directly: no library, no helper, no dump. */
+/* Whether vzrun's tables stand as they should, asked of nf_tables directly: no library, no helper, no dump. */
 #include "netns/firewall.h"
 #include "netns/kernel.h"
 #include "netns/link.h"
+#include "netns/nft.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
@@ -10,76 +11,27 @@
 #include <net/if.h>
 #include <string.h>
 
-struct seen { char comment[FW_COMMENT_MAX]; uint32_t use[FW_CHAINS]; };
-
-void net_fw_mark(const struct net_def *d, char out[17])
+static uint64_t text_mark(uint64_t before, const char *text)
 {
-	char text[256], a[64], b[64];
+	uint64_t parts[2] = { before, str_hash(text, strlen(text)) };
 
-	net_subnet_text(&d->v4, a, sizeof a);
-	net_subnet_text(&d->v6, b, sizeof b);
-	snprintf(text, sizeof text, "%d %s %d %s %s", FW_RULES_VERSION, d->bridge, d->mode, a, b);
-	snprintf(out, 17, "%016llx", (unsigned long long)str_hash(text, strlen(text)));
+	return str_hash(parts, sizeof parts);
 }
 
-/* nft's comment: type 0, length, text, in the element's user data. */
-static void read_element(struct seen *s, struct nlattr *list)
+uint64_t net_fw_rules_mark(void)
 {
-	struct nlattr *e, *data = NULL;
-	const unsigned char *p;
-	int rem;
+	static uint64_t mark;
 
-	nla_for_each_nested(e, list, rem)
-		data = nla_find(nla_data(e), nla_len(e), NFTA_SET_ELEM_USERDATA);
-	if (!data || nla_len(data) < 2)
-		return;
-	p = nla_data(data);
-	if (p[0] == 0 && p[1] < sizeof s->comment && p[1] + 2 <= nla_len(data))
-		snprintf(s->comment, sizeof s->comment, "%.*s", p[1], (const char *)p + 2);
-}
-
-static void read_answer(void *ctx, size_t i, const struct nlmsghdr *h)
-{
-	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
-	struct seen *s = ctx;
-	struct nlattr *a;
-
-	if (i < FW_CHAINS) {
-		a = nlmsg_find_attr(m, sizeof(struct nfgenmsg), NFTA_CHAIN_USE);
-		s->use[i] = a && nla_len(a) == 4 ? ntohl(nla_get_u32(a)) : 0;
-	} else {
-		a = nlmsg_find_attr(m, sizeof(struct nfgenmsg), NFTA_SET_ELEM_LIST_ELEMENTS);
-		if (a)
-			read_element(s, a);
+	if (mark)
+		return mark;
+	for (size_t i = 0; i < FW_SETS; i++)
+		mark = text_mark(mark, fw_sets[i].type);
+	for (size_t i = 0; i < FW_CHAINS; i++) {
+		mark = text_mark(mark, fw_chains[i].head);
+		for (const char *const *r = fw_chains[i].rules; *r; r++)
+			mark = text_mark(mark, *r);
 	}
-}
-
-static void ask_chain(struct nlq *q, const char *table, const char *chain)
-{
-	struct nfgenmsg g = { .nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0 };
-
-	nlq_add(q, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN, 0, &g, sizeof g);
-	nlq_put_str(q, NFTA_CHAIN_TABLE, table);
-	nlq_put_str(q, NFTA_CHAIN_NAME, chain);
-}
-
-static void ask_element(struct nlq *q, const char *table, const char *bridge)
-{
-	struct nfgenmsg g = { .nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0 };
-	struct nlattr *list, *element, *key;
-	char name[IFNAMSIZ] = "";
-
-	memcpy(name, bridge, strnlen(bridge, sizeof name - 1));
-	nlq_add(q, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, 0, &g, sizeof g);
-	nlq_put_str(q, NFTA_SET_ELEM_LIST_TABLE, table);
-	nlq_put_str(q, NFTA_SET_ELEM_LIST_SET, fw_sets[0].name);
-	list = nlq_nest(q, NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED);
-	element = nlq_nest(q, NFTA_LIST_ELEM | NLA_F_NESTED);
-	key = nlq_nest(q, NFTA_SET_ELEM_KEY | NLA_F_NESTED);
-	nlq_put(q, NFTA_DATA_VALUE, name, sizeof name);
-	nlq_end(q, key);
-	nlq_end(q, element);
-	nlq_end(q, list);
+	return mark;
 }
 
 static size_t count(const char *const *rules)
@@ -91,31 +43,143 @@ static size_t count(const char *const *rules)
 	return n;
 }
 
-int net_fw_check(struct nlq *q, const char *table, const struct net_def *d)
+/* ---- chains ---------------------------------------------------------------------------------------- */
+
+static struct nfgenmsg header(enum fw_family family)
 {
-	char mark[17], comment[FW_COMMENT_MAX];
-	int err[FW_CHAINS + 1], gone = 0, r;
-	struct seen s = { 0 };
+	return (struct nfgenmsg){ .nfgen_family = family == FW_INET ? NFPROTO_INET : NFPROTO_BRIDGE,
+				  .version = NFNETLINK_V0 };
+}
+
+/* How many rules it has and how many lead to it. */
+static void read_use(void *ctx, size_t i, const struct nlmsghdr *h)
+{
+	struct nlattr *a = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct nfgenmsg), NFTA_CHAIN_USE);
+	uint32_t *use = ctx;
+
+	if (i < FW_CHAINS)
+		use[i] = a && nla_len(a) == 4 ? ntohl(nla_get_u32(a)) : 0;
+}
+
+static void ask_chain(struct nlq *q, const char *table, const struct fw_chain *c)
+{
+	struct nfgenmsg g = header(c->family);
+
+	nlq_add(q, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN, 0, &g, sizeof g);
+	nlq_put_str(q, NFTA_CHAIN_TABLE, table);
+	nlq_put_str(q, NFTA_CHAIN_NAME, c->name);
+}
+
+/* Somebody may have emptied a chain and left the sets. */
+static int check_chains(struct nlq *q, const char *table)
+{
+	uint32_t use[FW_CHAINS] = { 0 };
+	int err[FW_CHAINS], gone = 0, r;
 
 	for (size_t i = 0; i < FW_CHAINS; i++)
-		ask_chain(q, table, fw_chains[i].name);
-	ask_element(q, table, d->bridge);
-	r = nlq_ask(q, read_answer, &s, err);
-	for (size_t i = 0; r == 0 && i <= FW_CHAINS; i++)
+		ask_chain(q, table, &fw_chains[i]);
+	r = nlq_ask(q, read_use, use, err);
+	for (size_t i = 0; r == 0 && i < FW_CHAINS; i++)
 		r = err[i] == -ENOENT ? 0 : err[i];
 	if (r < 0)
 		return net_fail_talk(q, r, "look for nftables table %s", table);
 	for (size_t i = 0; i < FW_CHAINS; i++)
 		gone += err[i] == -ENOENT;
 	if (gone)
-		return gone == FW_CHAINS && err[FW_CHAINS] ? NET_LACKS_TABLE : NET_RULES_DIFFER;
-	/* Somebody may have emptied a chain and left the sets. */
-	for (size_t i = 0; i < FW_CHAINS; i++)
-		if (s.use[i] != count(fw_chains[i].rules))
+		return gone == FW_CHAINS ? NET_LACKS_TABLE : NET_RULES_DIFFER;
+	for (size_t i = 0; i < FW_CHAINS; i++) {
+		uint32_t want = (uint32_t)(count(fw_chains[i].rules) + (size_t)(fw_chains[i].refs > 0 ? fw_chains[i].refs : 0));
+
+		if (use[i] < want || (use[i] != want && fw_chains[i].refs >= 0))
 			return NET_RULES_DIFFER;
-	if (err[FW_CHAINS] == -ENOENT)
-		return NET_LACKS_ELEMENTS;
-	net_fw_mark(d, mark);
-	snprintf(comment, sizeof comment, "%s %s", d->name, mark);
-	return str_eq(comment, s.comment) ? 0 : NET_RULES_DIFFER;
+	}
+	return 0;
+}
+
+/* ---- elements -------------------------------------------------------------------------------------- */
+
+enum { TOGETHER = 256 };
+enum found { GONE, OTHER, SAME };
+struct stamps { const struct nft_elem *want; enum found found[TOGETHER]; };
+
+/* nft's comment: type 0, length, text, in the element's user data. */
+static bool has_comment(struct nlattr *list, const char *want)
+{
+	struct nlattr *e, *data = NULL;
+	size_t n = strlen(want) + 1;
+	const unsigned char *p;
+	int rem;
+
+	nla_for_each_nested(e, list, rem)
+		data = nla_find(nla_data(e), nla_len(e), NFTA_SET_ELEM_USERDATA);
+	if (!data || (size_t)nla_len(data) < n + 2)
+		return false;
+	p = nla_data(data);
+	return p[0] == 0 && p[1] == n && memcmp(p + 2, want, n) == 0;
+}
+
+static void read_stamp(void *ctx, size_t i, const struct nlmsghdr *h)
+{
+	struct stamps *s = ctx;
+	struct nlattr *a = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct nfgenmsg),
+					   NFTA_SET_ELEM_LIST_ELEMENTS);
+
+	if (a && i < TOGETHER)
+		s->found[i] = has_comment(a, s->want[i].comment) ? SAME : OTHER;
+}
+
+static void ask_element(struct nlq *q, const char *table, const struct nft_elem *want)
+{
+	struct nfgenmsg g = header(fw_sets[want->set].family);
+	struct nlattr *list, *element, *key;
+
+	nlq_add(q, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, 0, &g, sizeof g);
+	nlq_put_str(q, NFTA_SET_ELEM_LIST_TABLE, table);
+	nlq_put_str(q, NFTA_SET_ELEM_LIST_SET, fw_sets[want->set].name);
+	list = nlq_nest(q, NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED);
+	element = nlq_nest(q, NFTA_LIST_ELEM | NLA_F_NESTED);
+	key = nlq_nest(q, NFTA_SET_ELEM_KEY | NLA_F_NESTED);
+	nlq_put(q, NFTA_DATA_VALUE, want->key, want->n_key);
+	nlq_end(q, key);
+	nlq_end(q, element);
+	nlq_end(q, list);
+}
+
+static int check_some(struct nlq *q, const char *table, const struct nft_elem *want, size_t n)
+{
+	struct stamps s = { .want = want };
+	int err[TOGETHER], lacks = 0, r;
+
+	for (size_t i = 0; i < n; i++)
+		ask_element(q, table, &want[i]);
+	r = nlq_ask(q, read_stamp, &s, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = err[i] == -ENOENT ? 0 : err[i];
+	if (r < 0)
+		return net_fail_talk(q, r, "look into nftables table %s", table);
+	for (size_t i = 0; i < n; i++) {
+		if (s.found[i] == OTHER)
+			lacks |= NET_RULES_DIFFER;
+		else if (s.found[i] == GONE)
+			lacks |= want[i].set == FW_BRIDGES ? NET_LACKS_ELEMENTS : NET_LACKS_PORTS;
+	}
+	return lacks;
+}
+
+int net_fw_check(const char *table, const struct nft_list *stamps)
+{
+	auto_nlq struct nlq q = { 0 };
+	int lacks;
+
+	if (stamps->oom)
+		return fail(ENOMEM, "nftables table %s: out of memory", table);
+	TRY(nlq_open(&q, NETLINK_NETFILTER));
+	lacks = check_chains(&q, table);
+	for (size_t i = 0; i < stamps->n && lacks >= 0 && !(lacks & (NET_LACKS_TABLE | NET_RULES_DIFFER)); i += TOGETHER) {
+		int r = check_some(&q, table, stamps->v + i, stamps->n - i < TOGETHER ? stamps->n - i : TOGETHER);
+
+		TRY(r);
+		lacks |= r;
+	}
+	return lacks;
 }

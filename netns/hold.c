@@ -2,6 +2,7 @@
 #include "base/fault.h"
 #include "base/scope.h"
 #include "netns/dns.h"
+#include "netns/elements.h"
 #include "netns/lease.h"
 
 static const char *address(const struct net_nic *n, int i)
@@ -41,19 +42,34 @@ static int take_links(int dir, const struct net_record *is)
 
 static bool holds(const struct net_record *r) { return r && (r->nics.n || r->ports.n || r->firewall.n); }
 
-/* Links that go, go first: then no link ever stands that its owner's record does not explain. */
+/* The record is first of all to come and last of all to go. */
+static int give_back(const struct net_home *h, int dir, const struct net_record *was)
+{
+	TRY(fault_point("elements given back"));
+	TRY(net_fw_owner(h, dir, was, NULL));
+	TRY(fault_point("links of addresses given back"));
+	TRY(drop_links(dir, was, NULL));
+	TRY(fault_point("record given back"));
+	net_dns_follow(h, dir, was, NULL);
+	return net_record_drop(dir, was->owner);
+}
+
+/*
+ * Links that go, go first: then no link ever stands that its owner's record does not explain. Elements that should
+ * have gone are seen by the mark of those that stand.
+ */
 static int pass(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is)
 {
-	TRY(fault_point("links of addresses given back"));
+	if (!holds(is))
+		return was ? give_back(h, dir, was) : 0;
+	TRY(fault_point("links of addresses that change"));
 	TRY(drop_links(dir, was, is));
 	TRY(fault_point("record of what is held"));
-	if (!holds(is)) {
-		net_dns_follow(h, dir, was, is);
-		return was ? net_record_drop(dir, was->owner) : 0;
-	}
 	TRY(net_record_store(dir, is));
 	TRY(fault_point("links of addresses"));
 	TRY(take_links(dir, is));
+	TRY(fault_point("elements"));
+	TRY(net_fw_owner(h, dir, was, is));
 	net_dns_follow(h, dir, was, is);
 	return 0;
 }

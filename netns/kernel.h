@@ -4,15 +4,17 @@
 #include "netns/name.h"
 #include "netns/nl.h"
 
-enum { NET_LACKS_BRIDGE = 1, NET_LACKS_TABLE = 2, NET_LACKS_ELEMENTS = 4, NET_RULES_DIFFER = 8 };
+enum { NET_LACKS_BRIDGE = 1, NET_LACKS_TABLE = 2, NET_LACKS_ELEMENTS = 4, NET_RULES_DIFFER = 8, NET_LACKS_PORTS = 16 };
+struct nft_list;
 
 /* Two short conversations. Flags of what is missing, 0: nothing. *bridge_index when it is there. */
 int net_kernel_check(const struct net_home *h, const struct net_def *d, int *bridge_index);
-/* The firewall's part of it, on a socket of NETLINK_NETFILTER. */
-int net_fw_check(struct nlq *q, const char *table, const struct net_def *d);
-
-/* Of the definition's rules and subnets: 16 digits. */
-void net_fw_mark(const struct net_def *d, char out[17]);
+/* Its two parts: the links (0 or NET_LACKS_BRIDGE), on a socket of NETLINK_ROUTE; the firewall. */
+int net_links_check(struct nlq *q, const struct net_home *h, const struct net_def *d, int *bridge_index);
+/* Rules as they should be, and elements with their marks (net_stamps()): those of one network, of one owner, of all. */
+int net_fw_check(const char *table, const struct nft_list *stamps);
+/* A hash of the rules of this executable. */
+uint64_t net_fw_rules_mark(void);
 void net_bridge_mac(const struct net_home *h, const char *network, unsigned char mac[6]);
 
 /*
@@ -22,8 +24,16 @@ void net_bridge_mac(const struct net_home *h, const char *network, unsigned char
  */
 int net_bring_up(const struct net_home *h, int dirfd, struct net_file *f, int *bridge_index);
 
-/* All networks of dirfd, but not `without`: runs vzrun-net. action: enum fw_action. */
+/*
+ * Everything anew from the files of dirfd, but not network `without`: runs vzrun-net. action: enum fw_action. Flows go
+ * on; only what somebody else put into our tables is lost.
+ */
 int net_fw_apply(const struct net_home *h, int dirfd, int action, const char *without);
+int net_fw_replace(const struct net_home *h, int dirfd);
+/* Elements follow from one definition of a network to the next; NULL: none. Anything missing is made. */
+int net_fw_follow(const struct net_home *h, int dirfd, const struct net_def *was, const struct net_def *is);
+/* A network goes: its elements, those by which others let it in, and with the last network the tables. */
+int net_fw_leave(const struct net_home *h, int dirfd, const struct net_def *d);
 
 /* A network goes: nobody who takes its name later is let in where it was. */
 int net_allow_forget(int dirfd, const char *from);
@@ -34,6 +44,8 @@ int net_routes(struct net_route **out, size_t *n);
 int net_forwarding_on(int dirfd, const char *bridge, const struct net_route *r, size_t n);
 /* keep: somebody else of ours needs the switches; they stay as they are. */
 int net_forwarding_off(int dirfd, bool keep);
+/* A network goes: off, unless another one of the home needs it. */
+int net_forwarding_leave(struct nlq *q, const struct net_home *h, int dirfd, const char *network);
 bool net_host_has_ipv6(void);
 
 /* A switch below /proc/sys/net that is not as it was set: key "ipv4/conf/vzbr0/forwarding". */

@@ -1,5 +1,4 @@
 /* Networks: taking one away, listing them. */
-#include "base/fault.h"
 #include "base/scope.h"
 #include "netns/bridge.h"
 #include "netns/dns.h"
@@ -59,38 +58,39 @@ static int see_need(void *ctx, struct net_file *f)
 	return 0;
 }
 
+int net_forwarding_leave(struct nlq *q, const struct net_home *h, int dir, const char *network)
+{
+	struct needs needs = { .except = network };
+	int r;
+
+	TRY(net_def_each(dir, see_need, &needs));
+	if (needs.forwarding)
+		return 0;
+	r = net_bridge_of_others(q, h);
+	TRY(r);
+	return net_forwarding_off(dir, r > 0);
+}
+
 /* The file goes last: what is killed half way is done again. */
 static int take_apart(const struct net_home *h, int dir, const struct net_def *d)
 {
-	struct needs needs = { .except = d->name };
 	auto_nlq struct nlq q = { 0 };
 	struct net_link l;
 	char file[80];
 	int r;
 
-	TRY(fault_point("names of the network"));
 	TRY(net_dns_stop(h, d->name));
 	TRY(nlq_open(&q, NETLINK_ROUTE));
 	r = net_link_find(&q, d->bridge, &l);
 	if (r < 0 && r != -ENODEV)
 		return r;
-	TRY(fault_point("links of the network"));
 	if (d->vxlan)
 		TRY(net_tunnel_drop(&q, h, d->name));
 	if (r == 0 && d->mode != NET_BRIDGE && net_bridge_is_ours(h, d->name, &l))
 		TRY(net_link_delete(&q, d->bridge));
-	TRY(fault_point("what others allow it"));
+	TRY(net_fw_leave(h, dir, d));
 	TRY(net_allow_forget(dir, d->name));
-	TRY(fault_point("rules of the network"));
-	TRY(net_fw_apply(h, dir, FW_REPLACE, d->name));
-	TRY(net_def_each(dir, see_need, &needs));
-	TRY(fault_point("forwarding"));
-	if (!needs.forwarding) {
-		r = net_bridge_of_others(&q, h);
-		TRY(r);
-		TRY(net_forwarding_off(dir, r > 0));
-	}
-	TRY(fault_point("file of the network"));
+	TRY(net_forwarding_leave(&q, h, dir, d->name));
 	net_index_forget(dir, d->name);
 	snprintf(file, sizeof file, "%s.json", d->name);
 	if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)

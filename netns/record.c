@@ -63,7 +63,7 @@ void net_owner_of(const char *state_root, const char *id, char out[NET_OWNER_MAX
 		snprintf(out, NET_OWNER_MAX, "%s@%08x", id, at);
 	else
 		/* No id has a '~'. */
-		snprintf(out, NET_OWNER_MAX, "%.90s~%016llx@%08x", id,
+		snprintf(out, NET_OWNER_MAX, "%.60s~%016llx@%08x", id,
 			 (unsigned long long)str_hash(id, strlen(id)), at);
 }
 
@@ -151,7 +151,7 @@ int net_record_load(int dirfd, const char *owner, struct net_held *h)
 	size_t len;
 
 	memset(h, 0, sizeof *h);
-	snprintf(file, sizeof file, ".guests/%.127s.json", owner);
+	snprintf(file, sizeof file, ".guests/%.103s.json", owner);
 	auto_close int fd = openat(dirfd, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? -ENOENT : fail_errno("networks/%s", file);
@@ -207,7 +207,7 @@ int net_record_drop(int dirfd, const char *owner)
 {
 	char file[NET_OWNER_MAX + 16];
 
-	snprintf(file, sizeof file, ".guests/%.127s.json", owner);
+	snprintf(file, sizeof file, ".guests/%.103s.json", owner);
 	return unlinkat(dirfd, file, 0) < 0 && errno != ENOENT ? fail_errno("networks/%s", file) : 0;
 }
 

@@ -12,7 +12,7 @@
 #include "netns/publish.h"
 #include "netns/rule.h"
 
-enum { NET_OWNER_MAX = 128 };		/* with the NUL */
+enum { NET_OWNER_MAX = 104 };		/* with the NUL; fits into a comment of nftables with a mark */
 
 /* One interface. Addresses are in their canonical text form. */
 struct net_nic {

@@ -66,7 +66,7 @@ guest() {
 
 ip4_of() { awk 'NR == 1 { sub("/.*", "", $5); print $5 }' "$D/$1.ports"; }
 ip6_of() { awk 'NR == 1 { sub("/.*", "", $6); print $6 }' "$D/$1.ports"; }
-table_of() { h nft list tables | awk '$3 ~ /^vzrun_/ { print $3 }'; }
+table_of() { h nft list tables | awk '$3 ~ /^vzrun_/ { print $3 }' | sort -u; }
 
 pings() { in_ns "$1" ping -c 1 -W 2 -i 0.2 "$2" >/dev/null; }
 gone() { if "$@" 2>/dev/null; then return 1; fi; }
@@ -188,8 +188,11 @@ segment() {
 rules() {
 	local chain
 
-	for chain in forward input postrouting; do
+	for chain in forward input output postrouting; do
 		h nft -a list chain inet "$1" "$chain"
+	done
+	for chain in prerouting from4 from_arp from6 icmp6 watched; do
+		h nft -a list chain bridge "$1" "$chain"
 	done
 }
 
@@ -425,13 +428,25 @@ rules() {
 }
 
 @test "vzrun-net: hostile words never reach a rule" {
-	req() { printf '{"table":"%s","action":"create","networks":[{"name":"n","bridge":"%s","mark":"ab","subnet":"%s"}]}' "$@"; }
-	run "$VZRUN_LIBEXEC/vzrun-net" apply --dry-run < <(req t vzbr0 10.0.0.0/8)
+	req() { printf '{"table":"%s","action":"create","elements":["%s"]}' "$@"; }
+	dry() { run "$VZRUN_LIBEXEC/vzrun-net" apply --dry-run < <(req "$@"); }
+	link=767a62723000$(printf '0%.0s' {1..20})
+	dry t "bridges $link - - web 0123456789abcdef"
 	[ "$status" -eq 0 ]
-	for bad in 't;x vzbr0 10.0.0.0/8' 't b;r 10.0.0.0/8' 't vzbr0 10.0.0.0/8,0.0.0.0/0' 't vzbr0 10.0.0.0' \
-	           '-t vzbr0 10.0.0.0/8' 't -x 10.0.0.0/8' 't @bridges 10.0.0.0/8'; do
-		# shellcheck disable=SC2086
-		run "$VZRUN_LIBEXEC/vzrun-net" apply --dry-run < <(req $bad)
+	[[ ${lines[-1]} == 'add element inet t bridges { "vzbr0" comment "web 0123456789abcdef" }' ]]
+	dry t "nat4 0a4d0000-0a4dffff - -"
+	[[ ${lines[-1]} == 'add element inet t nat4 { 10.77.0.0-10.77.255.255 }' ]]
+	dry t "rate_out $link - 1000/65536"
+	[[ ${lines[-1]} == 'add element bridge t rate_out { "vzbr0" limit rate over 1000 bytes/second burst 65536 bytes }' ]]
+	dry t "src6 ${link}020000000001""0000fd770000000000000000000000000002 goto:watched - "
+	[[ ${lines[-1]} == 'add element bridge t src6 { "vzbr0" . 02:00:00:00:00:01 . fd77::2 : goto watched }' ]]
+	quote=2279ff0000$(printf '0%.0s' {1..22})
+	for bad in 't;x|bridges '"$link"' - -' '-t|bridges '"$link"' - -' 't|bridges } - -' 't|bridges -' 't|bridges' 't|' \
+	           't|nosuch '"$link"' - -' "t|bridges $quote - -" "t|bridges ${link}00 - -" "t|bridges $link accept -" \
+	           "t|bridges $link - - a; drop" "t|bridges $link - - a\\\" }" "t|bridges $link - 5" "t|bridges $link - 5/x" \
+	           "t|src4 ${link}0200000000010000""0a4d0002 goto:a;b -" "t|src4 ${link}0200000000010000""0a4d0002 - -" \
+	           "t|nat4 0a4d0000-0a4d - -"; do
+		dry "${bad%%|*}" "${bad#*|}"
 		[ "$status" -ne 0 ]
 		[ "${#lines[@]}" -eq 1 ]
 		[[ $output == "vzrun-net: stdin: "* ]]

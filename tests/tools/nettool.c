@@ -47,6 +47,8 @@ static int parse_nics(char **v, struct list *out)
 				conf[n].ip6 = value;
 			else if (str_eq(p, "mac"))
 				conf[n].mac = value;
+			else if (str_eq(p, "rate"))
+				conf[n].rate = value;
 			else
 				return fail_as(ERR_USAGE, "%s: no such key", p);
 		}

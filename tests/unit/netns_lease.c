@@ -39,8 +39,13 @@ static int hold(const struct store *s, const char *owner, const char *ip, const 
 {
 	struct net_nic n = { .network = "default", .ip = ip, .ip6 = ip6, .mac = mac };
 	struct net_record r = { .owner = owner, .nics = { &n, 1 } };
+	const char *const address[] = { ip, ip6, mac };
 
-	return net_hold(&home, s->dir, NULL, &r);
+	TRY(net_record_store(s->dir, &r));
+	for (size_t i = 0; i < COUNT(address); i++)
+		if (address[i])
+			TRY(net_index_take(s->dir, "default", address[i], owner, 0));
+	return 0;
 }
 
 static void two(const struct store *s)
@@ -141,27 +146,26 @@ TEST(refusals)
 	CHECK_STR(l.ip, "10.0.0.2");
 }
 
-TEST(holding)
+TEST(links)
 {
-	struct net_nic n = { .network = "default", .ip = "10.77.0.2", .mac = "02:00:00:00:00:09" };
-	struct net_record r = { .owner = "web9", .nics = { &n, 1 } };
 	auto_store struct store s = store_new();
-	struct net_held h;
 	struct net_holder who;
 
 	two(&s);
-	/* Refused altogether: neither a record nor the link of its own MAC address stays. */
-	CHECK_FAILS(net_hold(&home, s.dir, NULL, &r), "address 10.77.0.2 of network default is in use by web1");
+	CHECK_FAILS(net_index_take(s.dir, "default", "10.77.0.2", "web9", 0),
+		    "address 10.77.0.2 of network default is in use by web1");
 	CHECK(err_class() == ERR_ADDRESS);
-	CHECK(net_record_load(s.dir, "web9", &h) == -ENOENT);
-	CHECK(!net_index_is(s.dir, "default", n.mac, "web9", 0));
-	CHECK(net_record_load(s.dir, "web1", &h) == 0);
-	CHECK(net_hold(&home, s.dir, &h.r, NULL) == 0);
-	net_held_free(&h);
-	CHECK(net_index_holder(s.dir, "default", "10.77.0.2", &who) == 0);
-	CHECK(net_hold(&home, s.dir, NULL, &r) == 0);
+	/* Of a network each; another owner's is not dropped; one's own is. */
+	CHECK(net_index_take(s.dir, "other", "10.77.0.2", "web9", 0) == 0);
+	CHECK(net_index_drop(s.dir, "default", "10.77.0.2", "web9") == 0);
 	CHECK(net_index_holder(s.dir, "default", "10.77.0.2", &who) == 1);
-	CHECK_STR(who.owner, "web9");
+	CHECK_STR(who.owner, "web1");
+	CHECK(net_index_drop(s.dir, "default", "10.77.0.2", "web1") == 0);
+	CHECK(net_index_holder(s.dir, "default", "10.77.0.2", &who) == 0);
+	/* The record of web1 still claims it, and its link is gone: who takes it has it. */
+	CHECK(net_index_take(s.dir, "default", "10.77.0.2", "web9", 0) == 0);
+	CHECK(net_index_is(s.dir, "default", "10.77.0.2", "web9", 0));
+	CHECK(!net_index_is(s.dir, "default", "10.77.0.2", "web1", 0));
 }
 
 TEST(bad_records)
@@ -293,5 +297,5 @@ TEST(resolvers)
 		  "nameserver 192.0.2.1\nsearch a.example\nnameserver 2001:db8::1\noptions edns0\n");
 }
 
-UNIT_MAIN(UNIT(allocation), UNIT(pools), UNIT(refusals), UNIT(holding), UNIT(bad_records), UNIT(taken_over),
+UNIT_MAIN(UNIT(allocation), UNIT(pools), UNIT(refusals), UNIT(links), UNIT(bad_records), UNIT(taken_over),
 	  UNIT(owners), UNIT(configuration), UNIT(resolvers))
