@@ -19,3 +19,8 @@ int net_check_run(struct cli *g, void *args, int argc, char **argv);
 
 /* cmd_life.c: what ran in the foreground is taken down; the first failure is the one that is told. */
 int delete_after(const struct cli *g, const char *id, int status);
+
+/* cmd_network_why.c: the row `why` of `network`. */
+struct network_why_args { bool four, six; };
+extern const struct opt network_why_opts[];
+int network_why_run(struct cli *g, void *args, int argc, char **argv);

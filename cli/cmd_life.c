@@ -104,6 +104,7 @@ static int run_run(struct cli *g, void *args, int argc, char **argv)
 	if (!a->no_subreaper)
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	r.keep_tty = !a->console_socket;
+	r.at_once = true;
 	TRY(container_create(&r, true, &c));
 	supervise_soon();
 	status = container_go(&c);

@@ -13,3 +13,5 @@ int fw_run(const char *table, const char *text);
 int fw_list(const char *command, bool json, struct buf *out);
 /* netns/firewall_judge.c; the answer goes to stdout. */
 int fw_judge_run(const char *in, size_t n);
+/* netns/firewall_rule.c; the answer goes to stdout. */
+int fw_rule_run(const char *in, size_t n);

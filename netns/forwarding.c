@@ -21,7 +21,14 @@
 
 struct saved { const char *key, *was, *set; };
 struct book { const char *ip_forward; struct list saved; };
-struct open_book { struct arena a; struct json *tree; struct book b; bool dirty; };
+struct open_book {
+	struct arena a;
+	struct json *tree;
+	struct book b;
+	int dir;
+	bool dirty;
+	struct strv bridges;	/* of all networks: no ways out */
+};
 
 static const struct field saved_fields[] = {
 	FR(struct saved, "key", K_STR, key),
@@ -110,19 +117,49 @@ static int want(struct open_book *o, const char *key, const char *only_if, const
 	return 0;
 }
 
+/* One that cannot be read keeps no other from being routed. */
+static int take_bridge(void *ctx, const char *name)
+{
+	auto_net_file struct net_file f = { 0 };
+	struct open_book *o = ctx;
+	struct strv *s = &o->bridges;
+
+	if (net_def_load(o->dir, name, &f) < 0 || f.d.mode == NET_BRIDGE) {
+		err_clear();
+		return 0;
+	}
+	/* Room is the next power of two above n: it is full exactly when n + 1 is one. */
+	if ((s->n & (s->n + 1)) == 0) {
+		const char **more = arena_alloc(&o->a, 2 * (s->n + 1), sizeof *more);
+
+		if (!more)
+			return fail(ENOMEM, "forwarding: out of memory");
+		if (s->n)
+			memcpy(more, s->v, s->n * sizeof *more);
+		s->v = more;
+	}
+	s->v[s->n] = arena_strdup(&o->a, f.d.bridge);
+	return s->v[s->n++] ? 0 : fail(ENOMEM, "forwarding: out of memory");
+}
+
 /* Each link once that a route of the family leads out by; link-local ones lead nowhere. */
 static int want_ways_out(struct open_book *o, const char *fmt, int family, const struct net_route *r,
 			 size_t n)
 {
 	static const struct net_subnet link_local = { AF_INET6, 10, { 0xfe, 0x80 } };
 	char name[IFNAMSIZ], key[128];
+	int last = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		if (r[i].to.family != family ||
 		    (r[i].to.prefix >= 8 && net_subnet_overlap(&r[i].to, &link_local)) ||
 		    (family == AF_INET6 && r[i].to.addr[0] == 0xff))
 			continue;
-		if (!if_indextoname((unsigned)r[i].oif, name) || str_eq(name, "lo"))
+		if (r[i].oif == last)
+			continue;
+		last = r[i].oif;
+		if (!if_indextoname((unsigned)r[i].oif, name) || str_eq(name, "lo") ||
+		    strv_has(&o->bridges, name))
 			continue;
 		snprintf(key, sizeof key, fmt, name);
 		TRY(want(o, key, NULL, "1"));
@@ -154,12 +191,13 @@ bool net_host_has_ipv6(void)
 
 int net_forwarding_on(int dirfd, const char *bridge, const struct net_route *r, size_t n)
 {
-	SCOPED(book_close) struct open_book o = { 0 };
+	SCOPED(book_close) struct open_book o = { .dir = dirfd };
 	char key[128], now[32];
 
 	TRY(book_open(dirfd, &o));
 	if (!o.b.ip_forward && peek("ipv4/ip_forward", now, sizeof now) > 0)
 		o.b.ip_forward = arena_strdup(&o.a, now);
+	TRY(net_def_each_name(dirfd, take_bridge, &o));
 	TRY(want_ways_out(&o, "ipv4/conf/%s/forwarding", AF_INET, r, n));
 	snprintf(key, sizeof key, "ipv6/conf/%s/force_forwarding", bridge);
 	if (peek("ipv6/conf/all/forwarding", now, sizeof now) > 0 && str_eq(now, "0")) {

@@ -1,4 +1,5 @@
 /* Networks: taking one away, listing them. */
+#include "base/fault.h"
 #include "base/scope.h"
 #include "netns/bridge.h"
 #include "netns/dns.h"
@@ -79,18 +80,24 @@ static int take_apart(const struct net_home *h, int dir, const struct net_def *d
 	char file[80];
 	int r;
 
+	TRY(fault_point("names of the network"));
 	TRY(net_dns_stop(h, d->name));
 	TRY(nlq_open(&q, NETLINK_ROUTE));
 	r = net_link_find(&q, d->bridge, &l);
 	if (r < 0 && r != -ENODEV)
 		return r;
+	TRY(fault_point("links of the network"));
 	if (d->vxlan)
 		TRY(net_tunnel_drop(&q, h, d->name));
 	if (r == 0 && d->mode != NET_BRIDGE && net_bridge_is_ours(h, d->name, &l))
 		TRY(net_link_delete(&q, d->bridge));
+	TRY(fault_point("elements of the network"));
 	TRY(net_fw_leave(h, dir, d));
+	TRY(fault_point("what others allow it"));
 	TRY(net_allow_forget(dir, d->name));
+	TRY(fault_point("forwarding"));
 	TRY(net_forwarding_leave(&q, h, dir, d->name));
+	TRY(fault_point("file of the network"));
 	net_index_forget(dir, d->name);
 	snprintf(file, sizeof file, "%s.json", d->name);
 	if (unlinkat(dir, file, 0) < 0 && errno != ENOENT)

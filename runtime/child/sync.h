@@ -11,7 +11,8 @@
  *   SYNC_HOOKED       ------------->   prestart and createRuntime hooks ran            (only with hooks)
  *                     <-------------   SYNC_CONSOLE   carries the terminal's master    (only with a terminal)
  *                     <-------------   SYNC_READY     everything but exec is done
- *   SYNC_GO           ------------->   exec (run, exec); after create the word comes over the start socket
+ *   SYNC_GO           ------------->   exec (run, exec); after create the word comes over the start socket. It may come
+ *                                      before SYNC_READY, when the container is on record and nothing is left to do
  *                     <-------------   SYNC_EXEC      hooks are done, nothing is left but exec
  *                     <-------------   SYNC_LISTENER  carries the filter's listener   (only with SCMP_ACT_NOTIFY; without
  *                                                     no_new_privs the filter goes on before SYNC_READY)

@@ -36,6 +36,7 @@ struct container_req {
 	size_t n_files;
 	bool delegate;			/* the payload is an init that manages its own cgroups */
 	bool keep_tty;			/* the terminal's master stays with the caller (container.tty) */
+	bool at_once;			/* run: nothing of the caller's comes before container_go() */
 };
 
 struct container {
@@ -47,9 +48,14 @@ struct container {
 	bool joined;			/* a process of exec; not the container's first */
 	bool poststart;			/* it has hooks to run then */
 	bool listens;			/* its filter has a listener that is to be handed over */
+	bool let_go;			/* it has the word already */
 };
 #define CONTAINER_INIT { .root_fd = -1, .dir_fd = -1, .sync = -1, .pidfd = -1, .tty = -1 }
 
+/*
+ * run: it waits for container_go(). With at_once it may execute before that, when it was on record before it was ready:
+ * then signals are blocked, as by supervise_soon().
+ */
 int container_create(const struct container_req *req, bool run, struct container *out);
 /*
  * After container_create(run=true): exec now. Returns when exec succeeded, or with why it did not. What was

@@ -166,24 +166,6 @@ static int delegate(struct create *c)
 	return cg_delegate(&c->t.cg, u->host.v, g->host.v);
 }
 
-/* What exec needs later; written while the child builds its root. */
-static int save_process(void *p)
-{
-	struct create *c = p;
-
-	TRY(journal_process(c->t.journal, c->spec->process));
-	return c->child.seccomp.insns ? seccomp_save(&c->child.seccomp, c->t.dir_fd, "seccomp") : 0;
-}
-
-static struct state_listener *listener_of(const struct create *c, struct state_listener *l)
-{
-	if (!c->child.seccomp.notify)
-		return NULL;
-	l->path = c->spec->linux_->seccomp->listener_path;
-	l->metadata = c->spec->linux_->seccomp->listener_metadata;
-	return l;
-}
-
 int create_init(void *p)
 {
 	struct create *c = p;
@@ -192,7 +174,7 @@ int create_init(void *p)
 	int r;
 
 	if (c->req->restore) {
-		TRY(save_process(c));
+		TRY(create_save(c));
 		return restore_init(c);
 	}
 	TRY(delegate(c));
@@ -206,10 +188,11 @@ int create_init(void *p)
 	c->launch.journal = c->t.journal;
 	c->launch.overlay = c->req->overlay;
 	c->launch.state_text = c->child.hook_state;
-	c->launch.meanwhile = save_process;
 	c->launch.ctx = c;
-	c->launch.listener = listener_of(c, &agent);
+	c->launch.listener = create_listener(c, &agent);
 	c->launch.rdt = l && l->intel_rdt ? &c->t.rdt : NULL;
+	c->ahead = create_may_go_ahead(c);
+	c->launch.meanwhile = c->ahead ? create_go_ahead : create_save;
 	r = launch(&c->launch);
 	cg_unit_release(&c->t.cg);
 	cg_join_close(&c->child.join);
@@ -221,53 +204,13 @@ int create_init(void *p)
 	return 0;
 }
 
-static uint64_t joinable(const struct spec *s)
-{
-	uint64_t flags = 0;
-
-	if (s->linux_)
-		LIST_EACH(struct spec_ns, n, s->linux_->namespaces)
-			flags |= (uint64_t)n->type;
-	return flags;
-}
-
-int create_record(void *p)
-{
-	struct create *c = p;
-	const struct spec_linux *l = c->spec->linux_;
-	struct state_listener agent;
-	struct state_rdt rdt = { *c->t.rdt.group ? c->t.rdt.group : NULL, *c->t.rdt.monitor != 0 };
-	struct state s = {
-		.version = { STATE_VERSION, true }, .id = c->req->id, .bundle = c->bundle, .rootfs = c->rootfs,
-		.created = c->created, .pid = { c->t.pid, true }, .start_time = { c->t.start_time, true },
-		.cgroup = { c->t.cg.hiers ? c->t.cg.path : NULL, c->t.cg.unit[0] ? c->t.cg.unit : NULL,
-			    { c->t.cg.hiers, true }, { c->t.cg.made, true } },
-		.filtered = c->child.seccomp.insns != NULL,
-		.config = *c->config ? c->config : NULL,
-		.namespaces = { joinable(c->spec) | c->more_namespaces, true }, .own_userns = c->child.own_userns,
-		.annotations = c->spec->annotations, .hooks = c->spec->hooks,
-		.rdt = l && l->intel_rdt ? &rdt : NULL,
-		.listener = listener_of(c, &agent),
-		.personality = l ? l->personality : NULL, .memory_policy = l ? l->memory_policy : NULL,
-	};
-	char owner[16];
-
-	snprintf(owner, sizeof owner, "%u", geteuid());
-	s.owner = owner;
-	if (c->launch.tty >= 0 && c->req->console_socket)
-		TRY(console_send(c->req->console_socket, c->launch.tty));
-	if (c->req->pidfd_socket)
-		TRY(pidfd_send(c->req->pidfd_socket, c->launch.pidfd));
-	TRY(state_save(c->t.dir_fd, &s));
-	return c->req->pid_file ? write_pid_file(c->req->pid_file, c->t.pid) : 0;
-}
-
 /* A step that has nothing to do costs nothing. */
 static int record(void *p, size_t i)
 {
 	struct create *c = p;
 
-	if (container_steps[i].run == create_rdt && !(c->spec->linux_ && c->spec->linux_->intel_rdt))
+	if (!container_steps[i].undo ||
+	    (container_steps[i].run == create_rdt && !(c->spec->linux_ && c->spec->linux_->intel_rdt)))
 		return 0;
 	return journal_step(c->t.journal, i);
 }
@@ -290,6 +233,7 @@ static int hand_over(struct create *c)
 	out->pid = c->t.pid;
 	out->cg = c->t.cg;
 	out->poststart = !c->req->restore && c->spec->hooks && c->spec->hooks->of[HOOK_POSTSTART].n > 0;
+	out->let_go = c->ahead;
 	out->listens = c->child.seccomp.notify && c->spec->process->no_new_privs;
 	return 0;
 }

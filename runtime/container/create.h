@@ -9,7 +9,7 @@ struct create {
 	struct teardown t;		/* what undo needs; first, so that one table serves both */
 	const struct container_req *req;
 	const struct spec *spec;
-	bool run;
+	bool run, ahead;		/* ahead: it is on record, and has the word, before it is ready */
 	char bundle[PATH_MAX], rootfs[PATH_MAX], config[PATH_MAX], created[40];
 	uint64_t more_namespaces;	/* CLONE_NEW*: the first process is in one that the configuration does not name */
 	struct child child;
@@ -19,6 +19,16 @@ struct create {
 
 /* Opens, checks and computes all that the steps and the child need; nothing has an effect yet. */
 int create_prepare(struct create *c);
+/*
+ * create_record.c: what exec needs later (create_save), then state.json. When nothing is to be done with a container once
+ * it is ready, it goes on record while its process builds the root, and the word to go is there when it is waited
+ * for: nobody waits for anybody. Both may be launch.meanwhile.
+ */
+bool create_may_go_ahead(const struct create *c);
+int create_save(void *create);
+int create_go_ahead(void *create);
+/* The agent that a filter's listener goes to, in *l; NULL: the filter has none. */
+struct state_listener *create_listener(const struct create *c, struct state_listener *l);
 /* update.c: the limits, with the devices that every container may use added to the rules. */
 int limits_complete(struct arena *a, const struct cg_resources *wanted, struct cg_resources *out);
 /* restore.c: whether it can be tried at all, and the step that starts the first process. */

@@ -145,6 +145,7 @@ static int open_target(struct joining *j)
 	j->dir_fd = state_open(j->root_fd, j->req->id, false);
 	TRY(j->dir_fd);
 	TRY(state_load(j->dir_fd, j->req->id, &j->s));
+	TRY(state_settled(j->dir_fd, j->req->id));
 	j->status = state_status(j->dir_fd, &j->s, &j->pidfd);
 	if (j->status == ST_STOPPED)
 		return fail_as(ERR_STATE, "cannot exec in a stopped container");

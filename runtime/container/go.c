@@ -31,7 +31,8 @@ int container_go(struct container *c)
 	int r = 0;
 
 	if (c->sync >= 0) {
-		TRY(sync_say(c->sync, SYNC_GO));
+		if (!c->let_go)
+			TRY(sync_say(c->sync, SYNC_GO));
 		self_settle();
 		r = sync_hear_exec(c->sync, c->listens ? give_listener : NULL, c, NULL);
 	}

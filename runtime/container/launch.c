@@ -1,5 +1,4 @@
 #include "runtime/container/launch.h"
-#include "base/dgram.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -8,14 +7,12 @@
 #include "runtime/container/self.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 static int open_proc_ns(pid_t pid, const char *name)
@@ -147,6 +144,13 @@ static int join_rdt(const struct launch *l)
 	return rdt_add(root, l->rdt, l->pid);
 }
 
+bool launch_ends_here(const struct launch *l)
+{
+	const struct spec_process *p = l->child->process;
+
+	return l->child->own_userns || p->io_priority || p->scheduler || l->rdt || p->oom_score_adj.set;
+}
+
 /* What only the host's side may do, last: the child is ready and does nothing until SYNC_GO. */
 static int host_limits(struct launch *l)
 {
@@ -185,12 +189,19 @@ static int give_listener(struct launch *l, int *fd)
 	return r < 0 ? r : sync_say(l->sync, SYNC_LISTENED);
 }
 
+static void give_streams(const struct launch *l)
+{
+	if (!l->child->process->terminal)
+		streams_give(l, l->child->process->user.uid.v);
+}
+
 static int talk(struct launch *l)
 {
 	/* A joining process is two: either may be heard first, the one that made it or the one that is ready. */
 	bool second = l->child->spec ? ns_two_steps(&l->child->ns)
 				     : (l->child->join_flags & CLONE_NEWPID) != 0;
-	bool ready = false;
+	/* Its pid is the one, and its ids are mapped. */
+	bool known = l->child->spec && !ns_two_steps(&l->child->ns), ready = false;
 
 	if (l->child->join.by_systemd) {
 		TRY(cg_join_by_systemd(&l->child->join, l->pid));
@@ -198,6 +209,8 @@ static int talk(struct launch *l)
 	}
 	if (!ns_two_steps(&l->child->ns))
 		TRY(say_mapped(l));
+	if (known)
+		give_streams(l);
 	if (l->meanwhile) {
 		TRY(l->meanwhile(l->ctx));
 		self_settle();
@@ -231,92 +244,9 @@ static int talk(struct launch *l)
 			return fail(EPROTO, "unexpected message %d from the container's process", m);
 		}
 	}
-	if (!l->child->process->terminal)
-		streams_give(l, l->child->process->user.uid.v);
+	if (!known)
+		give_streams(l);
 	return host_limits(l);
-}
-
-static int not_cloned(const struct child *c)
-{
-	int r = fail_errno("clone the container's first process");
-
-	if (r == -EBUSY)
-		err_why("the cgroup has controllers enabled for groups below it");
-	if (r != -EACCES || c->join.v2_dir < 0)
-		return r;
-	/* cgroups(7): nobody may take a process over a border that is not his. */
-	r = fail(EACCES, "join the cgroup: not permitted from here: the group that both lie in is not this user's");
-	err_try("start from a group of your own (systemd-run --user --scope -p Delegate=yes), or --systemd-cgroup");
-	return fail_class(r, ERR_PERMISSION);
-}
-
-/*
- * A process that joins makes another in the container's pid namespace, with a copy of its memory, and ends. Nobody in
- * there can reach it or its memory, and where it has nothing to hear from us meanwhile it need not have a copy of ours.
- */
-static bool may_borrow(const struct child *c)
-{
-	return !c->spec && c->join_flags & CLONE_NEWPID && !c->join.by_systemd && !c->seccomp.notify && geteuid() == 0;
-}
-
-static _Noreturn void begin(void *p)
-{
-	struct launch *l = p;
-	struct child own = *l->child;	/* it closes descriptors of its own, and marks them so */
-
-	self_settle();
-	close(l->sync);
-	child_main(&own);
-}
-
-static pid_t clone_first(struct launch *l, uint64_t flags)
-{
-	int cgroup = l->child->join.v2_dir;
-	pid_t pid = -1;
-
-	errno = ENOSYS;
-	if (may_borrow(l->child))
-		pid = sys_borrow(cgroup, &l->pidfd, begin, l);
-	if (pid < 0 && (errno == ENOSYS || errno == EPERM))
-		pid = sys_clone(flags, SIGCHLD, cgroup, &l->pidfd);
-	if (pid == 0)
-		begin(l);
-	return pid;
-}
-
-static int start(struct launch *l)
-{
-	struct child *c = l->child;
-	struct ns_back back;
-	uint64_t flags = c->spec && !ns_two_steps(&c->ns) ? c->ns.clone_flags : 0;
-	int sv[2], r;
-
-	TRY(dgram_pair(sv));
-	l->sync = sv[0];
-	c->sync = sv[1];
-	r = c->spec ? ns_for_children(&c->ns, c->spec, &back) : 0;
-	if (r >= 0) {
-		/*
-		 * Without privilege the maps can be written only for a process whose /proc files are the user's
-		 * own; the child hides again as soon as it is mapped.
-		 */
-		if (geteuid() != 0)
-			(void)prctl(PR_SET_DUMPABLE, 1);
-		l->pid = clone_first(l, flags);
-		(void)prctl(PR_SET_DUMPABLE, 0);
-		r = l->pid < 0 ? not_cloned(c) : 0;
-	}
-	if (c->spec) {
-		struct err_saved s;
-
-		err_save(&s);
-		if (ns_go_back(&back) < 0 && r >= 0)
-			r = -EIO;
-		else
-			err_restore(&s);
-	}
-	drop_fd(&c->sync);
-	return r;
 }
 
 void launch_kill(struct launch *l)
@@ -374,7 +304,7 @@ int launch(struct launch *l)
 
 	l->pid = 0;
 	l->pidfd = l->sync = l->tty = -1;
-	r = start(l);
+	r = launch_clone(l);
 	if (r >= 0)
 		r = record_pid(l);
 	if (r >= 0)

@@ -24,10 +24,14 @@ struct launch {
 
 /* Returns when the child said SYNC_READY. A child that failed is dead and reaped; its message is the error. */
 int launch(struct launch *l);
+/* Is something left for the host's side when the child is ready? */
+bool launch_ends_here(const struct launch *l);
 /* --preserve-fds names descriptors of the caller's: all of ours are O_CLOEXEC, none of those that came by exec is. */
 int launch_check_fds(int n);
 /* Sockets that a service manager opened for us (sd_listen_fds(3)): they are the container's, before --preserve-fds. */
 int launch_listen_fds(void);
+/* launch_clone.c: the socket pair and the clone; l->pid, pidfd and sync. */
+int launch_clone(struct launch *l);
 /* Kills the child and waits for it; for roll-back. */
 void launch_kill(struct launch *l);
 

@@ -127,6 +127,13 @@ int state_open(int root_fd, const char *id, bool lock)
 	return take_fd(&fd);
 }
 
+int state_settled(int dir_fd, const char *id)
+{
+	if (TEMP_FAILURE_RETRY(flock(dir_fd, LOCK_SH)) < 0)
+		return fail_errno("lock the state of %s", id);
+	return flock(dir_fd, LOCK_UN) < 0 ? fail_errno("unlock the state of %s", id) : 0;
+}
+
 int state_drop(int root_fd, int fd, const char *id)
 {
 	static const char *const files[] = { "start", "seccomp", "state.json", "journal" };

@@ -48,6 +48,8 @@ int state_claim(int root_fd, const char *id);
  * The directory of an id, locked if wanted (waits). -ENOENT, ERR_NOT_FOUND: "container \"x\" does not exist".
  */
 int state_open(int root_fd, const char *id, bool lock);
+/* Waits for whoever is at work on it: a container may be on record before it is ready. */
+int state_settled(int dir_fd, const char *id);
 /* The container's group; all empty when it has none. */
 void state_group(const struct state *s, struct cg *cg);
 /* Removes the record: dir_fd is the directory of id below root_fd. Already gone is success. */

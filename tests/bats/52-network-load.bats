@@ -11,6 +11,7 @@ setup_file() {
 setup() {
 	guest_setup
 	unshare -n sleep 1000 3>&- & HOST=$!
+	disown
 	wait_for other_namespace
 	h ip link set lo up
 	h ip link add up0 type veth peer name up1
@@ -32,7 +33,8 @@ setup() {
 }
 teardown() {
 	local n
-	for n in $(vz network ls -q 2>/dev/null); do vz network rm "$n" >/dev/null 2>&1; done
+	for n in $(vz ls -q); do vz destroy -f "$n" >/dev/null; done
+	for n in $(networks); do vz network rm "$n" >/dev/null; done
 	guest_teardown
 	local bad=$?
 	kill -9 "$HOST"
@@ -52,6 +54,7 @@ snapshot() {
 	h sh -c 'grep . /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/*forwarding'
 }
 same() { snapshot | diff "$BATS_TEST_TMPDIR/before" -; }
+networks() { vz --json network ls | jq -r '.networks[].name'; }
 # Of networks, on disk.
 held() { find "$VZRUN_HOME/networks" -mindepth 1 ! -name .lock ! -name .guests 2>/dev/null; }
 # all N COMMAND...: at once, %s is the number; their statuses sorted, a line each
@@ -121,16 +124,16 @@ all() {
 }
 
 # What each command needs before, is, needs to be done again after it was killed, and is undone by.
-declare -A BEFORE=(
+declare -gA BEFORE=(
 	[create-network]=true
 	[rm-network]='vz network create red --subnet 10.120.0.0/24'
 	[allow]='vz network create red && vz network create blue'
 	[deny]='vz network create red && vz network create blue && vz network allow red blue'
-	[apply]='vz network create red && h nft flush ruleset && foreign_again'
+	[apply]='vz network create red && vz network create blue && lose_tables'
 	[create]='vz network create red --subnet 10.120.0.0/24'
 	[destroy]='vz network create red --subnet 10.120.0.0/24 && vz create $G --template busybox --net red --ip 10.120.0.9'
 )
-declare -A COMMAND=(
+declare -gA COMMAND=(
 	[create-network]='network create red --subnet 10.120.0.0/24 --isolate-ports'
 	[rm-network]='network rm red'
 	[allow]='network allow red blue --port 80'
@@ -139,7 +142,11 @@ declare -A COMMAND=(
 	[create]='create $G --template busybox --net red --ip 10.120.0.9'
 	[destroy]='destroy $G'
 )
-foreign_again() { :; }
+lose_tables() {
+	local n
+	h nft list tables | awk '$3 ~ /^vzrun_/ { print "delete", $0 }' | h nft -f -
+	for n in $(networks); do h ip link del "$(vz --json network ls | jq -r --arg n "$n" '.networks[] | select(.name == $n).bridge')"; done
+}
 
 # kills WHAT: SIGKILL at each point in turn. The next command of the same words goes through, or says that it is done; what
 # `network check` then sees is whole; and taken away, everything is as it was.
@@ -156,7 +163,8 @@ kills() {
 			eval "vz ${COMMAND[$1]}" >"$BATS_TEST_TMPDIR/out" 2>&1 || rc=$?
 			case $rc in
 			0) ;;
-			3 | 4) ;;	# it was done, or is: the kill came late
+			# It was done, or is begun: the kill came late.
+			3 | 4) vz network apply >"$BATS_TEST_TMPDIR/out" || { cat "$BATS_TEST_TMPDIR/out"; return 1; } ;;
 			*) echo "$1 again after $n: status $rc: $(cat "$BATS_TEST_TMPDIR/out")"; return 1 ;;
 			esac
 			rc=137
@@ -166,7 +174,7 @@ kills() {
 		run foreign
 		says "$(cat "$BATS_TEST_TMPDIR/foreign")"
 		[ ! -e "$VZRUN_HOME/guests/$G" ] || vz destroy -f "$G" >/dev/null
-		for net in $(vz --json network ls | jq -r '.networks[].name'); do vz network rm "$net" >/dev/null || return 1; done
+		for net in $(networks); do vz network rm "$net" >/dev/null || return 1; done
 		same || { echo "$1 killed at $n: left"; return 1; }
 		[ -z "$(held)" ] || { echo "$1 killed at $n: $(held)"; return 1; }
 		[ "$rc" != 0 ] || break
@@ -177,6 +185,7 @@ kills() {
 
 @test "killed between any two steps: a network made" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills create-network; }
 @test "killed between any two steps: a network removed" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills rm-network; }
+@test "killed between any two steps: what was lost, made again" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills apply; }
 @test "killed between any two steps: opened" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills allow; }
 @test "killed between any two steps: closed" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills deny; }
 @test "killed between any two steps: a guest made" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills create; }

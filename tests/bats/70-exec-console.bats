@@ -259,3 +259,18 @@ out" ]
 	run vz exec "$ID" stat -c %a /dev/null
 	says 444
 }
+
+# `run` puts a container on record while it is still being built.
+@test "exec waits for a container that is on record but not ready" {
+	args sleep 300
+	touch "$B/rootfs/inside"
+	strace -f -o /dev/null -e inject=pivot_root:delay_enter=1000000 \
+		"$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null >/dev/null 2>&1 3>&- &
+	wait_for test -e "$ROOT/$ID/state.json"
+	[ "$(vz state "$ID" | jq -r .status)" = running ]
+	run vz exec "$ID" /bin/ls /inside
+	ok
+	[ "$output" = /inside ]
+	vz delete -f "$ID"
+	wait
+}

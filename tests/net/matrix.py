@@ -127,14 +127,14 @@ class Matrix:
         return self.ends[name], way
 
     def way(self, way, src, dst, add):
-        """A route of the source's own for the row, or its end."""
+        """Routes of the two guests' own for the row, there and back, or their end."""
         if not way:
             return
         word = "replace" if add else "del"
-        four, six = {"gateway": ("10.104.0.1", "fd04::1"),
-                     "both": (self.guests["both"].nics[0].ip, self.guests["both"].nics[0].ip6)}[way]
-        src.space.run("ip", "route", word, dst.ip + "/32", "via", four)
-        src.space.run("ip", "-6", "route", word, dst.ip6 + "/128", "via", six)
+        hops = [("10.104.0.1", "fd04::1")] * 2 if way == "gateway" else [(n.ip, n.ip6) for n in self.guests["both"].nics]
+        for one, other, (four, six) in zip((src, dst), (dst, src), hops):
+            one.space.run("ip", "route", word, other.ip + "/32", "via", four)
+            one.space.run("ip", "-6", "route", word, other.ip6 + "/128", "via", six)
 
     # --- guards ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,524 @@
+#!/usr/bin/env bats
+# network create, ls, show, rm, allow, deny, check, apply. Network namespaces stand for the host, the outside and each
+# guest. Needs root.
+
+setup() {
+	[ "$(id -u)" = 0 ] || { echo "needs root" >&2; return 1; }
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
+	export VZRUN_LIBEXEC=${VZRUN_LIBEXEC:-$PWD/build}
+	VZ=${VZRUN:-$PWD/build/vzrun}
+	FAULTY=${VZRUN_FAULTY:-$PWD/build/fault/vzrun}
+	T=${NETTOOL:-$PWD/build/tools/nettool}
+	D=$(mktemp -d "${BATS_TMPDIR:-/tmp}/vzcmd.XXXXXX")
+	H=$D/home
+	PIDS=()
+	space HOST
+	space OUT
+	h ip link set lo up
+	h ip link add up0 type veth peer name out0 netns "$OUT"
+	h ip addr add 192.0.2.1/24 dev up0
+	h ip addr add 2001:db8::1/64 dev up0 nodad
+	h ip link set up0 up
+	h ip route add default via 192.0.2.2
+	h ip -6 route add default via 2001:db8::2
+	in_ns "$OUT" ip link set lo up
+	in_ns "$OUT" ip addr add 192.0.2.2/24 dev out0
+	in_ns "$OUT" ip addr add 2001:db8::2/64 dev out0 nodad
+	in_ns "$OUT" ip link set out0 up
+}
+
+teardown() {
+	local p
+
+	for p in "${PIDS[@]}"; do
+		kill -9 "$p" 2>/dev/null
+	done
+	rm -rf "$D"
+}
+
+# A namespace held by a sleeping process, its pid in the variable $1.
+space() {
+	local want
+
+	unshare -n sleep 300 3>&- &
+	PIDS+=("$!")
+	printf -v "$1" %s "$!"
+	want=$(readlink /proc/self/ns/net)
+	for _ in {1..200}; do
+		[ "$(readlink "/proc/$!/ns/net")" = "$want" ] || return 0
+		sleep 0.01
+	done
+	return 1
+}
+
+in_ns() { nsenter -t "$1" -n -- "${@:2}"; }
+h() { in_ns "$HOST" "$@"; }
+net() { h env VZRUN_HOME="$H" "$VZ" network "$@"; }
+# guest VAR NAME NIC...
+guest() {
+	space "$1"
+	h "$T" up "$H" "$2" "${!1}" "${@:3}" >"$D/$2.ports"
+}
+ip4_of() { awk 'NR == 1 { sub("/.*", "", $5); print $5 }' "$D/$1.ports"; }
+ip6_of() { awk 'NR == 1 { sub("/.*", "", $6); print $6 }' "$D/$1.ports"; }
+port_of() { awk 'NR == 1 { print $3 }' "$D/$1.ports"; }
+table() { h nft list tables | awk '$3 ~ /^vzrun_/ { print $3; exit }'; }
+bridge_of() { jq -r .bridge "$H/networks/$1.json"; }
+
+pings() { in_ns "$1" ping -c 1 -W 2 "$2" >/dev/null; }
+not_pings() { ! in_ns "$1" ping -c 1 -W 1 "$2" >/dev/null 2>&1; }
+
+# serve PID PORT: answers each TCP connection with one word
+serve() {
+	nsenter -t "$1" -n -- python3 -c '
+import socket, sys
+s = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
+open(sys.argv[2], "w").close()
+while True:
+    c, a = s.accept()
+    c.sendall(b"here")
+    c.close()
+' "$2" "$D/ready.$1.$2" 3>&- &
+	PIDS+=("$!")
+	for _ in {1..300}; do
+		[ ! -e "$D/ready.$1.$2" ] || return 0
+		sleep 0.01
+	done
+	return 1
+}
+
+# dial PID ADDRESS PORT: "here", "refused" or "silence"
+dial() {
+	in_ns "$1" python3 -c '
+import socket, sys
+try:
+    c = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=1.0)
+    print(c.recv(100).decode())
+except ConnectionRefusedError:
+    print("refused")
+except OSError:
+    print("silence")
+' "$2" "$3"
+}
+reaches() { [ "$(dial "$1" "$2" "$3")" = here ]; }
+closed() { [ "$(dial "$1" "$2" "$3")" != here ]; }
+
+# refused STATUS TEXT ARG...: this network command fails so, in one line, and changes nothing
+refused() {
+	local want=$1 text=$2
+	shift 2
+	everything >"$D/was"
+	run net "$@"
+	[ "$status" -eq "$want" ] && [ "${lines[0]}" = "vzrun: $text" ] && [ "$(grep -c ^vzrun: <<<"$output")" = 1 ] || {
+		echo "$*"; echo "got  $status: $output"; echo "want $want: vzrun: $text"
+		return 1
+	}
+	everything | diff "$D/was" -
+}
+everything() {
+	[ ! -d "$H/networks" ] || (cd "$H/networks" && find . ! -name .lock -type f -exec sha256sum {} + | sort)
+	# Ports come and go with their guests, and what a bridge carries with them.
+	h ip -o link | sed -E 's/^[0-9]*: //; s/<[^>]*>//; s/ state [A-Z]+//' | grep -v '^vz[0-9a-f]\{9\}@'
+	h ip -o addr | sed 's/^[0-9]*: //' | grep -v fe80
+	h nft list ruleset
+	h sh -c 'grep . /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/*forwarding'
+}
+
+@test "create chooses what is not given; ls and the file say it" {
+	run net create web
+	[ "$status" -eq 0 ]
+	[[ $output =~ ^web\ created:\ mode\ nat,\ bridge\ vzbr0,\ 10\.77\.0\.0/16,\ fd77:[0-9a-f:]+::/64 ]]
+	net create db
+	[ "$(jq -r '[.version, .name, .mode, .bridge, .subnet] | join(" ")' "$H/networks/db.json")" = "2 db nat vzbr1 10.78.0.0/16" ]
+	# One /48 for all of a home.
+	[ "$(jq -r .subnet6 "$H"/networks/*.json | cut -d: -f1-3 | sort -u | wc -l)" = 1 ]
+	[ "$(jq -r .subnet6 "$H"/networks/*.json | sort -u | wc -l)" = 2 ]
+	net create four --subnet 10.200.0.0/24 --subnet6 none --mtu 1400
+	net create six --subnet none --subnet6 fd01::/64 --mode isolated
+	[ "$(jq -c '[.subnet, .subnet6]' "$H/networks/four.json" "$H/networks/six.json" | tr -d '\n')" = \
+	  '["10.200.0.0/24",null][null,"fd01::/64"]' ]
+	h ip -o link show vzbr2 | grep -q " mtu 1400 "
+	h ip -o addr show vzbr2 | grep -q "inet 10.200.0.1/24 "
+	run net ls
+	[ "${#lines[@]}" -eq 5 ]
+	[[ ${lines[0]} =~ ^NAME\ +MODE\ +BRIDGE\ +SUBNET\ +SUBNET6\ +LEASES$ ]]
+	[[ ${lines[3]} =~ ^six\ +isolated\ +vzbr3\ +-\ +fd01::/64\ +0$ ]]
+	[ "$(net ls --json | jq -c '[.schema, (.networks | length), .networks[1].name]')" = '["vzrun/1",4,"four"]' ]
+	guest A a network=four
+	[ "$(ip4_of a)" = 10.200.0.2 ]
+	in_ns "$A" ip -o link show eth0 | grep -q " mtu 1400 "
+	[ "$(net ls --json | jq '.networks[] | select(.name == "four").leases')" = 1 ]
+}
+
+@test "what clashes or is no definition is refused in one line, and changes nothing" {
+	net create web --subnet 10.99.0.0/16 --subnet6 fd99::/64
+	refused 4 "network web exists already" create web
+	refused 12 "network x: subnet 10.99.7.0/24 clashes with 10.99.0.0/16 of network web" create x --subnet 10.99.7.0/24
+	refused 12 "network x: subnet fd99::/64 clashes with fd99::/64 of network web" create x --subnet6 fd99::/64
+	refused 12 "network x: subnet 192.0.2.128/25 clashes with the host's route to 192.0.2.0/24 by up0" \
+		create x --subnet 192.0.2.128/25
+	refused 12 "network x: subnet 2001:db8::/48 clashes with the host's route to 2001:db8::/64 by up0" \
+		create x --subnet6 2001:db8::/48
+	refused 10 "network x: subnet: 10.1.2.3/24: has host bits beyond its prefix" create x --subnet 10.1.2.3/24
+	refused 10 "network x: subnet: 10.1.2.0: expected ADDRESS/PREFIX" create x --subnet 10.1.2.0
+	refused 10 "network x: subnet6: 10.1.2.0/24: not an IPv6 subnet" create x --subnet6 10.1.2.0/24
+	refused 10 "network x: subnet: missing" create x --subnet none
+	refused 10 "network x: pool: 10.2.0.2 is not in the network's subnet" create x --subnet 10.1.0.0/24 --pool 10.2.0.2-10.2.0.9
+	refused 10 "network x: pool: only of a subnet that is given" create x --pool 10.2.0.2-10.2.0.9
+	refused 10 "network x: gateway: only with mode bridge; else the host is the gateway" create x --gateway 10.1.0.1
+	refused 10 "network x: vlan: only with mode bridge" create x --vlan 7
+	refused 10 "network x: bridge: missing: mode bridge takes an existing one" create x --mode bridge
+	refused 10 "network x: bridge: only with mode bridge; else the network has its own" create x --mode nat --bridge up0
+	refused 3 "network x: bridge nope does not exist" create x --bridge nope
+	refused 10 "network x: bridge: up0 is no bridge" create x --bridge up0
+	refused 10 "network x: bridge: vzbr0 is that of another network of vzrun" create x --bridge vzbr0
+	refused 2 "network create: --mtu: 1000 is out of range (1280 to 65535)" create x --mtu 1000
+	refused 2 'network create: --mode: "host" is not one of nat|routed|isolated|bridge' create x --mode host
+	refused 2 "--peer: only with --vxlan" create x --peer 192.0.2.2
+	refused 10 'network outside: name: "outside" is not a name for a network' create outside
+	refused 10 'network ../x: name: "../x" is not a name for a network' create ../x
+	refused 10 "network x\" drop;: name: \"x\" drop;\" is not a name for a network" create 'x" drop;'
+	refused 3 "network nope does not exist" show nope
+	refused 3 "network nope does not exist" check nope
+	refused 3 "network nope does not exist" apply nope
+	refused 3 "network nope does not exist" rm nope
+}
+
+@test "rm is refused while in use, and says by whom; afterwards nothing is left" {
+	everything >"$D/before"
+	net create web
+	guest A a network=web
+	guest B b network=web
+	run net rm web
+	[ "$status" -eq 5 ]
+	[[ $output == "vzrun: network web is in use by "[ab]", "[ab] ]]
+	kill -9 "$A" "$B"
+	h "$T" teardown "$H" a
+	h "$T" release "$H" a
+	refused 5 "network web is in use by b" rm web
+	h "$T" teardown "$H" b
+	h "$T" release "$H" b
+	net rm web
+	(cd "$H/networks" && [ -z "$(find . -mindepth 1 ! -name .lock ! -name .guests)" ])
+	rm -rf "$H"
+	everything | diff "$D/before" -
+}
+
+@test "allow opens one way, by port and protocol; deny takes exactly that back" {
+	net create web
+	net create db
+	guest A a network=web
+	guest B b network=db
+	serve "$B" 80
+	serve "$B" 90
+	serve "$A" 80
+	closed "$A" "$(ip4_of b)" 80
+	net allow web db --port 80-85
+	reaches "$A" "$(ip4_of b)" 80
+	reaches "$A" "$(ip6_of b)" 80
+	closed "$A" "$(ip4_of b)" 90
+	closed "$B" "$(ip4_of a)" 80
+	not_pings "$A" "$(ip4_of b)"
+	refused 3 "network db: nothing allows web port 80/tcp" deny web db --port 80
+	refused 3 "network db: nothing allows web all of it" deny web db
+	net deny web db --port 80-85
+	closed "$A" "$(ip4_of b)" 80
+	net allow web db
+	net allow web db
+	[ "$(jq '.allow | length' "$H/networks/db.json")" = 1 ]
+	reaches "$A" "$(ip4_of b)" 90
+	pings "$A" "$(ip4_of b)"
+	pings "$A" "$(ip6_of b)"
+	closed "$B" "$(ip4_of a)" 80
+	net deny web db
+	closed "$A" "$(ip4_of b)" 90
+	[ "$(jq .allow "$H/networks/db.json")" = null ]
+}
+
+@test "allow outside: from the outside to a guest, by port" {
+	net create web --mode routed
+	guest A a network=web
+	serve "$A" 80
+	serve "$A" 90
+	in_ns "$OUT" ip route add "$(jq -r .subnet "$H/networks/web.json")" via 192.0.2.1
+	in_ns "$OUT" ip -6 route add "$(jq -r .subnet6 "$H/networks/web.json")" via 2001:db8::1
+	closed "$OUT" "$(ip4_of a)" 80
+	net allow outside web --port 80
+	reaches "$OUT" "$(ip4_of a)" 80
+	reaches "$OUT" "$(ip6_of a)" 80
+	closed "$OUT" "$(ip4_of a)" 90
+	net deny outside web --port 80
+	closed "$OUT" "$(ip4_of a)" 80
+}
+
+@test "what cannot be allowed: no such network, itself, one that leads nowhere; ports of evil" {
+	net create web
+	net create dark --mode isolated
+	refused 3 "network nope does not exist" allow nope web
+	refused 3 "network nope does not exist" allow web nope
+	refused 3 'network x" drop does not exist' allow 'x" drop' web
+	refused 10 "network web: allow[0]: from: is the network itself" allow web web
+	refused 10 "network dark is of mode isolated: the host does not route what comes from it" allow dark web
+	refused 10 "network dark: allow: not with mode isolated, which leads nowhere" allow web dark
+	for p in 0 65536 90-80 80- -1 '80 accept' 80-90-100 ''; do
+		refused 2 "--port: \"$p\" is not a port, nor FIRST-LAST (1 to 65535)" allow outside web "--port=$p"
+	done
+	refused 2 '--port: "80/sctp": the protocol is tcp or udp' allow outside web --port 80/sctp
+}
+
+@test "a network that goes takes along what others allow it" {
+	net create web
+	net create db
+	net allow web db --port 80
+	net allow outside db --port 81
+	net rm web
+	[ "$(jq -c '[.allow[].from]' "$H/networks/db.json")" = '["outside"]' ]
+	net check
+	net create web
+	[ "$(jq -c '[.allow[].from]' "$H/networks/db.json")" = '["outside"]' ]
+}
+
+@test "show: definition, who is there, how the kernel has it" {
+	net create web --subnet 10.99.0.0/24 --pool 10.99.0.10-10.99.0.20
+	net create db
+	net allow db web --port 53/udp
+	guest A a network=web
+	run net show web
+	[ "$status" -eq 0 ]
+	[[ $output == *"subnet    10.99.0.0/24"* ]]
+	[[ $output == *"allow     db port 53/udp"* ]]
+	[[ $output == *"a      0    10.99.0.10"* ]]
+	[[ $output == *"The kernel has it as defined."* ]]
+	net show web --json >"$D/json"
+	[ "$(jq -c '[.schema, .network.pool, .differences, .users[0].guest, .users[0].ip]' "$D/json")" = \
+	  '["vzrun/1","10.99.0.10-10.99.0.20",[],"a","10.99.0.10"]' ]
+	[ "$(jq -r '.users[0].link' "$D/json")" = "$(port_of a)" ]
+	h ip link set "$(port_of a)" down
+	run net show web
+	[[ $output == *"web: port $(port_of a) of a is down; try: vzrun network apply web"* ]]
+}
+
+# damaged TEXT COMMAND...: after the command check says TEXT, apply mends it, and it is as it was before
+damaged() {
+	local text=$1
+	shift
+	"$@"
+	run net check
+	[ "$status" -eq 1 ] && [[ $output == *"$text"* ]] || { echo "$*: check: $status: $output"; return 1; }
+	[ "$(net check --json | jq '.differences | length')" = "${#lines[@]}" ] || return 1
+	run net apply
+	[ "$status" -eq 0 ] || { echo "$*: apply: $output"; return 1; }
+	run net check
+	[ "$status" -eq 0 ] || { echo "$*: check after apply: $output"; return 1; }
+	pings "$A" "$(ip4_of b)" && pings "$A" 192.0.2.2 && pings "$A" 2001:db8::2 && not_pings "$A" "$(ip4_of c)"
+}
+
+@test "check names each thing that somebody damaged; apply mends it" {
+	net create web
+	net create db
+	guest A a network=web
+	guest B b network=web
+	guest C c network=db
+	run net check
+	[ "$status" -eq 0 ]
+	[ "$output" = "2 networks are as defined" ]
+	t=$(table)
+	damaged "nftables" h nft flush ruleset
+	damaged "nftables" h nft delete table inet "$t"
+	damaged "nftables" h nft flush chain inet "$t" forward
+	damaged "nftables" h nft flush set inet "$t" bridges
+	damaged "web: bridge vzbr0 is gone" h ip link del vzbr0
+	damaged "web: bridge vzbr0 is down" h ip link set vzbr0 down
+	damaged "web: bridge vzbr0 lacks its address 10.77.0.1/16" h ip addr del 10.77.0.1/16 dev vzbr0
+	damaged "web: the route to 10.77.0.0/16 by vzbr0 is gone" h ip route del 10.77.0.0/16
+	damaged "web: port $(port_of a) of a is not in bridge vzbr0" h ip link set "$(port_of a)" nomaster
+	damaged "web: port $(port_of a) of a is not in bridge vzbr0" h ip link set "$(port_of a)" master vzbr1
+	damaged "web: port $(port_of a) of a is down" h ip link set "$(port_of a)" down
+	damaged "web: port $(port_of a) of a is isolated" h bridge link set dev "$(port_of a)" isolated on
+	damaged "ipv4/conf/vzbr0/forwarding is 0, not 1" h sysctl -qw net.ipv4.conf.vzbr0.forwarding=0
+	damaged "ipv4/conf/up0/forwarding is 0, not 1" h sysctl -qw net.ipv4.conf.up0.forwarding=0
+	damaged "ipv6/conf/vzbr0/accept_ra is 1, not 0" h sysctl -qw net.ipv6.conf.vzbr0.accept_ra=1
+	damaged "web: bridge vzbr0 is gone" h ip link del vzbr0 type bridge
+}
+
+@test "apply NAME mends that one; other people's tables stay byte for byte" {
+	net create web
+	net create db
+	h nft add table inet admin
+	h nft add chain inet admin pass '{ type filter hook forward priority 0; policy accept; }'
+	h nft add rule inet admin pass ip daddr 203.0.113.7 drop
+	h nft list table inet admin >"$D/admin"
+	h ip link set vzbr0 down
+	h ip link set vzbr1 down
+	net apply db
+	run net check db
+	[ "$output" = "1 network is as defined" ]
+	run net check web
+	[ "$status" -eq 1 ]
+	[ "${lines[0]}" = "web: bridge vzbr0 is down; try: vzrun network apply web" ]
+	h nft list table inet admin | diff "$D/admin" -
+}
+
+@test "apply cuts nothing: a connection outlives a flushed ruleset and a bridge that is made again" {
+	net create web
+	guest A a network=web
+	# Sends a byte whenever it is told to, and says when it has come back.
+	in_ns "$OUT" python3 -c '
+import socket
+s = socket.create_server(("", 7))
+c, a = s.accept()
+while True:
+    b = c.recv(1)
+    if not b: break
+    c.sendall(b)
+' 3>&- &
+	PIDS+=("$!")
+	mkfifo "$D/tell" "$D/hear"
+	in_ns "$A" python3 -c '
+import socket, sys, time
+for i in range(200):
+    try:
+        c = socket.create_connection(("192.0.2.2", 7), timeout=20)
+        break
+    except ConnectionRefusedError:
+        time.sleep(0.02)
+tell = open(sys.argv[1]); hear = open(sys.argv[2], "w")
+for line in tell:
+    c.sendall(b"x")
+    hear.write("back\n" if c.recv(1) == b"x" else "cut\n"); hear.flush()
+' "$D/tell" "$D/hear" 3>&- &
+	PIDS+=("$!")
+	exec 8>"$D/tell" 9<"$D/hear"
+	again() { echo >&8; read -r -t 30 answer <&9; [ "$answer" = back ]; }
+	again
+	net apply
+	again
+	h nft flush ruleset
+	net apply
+	again
+	h ip link del vzbr0
+	net apply
+	again
+	exec 8>&- 9<&-
+}
+
+@test "a damaged file: check and ls go on with the others, apply says the place" {
+	net create web
+	net create db
+	jq '.allow = [{ "from": "web", "port": "99999" }]' "$H/networks/db.json" >"$D/new"
+	cp "$D/new" "$H/networks/db.json"
+	place="networks/db.json: allow[0]: port: 99999 is not a port, nor FIRST-LAST (1 to 65535)"
+	run net check
+	[ "$status" -eq 1 ]
+	[ "$output" = "db: $place; try: set the file right, then: vzrun network apply db" ]
+	run net ls
+	[ "$status" -eq 0 ]
+	[[ ${lines[1]} == "db    damaged"* ]]
+	[ "$(net ls --json | jq -r .networks[0].damaged)" = "$place" ]
+	refused 10 "$place" show db
+	refused 10 "$place" rm db
+	h ip link set vzbr0 down
+	run net apply
+	[ "$status" -eq 5 ]
+	[[ $output == *"vzrun: network db: $place" ]]
+	# The other one is mended all the same.
+	h ip -o link show vzbr0 | grep -q ",UP"
+	jq 'del(.allow)' "$D/new" >"$H/networks/db.json"
+	net apply
+}
+
+@test "a file edited by hand comes into force with apply" {
+	net create web
+	net create db
+	guest A a network=web
+	guest B b network=db
+	serve "$B" 80
+	closed "$A" "$(ip4_of b)" 80
+	jq '.allow = [{ "from": "web", "port": "80" }]' "$H/networks/db.json" >"$D/new"
+	cp "$D/new" "$H/networks/db.json"
+	net apply
+	reaches "$A" "$(ip4_of b)" 80
+	jq '.allow = [{ "from": "nobody" }]' "$D/new" >"$H/networks/db.json"
+	run net check
+	[ "$status" -eq 1 ]
+	[[ $output == *"db: allow[0]: network nobody does not exist; try: vzrun network deny nobody db"* ]]
+	net deny nobody db
+	net apply
+	closed "$A" "$(ip4_of b)" 80
+}
+
+# sweep VARIABLE: create, failing or killed at each point in turn
+sweep() {
+	local n rc
+
+	for n in {1..100}; do
+		rc=0
+		h env VZRUN_HOME="$H" "$1=$n" "$FAULTY" network create web >"$D/out" 2>&1 || rc=$?
+		"after_$1" "$rc" || { echo "$1=$n ($rc)"; cat "$D/out"; return 1; }
+		[ "$rc" -ne 0 ] || break
+	done
+	[ "$n" -gt 5 ]
+	echo "# $1: $((n - 1)) points" >&3
+}
+
+after_VZRUN_FAULT() {
+	[ "$1" -ne 0 ] || return 0
+	grep -q "injected fault" "$D/out" && [ ! -e "$H/networks/web.json" ] && everything | diff "$D/was" -
+}
+
+# Killed: there is no network, or one that apply finishes; rm takes away either.
+after_VZRUN_KILL() {
+	[ "$1" -eq 0 ] || [ "$1" -eq 137 ] || return 1
+	if [ -e "$H/networks/web.json" ]; then
+		net apply >/dev/null && net check >/dev/null || return 1
+		guest G g network=web
+		pings "$G" 192.0.2.2 || return 1
+		kill -9 "$G"
+		h "$T" teardown "$H" g && h "$T" release "$H" g && net rm web || return 1
+	fi
+	everything | diff "$D/was" -
+}
+
+@test "create, failing at each point, leaves nothing" {
+	[ -x "$FAULTY" ] || make -s FAULT=1 all >&2
+	net create other
+	everything >"$D/was"
+	sweep VZRUN_FAULT
+}
+
+@test "create, killed at each point, is finished by apply or taken away by rm" {
+	[ -x "$FAULTY" ] || make -s FAULT=1 all >&2
+	net create other
+	everything >"$D/was"
+	sweep VZRUN_KILL
+}
+
+@test "rm, killed at each point, is finished by rm" {
+	[ -x "$FAULTY" ] || make -s FAULT=1 all >&2
+	net create other
+	everything >"$D/was"
+	for n in {1..100}; do
+		net create web >/dev/null
+		net allow web other
+		rc=0
+		h env VZRUN_HOME="$H" "VZRUN_KILL=$n" "$FAULTY" network rm web || rc=$?
+		[ "$rc" -ne 0 ] || break
+		[ "$rc" -eq 137 ]
+		[ ! -e "$H/networks/web.json" ] || net rm web
+		everything | diff "$D/was" -
+	done
+}
+
+@test "20 creates at once: 20 networks, no subnet and no bridge twice" {
+	for i in {1..20}; do
+		net create "n$i" >"$D/out.$i" 2>&1 3>&- &
+		jobs[i]=$!
+	done
+	for i in {1..20}; do
+		wait "${jobs[i]}" || { cat "$D/out.$i"; false; }
+	done
+	for k in bridge subnet subnet6; do
+		[ "$(jq -r ".$k" "$H"/networks/*.json | sort -u | wc -l)" = 20 ]
+	done
+	net check
+}
