@@ -1,5 +1,8 @@
 #include "netns/alone.h"
+#include "base/fault.h"
+#include "base/scope.h"
 #include "netns/link.h"
+#include "netns/loan.h"
 
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -34,7 +37,7 @@ static void put_kind(struct nlq *q, int kind)
 	nlq_end(q, info);
 }
 
-int net_alone_add(const struct net_port *p, int netns_fd)
+static int create(const struct net_port *p, int netns_fd)
 {
 	static const unsigned char any[6];
 	const char *kind = name_of(net_kinds, p->kind);
@@ -69,4 +72,35 @@ int net_alone_remove(const struct net_port *p, int netns_fd)
 
 	TRY(nlq_open_in(&q, NETLINK_ROUTE, netns_fd));
 	return net_link_delete(&q, p->name);
+}
+
+/* The namespace stays open as long as the undo may run: it is the caller's. */
+struct placed { struct net_port p; int netns_fd; };
+
+static int take_away(void *arg)
+{
+	struct placed *v = arg;
+	/* Its note, if it has one, tells the rest: see net_loan_take_back(). */
+	struct net_loan l = { .device = v->p.parent, .name = v->p.name };
+	char alias[32];
+
+	if (v->p.kind != NET_KIND_PHYSICAL)
+		return net_alone_remove(&v->p, v->netns_fd);
+	net_loan_alias(&v->p, alias);
+	l.alias = alias;
+	return net_loan_take_back(&l, v->netns_fd);
+}
+
+int net_alone_setup(struct undo *u, const struct net_port *p, int netns_fd)
+{
+	struct placed v = { *p, netns_fd };
+
+	TRY(fault_point(name_of(net_kinds, p->kind)));
+	if (p->kind != NET_KIND_PHYSICAL) {
+		TRY(create(p, netns_fd));
+		return undo_push(u, name_of(net_kinds, p->kind), take_away, &v, sizeof v);
+	}
+	/* It may fail between its moves. */
+	TRY(undo_push(u, name_of(net_kinds, p->kind), take_away, &v, sizeof v));
+	return net_loan_give(p, netns_fd);
 }

@@ -216,12 +216,16 @@ static int decide(struct claim *c, struct net_record *is)
 				   .firewall = c->held.r.firewall };
 	TRY(keep_what_fits(c, is));
 	for (size_t i = 0; i < c->nics->n; i++) {
+		const struct net_nic *was = held_at(c, &c->held.r, i);
+		struct net_nic_conf wish = *conf_at(c, i);
 		const struct net_def *d;
 
-		if (!on_network(conf_at(c, i)) || held_at(c, is, i))
+		if (!on_network(&wish) || held_at(c, is, i))
 			continue;
-		d = &use_of(c, network_of(conf_at(c, i)))->f.d;
-		TRY(net_nic_choose(&choice, d, net_nic_index(conf_at(c, i), i), conf_at(c, i), &c->nic[is->nics.n]));
+		d = &use_of(c, network_of(&wish))->f.d;
+		if (was && has_links(c, was))
+			net_nic_keep(was, d, &wish);
+		TRY(net_nic_choose(&choice, d, net_nic_index(conf_at(c, i), i), &wish, &c->nic[is->nics.n]));
 		is->nics.n++;
 	}
 	return 0;

@@ -1,4 +1,5 @@
 /* The configuration's slice: vzrun.networks. */
+#include "base/scope.h"
 #include "netns/addr.h"
 #include "netns/name.h"
 #include "netns/net.h"
@@ -117,6 +118,29 @@ int net_rate_parse(const char *text, struct net_rate *out)
 	if (out->burst < BURST_MIN)
 		return fail_as(ERR_CONFIG, "%.64s: the burst is less than 64K, the largest packet", text);
 	return 0;
+}
+
+static char *shortest(struct arena *a, uint64_t v, unsigned step)
+{
+	static const char letters[][2] = { "", "K", "M", "G", "T" };
+	size_t i = 0;
+
+	while (v && v % step == 0 && i < COUNT(letters) - 1) {
+		v /= step;
+		i++;
+	}
+	return v ? arena_printf(a, "%ju%s", (uintmax_t)v, letters[i]) : arena_strdup(a, "max");
+}
+
+char *net_rate_text(struct arena *a, const struct net_rate *r)
+{
+	const char *in = shortest(a, r->in, 1000), *out = r->out == r->in ? "" : shortest(a, r->out, 1000);
+
+	if (!in || !out)
+		return NULL;
+	if (r->burst)
+		return arena_printf(a, "%s:%s:%s", in, out, shortest(a, r->burst, 1024));
+	return *out ? arena_printf(a, "%s:%s", in, out) : arena_strdup(a, in);
 }
 
 /* ---- one NIC ----------------------------------------------------------------------------------- */

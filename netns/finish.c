@@ -67,11 +67,11 @@ static int plan(struct nlq *q, const struct net_port *p, size_t n, struct about 
 	for (size_t i = 0; i < n; i++) {
 		about[q->n] = (struct about){ p[i].name, ROUTE };
 		if (has4(&p[i].gateway) && !routed)
-			net_add_default_route(q, index[i], AF_INET, &p[i].gateway);
+			net_add_default_route(q, index[i], AF_INET, &p[i].gateway, NLM_F_REPLACE);
 		routed |= has4(&p[i].gateway);
 		about[q->n] = (struct about){ p[i].name, ROUTE6 };
 		if (has6(&p[i].gateway6) && !routed6)
-			net_add_default_route(q, index[i], AF_INET6, &p[i].gateway6);
+			net_add_default_route(q, index[i], AF_INET6, &p[i].gateway6, NLM_F_REPLACE);
 		routed6 |= has6(&p[i].gateway6);
 	}
 	return 0;

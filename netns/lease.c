@@ -44,6 +44,20 @@ bool net_nic_fits(const struct net_nic *l, const struct net_def *d, const struct
 	       (net_mac_parse(nic->mac, a) == 0 && net_mac_parse(l->mac, b) == 0 && memcmp(a, b, 6) == 0);
 }
 
+static bool any_will_do(const char *text) { return !text || str_eq(text, "auto"); }
+
+void net_nic_keep(const struct net_nic *l, const struct net_def *d, struct net_nic_conf *nic)
+{
+	if (!str_eq(l->network, d->name))
+		return;
+	if (l->ip && any_will_do(nic->ip) && as_asked(d, &d->v4, l->ip, nic->ip))
+		nic->ip = l->ip;
+	if (l->ip6 && any_will_do(nic->ip6) && as_asked(d, &d->v6, l->ip6, nic->ip6))
+		nic->ip6 = l->ip6;
+	if (!nic->mac)
+		nic->mac = l->mac;
+}
+
 /* ---- what is held already, as numbers within the subnets ------------------------------------------- */
 
 struct used { const struct net_def *d; uint64_t *v[2]; size_t n[2], size; bool oom; };

@@ -8,6 +8,9 @@
 /* Whether what is held gives what the configuration asks for. */
 bool net_nic_fits(const struct net_nic *l, const struct net_def *d, const struct net_nic_conf *nic);
 
+/* Puts into nic what is held already where anything will do: a change of one thing changes no other. */
+void net_nic_keep(const struct net_nic *l, const struct net_def *d, struct net_nic_conf *nic);
+
 /*
  * Chooses addresses for one more interface of r, which is not stored yet; what r has already counts as used.
  * Under the lock. Text lives in the arena. ERR_ADDRESS: asked for and not free; ERR_RESOURCE: none is;

@@ -81,19 +81,30 @@ static void read_link(void *ctx, size_t i, const struct nlmsghdr *h)
 	net_link_read(h, ctx);
 }
 
-int net_link_find(struct nlq *q, const char *name, struct net_link *out)
+static int look(struct nlq *q, int index, const char *name, struct net_link *out)
 {
-	struct ifinfomsg info = { 0 };
+	struct ifinfomsg info = { .ifi_index = index };
 	int r;
 
 	memset(out, 0, sizeof *out);
 	nlq_add(q, RTM_GETLINK, 0, &info, sizeof info);
-	nlq_put_str(q, IFLA_IFNAME, name);
+	if (name)
+		nlq_put_str(q, IFLA_IFNAME, name);
 	nlq_put_u32(q, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	r = nlq_talk(q, read_link, out);
 	if (r < 0 && r != -ENODEV)
-		return net_fail_talk(q, r, "look for link %s", name);
+		return net_fail_talk(q, r, "look for link %s", name ? name : "by its number");
 	return r == 0 && out->index == 0 ? -ENODEV : r;
+}
+
+int net_link_find(struct nlq *q, const char *name, struct net_link *out)
+{
+	return look(q, 0, name, out);
+}
+
+int net_link_at(struct nlq *q, int index, struct net_link *out)
+{
+	return look(q, index, NULL, out);
 }
 
 int net_link_delete(struct nlq *q, const char *name)
@@ -139,14 +150,14 @@ void net_del_address(struct nlq *q, int index, int family, const void *addr, uns
 	nlq_put(q, IFA_LOCAL, addr, family == AF_INET ? 4 : 16);
 }
 
-void net_add_default_route(struct nlq *q, int index, int family, const void *gateway)
+void net_add_default_route(struct nlq *q, int index, int family, const void *gateway, int flag)
 {
 	struct rtmsg m = {
 		.rtm_family = (unsigned char)family, .rtm_table = RT_TABLE_MAIN,
 		.rtm_protocol = RTPROT_BOOT, .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST,
 	};
 
-	nlq_add(q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof m);
+	nlq_add(q, RTM_NEWROUTE, NLM_F_CREATE | flag, &m, sizeof m);
 	nlq_put(q, RTA_GATEWAY, gateway, family == AF_INET ? 4 : 16);
 	nlq_put_u32(q, RTA_OIF, (uint32_t)index);
 }
@@ -193,4 +204,14 @@ void net_add_link_route(struct nlq *q, int index, int family, const void *to, un
 		nlq_put(q, RTA_PREFSRC, source, n);
 	else
 		nlq_put_u32(q, RTA_PRIORITY, 256);
+}
+
+void net_del_default_route(struct nlq *q, int index, int family, const void *gateway)
+{
+	struct rtmsg m = { .rtm_family = (unsigned char)family, .rtm_table = RT_TABLE_MAIN,
+			   .rtm_scope = RT_SCOPE_NOWHERE };
+
+	nlq_add(q, RTM_DELROUTE, 0, &m, sizeof m);
+	nlq_put(q, RTA_GATEWAY, gateway, family == AF_INET ? 4 : 16);
+	nlq_put_u32(q, RTA_OIF, (uint32_t)index);
 }

@@ -20,6 +20,7 @@ struct net_link {
 void net_link_read(const struct nlmsghdr *h, struct net_link *l);
 /* -ENODEV without a message when there is none. */
 int net_link_find(struct nlq *q, const char *name, struct net_link *out);
+int net_link_at(struct nlq *q, int index, struct net_link *out);
 /* Deletes by name; already gone is success. */
 int net_link_delete(struct nlq *q, const char *name);
 /* The message for a failed nlq_talk(): "WHAT: the kernel's words". Returns r. */
@@ -33,4 +34,6 @@ void net_del_address(struct nlq *q, int index, int family, const void *addr, uns
 void net_isolate_port(struct nlq *q, const char *name, bool on);
 /* The route to what is on the link itself, as the kernel makes it for an address. */
 void net_add_link_route(struct nlq *q, int index, int family, const void *to, unsigned prefix, const void *source);
-void net_add_default_route(struct nlq *q, int index, int family, const void *gateway);
+/* flag: NLM_F_REPLACE, or NLM_F_EXCL: only if there is none (-EEXIST). */
+void net_add_default_route(struct nlq *q, int index, int family, const void *gateway, int flag);
+void net_del_default_route(struct nlq *q, int index, int family, const void *gateway);

@@ -26,13 +26,7 @@ static const struct field loan_fields[] = {
 	F(struct net_loan, "addresses", K_STRV, addresses),
 	{ 0 }
 };
-static const struct record loan_record = RECORD("loan", struct net_loan, loan_fields);
-static const struct field loans_fields[] = {
-	SUB(struct net_loans, "loans", K_LIST, loans, &loan_record),
-	{ 0 }
-};
-const struct record net_loans_record = RECORD("loans", struct net_loans, loans_fields);
-
+const struct record net_loan_record = RECORD("loan", struct net_loan, loan_fields);
 /* ---- looking at links --------------------------------------------------------------------------- */
 
 struct seen {
@@ -168,7 +162,7 @@ static const char *text_or_null(struct arena *a, const char *s)
 	return *s ? arena_strdup(a, s) : NULL;
 }
 
-static void alias_of(const struct net_port *p, char out[32])
+void net_loan_alias(const struct net_port *p, char out[32])
 {
 	snprintf(out, 32, "vzrun:lent:%s", p->host_if);
 }
@@ -183,7 +177,7 @@ int net_loan_note(const struct net_port *p, struct arena *a, struct net_loan *ou
 	TRY(look_at(&q, p->parent, &s));
 	if (s.master)
 		return fail_as(ERR_STATE, "physical %s: it is part of a bridge or a bond", p->parent);
-	alias_of(p, alias);
+	net_loan_alias(p, alias);
 	*out = (struct net_loan){
 		.index = p->index, .device = arena_strdup(a, p->parent), .name = arena_strdup(a, p->name),
 		.alias = arena_strdup(a, alias), .mtu = s.mtu, .up = s.up, .mac = text_or_null(a, s.mac),
@@ -237,7 +231,7 @@ int net_loan_give(const struct net_port *p, int netns_fd)
 		return fail_as(ERR_EXISTS, "physical %s: the guest already has a link %s", p->parent, p->name);
 	if (r != -ENODEV)
 		return r;
-	alias_of(p, alias);
+	net_loan_alias(p, alias);
 	TRY(set_alias(&q, s.index, p->parent, alias));
 	TRY(send_over(&q, s.index, p->parent, p->name, netns_fd));
 	if (memcmp(p->mac, any, sizeof any) == 0)

@@ -10,3 +10,4 @@
 
 /* ERR_NOT_FOUND: no such link. What is noted is needed by net_loan_take_back() only. */
 int net_loan_give(const struct net_port *p, int netns_fd);
+void net_loan_alias(const struct net_port *p, char out[32]);

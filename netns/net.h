@@ -49,6 +49,7 @@ int net_wish_parse(const char *text, int family, struct net_wish *out);
  */
 struct net_rate { uint64_t in, out, burst; };	/* 0: no limit; burst 0: one that lets a TCP stream reach the rate */
 int net_rate_parse(const char *text, struct net_rate *out);
+char *net_rate_text(struct arena *a, const struct net_rate *r);	/* the shortest that says the same */
 
 /* ---- the configuration's slice: "linux.netDevices": { "eth1": { "name": ... } } ------------------- */
 struct net_device_conf {
@@ -131,8 +132,7 @@ struct net_loan {
 	bool up;
 	struct strv addresses;		/* "10.0.0.5/24" */
 };
-struct net_loans { struct list loans; };
-extern const struct record net_loans_record;
+extern const struct record net_loan_record;
 /* ERR_NOT_FOUND: no such link; ERR_STATE: it is part of a bridge or a bond. Text: in the arena. */
 int net_loan_note(const struct net_port *p, struct arena *a, struct net_loan *out);
 /*
@@ -140,3 +140,26 @@ int net_loan_note(const struct net_port *p, struct arena *a, struct net_loan *ou
  * waited for. Again is harmless, and a part of it is finished. ERR_NOT_FOUND: the link is nowhere.
  */
 int net_loan_take_back(const struct net_loan *l, int netns_fd);
+
+/* ---- a running guest: netns_fd is a descriptor of its network namespace --------------------------------- */
+/*
+ * One more NIC, with all that it has: links, addresses, a default route if p has a gateway, announced. A failure
+ * leaves nothing. A physical one is noted before.
+ */
+int net_attach(const struct net_port *p, int netns_fd);
+/* Gone already is success. Not of a physical one: net_loan_take_back(). */
+int net_detach(const struct net_port *p, int netns_fd);
+/*
+ * From what one says to what the other says: addresses, MAC address, rate in; announced. Connections by other
+ * addresses go on, routes stay. Half-way is the way back: net_change(to, from).
+ */
+int net_change(const struct net_port *from, const struct net_port *to, int netns_fd);
+/* The default route by p's gateway, if there is none. */
+int net_route(const struct net_port *p, int netns_fd);
+/* A NIC of another kind than network, as net_claim() gives it. */
+void net_standing(const char *home, const char *guest, const struct net_nic_conf *nic, size_t i, struct net_port *out);
+
+/* Seen from the guest. */
+struct net_counts { uint64_t in_bytes, in_packets, out_bytes, out_packets; };
+/* Since the link was made. -ENODEV without a message: it is gone. */
+int net_count(const struct net_port *p, int netns_fd, struct net_counts *out);

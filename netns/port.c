@@ -1,9 +1,10 @@
 /* The host's side of a guest's ports: veth pairs whose peer is born in the guest's namespace. */
 #include "base/fault.h"
 #include "base/undo.h"
+#include "netns/alone.h"
 #include "netns/home.h"
 #include "netns/link.h"
-#include "netns/net.h"
+#include "netns/rate.h"
 
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -116,6 +117,16 @@ static int bridge_index(struct nlq *q, const struct net_port *p, int *index)
 	return r;
 }
 
+static int setup_pair(struct nlq *q, struct undo *u, struct net_port *p, int netns_fd)
+{
+	if (!p->bridge_index)
+		TRY(bridge_index(q, p, &p->bridge_index));
+	TRY(fault_point("veth"));
+	TRY(add(q, p, netns_fd));
+	TRY(undo_push(u, "veth", remove_link, p->host_if, sizeof p->host_if));
+	return p->rate.in ? net_rate_set_in(q, p->host_if, &p->rate) : 0;
+}
+
 int net_setup(const struct net_port *ports, size_t n, int netns_fd)
 {
 	auto_undo struct undo u = { 0 };
@@ -127,11 +138,10 @@ int net_setup(const struct net_port *ports, size_t n, int netns_fd)
 	for (size_t i = 0; i < n; i++) {
 		struct net_port p = ports[i];
 
-		if (!p.bridge_index)
-			TRY(bridge_index(&q, &p, &p.bridge_index));
-		TRY(fault_point("veth"));
-		TRY(add(&q, &p, netns_fd));
-		TRY(undo_push(&u, "veth", remove_link, p.host_if, sizeof p.host_if));
+		if (p.kind > NET_KIND_NETWORK)
+			TRY(net_alone_setup(&u, &p, netns_fd));
+		else
+			TRY(setup_pair(&q, &u, &p, netns_fd));
 	}
 	undo_commit(&u);
 	return 0;
