@@ -10,12 +10,15 @@ extern const struct cmd exec_cmds[];	/* cmd_exec.c: exec */
 extern const struct cmd guest_cmds[];	/* cmd_guest.c: stop destroy enter console set ... */
 extern const struct cmd show_cmds[];	/* cmd_show.c: ls show why lint recover image */
 extern const struct cmd net_cmds[];	/* cmd_network.c: network ... */
+extern const struct cmd nic_cmds[];	/* cmd_nic.c: below `nic` */
 extern const struct cmd host_cmds[];	/* cmds.c */
 
 /* cmd_netlook.c: network ls, show, check. */
 int net_ls_run(struct cli *g, void *args, int argc, char **argv);
 int net_show_run(struct cli *g, void *args, int argc, char **argv);
 int net_check_run(struct cli *g, void *args, int argc, char **argv);
+
+int stats_run(struct cli *g, void *args, int argc, char **argv);	/* cmd_stats.c */
 
 /* cmd_life.c: what ran in the foreground is taken down; the first failure is the one that is told. */
 int delete_after(const struct cli *g, const char *id, int status);

@@ -59,8 +59,7 @@ int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const cha
 	struct guest_where at = guest_at(g);
 	struct guest_create_req r = {
 		.image = a->image, .rootfs = a->rootfs, .template = a->template, .storage = a->storage,
-		.userns = a->userns, .hostname = a->hostname, .ip = a->ip, .ip6 = a->ip6, .mac = a->mac,
-		.network = !a->net ? "default" : str_eq(a->net, "none") ? NULL : a->net,
+		.userns = a->userns, .hostname = a->hostname, .networks = a->net, .nics = a->nics, .dns = a->dns,
 		.memory = a->memory, .swap = a->swap,
 		.pids = { (uint64_t)a->pids.v, a->pids.set }, .cpus = a->cpus, .features = a->features,
 		.command = { (const char **)command, (size_t)argc },
@@ -323,6 +322,13 @@ static const struct opt set_opts[] = {
 	OLIMIT(struct set_args, 0, "swap", r.swap, "swap limit, beside the memory (needs --memory)"),
 	OSTR(struct set_args, 0, "cpus", "N", r.cpus, "processors' worth of time: 2, 0.5"),
 	OLIMIT(struct set_args, 0, "pids", r.pids, "most processes and threads"),
+	OSTRV(struct set_args, 0, "ip", "ADDRESS|auto|none[,net=NAME]", r.nics.ip, "address of an interface"),
+	OSTRV(struct set_args, 0, "ip6", "ADDRESS|auto|none[,net=NAME]", r.nics.ip6, "the same, IPv6 only"),
+	OSTRV(struct set_args, 0, "ip-del", "ADDRESS", r.nics.ip_del, "take an address away"),
+	OSTRV(struct set_args, 0, "mac", "ADDRESS[,net=NAME]", r.nics.mac, "MAC address of an interface"),
+	OSTRV(struct set_args, 0, "rate", "IN[:OUT][:BURST][,net=NAME]", r.nics.rate,
+	      "bits a second into the guest and out of it: 100M, 1G:10M, max"),
+	OSTRV(struct set_args, 0, "dns", "ADDRESS|auto", r.dns, "DNS servers, from the next start; repeatable"),
 	OSTR(struct set_args, 0, "hostname", "NAME", r.hostname, "host name inside, from the next start"),
 	OFLAG(struct set_args, 0, "now", r.only_now, "change the running guest only, save nothing"),
 	OFLAG(struct set_args, 0, "next", r.only_next, "save for the next start only"),

@@ -4,10 +4,11 @@
 #include "runtime/guest/guest.h"
 
 struct guest_create_args {
-	const char *image, *rootfs, *template, *storage, *userns, *hostname, *ip, *ip6, *mac, *net, *cpus;
+	const char *image, *rootfs, *template, *storage, *userns, *hostname, *cpus;
 	struct opt_u64 memory, swap;
 	struct opt_i64 pids;
-	struct strv features;
+	struct strv features, net, dns;
+	struct nic_words nics;
 };
 /* The rows of guest_create_args at member m of T. */
 #define GUEST_CREATE_OPTS(T, m)                                                                              \
@@ -21,10 +22,12 @@ struct guest_create_args {
 	OSIZE(T, 0, "swap", m.swap, "swap limit, beside the memory"),                                         \
 	OSTR(T, 0, "cpus", "N", m.cpus, "processors' worth of time: 2, 0.5"),                                 \
 	OINT(T, 0, "pids", "N", m.pids, 1, 4194304, "most processes and threads (default: 4096)"),             \
-	OSTR(T, 0, "net", "NAME|none", m.net, "network (default: default)"),                                  \
-	OSTR(T, 0, "ip", "ADDRESS", m.ip, "IPv4 address (default: a free one)"),                              \
-	OSTR(T, 0, "ip6", "ADDRESS", m.ip6, "IPv6 address (default: a free one)"),                            \
-	OSTR(T, 0, "mac", "ADDRESS", m.mac, "MAC address (default: derived from the name)"),                  \
+	OSTRV(T, 0, "net", "NAME|none", m.net, "network; repeatable, an interface each (default: default)"),   \
+	OSTRV(T, 0, "ip", "ADDRESS|auto[,net=NAME]", m.nics.ip, "address (default: a free one); repeatable"),  \
+	OSTRV(T, 0, "ip6", "ADDRESS|auto[,net=NAME]", m.nics.ip6, "the same, IPv6 only"),                      \
+	OSTRV(T, 0, "mac", "ADDRESS[,net=NAME]", m.nics.mac, "MAC address (default: derived from the name)"),  \
+	OSTRV(T, 0, "rate", "IN[:OUT][:BURST][,net=NAME]", m.nics.rate, "bits a second: 100M, 1G:10M, max"),   \
+	OSTRV(T, 0, "dns", "ADDRESS|auto", m.dns, "DNS server; repeatable (default: the network's)"),          \
 	OSTRV(T, 0, "features", "WORD", m.features, "nesting, fuse, tun or i386; repeatable")
 
 struct guest_start_args { bool no_wait; struct opt_u64 timeout; };
@@ -36,6 +39,7 @@ static inline struct guest_where guest_at(const struct cli *g)
 {
 	return (struct guest_where){ g->home, g->root };
 }
+void stats_traffic_json(struct jout *o, const char *key, const struct guest_traffic *t);	/* cmd_stats.c */
 bool guest_asked_for(const struct guest_create_args *a);
 int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const char *name, int argc,
 		     char **command);

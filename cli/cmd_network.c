@@ -248,5 +248,6 @@ static const struct cmd network_cmds[] = {
 
 const struct cmd net_cmds[] = {
 	{ "network", "COMMAND ...", "networks: segments for guests", .sub = network_cmds },
+	{ "nic", "add|rm|ls ...", "network interfaces of a guest", .sub = nic_cmds },
 	{ 0 }
 };

@@ -35,6 +35,18 @@ static uint64_t memory_of(const struct guest *g)
 	return m && m->limit.set && m->limit.v > 0 ? (uint64_t)m->limit.v : 0;
 }
 
+/* What cannot be counted is not shown, and hides nothing else. */
+static void traffic(struct jout *o, const struct guest_where *at, const struct guest *g)
+{
+	static struct guest_traffic t;
+	auto_close int netns = guest_netns(at, g->name);
+
+	if (guest_traffic(at, g->name, g->dir_fd, &g->conf.networks, netns, &t) >= 0)
+		stats_traffic_json(o, "traffic", &t);
+	else
+		err_clear();
+}
+
 static int ls_json(struct listing *l, const char *name, struct guest *g, const char *status, pid_t pid)
 {
 	auto_buf struct buf ip = { 0 };
@@ -49,6 +61,7 @@ static int ls_json(struct listing *l, const char *name, struct guest *g, const c
 		jout_str(l->o, "image", g->conf.image);
 		jout_u64(l->o, "memory", memory_of(g));
 		jout_str(l->o, "ip", ip.n ? buf_text(&ip) : NULL);
+		traffic(l->o, &l->at, g);
 	}
 	jout_close(l->o, '}');
 	return 0;
@@ -131,6 +144,7 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 		jout_str(&o, "status", guest_status_name(s));
 		jout_i64(&o, "pid", pid);
 		jout_str(&o, "ip", ip.n ? buf_text(&ip) : NULL);
+		traffic(&o, &at, &guest);
 		jout_tree(&o, "config", guest.spec.tree);
 		return out_close(&o);
 	}
@@ -234,6 +248,7 @@ static int image_run(struct cli *g, void *args, int argc, char **argv)
 const struct cmd show_cmds[] = {
 	{ "ls", "[OPTION...]", "list guests", 0, 0, ls_opts, sizeof(struct ls_args), ls_run },
 	{ "show", "NAME", "what a guest is", 1, 1, .run = show_run },
+	{ "stats", "[NAME...]", "what guests use: cpu, memory, processes, disk, network", 0, -1, .run = stats_run },
 	{ "why", "NAME", "why a guest is in the state it is in", 1, 1, .run = why_run },
 	{ "lint", "FILE", "check a config.json and list what would be ignored", 1, 1, .run = lint_run },
 	{ "recover", "[NAME]", "undo what killed commands left", 0, 1, .run = recover_run },

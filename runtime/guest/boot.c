@@ -1,4 +1,5 @@
 #include "runtime/guest/keeper.h"
+#include "runtime/guest/nic.h"
 #include "base/fault.h"
 #include "base/scope.h"
 
@@ -41,7 +42,8 @@ static int claim_addresses(struct keeper *k)
 	int r = net_claim(k->g->at.home, k->g->name, &l, k->plan.ports, &k->plan.n_ports);
 	if (r < 0 && err_class() == ERR_NOT_FOUND)
 		return fail_as(ERR_CONFIG, "config.json: vzrun.networks: %s", strdupa(err_text()));
-	return r;
+	TRY(r);
+	return links_begin(k->g->dir_fd, &l, k->plan.ports);
 }
 
 static int plan_root(struct keeper *k)
@@ -76,6 +78,15 @@ static bool is_systemd(pid_t pid)
 	return str_ends(exe, "/systemd");
 }
 
+static int open_netns(struct keeper *k)
+{
+	char path[40];
+
+	snprintf(path, sizeof path, "/proc/%d/ns/net", (int)k->pid);
+	k->netns = open(path, O_RDONLY | O_CLOEXEC);
+	return k->netns < 0 ? fail_errno("open %s", path) : 0;
+}
+
 static int make_container(struct keeper *k)
 {
 	auto_buf struct buf bundle = { 0 };
@@ -92,6 +103,7 @@ static int make_container(struct keeper *k)
 	k->pidfd = take_fd(&k->c.pidfd);
 	k->tty = take_fd(&k->c.tty);
 	k->cg = k->c.cg;
+	TRY(open_netns(k));
 	for (size_t i = 0; i < COUNT(k->plan.slot_fd); i++)
 		if (k->plan.slot_fd[i] >= 0)
 			TRY(idrange_bind(k->plan.slot_fd[i], k->pid));

@@ -19,6 +19,7 @@ static const struct field conf_fields[] = {
 	SUB(struct guest_conf, "networks",    K_LIST, networks, &net_nic_record),
 	SUB(struct guest_conf, "ports",       K_LIST, ports,    &net_publish_record),
 	SUB(struct guest_conf, "firewall",    K_LIST, firewall, &net_rule_record),
+	F(struct guest_conf,   "dns",         K_STRV, dns),
 	F(struct guest_conf,   "stopSignal",  K_STR,  stop_signal),
 	F(struct guest_conf,   "stopTimeout", K_U64,  stop_timeout),
 	F(struct guest_conf,   "features",    K_STRV, features),
@@ -334,9 +335,28 @@ bool guest_feature_known(const char *word)
 	return false;
 }
 
+int guest_check_dns(const struct strv *servers, const char *what)
+{
+	struct net_wish w;
+
+	if (servers->n > 8)
+		return fail_as(ERR_USAGE, "%s: more than 8 servers", what);
+	for (size_t i = 0; i < servers->n; i++) {
+		const char *s = servers->v[i];
+
+		if (servers->n == 1 && str_eq(s, "auto"))
+			break;
+		if (strchr(s, '/') || net_wish_parse(s, strchr(s, ':') ? AF_INET6 : AF_INET, &w) < 0 || !w.given)
+			return fail_as(ERR_USAGE, "%s: %.64s is not the address of a server", what, s);
+	}
+	return 0;
+}
+
 static int check_conf(const struct guest_conf *c)
 {
 	uint64_t base;
+
+	TRY(guest_check_dns(&c->dns, "dns"));
 
 	if (c->storage && !str_eq(c->storage, "overlay") && !str_eq(c->storage, "dir"))
 		return fail(EINVAL, "storage: unknown value \"%s\" (overlay or dir)", c->storage);

@@ -1,4 +1,4 @@
-#include "runtime/guest/guest.h"
+#include "runtime/guest/nic.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -23,6 +23,7 @@ struct making {
 	const struct guest_create_req *req;
 	struct buf ref;
 	struct image_rootfs image;
+	struct nic_wishes nics;
 	int guests_fd, dir_fd;
 	struct arena arena;
 };
@@ -102,28 +103,34 @@ static int drop_root(void *p)
 	return path_remove_tree(m->dir_fd, "rootfs");
 }
 
-static int nics(struct making *m, struct list *out)
+static int wish(struct making *m)
 {
-	struct net_nic_conf *nic = arena_alloc(&m->arena, 1, sizeof *nic);
+	const struct guest_create_req *r = m->req;
+	static const char *const usual[] = { "default" };
+	struct strv nets = r->networks.n ? r->networks : (struct strv){ (const char **)(uintptr_t)usual, 1 };
 
-	if (!nic)
-		return fail(ENOMEM, "out of memory");
-	*nic = (struct net_nic_conf){ .network = m->req->network, .ip = m->req->ip, .ip6 = m->req->ip6,
-				      .mac = m->req->mac };
-	*out = (struct list){ nic, m->req->network ? 1 : 0 };
-	TRY_IN(net_check(out), "network");
-	return 0;
+	m->nics.n = 0;
+	if (nets.n > NET_PORTS_MAX)
+		return fail_as(ERR_USAGE, "--net: more than %d", NET_PORTS_MAX);
+	for (size_t i = 0; i < nets.n; i++) {
+		if (str_eq(nets.v[i], "none") && nets.n > 1)
+			return fail_as(ERR_USAGE, "--net: none stands alone");
+		if (str_eq(nets.v[i], "none"))
+			break;
+		if (!str_is_name(nets.v[i]))
+			return fail_as(ERR_USAGE, "--net: \"%.64s\" is not the name of a network", nets.v[i]);
+		m->nics.v[m->nics.n++] = (struct net_nic_conf){ .network = nets.v[i], .index = { (uint32_t)i, true } };
+	}
+	return nic_words(&m->nics, &r->nics, NULL, 0, &m->arena);
 }
 
 static int lease(void *p)
 {
 	static struct net_port ports[NET_PORTS_MAX];
 	struct making *m = p;
-	struct list l;
 	size_t n = NET_PORTS_MAX;
 
-	TRY(nics(m, &l));
-	return l.n ? net_claim(m->at->home, m->name, &l, ports, &n) : 0;
+	return m->nics.n ? net_claim(m->at->home, m->name, &(struct list){ m->nics.v, m->nics.n }, ports, &n) : 0;
 }
 
 static int unlease(void *p)
@@ -204,19 +211,13 @@ static void put_vzrun(struct making *m, struct jout *o)
 		jout_close(o, ']');
 	}
 	jout_str(o, "userns", r->userns ? r->userns : "auto");
-	jout_open(o, "networks", '[');
-	if (r->network) {
-		jout_open(o, NULL, '{');
-		jout_str(o, "network", r->network);
-		if (r->ip)
-			jout_str(o, "ip", r->ip);
-		if (r->ip6)
-			jout_str(o, "ip6", r->ip6);
-		if (r->mac)
-			jout_str(o, "mac", r->mac);
-		jout_close(o, '}');
+	nic_encode(o, "networks", &m->nics);
+	if (r->dns.n > 0) {
+		jout_open(o, "dns", '[');
+		for (size_t k = 0; k < r->dns.n; k++)
+			jout_str(o, NULL, r->dns.v[k]);
+		jout_close(o, ']');
 	}
-	jout_close(o, ']');
 	if (r->features.n > 0) {
 		jout_open(o, "features", '[');
 		for (size_t k = 0; k < r->features.n; k++)
@@ -288,6 +289,7 @@ static int check_words(const struct guest_create_req *r)
 		TRY(guest_cpu_quota(r->cpus, &quota));
 	if (r->hostname && !str_is_name(r->hostname))
 		return fail_as(ERR_USAGE, "--hostname: \"%s\" is not a host name", r->hostname);
+	TRY(guest_check_dns(&r->dns, "--dns"));
 	for (size_t i = 0; i < r->features.n; i++)
 		if (!guest_feature_known(r->features.v[i]))
 			return fail_as(ERR_USAGE, "--features: \"%s\" is unknown (nesting, fuse, tun, i386)",
@@ -312,7 +314,9 @@ int guest_create(const struct guest_where *at, const char *name, const struct gu
 	TRY(guest_check_name(name));
 	TRY(check_words(req));
 	m.dir = arena_printf(&m.arena, "%s/guests/%s", at->home, name);
-	r = steps_run(steps, COUNT(steps), &m, NULL);
+	r = wish(&m);
+	if (r >= 0)
+		r = steps_run(steps, COUNT(steps), &m, NULL);
 	if (r >= 0)
 		r = event_add(m.dir_fd, &(struct guest_event){ .event = "created", .detail = buf_text(&m.ref) });
 	making_free(&m);

@@ -26,6 +26,20 @@ static const char *hosts_text(struct guest *g, struct guest_plan *p)
 	return arena_strdup(&p->arena, buf_text(&b));
 }
 
+static bool names_servers(const struct guest *g)
+{
+	return g->conf.dns.n > 0 && !str_eq(g->conf.dns.v[0], "auto");
+}
+
+static int resolvers(const struct guest *g, const struct guest_plan *p, struct buf *out)
+{
+	if (!names_servers(g))
+		return p->n_ports > 0 ? net_resolv_conf(p->ports, p->n_ports, out) : 0;
+	for (size_t i = 0; i < g->conf.dns.n; i++)
+		buf_printf(out, "nameserver %s\n", g->conf.dns.v[i]);
+	return out->oom ? fail(ENOMEM, "out of memory") : 0;
+}
+
 int guest_files(struct guest *g, struct guest_plan *p)
 {
 	auto_buf struct buf resolv = { 0 };
@@ -36,13 +50,11 @@ int guest_files(struct guest *g, struct guest_plan *p)
 	p->files[p->n_files++] = (struct child_file){ "/etc/hostname", arena_printf(&p->arena, "%s\n", host), 0644,
 						      false };
 	p->files[p->n_files++] = (struct child_file){ "/etc/hosts", hosts_text(g, p), 0644, false };
-	if (p->n_ports > 0) {
-		TRY(net_resolv_conf(p->ports, p->n_ports, &resolv));
-		/* A link of the guest's own resolver, or a file somebody edited, stays. */
-		if (resolv.n > 0)
-			p->files[p->n_files++] = (struct child_file){
-				"/etc/resolv.conf", arena_strdup(&p->arena, buf_text(&resolv)), 0644, true };
-	}
+	TRY(resolvers(g, p, &resolv));
+	/* A link of the guest's own resolver, or a file somebody edited, stays: unless servers are named. */
+	if (resolv.n > 0)
+		p->files[p->n_files++] = (struct child_file){
+			"/etc/resolv.conf", arena_strdup(&p->arena, buf_text(&resolv)), 0644, !names_servers(g) };
 	for (size_t i = 0; i < p->n_files; i++)
 		if (!p->files[i].text)
 			return fail(ENOMEM, "out of memory");

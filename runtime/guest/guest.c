@@ -1,4 +1,4 @@
-#include "runtime/guest/guest.h"
+#include "runtime/guest/nic.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/scope.h"
@@ -186,6 +186,7 @@ int guest_sweep(const struct guest_where *at, const char *name, int dir_fd)
 	TRY(container_delete(at->root, name, true));
 	mended |= unlinkat(dir_fd, "keeper.sock", 0) == 0;
 	mended |= unlinkat(dir_fd, "notify", 0) == 0;
+	mended |= links_end(dir_fd, -1) > 0;
 	return mended;
 }
 

@@ -30,6 +30,7 @@ struct guest_conf {
 	const char *storage;		/* "overlay" or "dir" */
 	const char *userns;		/* "auto", "host", or the first host id of 65536 */
 	struct list networks;		/* struct net_nic_conf; absent: one NIC in "default"; []: none */
+	struct strv dns;		/* servers for /etc/resolv.conf; absent: the network's, or the host's */
 	struct list ports;		/* struct net_publish */
 	struct list firewall;		/* struct net_rule */
 	const char *stop_signal;	/* when the init is not one that we know */
@@ -58,11 +59,16 @@ int guest_lock(int dir_fd, const char *name);
 /* Calls each(ctx, name), in alphabetical order. */
 int guest_each(const struct guest_where *at, int (*each)(void *ctx, const char *name), void *ctx);
 
+/* Words about NICs: VALUE[,net=NETWORK]. ip takes addresses of both families. */
+struct nic_words { struct strv ip, ip6, ip_del, mac, rate; };
+
 /* ---- create, destroy ------------------------------------------------------------------------ */
 struct guest_create_req {
 	const char *image, *rootfs, *template;	/* exactly one */
-	const char *storage, *userns, *hostname, *ip, *ip6, *mac;
-	const char *network;			/* NULL: none */
+	const char *storage, *userns, *hostname;
+	struct strv networks;			/* "none" alone: none; empty: "default" */
+	struct nic_words nics;
+	struct strv dns;
 	struct opt_u64 memory, swap;
 	struct opt_u64 pids;
 	const char *cpus;			/* "1.5" */
@@ -101,10 +107,39 @@ int guest_sweep(const struct guest_where *at, const char *name, int dir_fd);
 struct guest_set_req {
 	struct opt_i64 memory, swap, pids;
 	const char *cpus, *hostname;
+	struct nic_words nics;
+	struct strv dns;		/* of /etc/resolv.conf; "auto" alone: the network's */
 	bool only_now, only_next, dry_run;
 };
 int guest_set(const struct guest_where *at, const char *name, const struct guest_set_req *r,
 	      struct buf *told);
+
+/* ---- nic.c ------------------------------------------------------------------------------------- */
+struct guest_nic_req {
+	const char *network, *macvlan, *ipvlan, *physical;	/* at most one; none: network "default" */
+	const char *name, *ip, *ip6, *mac, *rate;
+	bool only_now, only_next;
+};
+/* Live and saved. as: its name inside. A failure leaves nothing of it. */
+int guest_nic_add(const struct guest_where *at, const char *name, const struct guest_nic_req *r, char as[IFNAMSIZ]);
+int guest_nic_rm(const struct guest_where *at, const char *name, const char *link, bool only_now, bool only_next);
+int guest_nic_each(const struct guest_where *at, const char *name, int (*each)(void *ctx, const struct net_port *p),
+		   void *ctx);
+
+/* ---- traffic.c, stats.c --------------------------------------------------------------------------- */
+/* Since it was created: live numbers are read, nothing is written. gone: what it had and has no more. */
+struct guest_nic_traffic { char name[IFNAMSIZ], network[64]; bool gone; struct net_counts counts; };
+struct guest_traffic { struct guest_nic_traffic nic[2 * NET_PORTS_MAX]; size_t n; struct net_counts sum; };
+/* conf: its vzrun.networks; netns: of the running guest, -1: it is stopped. */
+int guest_traffic(const struct guest_where *at, const char *name, int dir_fd, const struct list *conf, int netns,
+		  struct guest_traffic *out);
+/* Of a running guest; -ESRCH without a message: it is not running. */
+int guest_netns(const struct guest_where *at, const char *name);
+/* counted: it has a group, and cg says what its controllers count. */
+struct guest_stats { enum guest_status status; pid_t pid; bool counted; struct cg_stats cg; struct guest_traffic net; };
+int guest_stats(const struct guest_where *at, const char *name, struct guest_stats *out);
+/* The group of a guest that is not stopped. */
+int guest_cg(const struct guest_where *at, const char *name, struct cg *out);
 
 /* A login shell, or args, with the guest's own environment. status as of `exec`. */
 int guest_shell(const struct guest_where *at, const char *name, const struct strv *args, bool tty);
@@ -136,6 +171,8 @@ struct guest_plan {
 int guest_effective(struct guest *g, const struct guest_plan *p);
 int guest_conf_load(struct guest *g);		/* decodes and checks spec.vzrun; "vzrun.storage: ..." */
 bool guest_feature_known(const char *word);
+/* Addresses, or "auto" alone. ERR_USAGE: "--dns: ..." with what as the place. */
+int guest_check_dns(const struct strv *servers, const char *what);
 /*
  * Checks a configuration file as `start` would, a guest's (with a vzrun object) or a plain bundle's.
  * *tree: the file, for bind_unknown().

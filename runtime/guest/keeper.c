@@ -1,4 +1,5 @@
 #include "runtime/guest/keeper.h"
+#include "runtime/guest/nic.h"
 #include "base/dgram.h"
 #include "base/fault.h"
 #include "base/scope.h"
@@ -150,6 +151,19 @@ static void lock(struct keeper *k)
 	(void)TEMP_FAILURE_RETRY(flock(k->g->dir_fd, LOCK_EX));
 }
 
+/* The last look at its links: with the namespace, which we hold, they go; what it was lent comes back. */
+static void end_network(struct keeper *k)
+{
+	struct net_port ports[NET_PORTS_MAX];
+	size_t n;
+
+	if (k->netns >= 0 && (nic_ports(&k->g->at, k->g->name, k->g->dir_fd, NULL, ports, &n) < 0 ||
+			      traffic_keep(k->g->dir_fd, ports, n, k->netns, false) < 0))
+		(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "traffic-lost", .detail = err_text() });
+	(void)links_end(k->g->dir_fd, k->netns);
+	drop_fd(&k->netns);
+}
+
 static int one_boot(struct keeper *k, enum ending *end)
 {
 	int r = keeper_boot(k);
@@ -162,6 +176,7 @@ static int one_boot(struct keeper *k, enum ending *end)
 		lock(k);
 	}
 	err_save(&s);
+	end_network(k);
 	keeper_unboot(k);
 	if (container_delete(k->g->at.root, k->g->name, true) < 0)
 		(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "cleanup-failed", .detail = err_text() });
@@ -231,7 +246,7 @@ _Noreturn void keeper_main(struct guest *g, int report)
 	int r;
 
 	k = (struct keeper){ .g = g, .report = report, .listener = -1, .notify = -1, .pidfd = -1, .tty = -1,
-			     .tty_slave = -1, .oom = -1, .kmsg = -1, .log = -1, .plan = { .slot_fd = { -1, -1 } } };
+			     .tty_slave = -1, .netns = -1, .oom = -1, .kmsg = -1, .log = -1, .plan = { .slot_fd = { -1, -1 } } };
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		k.client[i].fd = -1;
 	r = keep(&k);

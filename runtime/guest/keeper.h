@@ -17,6 +17,7 @@ struct keeper {
 	struct guest_plan plan;
 	pid_t pid;
 	int pidfd, tty, tty_slave, oom, kmsg, log;
+	int netns;				/* keeps its links countable after its end */
 	struct container c;			/* until its init was let go */
 	struct cg cg;
 	uint64_t oom_kills, oom_named;		/* kills of this boot: counted, and on record with their victims */

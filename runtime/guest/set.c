@@ -1,8 +1,7 @@
-#include "runtime/guest/guest.h"
-#include "base/file.h"
+#include "runtime/guest/nic.h"
 #include "base/scope.h"
 
-#include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -98,7 +97,6 @@ static int collect(struct change *c, const struct guest *g, const struct guest_s
 static int apply_live(const struct guest *g, const struct change *c, const struct guest_set_req *r)
 {
 	static struct cg cg;
-	struct container_info i;
 	pid_t pid;
 
 	if (guest_status(&g->at, g->name, &pid) == GUEST_STOPPED) {
@@ -106,51 +104,99 @@ static int apply_live(const struct guest *g, const struct change *c, const struc
 			return fail_as(ERR_STATE, "guest \"%s\" is not running: there is nothing to change now", g->name);
 		return 0;
 	}
-	TRY(container_info(g->at.root, g->name, &i));
-	cg = (struct cg){ .hiers = i.s.cgroup.hiers.v, .made = i.s.cgroup.made.v };
-	snprintf(cg.path, sizeof cg.path, "%s", i.s.cgroup.path ? i.s.cgroup.path : "");
-	snprintf(cg.unit, sizeof cg.unit, "%s", i.s.cgroup.unit ? i.s.cgroup.unit : "");
-	container_info_free(&i);
+	TRY(guest_cg(&g->at, g->name, &cg));
 	TRY_IN(cg_apply(&cg, &c->live), "guest \"%s\" not changed", g->name);
 	return 0;
 }
 
-static int save(const struct guest *g, struct json *tree)
+/* What the next start reads: no file of a running guest's is written. */
+static int collect_next(struct change *c, const struct guest_set_req *r)
 {
 	auto_buf struct buf b = { 0 };
-	struct jout o = { .b = &b, .pretty = true };
+	struct jout o = { .b = &b };
 
-	jout_tree(&o, NULL, tree);
-	buf_puts(&b, "\n");
-	return b.oom ? fail(ENOMEM, "out of memory") : file_write_atomic(g->dir_fd, "config.json", b.p, b.n, 0600);
-}
-
-int guest_set(const struct guest_where *at, const char *name, const struct guest_set_req *r, struct buf *told)
-{
-	auto_json struct json *tree = NULL;
-	auto_guest struct guest g;
-	struct change c = { .tree = &tree, .told = told };
-	auto_buf struct buf quoted = { 0 };
-
-	TRY(guest_open(at, name, true, &g));
-	TRY(json_load(g.dir_fd, "config.json", &tree));
-	TRY(collect(&c, &g, r));
 	if (r->hostname) {
 		if (!str_is_name(r->hostname))
 			return fail_as(ERR_USAGE, "--hostname: \"%s\" is not a host name", r->hostname);
 		if (r->only_now)
 			return fail_as(ERR_USAGE, "--hostname: takes effect at the next start only");
-		buf_printf(&quoted, "\"%s\"", r->hostname);
-		buf_printf(told, "  hostname = %s (at the next start)\n", r->hostname);
-		TRY(json_set(&tree, "hostname", buf_text(&quoted)));
+		buf_printf(&b, "\"%s\"", r->hostname);
+		buf_printf(c->told, "  hostname = %s (at the next start)\n", r->hostname);
+		TRY(json_set(c->tree, "hostname", buf_text(&b)));
 	}
+	if (!r->dns.n)
+		return 0;
+	TRY(guest_check_dns(&r->dns, "--dns"));
+	if (r->only_now)
+		return fail_as(ERR_USAGE, "--dns: takes effect at the next start only");
+	buf_free(&b);
+	b = (struct buf){ 0 };
+	jout_open(&o, NULL, '[');
+	for (size_t i = 0; i < r->dns.n; i++)
+		jout_str(&o, NULL, r->dns.v[i]);
+	jout_close(&o, ']');
+	buf_printf(c->told, "  vzrun.dns = %s (at the next start)\n", buf_text(&b));
+	return json_set(c->tree, "vzrun.dns", str_eq(r->dns.v[0], "auto") ? NULL : buf_text(&b));
+}
+
+static bool names_nics(const struct nic_words *w)
+{
+	return w->ip.n || w->ip6.n || w->ip_del.n || w->mac.n || w->rate.n;
+}
+
+static void tell_nic(struct buf *told, const struct net_nic_conf *was, const struct net_nic_conf *is, size_t i)
+{
+	static const struct { const char *name; size_t at; } members[] = {
+		{ "ip", offsetof(struct net_nic_conf, ip) }, { "ip6", offsetof(struct net_nic_conf, ip6) },
+		{ "mac", offsetof(struct net_nic_conf, mac) }, { "rate", offsetof(struct net_nic_conf, rate) },
+	};
+
+	for (size_t k = 0; k < COUNT(members); k++) {
+		const char *a = *(const char *const *)((const char *)was + members[k].at);
+		const char *b = *(const char *const *)((const char *)is + members[k].at);
+
+		if (a != b)
+			buf_printf(told, "  vzrun.networks[%zu].%s = %s\n", i, members[k].name, b ? b : "none");
+	}
+}
+
+static int collect_nics(struct nic_edit *e, const struct guest_set_req *r, struct buf *told)
+{
+	struct nic_wishes was;
+
+	if (!names_nics(&r->nics))
+		return 0;
+	TRY(nic_edit_look(e));
+	was = e->w;
+	TRY(nic_words(&e->w, &r->nics, e->has, e->n_has, &e->arena));
+	for (size_t i = 0; i < e->w.n; i++)
+		tell_nic(told, &was.v[i], &e->w.v[i], i);
+	return 0;
+}
+
+int guest_set(const struct guest_where *at, const char *name, const struct guest_set_req *r, struct buf *told)
+{
+	SCOPED(nic_edit_close) struct nic_edit e;
+	struct change c = { .tree = &e.tree, .told = told };
+	int live = 0;
+
+	TRY(nic_edit_open(&e, at, name, r->only_now, r->only_next));
+	TRY(collect(&c, &e.g, r));
+	TRY(collect_next(&c, r));
+	TRY(collect_nics(&e, r, told));
 	if (!told->n)
 		return fail_as(ERR_USAGE, "nothing to set");
 	TRY_IN(cg_check(&c.live), "%s", name);
 	if (r->dry_run)
 		return 0;
 	/* Live first: what the kernel refuses is not saved. */
+	if (e.looked)
+		TRY(nic_edit_apply(&e));
 	if (!r->only_next)
-		TRY(apply_live(&g, &c, r));
-	return r->only_now ? 0 : save(&g, tree);
+		live = apply_live(&e.g, &c, r);
+	if (live < 0) {
+		nic_edit_back(&e);
+		return live;
+	}
+	return nic_edit_save(&e);
 }

@@ -1,4 +1,4 @@
-#include "runtime/guest/guest.h"
+#include "runtime/guest/nic.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/scope.h"
@@ -90,14 +90,23 @@ static bool keeper_done(int keeper)
 }
 
 /* Without a keeper nobody else clears up; but what somebody started meanwhile is not ours. */
-static int clear_up(const struct guest_where *at, const char *name, const char *how)
+static int clear_up(const struct guest_where *at, const char *name, const char *how, int netns)
 {
+	struct net_port ports[NET_PORTS_MAX];
+	size_t n;
+
 	auto_close int dir = guest_dir(at, name);
 	int swept;
 
 	if (dir < 0 || guest_lock(dir, name) < 0) {
 		err_clear();
 		return 0;
+	}
+	if (netns >= 0 && !keeper_lives(at, name)) {
+		if (nic_ports(at, name, dir, NULL, ports, &n) >= 0)
+			(void)traffic_keep(dir, ports, n, netns, false);
+		(void)links_end(dir, netns);
+		err_clear();
 	}
 	swept = guest_sweep(at, name, dir);
 	if (swept > 0)
@@ -152,6 +161,8 @@ static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *kille
 	if (guest_status(s->at, s->name, &pid) == GUEST_PAUSED)
 		TRY(container_pause(s->at->root, s->name, false));
 	s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING);
+	/* What its keeper would hold. */
+	auto_close int netns = s->keeper < 0 ? guest_netns(s->at, s->name) : -1;
 	*killed = ms == 0 || ask_to_stop(s->at, s->name, s->pid, signal) < 0 ||
 		  sys_pidfd_wait(s->init, ms > INT_MAX ? INT_MAX : (int)ms) != 1;
 	err_clear();
@@ -161,7 +172,7 @@ static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *kille
 	if (s->keeper >= 0 && keeper_done(s->keeper))
 		return 0;
 	return clear_up(s->at, s->name, *killed ? "killed by the host; it had no keeper"
-						: "stopped by the host; it had no keeper");
+						: "stopped by the host; it had no keeper", netns);
 }
 
 int guest_stop(const struct guest_where *at, const char *name, const uint64_t *timeout_ms, bool *killed)

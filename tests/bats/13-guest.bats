@@ -42,7 +42,8 @@ teardown() { guest_teardown; }
 	jq -e '.status == "running" and .ready and .pid > 1 and .ms > 0' <<<"$output"
 	run vz --json ls
 	jq -e --arg g "$G" '.guests == [{name: $g, status: "running", pid: .guests[0].pid, image: .guests[0].image,
-		memory: 67108864, ip: .guests[0].ip}]' <<<"$output"
+		memory: 67108864, ip: .guests[0].ip,
+		traffic: .guests[0].traffic}]' <<<"$output"
 	run vz --json show "$G"
 	jq -e '.config.linux.resources.memory.limit == 67108864 and .status == "running"' <<<"$output"
 	run vz --json stop -k "$G"

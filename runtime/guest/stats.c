@@ -1,0 +1,52 @@
+#include "runtime/guest/guest.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+int guest_cg(const struct guest_where *at, const char *name, struct cg *out)
+{
+	struct container_info i;
+
+	TRY(container_info(at->root, name, &i));
+	*out = (struct cg){ .hiers = i.s.cgroup.hiers.v, .made = i.s.cgroup.made.v };
+	snprintf(out->path, sizeof out->path, "%s", i.s.cgroup.path ? i.s.cgroup.path : "");
+	snprintf(out->unit, sizeof out->unit, "%s", i.s.cgroup.unit ? i.s.cgroup.unit : "");
+	container_info_free(&i);
+	return 0;
+}
+
+int guest_netns(const struct guest_where *at, const char *name)
+{
+	char path[40];
+	pid_t pid;
+	auto_close int init = guest_init(at, name, &pid);
+	auto_close int fd = -1;
+
+	if (init < 0) {
+		err_clear();
+		return -ESRCH;
+	}
+	snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* The number was this process's when it was opened if the process lives afterwards. */
+	if (fd < 0 || sys_pidfd_wait(init, 0) != 0)
+		return -ESRCH;
+	return take_fd(&fd);
+}
+
+int guest_stats(const struct guest_where *at, const char *name, struct guest_stats *out)
+{
+	static struct cg cg;
+	auto_guest struct guest g = { .dir_fd = -1 };
+
+	*out = (struct guest_stats){ .status = GUEST_STOPPED };
+	TRY(guest_open(at, name, false, &g));
+	out->status = guest_status(at, name, &out->pid);
+	auto_close int netns = guest_netns(at, name);
+	if (out->status != GUEST_STOPPED && guest_cg(at, name, &cg) >= 0)
+		out->counted = cg_stats(&cg, &out->cg) >= 0;
+	err_clear();
+	return guest_traffic(at, name, g.dir_fd, &g.conf.networks, netns, &out->net);
+}
