@@ -76,7 +76,7 @@ static int end(int netns_fd, const char *link, bool there)
 		(void)inet_pton(ends[i].family, ends[i].host, gateway);
 		net_add_address(&q, l.index, ends[i].family, a, ends[i].prefix);
 		if (there)
-			net_add_default_route(&q, l.index, ends[i].family, gateway);
+			net_add_default_route(&q, l.index, ends[i].family, gateway, NLM_F_REPLACE);
 	}
 	r = nlq_talk(&q, NULL, NULL);
 	return r < 0 ? net_fail_talk(&q, r, "set up link %s", link) : 0;
