@@ -24,3 +24,17 @@ spoof() {
 @test "tagged frames" { spoof tagged; }
 @test "other protocols" { spoof other; }
 @test "frames shorter than their headers" { spoof short; }
+
+# What a host may have switched on for somebody else leads through nothing of ours (tests/net/ways.py).
+way() {
+	run python3 "$TOP/tests/net/ways.py" "$1"
+	echo "$output"
+	[ "$status" -eq 0 ]
+}
+
+@test "the host's loopback, where packets for it are let in" { way localnet; }
+@test "source routing, where the host does it" { way source-route; }
+@test "multicast, where the host routes it" { way multicast-router; }
+@test "from outside with the source of a segment that is let in" { way forged-outside; }
+@test "a tunnel's frame from a stranger" { way tunnel-stranger; }
+@test "a tunnel's frame from a guest" { way tunnel-guest; }

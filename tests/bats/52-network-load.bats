@@ -69,6 +69,47 @@ all() {
 	sort -n <<<"${got%?}" | uniq -c | awk '{ print $1 "x" $2 }'
 }
 
+# From inside, by the guest's own tools.
+inside() { vz exec "$G-$1" "${@:2}" >/dev/null 2>&1; }
+blocked() { ! inside "$@"; }
+address() { vz --json ls | jq -r --arg g "$G-$1" '.guests[] | select(.name == $g).ip'; }
+
+@test "real guests, their own ping, arping, wget and nc: a segment is whole, and closed until it is opened" {
+	local g
+	vz network create red --subnet 10.120.0.0/24 >/dev/null
+	vz network create blue --subnet 10.121.0.0/24 >/dev/null
+	vz network create cell --subnet 10.122.0.0/24 --isolate-ports >/dev/null
+	for g in red1:red red2:red blue1:blue cell1:cell cell2:cell; do
+		vz create "$G-${g%:*}" --template busybox --memory 64M --net "${g#*:}" >/dev/null
+		vz start "$G-${g%:*}" >/dev/null
+		vz exec "$G-${g%:*}" sh -c 'echo here >/tmp/word; httpd -p 80 -h /tmp'
+	done
+	inside red1 ping -c 1 -W 10 "$(address red2)"
+	inside red1 arping -c 1 -w 10 -I eth0 "$(address red2)"
+	[ "$(vz exec "$G-red1" wget -qO- "http://$(address red2)/word")" = here ]
+	inside red1 ping -c 1 -W 10 10.120.0.1
+	for g in blue1 cell1; do
+		blocked red1 ping -c 1 -W 1 "$(address $g)"
+		blocked red1 arping -c 1 -w 1 -I eth0 "$(address $g)"
+		blocked red1 nc -v -w 1 "$(address $g)" 80 </dev/null
+	done
+	blocked red1 ping -c 1 -W 1 10.121.0.1
+	blocked red1 ping -c 1 -W 1 192.0.2.1
+	blocked cell1 ping -c 1 -W 1 "$(address cell2)"
+	blocked cell1 arping -c 1 -w 1 -I eth0 "$(address cell2)"
+	inside cell1 ping -c 1 -W 10 10.122.0.1
+	vz network allow red blue --port 80
+	[ "$(vz exec "$G-red1" wget -qO- "http://$(address blue1)/word")" = here ]
+	blocked red1 ping -c 1 -W 1 "$(address blue1)"
+	blocked blue1 nc -v -w 1 "$(address red1)" 80 </dev/null
+	vz network deny red blue --port 80
+	blocked red1 nc -v -w 1 "$(address blue1)" 80 </dev/null
+	for g in red1 red2 blue1 cell1 cell2; do vz destroy -f "$G-$g" >/dev/null; done
+	for g in red blue cell; do vz network rm $g; done
+	same
+	[ -z "$(held)" ]
+}
+
 @test "forty creates with one address: one has it, thirty-nine hear who, and nothing of them is left" {
 	vz network create red --subnet 10.120.0.0/24 >/dev/null
 	run all 40 create "$G-%s" --template busybox --net red --ip 10.120.0.50

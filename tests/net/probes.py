@@ -28,12 +28,17 @@ class End:
         raw.bind((link, 0))
         self.mac = raw.getsockname()[4]
         raw.close()
-        self.fe80 = lab.link_local(self.mac)
+        self.fe80 = self.link_local()
         self.servers = []
         for port in OPEN, SHUT:
             for family, address in (socket.AF_INET, ip), (socket.AF_INET6, ip6):
                 if address:
                     self.serve(family, (address, port))
+
+    def link_local(self):
+        with self.space, open("/proc/thread-self/net/if_inet6") as lines:
+            found = [w[0] for w in map(str.split, lines) if w[5] == self.link and w[3] == "20"]
+        return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(found[0])) if found else lab.link_local(self.mac)
 
     def serve(self, family, address):
         for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
@@ -63,7 +68,9 @@ class Probe:
 
     def __init__(self, src, dst):
         self.src, self.dst, self.done, self.over = src, dst, False, False
-        self.token = b"vzprobe%08d." % next(numbers)
+        # Of its own, also for connection tracking: what passed once must not let the next one pass.
+        self.number = next(numbers) & 0xFFFF
+        self.token = b"vzprobe%08d." % self.number
         self.sock = self.open()
 
     def fileno(self):
@@ -92,7 +99,7 @@ class Echo(Probe):
         return self.src.space.socket(self.family, socket.SOCK_RAW, self.proto)
 
     def send(self):
-        m = struct.pack("!BBHHH", self.request, 0, 0, 1, 1) + self.token
+        m = struct.pack("!BBHHH", self.request, 0, 0, self.number, 1) + self.token
         # The kernel fills in ICMPv6's.
         m = m[:2] + struct.pack("!H", f.checksum(m)) + m[4:]
         self.sock.sendto(m, self.to())

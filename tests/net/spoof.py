@@ -15,6 +15,7 @@ import lab              # noqa: E402
 STRANGER = bytes.fromhex("02deadbeef01")
 ALL_NODES, ALL_ROUTERS = "ff02::1", "ff02::2"
 PATIENCE = 20
+SLEUTH = "spoof_nd spoof_ip6"   # it is both
 PACKET_OUTGOING = 4
 HONEST_VICTIM, HONEST_HOST, HOST_ONLY, UNSEEN = "victim", "host", "host only", "unseen"
 
@@ -57,7 +58,7 @@ def mac_frames(p):
     yield "spoof_mac", "IPv4 from the neighbour's MAC address", p.eth4(p.udp4(), src=p.vmac)
     yield "spoof_mac", "IPv4 from the gateway's MAC address", p.eth4(p.udp4(), src=p.gw)
     yield "spoof_mac", "IPv4, MAC and source of the neighbour", p.eth4(p.udp4(src=p.vip), src=p.vmac)
-    yield "spoof_mac", "IPv4 from a multicast MAC address", p.eth4(p.udp4(), src=b"\x03" + p.mac[1:])
+    yield UNSEEN, "IPv4 from a multicast MAC address", p.eth4(p.udp4(), src=b"\x03" + p.mac[1:])
     yield "spoof_mac", "IPv6 from a MAC address of nobody", p.eth6(p.udp6(), src=STRANGER)
     yield "spoof_mac", "IPv6 from the gateway's MAC address", p.eth6(p.udp6(), src=p.gw)
     yield "spoof_mac", "ARP from a MAC address of nobody", p.arp(1, p.ip, p.vip, src=STRANGER)
@@ -187,7 +188,6 @@ def nd_frames(p):
     yield "spoof_nd", "advertisement for nobody", p.nd(f.NA, f.na("fd01::77", own))
     yield "spoof_nd", "advertisement, its own, of another MAC address", p.nd(f.NA, f.na(p.ip6, foreign), dst=ALL_NODES)
     yield "spoof_nd", "the same behind another option", p.nd(f.NA, f.na(p.ip6, b"\x0e\x01nonce!" + foreign), dst=ALL_NODES)
-    yield "spoof_nd", "the same behind its own", p.nd(f.NA, f.na(p.ip6, own + foreign), dst=ALL_NODES)
     for name, wrap in WRAPS + FRAGMENTS:
         yield "spoof_nd", "advertisement for the neighbour behind %s" % name, p.nd(f.NA, f.na(p.vip6, own), wrap=wrap)
     target, mac = f.solicited(p.vip6)
@@ -195,18 +195,18 @@ def nd_frames(p):
     yield "spoof_nd", "solicitation with another MAC address", p.nd(f.NS, f.ns(p.vip6, foreign_s), dst=target, to=mac)
     yield "spoof_nd", "solicitation with the gateway's", p.nd(f.NS, f.ns(p.vip6, f.lladdr_option(1, p.gw)), dst=target, to=mac)
     yield "spoof_nd", "the same behind another option", p.nd(f.NS, f.ns(p.vip6, b"\x0e\x01nonce!" + foreign_s), dst=target, to=mac)
-    yield "spoof_nd", "detection for the neighbour's address", p.nd(f.NS, f.ns(p.vip6), src="::", dst=target, to=mac)
-    yield "spoof_nd", "detection for the neighbour's, to itself", p.nd(f.NS, f.ns(p.vip6), src="::")
-    yield "spoof_nd", "detection for the gateway's address", p.nd(f.NS, f.ns("fd01::1"), src="::", dst=f.solicited("fd01::1")[0],
-                                                               to=f.solicited("fd01::1")[1])
+    yield SLEUTH, "detection for the neighbour's address", p.nd(f.NS, f.ns(p.vip6), src="::", dst=target, to=mac)
+    yield SLEUTH, "detection for the neighbour's, to itself", p.nd(f.NS, f.ns(p.vip6), src="::")
+    gateway = f.solicited("fd01::1")
+    yield SLEUTH, "detection for the gateway's address", p.nd(f.NS, f.ns("fd01::1"), src="::", dst=gateway[0], to=gateway[1])
     for name, wrap in WRAPS + FRAGMENTS:
-        yield "spoof_nd", "detection for the neighbour's behind %s" % name, p.nd(f.NS, f.ns(p.vip6), src="::", dst=target,
-                                                                              to=mac, wrap=wrap)
-    yield "spoof_nd spoof_ip6", "solicitation from the neighbour's address", p.nd(f.NS, f.ns("fd01::1", sllao), src=p.vip6)
-    yield "spoof_nd spoof_ip6", "solicitation from the gateway's address", p.nd(f.NS, f.ns(p.vip6, sllao), src="fd01::1")
-    yield "spoof_nd spoof_ip6", "advertisement from the neighbour's address", p.nd(f.NA, f.na(p.ip6, own), src=p.vip6, dst=ALL_NODES)
+        yield SLEUTH, "detection for the neighbour's behind %s" % name, p.nd(f.NS, f.ns(p.vip6), src="::", dst=target, to=mac,
+                                                                             wrap=wrap)
+    yield SLEUTH, "solicitation from the neighbour's address", p.nd(f.NS, f.ns("fd01::1", sllao), src=p.vip6)
+    yield SLEUTH, "solicitation from the gateway's address", p.nd(f.NS, f.ns(p.vip6, sllao), src="fd01::1")
+    yield SLEUTH, "advertisement from the neighbour's address", p.nd(f.NA, f.na(p.ip6, own), src=p.vip6, dst=ALL_NODES)
     yield "spoof_nd", "router solicitation with another MAC address", p.nd(f.RS, bytes(4) + foreign_s, src=p.ll, dst=ALL_ROUTERS)
-    yield "spoof_nd", "a message of which the rest is to follow", p.eth6(f.ip6(p.ip6, p.vip6, *options_fragment(f.ICMP6, b"")))
+    yield "other_proto", "a message of which the rest is to follow", p.eth6(f.ip6(p.ip6, p.vip6, *options_fragment(f.ICMP6, b"")))
     yield HONEST_VICTIM, "solicitation", p.nd(f.NS, f.ns(p.vip6, sllao), dst=target, to=mac)
     yield HONEST_VICTIM, "solicitation from the link-local address", p.nd(f.NS, f.ns(p.vll, sllao), src=p.ll, dst=p.vll)
     yield HONEST_VICTIM, "advertisement", p.nd(f.NA, f.na(p.ip6, own), dst=ALL_NODES)
@@ -293,11 +293,11 @@ def short_frames(p):
         yield "spoof_ip6", "IPv6 of %d bytes" % n, cut(whole6, n)
     for n in 0, 1, 8, 17:
         yield "spoof_arp spoof_mac", "ARP of %d bytes" % n, cut(p.arp(1, p.ip, p.vip), n)
-    for kind, name in (f.NA, "advertisement"), (f.NS, "solicitation"):
-        for n in 1, 4, 8, 23:
-            m = p.nd(kind, f.na(p.vip6, f.lladdr_option(2, p.mac)))
-            yield "spoof_nd", "%s cut after %d bytes" % (name, n), cut(m, 40 + n)
-    yield "rogue_ra", "router advertisement of one byte", cut(p.nd(f.RA, f.ra(p.mac), src=p.ll, dst=ALL_NODES), 41)
+    for n in 1, 4, 8, 23:
+        m = f.icmp6(p.ip6, p.vip6, f.NA, f.na(p.vip6))[:n]
+        yield "spoof_nd", "advertisement of %d bytes" % n, cut(p.eth6(f.ip6(p.ip6, p.vip6, f.ICMP6, m)), 40 + n)
+    m = f.icmp6(p.ll, p.vll, f.RA, f.ra(p.mac))[:1]
+    yield "rogue_ra", "router advertisement of one byte", cut(p.eth6(f.ip6(p.ll, p.vll, f.ICMP6, m)), 41)
     yield HONEST_VICTIM, "the shortest datagram", cut(p.eth4(f.ip4(p.ip, p.vip, f.UDP, f.udp(9, 9, b""))), 28)
 
 

@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""ways.py NAME: ways around the rules, by what a host may have switched on for somebody else. Each is tried, does not
+lead through, and does once its guard is taken away."""
+import os
+import select
+import socket
+import struct
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+import frames as f      # noqa: E402
+import lab              # noqa: E402
+
+GROUP = "239.7.7.7"
+SILENCE, PATIENCE = 1.0, 10.0
+MRT_INIT, MRT_ADD_VIF, MRT_ADD_MFC = 200, 202, 204
+VXLAN_PORT, VNI = 4789, 77
+
+
+class Place:
+    def __init__(self, place):
+        self.lab, self.host = place, place.host
+        place.network("green", "--subnet", "10.101.0.0/24", "--subnet6", "fd01::/64")
+        place.network("blue", "--subnet", "10.102.0.0/24", "--subnet6", "fd02::/64")
+        place.vzrun("network", "allow", "green", "blue")
+        place.vzrun("network", "deny", "green", "blue")
+        self.green, self.blue = place.guest("green1", "network=green"), place.guest("blue1", "network=blue")
+        self.raw = self.green.packet(self.green.link, 0)
+        self.gateway = mac_of(place.host, self.green.nic.bridge)
+
+    def without(self, chain):
+        self.host.run("nft", "flush", "chain", "inet", self.lab.table("inet"), chain)
+
+    def by_gateway(self, packet):
+        return f.ether(self.gateway, self.green.nic.ether, f.IP, packet)
+
+
+def mac_of(space, link):
+    s = space.packet(link, 0)
+    mac = s.getsockname()[4]
+    s.close()
+    return mac
+
+
+def arrives(send, sock, token, patience):
+    """Sent again and again for that long: is it seen?"""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        send()
+        while select.select([sock], [], [], 0.2)[0]:
+            data, who = sock.recvfrom(4000)
+            if token in data and (len(who) < 3 or who[2] != 4):
+                return True
+    return False
+
+
+def udp(space, address, port):
+    s = space.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((address, port))
+    return s
+
+
+# Each: what to send, where it must not be seen, its mark, how to take the guard away.
+
+def localnet(p):
+    """The host's loopback, where packets for it are let in by interfaces."""
+    for link in "all", p.green.nic.bridge:
+        p.host.sysctl("net.ipv4.conf.%s.route_localnet" % link, 1)
+    packet = f.ip4(p.green.nic.ip, "127.0.0.1", f.UDP, f.udp(9, 53, b"to-loopback"))
+    return lambda: p.raw.send(p.by_gateway(packet)), udp(p.host, "127.0.0.1", 53), b"to-loopback", "input"
+
+
+def source_route(p):
+    """Loose source routing, where the host does it."""
+    for link in "all", p.green.nic.bridge:
+        p.host.sysctl("net.ipv4.conf.%s.accept_source_route" % link, 1)
+        p.host.sysctl("net.ipv4.conf.%s.forwarding" % link, 1)
+    option = b"\x83\x07\x04" + f.a4(p.blue.nic.ip) + b"\0"
+    packet = f.ip4(p.green.nic.ip, "10.101.0.1", f.UDP, f.udp(9, 9, b"by-source-route"), option)
+    return lambda: p.raw.send(p.by_gateway(packet)), p.blue.packet(p.blue.link), b"by-source-route", "forward"
+
+
+def multicast_router(p):
+    """Multicast, where the host routes it between all its links."""
+    router = p.host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_IGMP)
+    router.setsockopt(socket.IPPROTO_IP, MRT_INIT, 1)
+    for i, link in enumerate((p.green.nic.bridge, p.blue.nic.bridge)):
+        with p.host:
+            index = socket.if_nametoindex(link)
+        # A link by its index, threshold 1.
+        router.setsockopt(socket.IPPROTO_IP, MRT_ADD_VIF, struct.pack("@HBBIi4s", i, 8, 1, 0, index, bytes(4)))
+    ttls = bytes([0, 1]) + bytes(30)
+    router.setsockopt(socket.IPPROTO_IP, MRT_ADD_MFC, struct.pack("@4s4sH32s2xIIIi", f.a4(p.green.nic.ip), f.a4(GROUP), 0,
+                                                                  ttls, 0, 0, 0, 0))
+    packet = f.ip4(p.green.nic.ip, GROUP, f.UDP, f.udp(9, 9, b"to-the-group"))
+    p.router = router
+    return (lambda: p.raw.send(f.ether(f.group_mac4(GROUP), p.green.nic.ether, f.IP, packet)),
+            p.blue.packet(p.blue.link), b"to-the-group", "forward")
+
+
+def forged_outside(p):
+    """From outside with a source of a segment that is let in."""
+    p.lab.vzrun("network", "allow", "green", "blue")
+    out = p.lab.out.packet("out0", 0)
+    packet = f.ip4(p.green.nic.ip, p.blue.nic.ip, f.UDP, f.udp(9, 9, b"forged-outside"))
+    frame = f.ether(mac_of(p.host, "up0"), mac_of(p.lab.out, "out0"), f.IP, packet)
+    for link in "all", "up0":
+        p.host.sysctl("net.ipv4.conf.%s.rp_filter" % link, 0)
+    return lambda: out.send(frame), p.blue.packet(p.blue.link), b"forged-outside", "forward"
+
+
+def vxlan(inner):
+    return f.udp(5555, VXLAN_PORT, struct.pack("!II", 0x08000000, VNI << 8) + inner)
+
+
+def wide(p):
+    """A segment that goes on at 192.0.2.2, and a guest on it."""
+    p.lab.network("wide", "--subnet", "10.106.0.0/24", "--subnet6", "none", "--vxlan", str(VNI), "--peer", p.lab.OUTSIDE4)
+    return p.lab.guest("wide1", "network=wide")
+
+
+def inner(text):
+    return f.ether(f.BROADCAST, bytes.fromhex("02aaaaaaaa01"), f.IP, f.ip4("10.106.0.9", "10.106.0.255", f.UDP,
+                                                                            f.udp(9, 9, text)))
+
+
+def tunnel_stranger(p):
+    """A frame in a tunnel from an address that is no peer's."""
+    guest = wide(p)
+    frame = f.ether(mac_of(p.host, "up0"), mac_of(p.lab.out, "out0"), f.IP,
+                    f.ip4("192.0.2.66", p.lab.HOST4, f.UDP, vxlan(inner(b"by-a-stranger"))))
+    out = p.lab.out.packet("out0", 0)
+    return lambda: out.send(frame), guest.packet(guest.link), b"by-a-stranger", "input"
+
+
+def tunnel_guest(p):
+    """A frame in a tunnel that a guest of another segment sends to the host."""
+    guest = wide(p)
+    packet = f.ip4(p.green.nic.ip, p.lab.HOST4, f.UDP, vxlan(inner(b"by-a-guest")))
+    return lambda: p.raw.send(p.by_gateway(packet)), guest.packet(guest.link), b"by-a-guest", "input"
+
+
+WAYS = {w.__name__.replace("_", "-"): w for w in (localnet, source_route, multicast_router, forged_outside,
+                                                  tunnel_stranger, tunnel_guest)}
+
+
+def main(name):
+    bad = 0
+    with lab.Lab() as place:
+        p = Place(place)
+        send, sock, token, chain = WAYS[name](p)
+        if arrives(send, sock, token, SILENCE):
+            print("it leads through")
+            bad += 1
+        p.without(chain)
+        if not arrives(send, sock, token, PATIENCE):
+            print("it leads nowhere without %s: nothing was shown" % chain)
+            bad += 1
+        place.vzrun("network", "apply")
+        while select.select([sock], [], [], 0)[0]:
+            sock.recv(4000)
+        if arrives(send, sock, token, SILENCE):
+            print("it leads through after apply")
+            bad += 1
+    print("%s: %d wrong" % (name, bad))
+    return bad != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
