@@ -9,6 +9,7 @@ static const struct cmd gen_cmds[] = {
 const struct cmd host_cmds[] = {
 	{ "gen", "completion|man ...", "write completion scripts and man pages", .sub = gen_cmds },
 	{ "help", "[CMD...]", "explain a command", 0, 2, .run = help_run },
+	{ "h", "[CMD...]", "explain a command", 0, 2, .run = help_run, .flags = CMD_HIDDEN },
 	{ "version", "", "write the version", 0, 0, .run = version_run },
 	{ 0 }
 };

@@ -174,6 +174,9 @@ static int run_command(struct cli *g, const struct cmd_group *groups, struct fou
 	if (r < 0) {
 		if (str_eq(f->path, "create") && means_guest(f))
 			cli_speak(g, 0);
+		/* 255 is for what was tried: runc says 1 to words that make no sense, of exec as of the others. */
+		else if (g->oci)
+			g->failed = 1;
 		err_try("vzrun help %s", f->path);
 		return fail_in(r, "%s", f->path);
 	}

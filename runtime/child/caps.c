@@ -61,26 +61,42 @@ uint64_t caps_known(void)
 	return known;
 }
 
-static int parse_one(const char *text, uint64_t *mask)
+static unsigned number_of(const char *name)
 {
-	for (unsigned cap = 0; cap < COUNT(cap_names); cap++) {
-		if (strcasecmp(cap_names[cap], text) != 0)
-			continue;
-		if (!(caps_known() & BIT(cap)))
-			log_warn("%s: this kernel does not know it; left out", text);
-		else
-			*mask |= BIT(cap);
-		return 0;
-	}
-	return fail(EINVAL, "unknown capability \"%s\"", text);
+	unsigned cap = 0;
+
+	while (cap < COUNT(cap_names) && strcasecmp(cap_names[cap], name) != 0)
+		cap++;
+	return cap;
 }
 
-int caps_parse(const struct strv *names, uint64_t *mask)
+/* Told once, though a name stands in up to five sets. */
+static void left_out(const char *name)
 {
-	*mask = 0;
-	for (size_t i = 0; i < names->n; i++)
-		TRY(parse_one(names->v[i], mask));
-	return 0;
+	static char told[8][40];
+	static size_t n;
+
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(told[i], name, sizeof told[i] - 1) == 0)
+			return;
+	if (n < COUNT(told))
+		snprintf(told[n++], sizeof told[0], "%s", name);
+	log_warn("process.capabilities: \"%s\" is no capability of this kernel: left out", name);
+}
+
+uint64_t caps_parse(const struct strv *names)
+{
+	uint64_t mask = 0;
+
+	for (size_t i = 0; i < names->n; i++) {
+		unsigned cap = number_of(names->v[i]);
+
+		if (cap < COUNT(cap_names) && caps_known() & BIT(cap))
+			mask |= BIT(cap);
+		else
+			left_out(names->v[i]);
+	}
+	return mask;
 }
 
 static int get_caps(uint64_t *permitted, uint64_t *inheritable)

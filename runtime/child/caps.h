@@ -14,10 +14,10 @@
 struct cap_sets { uint64_t bounding, effective, permitted, inheritable, ambient; };
 
 /*
- * "CAP_*" names (case-insensitive) to a mask. A name that nobody knows is -EINVAL; one that the running
- * kernel does not know is skipped with a warning.
+ * "CAP_*" names (case-insensitive) to a mask. What is no capability of the running kernel is left out with a
+ * warning, as the specification wants it.
  */
-int caps_parse(const struct strv *names, uint64_t *mask);
+uint64_t caps_parse(const struct strv *names);
 /* "CAP_CHOWN"; NULL for a number without a name. */
 const char *caps_name(unsigned cap);
 /* All that the running kernel knows. */

@@ -53,19 +53,16 @@ static int prepare_paths(struct create *c)
 	return 0;
 }
 
-int caps_of_process(const struct spec_caps *caps, struct cap_sets *out)
+void caps_of_process(const struct spec_caps *caps, struct cap_sets *out)
 {
-	const struct { const char *name; const struct strv *words; uint64_t *mask; } sets[] = {
-		{ "bounding", caps ? &caps->bounding : NULL, &out->bounding },
-		{ "effective", caps ? &caps->effective : NULL, &out->effective },
-		{ "permitted", caps ? &caps->permitted : NULL, &out->permitted },
-		{ "inheritable", caps ? &caps->inheritable : NULL, &out->inheritable },
-		{ "ambient", caps ? &caps->ambient : NULL, &out->ambient },
-	};
-
-	for (size_t i = 0; caps && i < COUNT(sets); i++)
-		TRY_IN(caps_parse(sets[i].words, sets[i].mask), "process.capabilities.%s", sets[i].name);
-	return 0;
+	*out = (struct cap_sets){ 0 };
+	if (!caps)
+		return;
+	out->bounding = caps_parse(&caps->bounding);
+	out->effective = caps_parse(&caps->effective);
+	out->permitted = caps_parse(&caps->permitted);
+	out->inheritable = caps_parse(&caps->inheritable);
+	out->ambient = caps_parse(&caps->ambient);
 }
 
 static int prepare_caps(struct create *c)
@@ -74,7 +71,7 @@ static int prepare_caps(struct create *c)
 	const struct spec_caps *caps = c->spec->process->caps;
 
 	c->child.has_caps = true;
-	TRY(caps_of_process(caps, sets));
+	caps_of_process(caps, sets);
 	return c->child.own_userns ? 0 : caps_clamp(sets);
 }
 

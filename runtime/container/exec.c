@@ -172,7 +172,7 @@ static int prepare(struct joining *j)
 	k->has_caps = true;
 	k->caps.no_new_privs = j->p.no_new_privs;
 	TRY(lsm_check_exec(j->p.selinux_label, j->p.apparmor));
-	TRY(caps_of_process(j->p.caps, sets));
+	caps_of_process(j->p.caps, sets);
 	if (!k->own_userns)
 		TRY(caps_clamp(sets));
 	k->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);

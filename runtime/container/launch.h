@@ -35,8 +35,8 @@ int launch_clone(struct launch *l);
 /* Kills the child and waits for it; for roll-back. */
 void launch_kill(struct launch *l);
 
-/* create_prepare.c: the sets of a process section; NULL: all empty. Errors begin with "process.capabilities.SET". */
-int caps_of_process(const struct spec_caps *caps, struct cap_sets *out);
+/* create_prepare.c: the sets of a process section; NULL: all empty. */
+void caps_of_process(const struct spec_caps *caps, struct cap_sets *out);
 /* listener.c: is there a socket? And to it the container process state, with a filter's listener; once a connection. */
 int listener_check(const char *path);
 int listener_send(const struct state_listener *l, const char *state, pid_t pid, int listener);

@@ -83,8 +83,6 @@ refused() {
 	bad '.process.rlimits = [{type: "RLIMIT_NOPE", soft: 1, hard: 1}]' 'config.json: process: rlimits[0].type: unknown value "RLIMIT_NOPE"'
 	bad '.process.rlimits = [{type: "RLIMIT_CPU", soft: 2, hard: 1}]' 'config.json: process: rlimits[0].soft: is above hard'
 	bad '.process.rlimits = [{type: "RLIMIT_CPU", soft: 1, hard: 1}, {type: "RLIMIT_CPU", soft: 1, hard: 1}]' 'config.json: process: rlimits[1].type: RLIMIT_CPU is given twice'
-	bad '.process.capabilities.bounding = ["CAP_NOPE"]' 'process.capabilities.bounding: unknown capability "CAP_NOPE"'
-	bad '.process.capabilities.effective = ["5"]' 'process.capabilities.effective: unknown capability "5"'
 	bad '.process.terminal = true' 'cannot allocate tty if vzrun will detach without setting console socket'
 	[ -z "$BAD" ]
 }

@@ -10,25 +10,22 @@
 
 #define BIT(cap) (UINT64_C(1) << (cap))
 
-static int parse(const char *name, uint64_t *mask)
+static uint64_t parse(const char *name)
 {
 	const char *v[] = { "CAP_CHOWN", name, NULL };
 	struct strv names = { v, 2 };
 
-	return caps_parse(&names, mask);
+	return caps_parse(&names);
 }
 
 TEST(names)
 {
-	uint64_t mask;
+	static const char *const no[] = { "CAP_FLY", "KILL", "5", "CAP_63", "", "CAP_CHOWN " };
 
-	CHECK(parse("CAP_SYS_ADMIN", &mask) == 0 && mask == (BIT(CAP_CHOWN) | BIT(CAP_SYS_ADMIN)));
-	CHECK(parse("cap_kill", &mask) == 0 && mask == (BIT(CAP_CHOWN) | BIT(CAP_KILL)));
-	CHECK_FAILS(parse("CAP_FLY", &mask), "unknown capability \"CAP_FLY\"");
-	CHECK_FAILS(parse("KILL", &mask), "unknown capability \"KILL\"");
-	CHECK_FAILS(parse("5", &mask), "unknown capability \"5\"");
-	CHECK_FAILS(parse("CAP_63", &mask), "unknown capability \"CAP_63\"");
-	CHECK_FAILS(parse("", &mask), "unknown capability \"\"");
+	CHECK(parse("CAP_SYS_ADMIN") == (BIT(CAP_CHOWN) | BIT(CAP_SYS_ADMIN)));
+	CHECK(parse("cap_kill") == (BIT(CAP_CHOWN) | BIT(CAP_KILL)));
+	for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+		CHECK(parse(no[i]) == BIT(CAP_CHOWN));
 	CHECK_STR(caps_name(CAP_NET_BIND_SERVICE), "CAP_NET_BIND_SERVICE");
 	CHECK_STR(caps_name(CAP_NET_BIND_SERVICE), "CAP_NET_BIND_SERVICE");
 	CHECK(caps_name(63) == NULL && caps_name(64) == NULL);
