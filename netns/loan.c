@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 
 static const struct field loan_fields[] = {
-	F(struct net_loan, "index", K_U32, index),
+	FR(struct net_loan, "index", K_U32, index),
 	FR(struct net_loan, "device", K_STR, device),
 	FR(struct net_loan, "name", K_STR, name),
 	FR(struct net_loan, "alias", K_STR, alias),
@@ -179,8 +179,8 @@ int net_loan_note(const struct net_port *p, struct arena *a, struct net_loan *ou
 		return fail_as(ERR_STATE, "physical %s: it is part of a bridge or a bond", p->parent);
 	net_loan_alias(p, alias);
 	*out = (struct net_loan){
-		.index = p->index, .device = arena_strdup(a, p->parent), .name = arena_strdup(a, p->name),
-		.alias = arena_strdup(a, alias), .mtu = s.mtu, .up = s.up, .mac = text_or_null(a, s.mac),
+		.index = { p->index, true }, .device = arena_strdup(a, p->parent), .name = arena_strdup(a, p->name),
+		.alias = arena_strdup(a, alias), .mtu = { s.mtu, true }, .up = s.up, .mac = text_or_null(a, s.mac),
 		.permanent = text_or_null(a, s.permanent),
 		.was_alias = str_eq(s.alias, alias) ? NULL : text_or_null(a, s.alias),
 	};
@@ -274,8 +274,8 @@ static int restore(struct nlq *q, const struct net_loan *l, const struct seen *s
 		nlq_put_str(q, IFLA_IFNAME, l->device);
 	if (l->mac && !str_eq(s->mac, l->mac) && net_mac_parse(l->mac, mac) == 0)
 		nlq_put(q, IFLA_ADDRESS, mac, sizeof mac);
-	if (l->mtu && l->mtu != s->mtu)
-		nlq_put_u32(q, IFLA_MTU, l->mtu);
+	if (l->mtu.v && l->mtu.v != s->mtu)
+		nlq_put_u32(q, IFLA_MTU, l->mtu.v);
 	r = nlq_talk(q, NULL, NULL);
 	if (r == -EEXIST)
 		return fail_as(ERR_EXISTS, "physical %s is back as %s: its name is taken", l->device, s->name);

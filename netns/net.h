@@ -124,11 +124,11 @@ int net_resolv_conf(const struct net_port *ports, size_t n, struct buf *out);
 /* ---- kind "physical": a link of the host's that a guest has for a while -------------------------------- */
 /* What it was like, noted before it goes: it comes back with its name, addresses and all. */
 struct net_loan {
-	uint32_t index;			/* the guest's NIC */
+	struct opt_u32 index;		/* the guest's NIC */
 	const char *device, *name;	/* its name on the host, and inside */
 	const char *alias;		/* carried meanwhile: by it the link is known again */
 	const char *was_alias, *mac, *permanent;	/* may be NULL */
-	uint32_t mtu;
+	struct opt_u32 mtu;
 	bool up;
 	struct strv addresses;		/* "10.0.0.5/24" */
 };

@@ -40,7 +40,7 @@ int links_load(int dir_fd, struct guest_links *l)
 		r = net_check(&v.nics);
 	if (r < 0) {
 		links_free(l);
-		return fail_in(r, "%s", file);
+		return fail_class(fail_in(r, "%s", file), ERR_CONFIG);
 	}
 	l->nics = v.nics;
 	l->loans = v.loans;
@@ -92,7 +92,7 @@ int links_add(struct guest_links *l, const struct net_nic_conf *nic, const struc
 const struct net_loan *links_loan(const struct guest_links *l, unsigned index)
 {
 	LIST_EACH(const struct net_loan, v, l->loans)
-		if (v->index == index)
+		if (v->index.v == index)
 			return v;
 	return NULL;
 }
@@ -114,7 +114,7 @@ void links_remove(struct guest_links *l, unsigned index)
 		if (net_nic_index(&nics[i], i) == index)
 			cut(&l->nics, i, sizeof *nics);
 	for (size_t i = l->loans.n; i-- > 0;)
-		if (loans[i].index == index)
+		if (loans[i].index.v == index)
 			cut(&l->loans, i, sizeof *loans);
 }
 
