@@ -142,21 +142,32 @@ static int utf8_length(const unsigned char *p)
 	return n;
 }
 
+/* Characters that stand for themselves, and are one byte. */
+static const bool plain[256] = { [' '] = true, ['!'] = true, ['#' ... '['] = true, [']' ... '~'] = true, [0x7f] = true };
+
 /* in->p is at the opening quote. What is decoded is never longer than what was written. */
 static int string(struct in *in, const char **out)
 {
 	char *to = ++in->p;
 
 	*out = to;
-	while (*in->p != '"') {
-		unsigned char c = (unsigned char)*in->p;
-		int n = c < 0x80 ? 1 : utf8_length((const unsigned char *)in->p);
+	for (;;) {
+		char *run = in->p;
+		int n;
 
-		if (c == '\\') {
+		while (plain[(unsigned char)*in->p])
+			in->p++;
+		if (to != run)
+			memmove(to, run, (size_t)(in->p - run));
+		to += in->p - run;
+		if (*in->p == '"')
+			break;
+		if (*in->p == '\\') {
 			TRY(escape(in, &to));
 			continue;
 		}
-		if (c < 0x20 || n == 0)
+		n = (unsigned char)*in->p < 0x20 ? -1 : utf8_length((const unsigned char *)in->p);
+		if (n <= 0)
 			return unexpected(in, n ? "parse error: control character in a string"
 						: "parse error: invalid UTF-8 in a string");
 		while (n--)

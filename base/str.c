@@ -158,7 +158,7 @@ static bool in_set(const char *s, const char *extra)
 
 bool str_is_id(const char *s)
 {
-	return *s && *s != '.' && strlen(s) <= 1024 && in_set(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_+.-");
+	return *s && *s != '.' && strlen(s) <= ID_MAX && in_set(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_+.-");
 }
 
 bool str_is_name(const char *s)

@@ -20,6 +20,7 @@ static inline bool str_eq(const char *a, const char *b) { return __builtin_strcm
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 /* [a-zA-Z0-9_+-][a-zA-Z0-9_+.-]*, at most 1024 bytes, not "." nor "..". */
+enum { ID_MAX = 1024 };
 bool str_is_id(const char *s);
 /* A guest or network name: [a-z0-9]([a-z0-9.-]*[a-z0-9])?, at most 63 bytes: it is also a host name. */
 bool str_is_name(const char *s);

@@ -14,7 +14,12 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#ifndef PID_FS_MAGIC
+#define PID_FS_MAGIC 0x50494446
+#endif
 
 static int join_v2(int cgroup_fd)
 {
@@ -129,17 +134,36 @@ uint64_t sys_start_time(pid_t pid)
 	return start_time_of(stat_fields(pid, text, sizeof text));
 }
 
-bool sys_is_alive(pid_t pid, uint64_t start_time)
+#define BY_INODE (UINT64_C(1) << 63)
+
+static uint64_t inode_of(int pidfd)
+{
+	struct stat st;
+
+	return fstat(pidfd, &st) < 0 ? 0 : BY_INODE | st.st_ino;
+}
+
+uint64_t sys_birth(pid_t pid, int pidfd)
+{
+	struct statfs fs;
+
+	return fstatfs(pidfd, &fs) == 0 && fs.f_type == PID_FS_MAGIC ? inode_of(pidfd) : sys_start_time(pid);
+}
+
+bool sys_is_alive(pid_t pid, uint64_t birth)
 {
 	char text[1024];
-	const char *p = stat_fields(pid, text, sizeof text);
+	const char *p = NULL;
 
-	if (!p || start_time_of(p) != start_time)
-		return false;
-	if (*p != 'Z' && *p != 'X')
-		return true;
+	if (!(birth & BY_INODE)) {
+		p = stat_fields(pid, text, sizeof text);
+		if (!p || start_time_of(p) != birth)
+			return false;
+		if (*p != 'Z' && *p != 'X')
+			return true;
+	}
 	/* Its first thread ended; whether all have, a descriptor knows. */
-	auto_close int fd = sys_pidfd_of(pid, start_time);
+	auto_close int fd = sys_pidfd_of(pid, birth);
 	return fd >= 0 && sys_pidfd_wait(fd, 0) != 1;
 }
 
@@ -151,7 +175,7 @@ char sys_proc_state(pid_t pid)
 	return p ? *p : 0;
 }
 
-int sys_pidfd_of(pid_t pid, uint64_t start_time)
+int sys_pidfd_of(pid_t pid, uint64_t birth)
 {
 	int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
 
@@ -160,7 +184,7 @@ int sys_pidfd_of(pid_t pid, uint64_t start_time)
 		return -1;
 	}
 	/* The descriptor first, the comparison after: the number cannot change hands between. */
-	if (sys_start_time(pid) != start_time) {
+	if ((birth & BY_INODE ? inode_of(fd) : sys_start_time(pid)) != birth) {
 		close(fd);
 		errno = ESRCH;
 		return -1;

@@ -34,10 +34,15 @@ int sys_pivot_root(const char *new_root, const char *put_old);
 bool sys_is_host_root(void);
 /* Start time of a process in clock ticks since boot (field 22 of stat); 0 when it is gone. */
 uint64_t sys_start_time(pid_t pid);
+/*
+ * What tells a process from every other that ever had or will have its number until the next boot: the inode of
+ * its pidfd, which is never used twice (Linux 6.9), marked by the highest bit; before that its start time.
+ */
+uint64_t sys_birth(pid_t pid, int pidfd);
 /* Whether exactly this process lives: one look, where no descriptor of it is wanted. */
-bool sys_is_alive(pid_t pid, uint64_t start_time);
+bool sys_is_alive(pid_t pid, uint64_t birth);
 /* A descriptor of exactly this process; -1 and ESRCH when it is gone or its number was reused. */
-int sys_pidfd_of(pid_t pid, uint64_t start_time);
+int sys_pidfd_of(pid_t pid, uint64_t birth);
 int sys_pidfd_kill(int pidfd, int sig);
 /* The state letter of a process (R, S, Z, ...); 0 when it is gone. */
 char sys_proc_state(pid_t pid);

@@ -152,6 +152,15 @@ static size_t width_of(const char *s)
 	return n;
 }
 
+static void put_blanks(struct buf *b, size_t n)
+{
+	static const char blanks[] = "                                ";
+
+	for (; n >= sizeof blanks; n -= sizeof blanks - 1)
+		buf_puts(b, blanks);
+	buf_add(b, blanks, n);
+}
+
 static void put_row(const struct table *t, struct buf *b, const char *const *cells, const size_t *widths,
 		    size_t cols)
 {
@@ -160,10 +169,10 @@ static void put_row(const struct table *t, struct buf *b, const char *const *cel
 		bool right = t->right >> c & 1, last = c + 1 == cols;
 
 		if (right)
-			buf_printf(b, "%*s", (int)pad, "");
+			put_blanks(b, pad);
 		buf_puts(b, cells[c]);
 		if (!last)
-			buf_printf(b, "%*s", (int)((right ? 0 : pad) + gap), "");
+			put_blanks(b, (right ? 0 : pad) + gap);
 	}
 	buf_puts(b, "\n");
 }

@@ -40,7 +40,7 @@ struct container_req {
 };
 
 struct container {
-	char id[1025];
+	char id[ID_MAX + 1];
 	int root_fd, dir_fd;		/* dir_fd: locked until container_release() */
 	int sync, pidfd, tty;
 	pid_t pid;

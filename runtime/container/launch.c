@@ -67,7 +67,7 @@ static int record_pid(struct launch *l)
 {
 	if (l->journal < 0)
 		return 0;
-	l->start_time = sys_start_time(l->pid);
+	l->start_time = sys_birth(l->pid, l->pidfd);
 	return journal_pid(l->journal, l->pid, l->start_time);
 }
 

@@ -238,15 +238,10 @@ int container_recover(const char *root, const char *only)
 	return ret < 0 ? ret : r.n;
 }
 
-/* Without a lock and without a descriptor of the process: the answer is a moment's in any case. */
 static int look(int root_fd, const char *id, struct container_info *out)
 {
-	auto_close int dir = state_open(root_fd, id, false);
-
 	*out = (struct container_info){ 0 };
-	TRY(dir);
-	TRY(state_load(dir, id, &out->s));
-	out->status = state_status(dir, &out->s, NULL);
+	TRY(state_look(root_fd, id, &out->s, &out->status));
 	out->pid = out->status == ST_STOPPED ? 0 : (pid_t)out->s.pid.v;
 	return 0;
 }

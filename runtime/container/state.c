@@ -237,12 +237,12 @@ static int decode(const char *id, struct json *tree, struct state *out)
 	return 0;
 }
 
-int state_load(int dir_fd, const char *id, struct state *out)
+static int load(int fd, const char *path, const char *id, struct state *out)
 {
 	auto_free char *text = NULL;
 	size_t len;
 	struct json *tree;
-	int r = file_read(dir_fd, "state.json", &text, &len);
+	int r = file_read(fd, path, &text, &len);
 
 	*out = (struct state){ 0 };
 	if (r == -ENOENT)
@@ -253,6 +253,11 @@ int state_load(int dir_fd, const char *id, struct state *out)
 	if (r < 0)
 		state_free(out);
 	return r;
+}
+
+int state_load(int dir_fd, const char *id, struct state *out)
+{
+	return load(dir_fd, "state.json", id, out);
 }
 
 void state_free(struct state *s)
@@ -287,19 +292,41 @@ static bool is_alive(const struct state *s, int *pidfd)
 	return true;
 }
 
-enum status state_status(int dir_fd, const struct state *s, int *pidfd)
+static enum status status(int fd, const char *start, const struct state *s, int *pidfd)
 {
 	struct cg cg;
 
 	if (!is_alive(s, pidfd))
 		return ST_STOPPED;
-	if (faccessat(dir_fd, "start", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (faccessat(fd, start, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return ST_CREATED;
 	state_group(s, &cg);
 	if (cg.hiers && cg_is_frozen(&cg) == 1)
 		return ST_PAUSED;
 	err_clear();
 	return ST_RUNNING;
+}
+
+enum status state_status(int dir_fd, const struct state *s, int *pidfd)
+{
+	return status(dir_fd, "start", s, pidfd);
+}
+
+/* Without opening the directory: who lists a thousand does it a thousand times. */
+int state_look(int root_fd, const char *id, struct state *out, enum status *st)
+{
+	char path[ID_MAX + 16];
+	int r;
+
+	TRY(check_id(id));
+	snprintf(path, sizeof path, "%s/state.json", id);
+	r = load(root_fd, path, id, out);
+	if (r == -ENOTDIR || (r == -ENODATA && faccessat(root_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0))
+		return unknown(id);
+	TRY(r);
+	snprintf(path, sizeof path, "%s/start", id);
+	*st = status(root_fd, path, out, NULL);
+	return 0;
 }
 
 int state_each(int root_fd, int (*each)(void *, const char *), void *ctx)

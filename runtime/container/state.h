@@ -8,7 +8,7 @@
  *
  * The directory itself is the lock (flock). A container is `creating` without state.json,
  * `created` while ID/start is there, then `running`, `paused` or `stopped`, which the
- * kernel knows. Identity is pid and start time.
+ * kernel knows. Identity is pid and birth (sys_birth), which is recorded as startTime.
  */
 #pragma once
 #include "runtime/spec/spec.h"
@@ -91,6 +91,12 @@ int journal_process(int fd, const struct spec_process *p);
 /* The tree is the caller's, and out points into it and into a. */
 int journal_load_process(int dir_fd, struct arena *a, struct json **tree, struct spec_process *out);
 int journal_read(int dir_fd, struct journal *out);	/* no journal: all empty */
+
+/*
+ * The state of one, and its status, at this moment: without a lock, and without a descriptor of anything. Errors as
+ * of state_open() and state_load().
+ */
+int state_look(int root_fd, const char *id, struct state *out, enum status *status);
 
 /* Every id below root, in no order; entries that are no ids are skipped. */
 int state_each(int root_fd, int (*each)(void *ctx, const char *id), void *ctx);

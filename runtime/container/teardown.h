@@ -8,7 +8,7 @@
 #include "runtime/container/launch.h"
 
 struct teardown {
-	char id[1025];
+	char id[ID_MAX + 1];
 	int root_fd, dir_fd, journal;
 	struct cg cg;
 	struct rdt rdt;
