@@ -110,8 +110,8 @@ static int run_run(struct cli *g, void *args, int argc, char **argv)
 	status = container_go(&c);
 	if (status >= 0)
 		status = supervise(&c, !a->no_subreaper);
-	if (a->keep && status >= 0)
-		return status;
+	if (status >= 0)
+		return a->keep || container_end(g->root, &c) >= 0 ? status : -EIO;
 	drop_fd(&c.sync);
 	container_release(&c);
 	return delete_after(g, argv[0], status);

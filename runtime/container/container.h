@@ -49,6 +49,7 @@ struct container {
 	bool poststart;			/* it has hooks to run then */
 	bool listens;			/* its filter has a listener that is to be handed over */
 	bool let_go;			/* it has the word already */
+	struct state_mark mark;		/* of its record, when that has nothing that `cg` and `pid` do not say */
 };
 #define CONTAINER_INIT { .root_fd = -1, .dir_fd = -1, .sync = -1, .pidfd = -1, .tty = -1 }
 
@@ -77,6 +78,11 @@ int container_update(const char *root, const char *id, const struct cg_resources
 		     const struct rdt_conf *shares);
 /* force: kills what runs, and an unknown id is success. */
 int container_delete(const char *root, const char *id, bool force);
+/*
+ * After supervise(), container_delete(force) for what container_create() made: where nobody has touched it since, the
+ * record is not read again.
+ */
+int container_end(const char *root, const struct container *c);
 /* Everything that killed creations left under root; the number of ids cleaned. only: one id, or NULL. */
 int container_recover(const char *root, const char *only);
 

@@ -234,6 +234,8 @@ static int hand_over(struct create *c)
 	out->cg = c->t.cg;
 	out->poststart = !c->req->restore && c->spec->hooks && c->spec->hooks->of[HOOK_POSTSTART].n > 0;
 	out->let_go = c->ahead;
+	if (c->ahead)
+		out->mark = state_mark(out->dir_fd);
 	out->listens = c->child.seccomp.notify && c->spec->process->no_new_privs;
 	return 0;
 }

@@ -205,6 +205,37 @@ int container_delete(const char *root, const char *id, bool force)
 	return delete_container(root, id, force ? DELETE_FORCE : DELETE_STOPPED);
 }
 
+static bool is_untouched(const struct container *c)
+{
+	static const struct state_mark none;
+	struct state_mark now;
+	struct stat st;
+
+	if (memcmp(&c->mark, &none, sizeof none) == 0 || TEMP_FAILURE_RETRY(flock(c->dir_fd, LOCK_EX)) < 0 ||
+	    fstat(c->dir_fd, &st) < 0 || st.st_nlink == 0)
+		return false;
+	now = state_mark(c->dir_fd);
+	return memcmp(&c->mark, &now, sizeof now) == 0;
+}
+
+int container_end(const char *root, const struct container *c)
+{
+	static struct teardown t;
+
+	if (!is_untouched(c)) {
+		(void)flock(c->dir_fd, LOCK_UN);
+		return container_delete(root, c->id, true);
+	}
+	FRESH(t);
+	memcpy(t.id, c->id, sizeof t.id);
+	t.journal = -1;
+	t.root_fd = c->root_fd;
+	t.dir_fd = c->dir_fd;
+	t.cg = c->cg;
+	TRY(fault_point("take the container down"));
+	return steps_unwind(container_steps, CONTAINER_STEPS, &t, ~UINT64_C(0));
+}
+
 struct recovery { const char *root, *only; int root_fd, n; };
 
 static int recover_one(void *p, const char *id)

@@ -134,6 +134,16 @@ int state_settled(int dir_fd, const char *id)
 	return flock(dir_fd, LOCK_UN) < 0 ? fail_errno("unlock the state of %s", id) : 0;
 }
 
+struct state_mark state_mark(int dir_fd)
+{
+	struct stat state, journal;
+
+	if (fstatat(dir_fd, "state.json", &state, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstatat(dir_fd, "journal", &journal, AT_SYMLINK_NOFOLLOW) < 0)
+		return (struct state_mark){ 0 };
+	return (struct state_mark){ state.st_ino, state.st_mtim, journal.st_size };
+}
+
 int state_drop(int root_fd, int fd, const char *id)
 {
 	static const char *const files[] = { "start", "seccomp", "state.json", "journal" };

@@ -52,6 +52,9 @@ int state_open(int root_fd, const char *id, bool lock);
 int state_settled(int dir_fd, const char *id);
 /* The container's group; all empty when it has none. */
 void state_group(const struct state *s, struct cg *cg);
+/* Which record it is: whoever changes a container afterwards changes this. All zero: none. */
+struct state_mark { ino_t state; struct timespec written; off_t journal; };
+struct state_mark state_mark(int dir_fd);
 /* Removes the record: dir_fd is the directory of id below root_fd. Already gone is success. */
 int state_drop(int root_fd, int dir_fd, const char *id);
 
