@@ -9,6 +9,7 @@
 #include "netns/firewall.h"
 #include "netns/kernel.h"
 #include "netns/net.h"
+#include "netns/vlan.h"
 
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -121,6 +122,9 @@ static int rejoin_port(void *ctx, const struct net_user *u)
 	if (r < 0)
 		return r == -ENODEV ? 0 : r;
 	m.ifi_index = l.index;
+	/* In no other VLAN for a moment: it is down meanwhile. */
+	if (j->d->vlan && l.master != j->bridge)
+		m.ifi_flags = 0;
 	if (l.master != j->bridge || !l.up || l.mtu != (j->d->mtu ? j->d->mtu : 1500)) {
 		nlq_add(j->q, RTM_NEWLINK, 0, &m, sizeof m);
 		nlq_put_u32(j->q, IFLA_MTU, j->d->mtu ? j->d->mtu : 1500);
@@ -128,6 +132,11 @@ static int rejoin_port(void *ctx, const struct net_user *u)
 	}
 	net_isolate_port(j->q, u->host_if, net_def_isolates(j->d));
 	r = nlq_talk(j->q, NULL, NULL);
+	if (r == 0 && j->d->vlan) {
+		TRY(net_vlan_access(j->q, u->host_if, j->d->bridge, j->d->vlan));
+		net_link_up(j->q, u->host_if);
+		r = nlq_talk(j->q, NULL, NULL);
+	}
 	return r < 0 && r != -ENODEV ? net_fail_talk(j->q, r, "port %s of %s: join bridge %s", u->host_if, u->owner,
 						    j->d->bridge)
 				     : 0;

@@ -3,6 +3,7 @@
 #include "netns/bridge.h"
 #include "netns/elements.h"
 #include "netns/kernel.h"
+#include "netns/vlan.h"
 #include "netns/vxlan.h"
 
 #include <arpa/inet.h>
@@ -97,6 +98,8 @@ static void look_at_theirs(struct net_compare *c, const struct net_link *l)
 		differs(c, MEND_NOT, "link %s is no bridge", c->d->bridge);
 	else if (!l->up)
 		differs(c, MEND_NOT, "bridge %s is down", c->d->bridge);
+	else if (c->d->vlan && net_vlan_can(l) < 0)
+		differs(c, MEND_NOT, "%s", err_text());
 	else if (c->d->mtu && l->mtu != c->d->mtu)
 		differs(c, MEND_NOT, "bridge %s has MTU %u, and the network's ports %u", c->d->bridge, l->mtu, c->d->mtu);
 	c->hint[0] = '\0';
@@ -142,6 +145,13 @@ static int look_at_port(void *ctx, const struct net_user *u)
 	else if (l->isolated != isolated)
 		differs(c, MEND_PORTS, "port %s of %s is %s", u->host_if, u->owner,
 			isolated ? "not isolated" : "isolated");
+	if (c->d->vlan) {
+		int r = net_vlan_is(&c->route, l->index, c->d->vlan);
+
+		TRY(r);
+		if (!r)
+			differs(c, MEND_PORTS, "port %s of %s is not in VLAN %u alone", u->host_if, u->owner, c->d->vlan);
+	}
 	if (!l->up)
 		differs(c, MEND_PORTS, "port %s of %s is down", u->host_if, u->owner);
 	if (l->mtu != mtu)

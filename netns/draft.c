@@ -2,6 +2,7 @@
 #include "base/scope.h"
 #include "netns/bridge.h"
 #include "netns/kernel.h"
+#include "netns/vlan.h"
 #include "netns/vxlan.h"
 
 #include <string.h>
@@ -96,6 +97,8 @@ static int find_bridge(const struct net_draft *c)
 	if (str_starts(l.alias, "vzrun:"))
 		return fail_as(ERR_CONFIG, "network %s: bridge: %s is that of another network of vzrun", d->name,
 			       d->bridge);
+	if (d->vlan)
+		TRY_IN(net_vlan_can(&l), "network %s: vlan", d->name);
 	if (d->mtu && d->mtu != l.mtu)
 		return fail_as(ERR_CONFIG, "network %s: mtu: bridge %s has %u, and so have its ports", d->name,
 			       d->bridge, l.mtu);

@@ -320,6 +320,8 @@ int net_port_of(const struct net_home *h, const struct net_def *d, const char *o
 	if (l->rate)
 		TRY(net_rate_parse(l->rate, &out->rate));
 	out->mtu = d->mtu ? d->mtu : 1500;
+	out->isolated = net_def_isolates(d);
+	out->vlan = d->vlan;
 	out->bridge_index = bridge_index;
 	TRY(net_mac_parse(l->mac, out->mac));
 	if (l->ip && inet_pton(AF_INET, l->ip, &out->ip) == 1) {

@@ -40,6 +40,17 @@ static bool forwards(struct nlattr *af_spec)
 	return v != 0;
 }
 
+static void read_vlans(struct nlattr *info, struct net_link *l)
+{
+	struct nlattr *data = nla_find(nla_data(info), nla_len(info), IFLA_INFO_DATA);
+	struct nlattr *on = data ? nla_find(nla_data(data), nla_len(data), IFLA_BR_VLAN_FILTERING) : NULL;
+	struct nlattr *first = data ? nla_find(nla_data(data), nla_len(data), IFLA_BR_VLAN_DEFAULT_PVID) : NULL;
+
+	l->knows_vlans = first != NULL;
+	l->filters_vlans = first && on && nla_get_u8(on);
+	l->default_vlan = first ? nla_get_u16(first) : 0;
+}
+
 void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 {
 	const struct ifinfomsg *info = NLMSG_DATA(h);
@@ -68,6 +79,8 @@ void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 		   ? nla_find(nla_data(a[IFLA_LINKINFO]), nla_len(a[IFLA_LINKINFO]), IFLA_INFO_KIND)
 		   : NULL;
 	l->bridge = kind && nla_strcmp(kind, "bridge") == 0;
+	if (l->bridge)
+		read_vlans(a[IFLA_LINKINFO], l);
 	port = a[IFLA_LINKINFO] ? nla_find(nla_data(a[IFLA_LINKINFO]), nla_len(a[IFLA_LINKINFO]),
 					   IFLA_INFO_SLAVE_DATA)
 				: NULL;
@@ -170,6 +183,14 @@ void net_no_own_ipv6(struct nlq *q)
 	nlq_put(q, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof mode);
 	nlq_end(q, inet6);
 	nlq_end(q, spec);
+}
+
+void net_link_up(struct nlq *q, const char *name)
+{
+	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+
+	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
+	nlq_put_str(q, IFLA_IFNAME, name);
 }
 
 void net_isolate_port(struct nlq *q, const char *name, bool on)

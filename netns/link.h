@@ -12,6 +12,8 @@ struct net_link {
 	bool up, bridge;
 	bool forwards;		/* IPv4 packets that come in here are routed on */
 	bool isolated;		/* a bridge's port that reaches no other isolated one */
+	bool knows_vlans, filters_vlans;	/* of a bridge: the kernel can, it does */
+	uint16_t default_vlan;
 	uint32_t mtu;
 	char alias[96];
 };
@@ -30,6 +32,7 @@ void net_add_address(struct nlq *q, int index, int family, const void *addr, uns
 /* To the newest request: a port gets no IPv6 address of the host's own. */
 void net_no_own_ipv6(struct nlq *q);
 void net_del_address(struct nlq *q, int index, int family, const void *addr, unsigned prefix);
+void net_link_up(struct nlq *q, const char *name);
 /* A port of a bridge: whether it reaches other isolated ones. After it has joined. */
 void net_isolate_port(struct nlq *q, const char *name, bool on);
 /* The route to what is on the link itself, as the kernel makes it for an address. */

@@ -85,6 +85,8 @@ struct net_port {
 	struct in6_addr ip6, gateway6;
 	unsigned prefix, prefix6, mtu;
 	int bridge_index;		/* 0: net_setup looks it up */
+	bool isolated;			/* from other isolated ports of the bridge */
+	unsigned vlan;			/* an access port of it; 0: none */
 	int kind;			/* enum net_kind */
 	unsigned index;
 	char parent[IFNAMSIZ];

@@ -4,7 +4,9 @@
 #include "netns/alone.h"
 #include "netns/home.h"
 #include "netns/link.h"
+#include "netns/net.h"
 #include "netns/rate.h"
+#include "netns/vlan.h"
 
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -49,15 +51,31 @@ static int build_pair(const struct net_port *p, int netns_fd, struct nl_msg **ou
  * Into the bridge and up, in the same send. No IPv6 of the host's own on it: the bridge takes what
  * arrives, and the host would announce itself to the guest for nothing.
  */
-static void join_bridge(struct nlq *q, const char *host_if, int bridge, bool ipv6)
+static void join_bridge(struct nlq *q, const struct net_port *p)
 {
-	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP }, down = { 0 };
+	bool first = p->isolated || p->vlan;
 
-	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
-	nlq_put_str(q, IFLA_IFNAME, host_if);
-	nlq_put_u32(q, IFLA_MASTER, (uint32_t)bridge);
-	if (ipv6)
+	nlq_add(q, RTM_NEWLINK, 0, first ? &down : &m, sizeof m);
+	nlq_put_str(q, IFLA_IFNAME, p->host_if);
+	nlq_put_u32(q, IFLA_MASTER, (uint32_t)p->bridge_index);
+	if (!IN6_IS_ADDR_UNSPECIFIED(&p->ip6))
 		net_no_own_ipv6(q);
+	if (p->isolated)
+		net_isolate_port(q, p->host_if, true);
+	if (p->isolated && !p->vlan)
+		net_link_up(q, p->host_if);
+}
+
+/* Nothing passes before it is in its VLAN alone. */
+static int join_vlan(struct nlq *q, const struct net_port *p)
+{
+	int r;
+
+	TRY(net_vlan_access(q, p->host_if, p->bridge, p->vlan));
+	net_link_up(q, p->host_if);
+	r = nlq_talk(q, NULL, NULL);
+	return r < 0 ? net_fail_talk(q, r, "port %s: up", p->host_if) : 0;
 }
 
 static int try_add(struct nlq *q, const struct net_port *p, int netns_fd)
@@ -66,8 +84,18 @@ static int try_add(struct nlq *q, const struct net_port *p, int netns_fd)
 
 	TRY(build_pair(p, netns_fd, &m));
 	nlq_take(q, m);
-	join_bridge(q, p->host_if, p->bridge_index, !IN6_IS_ADDR_UNSPECIFIED(&p->ip6));
+	join_bridge(q, p);
 	return nlq_talk(q, NULL, NULL);
+}
+
+static int without(struct nlq *q, const struct net_port *p, int r)
+{
+	struct err_saved why;
+
+	err_save(&why);
+	(void)net_link_delete(q, p->host_if);
+	err_restore(&why);
+	return r;
 }
 
 static int add(struct nlq *q, const struct net_port *p, int netns_fd)
@@ -79,6 +107,10 @@ static int add(struct nlq *q, const struct net_port *p, int netns_fd)
 		TRY(net_link_delete(q, p->host_if));
 		r = try_add(q, p, netns_fd);
 	}
+	if (r == 0 && p->vlan) {
+		r = join_vlan(q, p);
+		return r < 0 ? without(q, p, r) : 0;
+	}
 	if (r == 0)
 		return 0;
 	if (q->bad == 0) {
@@ -89,11 +121,7 @@ static int add(struct nlq *q, const struct net_port *p, int netns_fd)
 				     p->name);
 	}
 	(void)net_fail_talk(q, r, "port %s: join bridge %s", p->host_if, p->bridge);
-	struct err_saved why;
-	err_save(&why);
-	(void)net_link_delete(q, p->host_if);
-	err_restore(&why);
-	return r;
+	return without(q, p, r);
 }
 
 static int remove_link(void *arg)

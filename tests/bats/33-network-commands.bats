@@ -447,6 +447,92 @@ for line in tell:
 	closed "$A" "$(ip4_of b)" 80
 }
 
+@test "mode bridge: ports on a bridge of the administrator's, of which nothing else changes" {
+	h ip link add br0 type bridge
+	h ip link set br0 up mtu 1400
+	h ip link add lan0 type veth peer name lan1 netns "$OUT"
+	h ip link set lan0 up master br0
+	in_ns "$OUT" ip addr add 10.5.0.1/24 dev lan1
+	in_ns "$OUT" ip link set lan1 up mtu 1400
+	h ip -d link show br0 | sed 's/<.*>//; s/state [A-Z]*//; s/_timer *[0-9.]*//g' >"$D/bridge"
+	h ip addr show br0 | grep inet >"$D/addr" || true
+	refused 10 "network lan: mtu: bridge br0 has 1400, and so have its ports" create lan --bridge br0 --mtu 1500
+	refused 10 "network lan: dns: not with mode bridge, where the host has no address of ours" create lan --bridge br0 --dns on
+	refused 10 "network lan: gateway: 10.6.0.1 is not in the network's subnet" create lan --bridge br0 \
+		--subnet 10.5.0.0/24 --gateway 10.6.0.1
+	run net create lan --bridge br0 --subnet 10.5.0.0/24 --pool 10.5.0.10-10.5.0.20 --gateway 10.5.0.1
+	[ "$status" -eq 0 ]
+	[ "$output" = "lan created: mode bridge, bridge br0, 10.5.0.0/24" ]
+	refused 12 "network two: subnet 10.5.0.0/24 clashes with 10.5.0.0/24 of network lan" create two --bridge br0 --subnet 10.5.0.0/24
+	guest A a network=lan
+	guest B b network=lan
+	[ "$(ip4_of a)" = 10.5.0.10 ]
+	in_ns "$A" ip -o link show eth0 | grep -q " mtu 1400 "
+	pings "$A" "$(ip4_of b)"
+	pings "$A" 10.5.0.1
+	in_ns "$A" ip route | grep -q "^default via 10.5.0.1 "
+	net check
+	refused 10 "network lan: allow: not with mode bridge, which the host does not route" allow outside lan
+	h ip link set "$(port_of a)" nomaster
+	run net check
+	[ "$output" = "lan: port $(port_of a) of a is not in bridge br0; try: vzrun network apply lan" ]
+	net apply
+	pings "$A" "$(ip4_of b)"
+	kill -9 "$A" "$B"
+	for g in a b; do
+		h "$T" teardown "$H" $g
+		h "$T" release "$H" $g
+	done
+	h ip link set br0 down
+	run net check
+	[ "$status" -eq 1 ]
+	[ "$output" = "lan: bridge br0 is down; try: the bridge is yours: set it right, or remove the network" ]
+	h ip link set br0 up
+	net rm lan
+	h ip -d link show br0 | sed 's/<.*>//; s/state [A-Z]*//; s/_timer *[0-9.]*//g' | diff "$D/bridge" -
+	h ip addr show br0 | grep inet | diff "$D/addr" -
+}
+
+@test "VLAN access ports: refused by name where the bridge or the kernel cannot, else in that VLAN alone" {
+	if h ip link add br0 type bridge vlan_filtering 1 2>/dev/null; then
+		h ip link add br1 type bridge
+		h ip link set br0 up
+		refused 8 "network lan: vlan: bridge br1 does not filter VLANs (vlan_filtering is 0)" create lan --bridge br1 --vlan 7
+		net create lan --bridge br0 --vlan 7 --subnet 10.5.0.0/24 --pool 10.5.0.10-10.5.0.20
+		net create lan8 --bridge br0 --vlan 8 --subnet 10.5.0.0/24 --pool 10.5.0.30-10.5.0.40
+		guest A a network=lan
+		guest B b network=lan
+		guest C c network=lan8
+		pings "$A" "$(ip4_of b)"
+		not_pings "$A" "$(ip4_of c)"
+		[ "$(h bridge -j vlan show dev "$(port_of a)" | jq -c '[.[0].vlans[] | .vlan]')" = "[7]" ]
+		net check
+		h bridge vlan add vid 9 dev "$(port_of a)"
+		run net check
+		[[ $output == "lan: port $(port_of a) of a is not in VLAN 7 alone;"* ]]
+	else
+		h ip link add br0 type bridge
+		refused 8 "network lan: vlan: this kernel's bridges do not filter VLANs (CONFIG_BRIDGE_VLAN_FILTERING)" \
+			create lan --bridge br0 --vlan 7
+		skip "kernel: bridges do not filter VLANs (the refusal was seen)"
+	fi
+}
+
+@test "isolated ports: guests of one network do not reach each other, but the way out" {
+	net create web --isolate-ports
+	guest A a network=web
+	guest B b network=web
+	h ip -d link show "$(port_of a)" | grep -q " isolated on "
+	not_pings "$A" "$(ip4_of b)"
+	not_pings "$A" "$(ip6_of b)"
+	pings "$A" 192.0.2.2
+	h bridge link set dev "$(port_of a)" isolated off
+	run net check
+	[ "$output" = "web: port $(port_of a) of a is not isolated; try: vzrun network apply web" ]
+	net apply
+	not_pings "$A" "$(ip4_of b)"
+}
+
 # sweep VARIABLE: create, failing or killed at each point in turn
 sweep() {
 	local n rc
