@@ -20,7 +20,8 @@ struct walk {
 static int chain(struct walk *w, const char *name);
 
 /* The rule's line in the table's text, which ends in its handle. */
-static void words_of(const struct foreign *f, const char *chain_name, long long handle, char *out, size_t size)
+static void words_of(const struct foreign *f, const char *chain_name, long long handle, char *out,
+		     size_t size)
 {
 	char head[160], tail[40];
 	const char *at = f->text, *end;
@@ -89,7 +90,15 @@ static int verdict(struct walk *w, struct json *s)
 }
 
 /* A rule on the way: how sure it is that the packet came so far, and what may have become of it. */
-struct line { struct walk *w; struct json *rule; const char *chain; enum truth t; int flags; bool end; char words[400]; };
+struct line {
+	struct walk *w;
+	struct json *rule;
+	const char *chain;
+	enum truth t;
+	int flags;
+	bool end;
+	char words[400];
+};
 
 static const char *words(struct line *l)
 {
