@@ -17,6 +17,11 @@ static void clear_host_bits(unsigned char *a, size_t size, unsigned prefix)
 	}
 }
 
+void net_subnet_mask(struct net_subnet *s)
+{
+	clear_host_bits(s->addr, net_addr_size(s->family), s->prefix);
+}
+
 int net_subnet_parse(const char *text, int family, struct net_subnet *out)
 {
 	const char *slash = strchr(text, '/');

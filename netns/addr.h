@@ -16,6 +16,7 @@ static inline size_t net_addr_size(int family) { return family == AF_INET ? 4 : 
 /* "10.77.0.0/16", "fd77::/64". Errors begin with the value: "10.77.0.1/16: has host bits ...". */
 int net_subnet_parse(const char *text, int family, struct net_subnet *out);
 void net_subnet_text(const struct net_subnet *s, char *out, size_t size);
+void net_subnet_mask(struct net_subnet *s);		/* host bits become zero */
 bool net_subnet_has(const struct net_subnet *s, const unsigned char *addr);
 bool net_subnet_overlap(const struct net_subnet *a, const struct net_subnet *b);
 

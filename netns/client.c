@@ -4,8 +4,11 @@
 #include "base/scope.h"
 #include "netns/elements.h"
 #include "netns/firewall.h"
+#include "netns/guard.h"
 #include "netns/kernel.h"
 #include "netns/net.h"
+#include "netns/onlink.h"
+#include "netns/portmap.h"
 
 #include <string.h>
 
@@ -44,12 +47,22 @@ static void element_text(struct buf *b, const struct nft_elem *e)
 		buf_printf(b, " %s", e->comment);
 }
 
-struct gather { const struct net_home *h; struct net_defs defs; const char *without; struct nft_list all; size_t networks; };
+struct gather {
+	const struct net_home *h;
+	struct net_defs defs;
+	const char *without;
+	struct nft_list all;
+	size_t networks;
+	struct arena a;
+	struct list guards;
+};
 
 static void gather_free(struct gather *g)
 {
 	nft_list_free(&g->all);
 	net_defs_free(&g->defs);
+	free(g->guards.v);
+	arena_free(&g->a);
 }
 
 static int take_network(void *ctx, struct net_file *f)
@@ -73,7 +86,7 @@ static int take_owner(void *ctx, struct net_held *h)
 	struct gather *g = ctx;
 
 	net_elements_of_owner(g->h, &h->r, &g->defs, &g->all);
-	return 0;
+	return h->r.firewall.n ? net_guard_request(&g->a, g->h, &h->r, &g->guards) : 0;
 }
 
 static int encode(const struct fw_req *wish, const struct nft_list *all, struct buf *out)
@@ -110,10 +123,15 @@ int net_fw_apply(const struct net_home *h, int dirfd, int action, const char *wi
 		req.action = FW_REMOVE;
 	else
 		TRY(net_record_each(dirfd, take_owner, &g));
+	req.guards = g.guards;
 	TRY(encode(&req, &g.all, &in));
 	log_debug("firewall: %s tables %s, %zu elements", name_of(fw_actions, req.action), h->table, g.all.n);
-	return helper_run(&(struct helper_call){ .name = "vzrun-net", .verb = "apply", .what = "firewall",
-						 .in = in.p, .in_n = in.n, .out = &out, .timeout_ms = TIMEOUT_MS });
+	TRY(helper_run(&(struct helper_call){ .name = "vzrun-net", .verb = "apply", .what = "firewall", .in = in.p,
+					      .in_n = in.n, .out = &out, .timeout_ms = TIMEOUT_MS }));
+	if (req.action != FW_REMOVE)
+		return net_ports_reopen(h, dirfd);
+	net_onlink_forget(dirfd);
+	return 0;
 }
 
 int net_fw_replace(const struct net_home *h, int dirfd) { return net_fw_apply(h, dirfd, FW_REPLACE, NULL); }

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "netns/firewall.h"
+#include "netns/guard.h"
 #include "netns/kernel.h"
 #include "netns/rate.h"
 #include "netns/vxlan.h"
@@ -64,16 +65,23 @@ static void stamp(struct nft_elem *e, const char *name, uint64_t mark)
 	snprintf(e->comment, sizeof e->comment, "%s %016llx", name, (unsigned long long)mark);
 }
 
-static void whole_subnet(struct nft_list *out, int set, const struct net_subnet *s)
+static void bounds(const struct net_subnet *s, unsigned char first[16], unsigned char last[16])
 {
-	unsigned char first[16] = { 0 }, last[16];
 	size_t size = net_addr_size(s->family);
 
+	memset(first, 0, 16);
 	memcpy(first, s->addr, size);
-	memcpy(last, first, sizeof last);
+	memcpy(last, first, 16);
 	for (size_t i = 0; i < size; i++)
 		if (8 * (i + 1) > s->prefix)
 			last[i] |= (unsigned char)(s->prefix > 8 * i ? 0xff >> (s->prefix - 8 * i) : 0xff);
+}
+
+static void whole_subnet(struct nft_list *out, int set, const struct net_subnet *s)
+{
+	unsigned char first[16], last[16];
+
+	bounds(s, first, last);
 	nft_end(nft_add(out, set, first), last);
 }
 
@@ -130,6 +138,24 @@ static void tunnel(const struct net_home *h, const struct net_def *d, struct nft
 	}
 }
 
+/* What a guest says to a published port of its own segment. */
+static void hairpin(const struct net_def *d, struct nft_list *out)
+{
+	const struct net_subnet *s[] = { &d->v4, &d->v6 };
+
+	for (size_t i = 0; i < COUNT(s); i++) {
+		bool four = s[i]->family == AF_INET;
+		unsigned char first[16], last[16], gw[16];
+
+		if (!s[i]->family)
+			continue;
+		bounds(s[i], first, last);
+		net_subnet_at(s[i], NET_GATEWAY, gw);
+		nft_add(out, four ? FW_GATEWAYS4 : FW_GATEWAYS6, gw);
+		nft_end(nft_add(out, four ? FW_SELF4 : FW_SELF6, d->bridge, first), d->bridge, last);
+	}
+}
+
 static void ways(const struct net_def *d, struct nft_list *out)
 {
 	unsigned char gw[16];
@@ -146,6 +172,7 @@ static void ways(const struct net_def *d, struct nft_list *out)
 		net_subnet_at(&d->v6, NET_GATEWAY, gw);
 		nft_add(out, FW_HOSTS6, d->bridge, gw);
 	}
+	hairpin(d, out);
 	if (d->mode == NET_NAT && d->v4.family)
 		whole_subnet(out, FW_NAT4, &d->v4);
 	if (d->mode == NET_NAT && d->v6.family)
@@ -270,6 +297,7 @@ void net_elements_of_owner(const struct net_home *h, const struct net_record *r,
 
 	LIST_EACH(const struct net_nic, n, r->nics)
 		nic(h, r, n, net_defs_find(defs, n->network), out);
+	net_guard_elements(h, r, defs, out);
 	if (out->oom)
 		return;
 	struct nft_list own = { .v = out->v + first, .n = out->n - first };

@@ -7,6 +7,7 @@
 #pragma once
 #include "base/bind.h"
 #include "base/scope.h"
+#include "netns/firewall_guard.h"
 #include <stddef.h>
 
 enum fw_family { FW_INET, FW_BRIDGE };
@@ -19,7 +20,14 @@ struct fw_set { enum fw_family family; const char *name, *type, *key, *data; };
 enum fw_set_id {
 	/* inet: networks */
 	FW_BRIDGES, FW_LINKS, FW_LINKS_PORT, FW_OUTWARD, FW_INWARD, FW_INWARD_PORT, FW_HOSTS4, FW_HOSTS6, FW_SERVICES4,
-	FW_SERVICES6, FW_NAT4, FW_NAT6, FW_VNIS, FW_PEERS4, FW_PEERS6,
+	FW_SERVICES6, FW_NAT4, FW_NAT6, FW_VNIS, FW_PEERS4, FW_PEERS6, FW_GATEWAYS4, FW_GATEWAYS6, FW_SELF4, FW_SELF6,
+	/* inet: published ports */
+	FW_LAN_NET4, FW_LAN_NET6, FW_NEAR, FW_PUBLISHED4, FW_PUBLISHED6,
+	FW_HOST_ANY4, FW_HOST_ANY6, FW_HOST_AT4, FW_HOST_AT6,
+	FW_LAN_ANY4, FW_LAN_ANY6, FW_LAN_AT4, FW_LAN_AT6,
+	FW_WORLD_ANY4, FW_WORLD_ANY6, FW_WORLD_AT4, FW_WORLD_AT6,
+	/* inet: the firewalls of guests */
+	FW_FW_OUT4, FW_FW_OUT6, FW_FW_IN4, FW_FW_IN6,
 	/* bridge: the ports of guests */
 	FW_PORTS, FW_MACS, FW_SRC4, FW_SRC6, FW_ND, FW_LLADDR, FW_ANYIP, FW_GWMAC, FW_FW_PORTS, FW_FW_MACS, FW_RATE_OUT,
 	/* bridge: tunnels to other hosts */
@@ -28,6 +36,7 @@ enum fw_set_id {
 };
 
 #define PORT_OF "ifname . inet_proto . inet_service"
+#define LEADS_TO(addr) "inet_proto . inet_service : " addr " . inet_service"
 static const struct fw_set fw_sets[FW_SETS] = {
 	/* ours; a network's element carries "NAME MARK" */
 	[FW_BRIDGES] = { FW_INET, "bridges", "type ifname", "i", NULL },
@@ -50,6 +59,43 @@ static const struct fw_set fw_sets[FW_SETS] = {
 	[FW_VNIS] = { FW_INET, "vnis", "typeof udp dport . @th,96,24", "sV", NULL },
 	[FW_PEERS4] = { FW_INET, "peers4", "typeof udp dport . @th,96,24 . ip saddr", "sV4", NULL },
 	[FW_PEERS6] = { FW_INET, "peers6", "typeof udp dport . @th,96,24 . ip6 saddr", "sV6", NULL },
+
+	/* the gateways of all networks; whose packets would come back around the host that translated them */
+	[FW_GATEWAYS4] = { FW_INET, "gateways4", "type ipv4_addr", "4", NULL },
+	[FW_GATEWAYS6] = { FW_INET, "gateways6", "type ipv6_addr", "6", NULL },
+	[FW_SELF4] = { FW_INET, "self4", "type ifname . ipv4_addr; flags interval", "i4", NULL },
+	[FW_SELF6] = { FW_INET, "self6", "type ifname . ipv6_addr; flags interval", "i6", NULL },
+
+	/* who is "lan": what is on the host's own links */
+	[FW_LAN_NET4] = { FW_INET, "lan_net4", "type ipv4_addr; flags interval", "4", NULL },
+	[FW_LAN_NET6] = { FW_INET, "lan_net6", "type ipv6_addr; flags interval", "6", NULL },
+	/* ports that are published for lan, and the bridge of whose guest it is: its neighbours are lan, too */
+	[FW_NEAR] = { FW_INET, "near", "type " PORT_OF, "ips", NULL },
+	/* ports of guests that are let through when something led there */
+	[FW_PUBLISHED4] = { FW_INET, "published4",
+			    "type ifname . ipv4_addr . inet_proto . inet_service : verdict", "i4ps", "v" },
+	[FW_PUBLISHED6] = { FW_INET, "published6",
+			    "type ifname . ipv6_addr . inet_proto . inet_service : verdict", "i6ps", "v" },
+	/* from ports of the host to ports of guests: for the host itself, for lan, for the world; of any address of the
+	 * host's, or at one */
+	[FW_HOST_ANY4] = { FW_INET, "host_any4", "type " LEADS_TO("ipv4_addr"), "ps", "4s" },
+	[FW_HOST_ANY6] = { FW_INET, "host_any6", "type " LEADS_TO("ipv6_addr"), "ps", "6s" },
+	[FW_HOST_AT4] = { FW_INET, "host_at4", "type ipv4_addr . " LEADS_TO("ipv4_addr"), "4ps", "4s" },
+	[FW_HOST_AT6] = { FW_INET, "host_at6", "type ipv6_addr . " LEADS_TO("ipv6_addr"), "6ps", "6s" },
+	[FW_LAN_ANY4] = { FW_INET, "lan_any4", "type " LEADS_TO("ipv4_addr"), "ps", "4s" },
+	[FW_LAN_ANY6] = { FW_INET, "lan_any6", "type " LEADS_TO("ipv6_addr"), "ps", "6s" },
+	[FW_LAN_AT4] = { FW_INET, "lan_at4", "type ipv4_addr . " LEADS_TO("ipv4_addr"), "4ps", "4s" },
+	[FW_LAN_AT6] = { FW_INET, "lan_at6", "type ipv6_addr . " LEADS_TO("ipv6_addr"), "6ps", "6s" },
+	[FW_WORLD_ANY4] = { FW_INET, "world_any4", "type " LEADS_TO("ipv4_addr"), "ps", "4s" },
+	[FW_WORLD_ANY6] = { FW_INET, "world_any6", "type " LEADS_TO("ipv6_addr"), "ps", "6s" },
+	[FW_WORLD_AT4] = { FW_INET, "world_at4", "type ipv4_addr . " LEADS_TO("ipv4_addr"), "4ps", "4s" },
+	[FW_WORLD_AT6] = { FW_INET, "world_at6", "type ipv6_addr . " LEADS_TO("ipv6_addr"), "6ps", "6s" },
+
+	/* to the chains of a guest: by its address; what it sends, by where it comes from, too */
+	[FW_FW_OUT4] = { FW_INET, "fw_out4", "type ifname . ipv4_addr : verdict", "i4", "v" },
+	[FW_FW_OUT6] = { FW_INET, "fw_out6", "type ifname . ipv6_addr : verdict", "i6", "v" },
+	[FW_FW_IN4] = { FW_INET, "fw_in4", "type ipv4_addr : verdict", "4", "v" },
+	[FW_FW_IN6] = { FW_INET, "fw_in6", "type ipv6_addr : verdict", "6", "v" },
 
 	/* an owner's element carries "OWNER MARK" */
 	[FW_PORTS] = { FW_BRIDGE, "ports", "type ifname", "i", NULL },
@@ -83,6 +129,17 @@ static const char *const fw_counters[] = {
 static const char *const fw_forward[] = {
 	"iifname != @bridges oifname != @bridges accept",
 	"ct state established,related accept",
+	/* Bridged packets may come by here (bridge-nf-call-ip6tables): neighbours are found whatever a guest's rules say. */
+	"iifname . oifname @links icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
+	"iifname . ip saddr vmap @fw_out4",
+	"iifname . ip6 saddr vmap @fw_out6",
+	"ip daddr vmap @fw_in4",
+	"ip6 daddr vmap @fw_in6",
+	/* A published port is not behind the gateway of another segment. */
+	"ct status dnat ct original ip daddr @gateways4 iifname . oifname != @links drop",
+	"ct status dnat ct original ip6 daddr @gateways6 iifname . oifname != @links drop",
+	"ct status dnat oifname . ip daddr . meta l4proto . th dport vmap @published4",
+	"ct status dnat oifname . ip6 daddr . meta l4proto . th dport vmap @published6",
 	"iifname . oifname @links accept",
 	"iifname . oifname . meta l4proto . th dport @links_port accept",
 	"oifname @bridges jump inward_new",
@@ -104,6 +161,8 @@ static const char *const fw_input[] = {
 	"ct state established,related accept",
 	"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-report, "
 		"mld-listener-done, mld2-listener-report } accept",
+	"iifname . ip saddr vmap @fw_out4",
+	"iifname . ip6 saddr vmap @fw_out6",
 	"iifname . ip daddr @hosts4 icmp type echo-request accept",
 	"iifname . ip6 daddr @hosts6 icmpv6 type echo-request accept",
 	"iifname . ip daddr . meta l4proto . th dport @services4 accept",
@@ -121,6 +180,8 @@ static const char *const fw_tunnel[] = {
 };
 /* Guests of one segment need no advice from the host about the way to each other. */
 static const char *const fw_output[] = {
+	"ct state new ip daddr vmap @fw_in4",
+	"ct state new ip6 daddr vmap @fw_in6",
 	"oifname != @bridges accept",
 	"icmp type redirect drop",
 	"icmpv6 type nd-redirect drop",
@@ -128,8 +189,52 @@ static const char *const fw_output[] = {
 };
 static const char *const fw_postrouting[] = {
 	"oifname \"lo\" accept",
+	"ct status dnat oifname . ip saddr @self4 masquerade",
+	"ct status dnat oifname . ip6 saddr @self6 masquerade",
+	"ip saddr 127.0.0.0/8 oifname @bridges masquerade",
 	"ip saddr @nat4 oifname != @bridges masquerade",
 	"ip6 saddr @nat6 oifname != @bridges masquerade",
+	NULL
+};
+
+
+/* Only first packets of connections come to these; a map without an answer ends the rule. */
+static const char *const fw_lan[] = {
+	"dnat ip to ip daddr . meta l4proto . th dport map @lan_at4",
+	"dnat ip to meta l4proto . th dport map @lan_any4",
+	"dnat ip6 to ip6 daddr . meta l4proto . th dport map @lan_at6",
+	"dnat ip6 to meta l4proto . th dport map @lan_any6",
+	NULL
+};
+/* Who only says to be of the lan comes from where no answer would go. */
+static const char *const fw_dstnat[] = {
+	"fib daddr type != local accept",
+	"ip daddr @gateways4 iifname . ip daddr != @hosts4 accept",
+	"ip6 daddr @gateways6 iifname . ip6 daddr != @hosts6 accept",
+	"dnat ip to ip daddr . meta l4proto . th dport map @world_at4",
+	"dnat ip to meta l4proto . th dport map @world_any4",
+	"dnat ip6 to ip6 daddr . meta l4proto . th dport map @world_at6",
+	"dnat ip6 to meta l4proto . th dport map @world_any6",
+	"iifname . meta l4proto . th dport @near goto lan",
+	"fib saddr . iif oif missing accept",
+	"ip saddr @lan_net4 goto lan",
+	"ip6 saddr @lan_net6 goto lan",
+	NULL
+};
+static const char *const fw_published_lan[] = {
+	"iifname != @bridges accept",
+	"iifname . oifname @links accept",
+	"drop",
+	NULL
+};
+/* What the host says to itself. From ::1 the kernel lets nothing out by another link. */
+static const char *const fw_dstnat_host[] = {
+	"fib daddr type != local accept",
+	"ip6 daddr ::1 accept",
+	"dnat ip to ip daddr . meta l4proto . th dport map @host_at4",
+	"dnat ip to meta l4proto . th dport map @host_any4",
+	"dnat ip6 to ip6 daddr . meta l4proto . th dport map @host_at6",
+	"dnat ip6 to meta l4proto . th dport map @host_any6",
 	NULL
 };
 
@@ -245,6 +350,10 @@ struct fw_chain { enum fw_family family; const char *name, *head; const char *co
 static const struct fw_chain fw_chains[] = {
 	{ FW_INET, "inward_new", "", fw_inward, 1 },
 	{ FW_INET, "tunnel", "", fw_tunnel, 1 },
+	{ FW_INET, "lan", "", fw_lan, 3 },
+	{ FW_INET, "published_lan", "", fw_published_lan, -1 },
+	{ FW_INET, "dstnat", "type nat hook prerouting priority dstnat; policy accept;", fw_dstnat, 0 },
+	{ FW_INET, "dstnat_host", "type nat hook output priority -100; policy accept;", fw_dstnat_host, 0 },
 	{ FW_INET, "forward", "type filter hook forward priority filter - 10; policy accept;", fw_forward, 0 },
 	{ FW_INET, "input", "type filter hook input priority filter - 10; policy accept;", fw_input, 0 },
 	{ FW_INET, "output", "type filter hook output priority filter - 10; policy accept;", fw_output, 0 },
@@ -265,21 +374,26 @@ static const char *const fw_family_text[] = { [FW_INET] = "inet", [FW_BRIDGE] = 
 
 /* ---- the request ------------------------------------------------------------------------------------- */
 
-/* create: there is no table. replace: something differs; whatever stands is taken away in the same transaction. */
-enum fw_action { FW_CREATE = 1, FW_REPLACE, FW_REMOVE };
+/*
+ * create: there is no table. replace: something differs; whatever stands is taken away in the same transaction. guard:
+ * the chains of `guards` alone change.
+ */
+enum fw_action { FW_CREATE = 1, FW_REPLACE, FW_REMOVE, FW_GUARD };
 static const struct name fw_actions[] = {
-	{ "create", FW_CREATE }, { "replace", FW_REPLACE }, { "remove", FW_REMOVE }, { 0 },
+	{ "create", FW_CREATE }, { "replace", FW_REPLACE }, { "remove", FW_REMOVE }, { "guard", FW_GUARD },
+	{ 0 },
 };
 
 /*
  * elements: each "SET KEY[-END] VALUE LIMIT[ COMMENT]". KEY, END: bytes as hexadecimal digits. VALUE: "-", bytes of a
  * map's data, "accept", "drop", "jump:CHAIN", "goto:CHAIN". LIMIT: "-" or BYTES/BURST. COMMENT: [A-Za-z0-9_+.@~ -]
  */
-struct fw_req { const char *table; int action; struct strv elements; };
+struct fw_req { const char *table; int action; struct list guards; struct strv elements; };
 
 static const struct field fw_req_fields[] = {
 	FR(struct fw_req, "table", K_STR, table),
 	ENUMR(struct fw_req, "action", action, fw_actions),
+	SUB(struct fw_req, "guards", K_LIST, guards, &fw_guard_record),
 	F(struct fw_req, "elements", K_STRV, elements),
 	{ 0 }
 };

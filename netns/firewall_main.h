@@ -9,6 +9,9 @@ int fw_compose(const struct fw_req *req, struct buf *out);
 int fw_element(const char *table, const char *line, struct buf *out);
 /* One transaction. */
 int fw_run(const char *table, const char *text);
+struct fw_guard;
+/* The chains of one guest's firewall. */
+int fw_guard_compose(const char *table, const struct fw_guard *g, struct buf *out);
 /* What `command` (list ...) answers, as JSON or as text with the handles of rules. */
 int fw_list(const char *command, bool json, struct buf *out);
 /* netns/firewall_judge.c; the answer goes to stdout. */

@@ -36,6 +36,17 @@ static void rules(struct buf *b, const char *table, enum fw_family family)
 	buf_puts(b, "}\n");
 }
 
+static int guards(const struct fw_req *req, struct buf *out)
+{
+	size_t i = 0;
+
+	LIST_EACH(const struct fw_guard, g, req->guards) {
+		TRY_IN(fw_guard_compose(req->table, g, out), "guards[%zu]", i);
+		i++;
+	}
+	return 0;
+}
+
 int fw_compose(const struct fw_req *req, struct buf *out)
 {
 	static const enum fw_family families[] = { FW_INET, FW_BRIDGE };
@@ -43,7 +54,7 @@ int fw_compose(const struct fw_req *req, struct buf *out)
 
 	if (n == 0 || n > 31 || req->table[n])
 		return fail(EINVAL, "table: not the name of a table");
-	for (size_t i = 0; i < COUNT(families); i++) {
+	for (size_t i = 0; i < COUNT(families) && req->action != FW_GUARD; i++) {
 		const char *family = fw_family_text[families[i]];
 
 		/* add before delete: the table may be gone by now. */
@@ -52,6 +63,8 @@ int fw_compose(const struct fw_req *req, struct buf *out)
 		if (req->action != FW_REMOVE)
 			rules(out, req->table, families[i]);
 	}
+	if (req->action != FW_REMOVE)
+		TRY(guards(req, out));
 	for (size_t i = 0; i < req->elements.n && req->action != FW_REMOVE; i++)
 		TRY_IN(fw_element(req->table, req->elements.v[i], out), "elements[%zu]", i);
 	return out->oom ? fail(ENOMEM, "out of memory") : 0;

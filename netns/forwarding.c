@@ -218,6 +218,41 @@ int net_forwarding_on(int dirfd, const char *bridge, const struct net_route *r, 
 	return poke(key, "1");
 }
 
+/* What a switch was is put back, and forgotten. */
+static int unwant(struct open_book *o, const char *key)
+{
+	struct saved *v = o->b.saved.v;
+	char now[32];
+
+	for (size_t i = 0; i < o->b.saved.n; i++) {
+		if (!str_eq(v[i].key, key))
+			continue;
+		/* With the bridge it is gone. */
+		if (peek(key, now, sizeof now) > 0 && str_eq(now, v[i].set))
+			TRY(poke(key, v[i].was));
+		memmove(v + i, v + i + 1, (o->b.saved.n - i - 1) * sizeof *v);
+		o->b.saved.n--;
+		o->dirty = true;
+		return 0;
+	}
+	return 0;
+}
+
+int net_localnet(int dirfd, const char *bridge, bool on)
+{
+	SCOPED(book_close) struct open_book o = { 0 };
+	char key[64], now[32];
+
+	snprintf(key, sizeof key, "ipv4/conf/%.15s/route_localnet", bridge);
+	if (on && peek(key, now, sizeof now) > 0 && str_eq(now, "1"))
+		return 0;
+	TRY(book_open(dirfd, &o));
+	TRY(on ? want(&o, key, NULL, "1") : unwant(&o, key));
+	if (o.dirty)
+		TRY_IN(book_store(dirfd, &o), "forwarding");
+	return on ? poke(key, "1") : 0;
+}
+
 int net_forwarding_off(int dirfd, bool keep)
 {
 	SCOPED(book_close) struct open_book o = { 0 };

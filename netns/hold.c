@@ -3,7 +3,9 @@
 #include "base/scope.h"
 #include "netns/dns.h"
 #include "netns/elements.h"
+#include "netns/guard.h"
 #include "netns/lease.h"
+#include "netns/portmap.h"
 
 static const char *address(const struct net_nic *n, int i)
 {
@@ -46,7 +48,9 @@ static bool holds(const struct net_record *r) { return r && (r->nics.n || r->por
 static int give_back(const struct net_home *h, int dir, const struct net_record *was)
 {
 	TRY(fault_point("elements given back"));
+	TRY(net_portmap_pass(h, dir, was, NULL));
 	TRY(net_fw_owner(h, dir, was, NULL));
+	TRY(net_guard_drop(h, was, NULL));
 	TRY(fault_point("links of addresses given back"));
 	TRY(drop_links(dir, was, NULL));
 	TRY(fault_point("record given back"));
@@ -69,7 +73,10 @@ static int pass(const struct net_home *h, int dir, const struct net_record *was,
 	TRY(fault_point("links of addresses"));
 	TRY(take_links(dir, is));
 	TRY(fault_point("elements"));
+	TRY(net_guard_make(h, was, is));
 	TRY(net_fw_owner(h, dir, was, is));
+	TRY(net_guard_drop(h, was, is));
+	TRY(net_portmap_pass(h, dir, was, is));
 	net_dns_follow(h, dir, was, is);
 	return 0;
 }

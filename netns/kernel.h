@@ -46,6 +46,8 @@ int net_forwarding_on(int dirfd, const char *bridge, const struct net_route *r, 
 int net_forwarding_off(int dirfd, bool keep);
 /* A network goes: off, unless another one of the home needs it. */
 int net_forwarding_leave(struct nlq *q, const struct net_home *h, int dirfd, const char *network);
+/* Whether bridge takes packets of 127.0.0.0/8: on and, when nobody needs it any more, as it was. */
+int net_localnet(int dirfd, const char *bridge, bool on);
 bool net_host_has_ipv6(void);
 
 /* A switch below /proc/sys/net that is not as it was set: key "ipv4/conf/vzbr0/forwarding". */

@@ -8,6 +8,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <net/if.h>
+#include <netlink/socket.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -318,6 +319,8 @@ static int send_steps(const char *table, struct step *s, size_t n)
 	auto_nlq struct nlq q = { 0 };
 
 	TRY(nlq_open(&q, NETLINK_NETFILTER));
+	/* Each element that is gone is an answer. */
+	(void)nl_socket_set_buffer_size(q.sk, 256 << 10, 0);
 	for (size_t at = 0; at < n;) {
 		size_t some = n - at < TOGETHER ? n - at : TOGETHER, left = some;
 		bool again = true;

@@ -1,0 +1,17 @@
+/* A record's published ports as elements of the nat maps, and the switches that they need. */
+#pragma once
+#include "netns/lease.h"
+#include "netns/ports.h"
+
+/* ERR_STATE: no NIC of the owner's is one that the host leads to (a nat or routed network, an address). */
+int net_portmap_check(int dir, const struct net_record *r, const struct list *ports);
+/* Whether the owner's link stands, so that there is somebody to lead to. */
+bool net_portmap_up(const struct net_home *h, const struct net_record *r);
+/* Opened as far as `open` says, one for each of r->ports; what it says no to is closed. */
+int net_portmap_open(const struct net_home *h, int dir, const struct net_record *r, const enum net_port_state *open);
+int net_portmap_close(const struct net_home *h, int dir, const struct net_record *r);
+int net_portmap_look(const struct net_home *h, const struct list *ports, enum net_port_state *out);
+/* All of a home's, after the tables were made anew or when the host may say something else now. netns/ports.c */
+int net_ports_reopen(const struct net_home *h, int dir);
+/* A step of net_hold(): from one record's ports to the next's, while the link stands. */
+int net_portmap_pass(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is);
