@@ -249,5 +249,7 @@ static const struct cmd network_cmds[] = {
 const struct cmd net_cmds[] = {
 	{ "network", "COMMAND ...", "networks: segments for guests", .sub = network_cmds },
 	{ "nic", "add|rm|ls ...", "network interfaces of a guest", .sub = nic_cmds },
+	{ "port", "add|rm|ls ...", "ports of guests on the host's own addresses", .sub = port_cmds },
+	{ "fw", "allow|deny|rm|ls ...", "the firewall of a guest", .sub = fw_cmds },
 	{ 0 }
 };

@@ -2,6 +2,7 @@
 #include "runtime/guest/nic.h"
 #include "base/fault.h"
 #include "base/scope.h"
+#include "netns/ports.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -110,6 +111,12 @@ static int make_container(struct keeper *k)
 	return 0;
 }
 
+/* The links are up, and nobody answers yet. */
+static int publish(struct keeper *k)
+{
+	return net_publish_up(k->g->at.home, k->g->name, &k->g->conf.ports, &k->g->conf.firewall);
+}
+
 static int open_console(struct keeper *k)
 {
 	k->log = openat(k->g->dir_fd, "console.log", O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -152,6 +159,7 @@ static const struct { const char *name; int (*run)(struct keeper *k); } boot[] =
 	{ "root filesystem", plan_root },
 	{ "configuration", plan_files },
 	{ "container", make_container },
+	{ "ports", publish },
 	{ "console", open_console },
 	{ "memory events", open_oom },
 	{ "init", release },

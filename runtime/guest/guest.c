@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/sys.h"
+#include "netns/ports.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -183,6 +184,7 @@ int guest_sweep(const struct guest_where *at, const char *name, int dir_fd)
 	}
 	mended = r >= 0 || r == -ENODATA;
 	err_clear();
+	TRY(net_publish_down(at->home, name));
 	TRY(container_delete(at->root, name, true));
 	mended |= unlinkat(dir_fd, "keeper.sock", 0) == 0;
 	mended |= unlinkat(dir_fd, "notify", 0) == 0;

@@ -141,6 +141,17 @@ int guest_stats(const struct guest_where *at, const char *name, struct guest_sta
 /* The group of a guest that is not stopped. */
 int guest_cg(const struct guest_where *at, const char *name, struct cg *out);
 
+/* ---- ports.c ------------------------------------------------------------------------------------ */
+/*
+ * Published ports and firewall, in force and saved. ERR_ADDRESS: somebody has the port (who); ERR_STATE: the host's own
+ * firewall would not let it through (which rule); nothing is changed then.
+ */
+int guest_port_add(const struct guest_where *at, const char *name, const struct net_publish *p);
+int guest_port_rm(const struct guest_where *at, const char *name, const struct net_publish *p);
+/* position: from 1; 0: after the last. Returns where it is. */
+int guest_rule_add(const struct guest_where *at, const char *name, const struct net_rule *r, size_t position);
+int guest_rule_rm(const struct guest_where *at, const char *name, size_t position);
+
 /* A login shell, or args, with the guest's own environment. status as of `exec`. */
 int guest_shell(const struct guest_where *at, const char *name, const struct strv *args, bool tty);
 /* Attaches stdin/stdout to the console until Ctrl-] or its end. */

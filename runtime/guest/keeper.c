@@ -3,6 +3,7 @@
 #include "base/dgram.h"
 #include "base/fault.h"
 #include "base/scope.h"
+#include "netns/ports.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -178,6 +179,8 @@ static int one_boot(struct keeper *k, enum ending *end)
 	err_save(&s);
 	end_network(k);
 	keeper_unboot(k);
+	if (net_publish_down(k->g->at.home, k->g->name) < 0)
+		(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "cleanup-failed", .detail = err_text() });
 	if (container_delete(k->g->at.root, k->g->name, true) < 0)
 		(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "cleanup-failed", .detail = err_text() });
 	keeper_release_ids(k);

@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "base/scope.h"
 #include "base/sys.h"
+#include "netns/ports.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -170,6 +171,9 @@ int guest_start(const struct guest_where *at, const char *name, bool wait, uint6
 		err_restore(&s);
 	}
 	out->ms = clock_ms() - begin;
+	/* The keeper has no terminal to say it on. */
+	if (r >= 0 && g.conf.ports.n && net_publish_explain(at->home, name) < 0)
+		err_clear();
 	return r;
 }
 

@@ -1,0 +1,297 @@
+#!/usr/bin/env bats
+# Published ports: who reaches them and who does not, over IPv4 and IPv6; what the host's own firewall says; clashes.
+
+load netlab
+
+setup_file() { need_guests busybox; }
+setup() { lab_setup; }
+teardown() { lab_teardown; }
+
+elements() { h nft -j list ruleset | jq -c '[.nftables[].map? // empty | select(.name | test("^(host|lan|world)_|^published")) | .elem // [] | length] | add // 0'; }
+state_of() { vz --json port ls "$1" | jq -r '.ports[].state'; }
+saved() { jq -c '.vzrun.ports // []' "$(conf "$1")"; }
+
+@test "words: what is no port is refused in one line, and nothing is saved" {
+	vz create web --template busybox >/dev/null
+	while IFS=$'\t' read -r words message; do
+		# shellcheck disable=SC2086
+		run vz port add web $words
+		refuses 2 "$message"
+	done <<-'END'
+	80	"80": expected [HOST:]PORT:GUESTPORT
+	0:80	"0:80": a port is 1 to 65535, a range FIRST-LAST
+	80:80/sctp	"80:80/sctp": unknown protocol (tcp or udp)
+	80-90:80-89	"80-90:80-89": the ranges differ in length
+	[::1]:80:80	"[::1]:80:80": the kernel does not translate ::1 (127.0.0.1 it does)
+	8080:80;drop	"8080:80;drop": a port is 1 to 65535, a range FIRST-LAST
+	END
+	run vz port add web 80:80 --expose all
+	[ "$status" -eq 2 ]
+	run vz port add nobody 80:80
+	[ "$status" -eq 3 ]
+	run vz port rm web 80
+	refuses 3 'guest "web" does not publish 80/tcp'
+	run vz port add web 192.0.2.77:80:80
+	refuses 3 '192.0.2.77 is no address of this host'
+	[ "$(saved web)" = '[]' ]
+	vz create alone --template busybox --net none >/dev/null
+	run vz port add alone 80:80
+	refuses 5 'guest "alone" has no network: there is nothing to lead to'
+}
+
+@test "host, lan and world: who comes in, from one table" {
+	lab_guest web
+	lab_guest near
+	vz network create other >/dev/null
+	lab_guest far --net other
+	serve "$web" 80
+	vz port add web 8001:80 >/dev/null
+	vz port add web 8002:80 --expose lan >/dev/null
+	vz port add web 8003:80 --expose world >/dev/null
+	[ "$(state_of web | sort -u)" = open ]
+	gw=$(h ip -j addr show vzbr0 | jq -r '.[0].addr_info[] | select(.family == "inet").local')
+	gw6=$(h ip -j addr show vzbr0 | jq -r '.[0].addr_info[] | select(.family == "inet6" and .scope == "global").local')
+	far_gw=$(h ip -j addr show vzbr1 | jq -r '.[0].addr_info[] | select(.family == "inet").local')
+	# from to: what is heard from host, lan, world ("-": nothing)
+	while read -r from to host lan world; do
+		i=0
+		for want in "$host" "$lan" "$world"; do
+			i=$((i + 1))
+			if [ "$want" = - ]; then
+				shut "${!from}" "$to" "800$i"
+			else
+				gets "$want" "${!from}" "$to" "800$i"
+			fi
+		done
+	done <<-END
+	HOST 127.0.0.1 $gw $gw $gw
+	HOST 192.0.2.1 192.0.2.1 192.0.2.1 192.0.2.1
+	HOST 2001:db8::1 2001:db8::1 2001:db8::1 2001:db8::1
+	HOST ::1 - - -
+	LAN 192.0.2.1 - 192.0.2.50 192.0.2.50
+	LAN 2001:db8::1 - 2001:db8::50 2001:db8::50
+	WORLD 192.0.2.1 - - 198.51.100.9
+	WORLD 2001:db8::1 - - 2001:db8:1::9
+	near 192.0.2.1 - $gw $gw
+	near 2001:db8::1 - $gw6 $gw6
+	near $gw - $gw $gw
+	web 192.0.2.1 - $gw $gw
+	web 2001:db8::1 - $gw6 $gw6
+	far 192.0.2.1 - - $(addr far)
+	far 2001:db8::1 - - $(addr6 far)
+	far $gw - - -
+	far $far_gw - - -
+	END
+	# Not by the gateway's address from outside, nor the guest's own.
+	in_ns "$LAN" ip route add 10.0.0.0/8 via 192.0.2.1
+	for p in 8001 8002 8003; do shut "$LAN" "$gw" "$p"; done
+	shut "$LAN" "$(addr web)" 80
+	# No more after rm, at once.
+	vz port rm web 8003 >/dev/null
+	shut "$WORLD" 192.0.2.1 8003
+	gets 192.0.2.50 "$LAN" 192.0.2.1 8002
+	vz port rm web 8002:80/tcp >/dev/null
+	vz port rm web 8001:80 >/dev/null
+	[ "$(elements)" = 0 ]
+	[ "$(saved web)" = '[]' ]
+}
+
+@test "hairpin where bridged packets do not pass the IP hooks" {
+	h sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 || skip "kernel: no br_netfilter"
+	lab_guest web
+	lab_guest near
+	serve "$web" 80
+	vz port add web 8080:80 --expose world >/dev/null
+	for g in web near; do
+		[[ $(dial "${!g}" 192.0.2.1 8080) == 10.* ]]
+		[[ $(dial "${!g}" 2001:db8::1 8080) == fd77:* ]]
+	done
+}
+
+@test "udp, ranges, one address of the host" {
+	lab_guest web
+	serve "$web" 53 udp
+	vz port add web 5353:53/udp --expose world >/dev/null
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 5353 udp
+	gets 2001:db8:1::9 "$WORLD" 2001:db8::1 5353 udp
+	gets 10.77.0.1 "$HOST" 127.0.0.1 5353 udp
+	shut "$WORLD" 192.0.2.1 5353
+	serve "$web" 90
+	vz port add web 8080-8099:80-99 --expose lan >/dev/null
+	gets 192.0.2.50 "$LAN" 192.0.2.1 8090
+	shut "$LAN" 192.0.2.1 8091
+	addresses "$HOST" eth0 192.0.2.7/24
+	vz port add web 192.0.2.7:7000:90 --expose world >/dev/null
+	vz port add web '[2001:db8::1]:7000:90' --expose world >/dev/null
+	gets 198.51.100.9 "$WORLD" 192.0.2.7 7000
+	shut "$WORLD" 192.0.2.1 7000
+	gets 2001:db8:1::9 "$WORLD" 2001:db8::1 7000
+	gets 192.0.2.1 "$HOST" 192.0.2.7 7000
+	shut "$HOST" 192.0.2.1 7000
+	vz port add web 20000-21023:30000-31023 --expose world >/dev/null
+	[ "$(elements)" -gt 6144 ]
+	serve "$web" 31023
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 21023
+	vz port rm web 20000-21023 >/dev/null
+	shut "$WORLD" 192.0.2.1 21023
+	run vz port ls web
+	[[ $output == *"web    8080-8099:80-99/tcp        lan     open"* ]]
+}
+
+@test "a port is one guest's: clashes name who has it; nothing changes" {
+	lab_guest web
+	vz create web2 --template busybox >/dev/null
+	vz port add web 8080-8089:80-89 >/dev/null
+	run vz port add web2 8085:80
+	refuses 12 'port 8080-8089/tcp is published by web'
+	run vz port add web2 192.0.2.1:8085:80
+	refuses 12 'port 8080-8089/tcp is published by web'
+	run vz port add web 8080:81
+	refuses 12 'guest "web" publishes 8080-8089:80-89/tcp already'
+	vz port add web2 8085:80/udp >/dev/null
+	[ "$(saved web2 | jq length)" = 1 ]
+	# A stopped guest's stays its own, until it is destroyed.
+	vz stop -k web >/dev/null
+	run vz port add web2 8085:80
+	refuses 12 'port 8080-8089/tcp is published by web'
+	vz destroy web >/dev/null
+	vz port add web2 8085:80 >/dev/null
+}
+
+@test "a process of the host that listens there is not robbed" {
+	vz create web --template busybox >/dev/null
+	serve "$HOST" 8080
+	serve "$HOST" 5353 udp
+	run vz port add web 8080:80
+	refuses 12 'port 8080/tcp is in use by a process of this host'
+	run vz port add web 8070-8090:70-90 --expose world
+	refuses 12 'port 8080/tcp is in use by a process of this host'
+	run vz port add web '[2001:db8::1]:8080:80'
+	refuses 12 'port 8080/tcp is in use by a process of this host'
+	run vz port add web 5353:80/udp
+	refuses 12 'port 5353/udp is in use by a process of this host'
+	vz port add web 8080:80/udp >/dev/null
+	[ "$(saved web | jq length)" = 1 ]
+	# One that came while the guest was down keeps it.
+	vz port add web 9090:80 --expose world >/dev/null
+	serve "$HOST" 9090
+	run vz start web
+	[ "$status" -eq 0 ]
+	[[ $output == *'warning: web: port 9090/tcp stays closed: port 9090/tcp is in use by a process of this host'* ]]
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 9090
+	[ "$(state_of web | tr '\n' ' ')" = "open closed " ]
+}
+
+@test "nothing is led to a guest that is down" {
+	vz create web --template busybox >/dev/null
+	vz port add web 8080:80 --expose world >/dev/null
+	[ "$(elements)" = 0 ]
+	gets refused "$WORLD" 192.0.2.1 8080
+	gets refused "$HOST" 127.0.0.1 8080
+	[ "$(state_of web)" = closed ]
+	vz start web >/dev/null
+	serve "$(init_of web)" 80
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 8080
+	[ "$(h cat /proc/sys/net/ipv4/conf/vzbr0/route_localnet)" = 1 ]
+	vz stop -k web >/dev/null
+	[ "$(elements)" = 0 ]
+	gets refused "$WORLD" 192.0.2.1 8080
+	# Not even by the word of somebody who kills everything.
+	vz start web >/dev/null
+	kill -9 "$(init_of web)"
+	wait_for guest_status_is stopped web
+	wait_for test "$(elements)" = 0
+	vz port rm web 8080 >/dev/null
+	[ "$(h cat /proc/sys/net/ipv4/conf/vzbr0/route_localnet)" = 0 ]
+}
+
+@test "config.json by hand: a start takes it over, or says what is wrong" {
+	lab_guest web
+	vz stop -k web >/dev/null
+	conf_of=$(conf web)
+	jq '.vzrun.ports = [{"port": 8080, "guestPort": 80, "expose": "world"}]' "$conf_of" >"$BATS_TEST_TMPDIR/c" && cp "$BATS_TEST_TMPDIR/c" "$conf_of"
+	vz start web >/dev/null
+	serve "$(init_of web)" 80
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 8080
+	vz create web2 --template busybox >/dev/null
+	jq '.vzrun.ports = [{"port": 8080, "guestPort": 80}]' "$(conf web2)" >"$BATS_TEST_TMPDIR/c" && cp "$BATS_TEST_TMPDIR/c" "$(conf web2)"
+	run vz start web2
+	refuses 12 'guest "web2" not started: vzrun.ports: port 8080/tcp is published by web'
+	vz stop -k web >/dev/null
+	jq 'del(.vzrun.ports)' "$conf_of" >"$BATS_TEST_TMPDIR/c" && cp "$BATS_TEST_TMPDIR/c" "$conf_of"
+	vz start web >/dev/null
+	[ "$(elements)" = 0 ]
+	vz start web2 >/dev/null
+}
+
+@test "the host's own firewall: what it drops in forward and before, is dropped" {
+	lab_guest web
+	serve "$web" 80
+	vz port add web 8080:80 --expose world >/dev/null
+	for hook in "prerouting -450 8080" "prerouting -150 8080" "forward -200 80" "forward -10 80" "forward 0 80" "forward 300 80" "postrouting 50 80"; do
+		read -r chain prio port <<<"$hook"
+		h nft -f - <<-END
+		table inet admin { chain c { type filter hook $chain priority $prio; policy accept; tcp dport $port drop; }
+		}
+		END
+		h nft list table inet admin >"$BATS_TEST_TMPDIR/before"
+		gets silence "$WORLD" 192.0.2.1 8080
+		gets silence "$WORLD" 2001:db8::1 8080
+		h nft list table inet admin | diff "$BATS_TEST_TMPDIR/before" -
+		h nft delete table inet admin
+		gets 198.51.100.9 "$WORLD" 192.0.2.1 8080
+	done
+	h iptables-nft -A FORWARD -p tcp --dport 80 -j DROP
+	gets silence "$WORLD" 192.0.2.1 8080
+	h iptables-nft -F FORWARD
+	h iptables-nft -P FORWARD DROP
+	gets silence "$WORLD" 192.0.2.1 8080
+	h iptables-nft -P FORWARD ACCEPT
+	h iptables-nft -t raw -A PREROUTING -p tcp --dport 8080 -j DROP
+	gets silence "$WORLD" 192.0.2.1 8080
+	h iptables-nft -t raw -F
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 8080
+}
+
+@test "the host's own firewall: what it would drop in input, is not opened behind its back" {
+	lab_guest web
+	serve "$web" 80
+	h nft -f - <<-END
+	table inet admin { chain input { type filter hook input priority 0; policy drop
+		iifname "lo" accept
+		ct state established,related accept
+		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+		ip saddr 192.0.2.0/24 tcp dport 8081 accept
+		ip6 saddr 2001:db8::/64 tcp dport 8081 accept
+		tcp dport { 8082, 8083-8090 } accept
+	}
+	}
+	END
+	h nft list table inet admin >"$BATS_TEST_TMPDIR/before"
+	run vz port add web 8080:80 --expose world
+	refuses 5 'port 8080/tcp not published for world: chain "inet admin input" drops what comes by eth0: policy drop'
+	run vz port add web 8080:80 --expose lan
+	[ "$status" -eq 5 ]
+	[ "$(saved web)" = '[]' ]
+	[ "$(elements)" = 0 ]
+	vz port add web 8080:80 >/dev/null
+	gets 10.77.0.1 "$HOST" 127.0.0.1 8080
+	run vz port add web 8081:80 --expose world
+	[ "$status" -eq 5 ]
+	vz port add web 8081:80 --expose lan >/dev/null
+	gets 192.0.2.50 "$LAN" 192.0.2.1 8081
+	vz port add web 8082-8090:82-90 --expose world >/dev/null
+	serve "$web" 82
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 8082
+	h nft list table inet admin | diff "$BATS_TEST_TMPDIR/before" -
+	# A rule that came while the guest was down.
+	vz stop -k web >/dev/null
+	h nft insert rule inet admin input tcp dport 8082 drop
+	run vz start web
+	[ "$status" -eq 0 ]
+	[[ $output == *'warning: web: port 8082-8090/tcp is not open for world: chain "inet admin input" drops what comes by eth0: tcp dport 8082 drop'* ]]
+	[ "$(state_of web | tr '\n' ' ')" = "open open host only " ]
+	shut "$WORLD" 192.0.2.1 8082
+	serve "$(init_of web)" 82
+	gets 10.77.0.1 "$HOST" 127.0.0.1 8082
+}

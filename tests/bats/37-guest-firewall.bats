@@ -1,0 +1,171 @@
+#!/usr/bin/env bats
+# The firewall of a guest: ordered rules, both directions, IPv4 and IPv6, stateful, live; from its own segment, from
+# outside and from the host.
+
+load netlab
+
+setup_file() { need_guests busybox; }
+setup() { lab_setup; }
+teardown() { lab_teardown; }
+
+# rules NAME: the rules as one word each
+rules() { vz --json fw ls "$1" | jq -c '[.rules[] | .action + " " + .direction + " " + (.from // .to // "any") + " " + .protocol + " " + ((.port // "any") | tostring)]'; }
+chains() { h nft list ruleset | grep -cE 'chain (in|out)_' || true; }
+
+@test "words: what is no rule is refused in one line, and nothing is saved" {
+	vz create web --template busybox >/dev/null
+	while IFS=$'\t' read -r words message; do
+		# shellcheck disable=SC2086
+		run vz fw $words
+		refuses 2 "$message"
+	done <<-'END'
+	deny web up	"up": expected in or out
+	deny web in --to 10.0.0.1	--to: is for direction "out"
+	deny web out --from 10.0.0.1	--from: is for direction "in"
+	deny web in --from 10.0.0.1/8	--from: 10.0.0.1/8: has host bits beyond its prefix
+	deny web in --from 10.0.0.1;drop	--from: "10.0.0.1;drop" is not an address or subnet
+	deny web in --port 0	--port: "0" is not a port or a range FIRST-LAST
+	deny web in --port 90-80	--port: "90-80" is not a port or a range FIRST-LAST
+	deny web in --port 80,81	--port: "80,81" is not a port or a range FIRST-LAST
+	deny web in --proto icmp --port 8	--port: icmp has no ports
+	deny web in --at 2	--at: guest "web" has 0 rules, so 1 to 1
+	rm web x	"x" is not the number of a rule
+	END
+	run vz fw deny web in --proto sctp
+	[ "$status" -eq 2 ]
+	run vz fw rm web 1
+	refuses 3 'guest "web" has no rule 1'
+	run vz fw deny nobody in
+	[ "$status" -eq 3 ]
+	[ "$(rules web)" = '[]' ]
+	[ "$(jq .vzrun.firewall "$(conf web)")" = null ]
+	vz create alone --template busybox --net none >/dev/null
+	run vz fw deny alone in
+	refuses 5 'guest "alone" has no network: there is nothing to filter'
+}
+
+@test "order: at a place, removed by number, listed as they stand" {
+	vz create web --template busybox >/dev/null
+	run vz fw deny web in --proto tcp --port 22
+	[ "$output" = "web: rule 1 added: deny in tcp 22" ]
+	vz fw allow web in --from 10.0.0.0/8 --at 1 >/dev/null
+	vz fw deny web out --to 2001:db8::/32 --proto udp --port 53-99 --at 2 >/dev/null
+	[ "$(rules web)" = '["allow in 10.0.0.0/8 any any","deny out 2001:db8::/32 udp 53","deny in any tcp 22"]' ]
+	run vz fw ls web
+	[ "${lines[2]}" = '2  deny    out        2001:db8::/32  udp    53-99' ]
+	vz fw rm web 2 >/dev/null
+	[ "$(rules web)" = '["allow in 10.0.0.0/8 any any","deny in any tcp 22"]' ]
+	h nft list ruleset | grep -A3 'chain in_' | grep -q 'ip saddr 10.0.0.0/8 return'
+	vz fw rm web 1 >/dev/null
+	vz fw rm web 1 >/dev/null
+	[ "$(chains)" = 0 ]
+	[ "$(h nft -j list ruleset | jq -c '[.nftables[] | (.map? // .set?) // empty | select(.name | startswith("fw_")) | .elem // [] | length] | add')" = 0 ]
+}
+
+@test "in: from neighbours, from the host, from outside through a published port" {
+	lab_guest web
+	lab_guest near
+	serve "$web" 80
+	serve "$web" 81
+	serve "$web" 82 udp
+	vz port add web 8080:80 --expose world >/dev/null
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 8080
+	vz fw deny web in --proto tcp --port 80 >/dev/null
+	# the first packet of a neighbour may cross the change
+	for to in "$(addr web)" "$(addr6 web)"; do
+		gets silence "$near" "$to" 80
+		gets silence "$HOST" "$to" 80
+		[[ $(dial "$near" "$to" 81) == *[.:]* ]]
+		[[ $(dial "$HOST" "$to" 81) == *[.:]* ]]
+		[[ $(dial "$near" "$to" 82 udp) == *[.:]* ]]
+	done
+	gets silence "$WORLD" 192.0.2.1 8080
+	gets silence "$WORLD" 2001:db8::1 8080
+	gets silence "$HOST" 127.0.0.1 8080
+	gets silence "$near" 192.0.2.1 8080
+	# By source: the neighbour may, nobody else.
+	vz fw allow web in --from "$(addr near)" --proto tcp --port 80 --at 1 >/dev/null
+	gets "$(addr near)" "$near" "$(addr web)" 80
+	gets silence "$near" "$(addr6 web)" 80
+	gets silence "$HOST" "$(addr web)" 80
+	vz fw allow web in --from 198.51.100.0/24 --at 1 >/dev/null
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 8080
+	gets silence "$LAN" 192.0.2.1 8080
+	for _ in 1 2 3; do vz fw rm web 1 >/dev/null; done
+	gets "$(addr6 near)" "$near" "$(addr6 web)" 80
+	gets 192.0.2.50 "$LAN" 192.0.2.1 8080
+}
+
+@test "out: to neighbours, to outside, to the host; answers come back" {
+	lab_guest web
+	lab_guest near
+	serve "$near" 80
+	serve "$WORLD" 80
+	serve "$web" 81
+	vz port add web 8081:81 --expose world >/dev/null
+	gets 192.0.2.1 "$web" 198.51.100.9 80
+	gets 2001:db8::1 "$web" 2001:db8:1::9 80
+	vz fw allow web out --to 198.51.100.9 --proto tcp --port 80 >/dev/null
+	vz fw deny web out >/dev/null
+	gets 192.0.2.1 "$web" 198.51.100.9 80
+	gets silence "$web" 2001:db8:1::9 80
+	gets silence "$web" "$(addr near)" 80
+	gets silence "$web" "$(addr6 near)" 80
+	in_ns "$web" sh -c '! ping -c 1 -W 1 10.77.0.1' >/dev/null
+	# Stateful: what others begin is answered.
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 8081
+	gets "$(addr near)" "$near" "$(addr web)" 81
+	gets "$(addr6 near)" "$near" "$(addr6 web)" 81
+	# Others' traffic is nobody's business.
+	gets 192.0.2.1 "$near" 198.51.100.9 80
+	vz fw rm web 2 >/dev/null
+	gets "$(addr web)" "$web" "$(addr near)" 80
+}
+
+@test "icmp, families, and everything: deny in, then nothing new comes" {
+	lab_guest web
+	lab_guest near
+	in_ns "$near" ping -c 1 -W 2 "$(addr web)" >/dev/null
+	in_ns "$near" ping -c 1 -W 2 "$(addr6 web)" >/dev/null
+	vz fw deny web in --proto icmp --from 0.0.0.0/0 >/dev/null
+	run in_ns "$near" ping -c 1 -W 1 "$(addr web)"
+	[ "$status" -ne 0 ]
+	in_ns "$near" ping -c 1 -W 2 "$(addr6 web)" >/dev/null
+	vz fw deny web in >/dev/null
+	run in_ns "$near" ping -c 1 -W 1 "$(addr6 web)"
+	[ "$status" -ne 0 ]
+	run h ping -c 1 -W 1 "$(addr6 web)"
+	[ "$status" -ne 0 ]
+	# Neighbours are still found, and the guest itself may speak.
+	in_ns "$web" ping -c 1 -W 2 "$(addr near)" >/dev/null
+	in_ns "$web" ip neigh flush all
+	in_ns "$web" ping -c 1 -W 2 "$(addr6 near)" >/dev/null
+}
+
+@test "it outlasts a stop and a flush, and goes with the guest" {
+	lab_guest web
+	lab_guest near
+	vz fw deny web in --proto tcp --port 80 >/dev/null
+	vz stop -k web >/dev/null
+	vz start web >/dev/null
+	web=$(init_of web)
+	serve "$web" 80
+	gets silence "$near" "$(addr web)" 80
+	h nft flush ruleset
+	vz network apply >/dev/null
+	gets silence "$near" "$(addr web)" 80
+	gets silence "$HOST" "$(addr web)" 80
+	vz destroy -f web >/dev/null
+	[ "$(chains)" = 0 ]
+}
+
+@test "config.json by hand: a start takes the rules over" {
+	lab_guest web
+	lab_guest near
+	vz stop -k web >/dev/null
+	jq '.vzrun.firewall = [{"action": "deny", "direction": "in", "protocol": "tcp", "port": 80, "endPort": 90}]' "$(conf web)" >"$BATS_TEST_TMPDIR/c"
+	cp "$BATS_TEST_TMPDIR/c" "$(conf web)"
+	vz start web >/dev/null
+	serve "$(init_of web)" 85
+	gets silence "$near" "$(addr web)" 85
+}

@@ -1,0 +1,148 @@
+# A host with a lan and a world, all of it network namespaces of the test's own: vzrun runs in HOST, whose link eth0
+# has 192.0.2.1 and 2001:db8::1; LAN is 192.0.2.50 and 2001:db8::50 on the same link; WORLD is 198.51.100.9 and
+# 2001:db8:1::9 behind the router GW. Guests are real ones.
+load guest
+
+# A namespace held by a sleeping process, its pid in the variable $1.
+space() {
+	local mine
+
+	unshare -n sleep 1000 3>&- &
+	SPACES+=("$!")
+	printf -v "$1" %s "$!"
+	mine=$(readlink /proc/self/ns/net)
+	for _ in {1..400}; do
+		[ "$(readlink "/proc/$!/ns/net")" = "$mine" ] || return 0
+		sleep 0.01
+	done
+	return 1
+}
+
+in_ns() { nsenter -t "$1" -n -- "${@:2}"; }
+h() { in_ns "$HOST" "$@"; }
+vz() { h "$VZ" --root "$ROOT" "$@"; }
+
+# wire A LINK B LINK: a pair between two namespaces, both ends up
+wire() {
+	in_ns "$1" ip link add "$2" type veth peer name "$4" netns "/proc/$3/ns/net"
+	in_ns "$1" ip link set "$2" up
+	in_ns "$3" ip link set "$4" up
+}
+# addresses SPACE LINK ADDRESS...
+addresses() {
+	local a
+	for a in "${@:3}"; do
+		case $a in
+		*:*) in_ns "$1" ip addr add "$a" dev "$2" nodad ;;
+		*) in_ns "$1" ip addr add "$a" dev "$2" ;;
+		esac
+	done
+}
+
+lab_setup() {
+	local s
+	SPACES=()
+	guest_setup
+	for s in HOST GW LAN WORLD; do space "$s"; in_ns "${!s}" ip link set lo up; done
+	in_ns "$GW" ip link add name lan type bridge
+	in_ns "$GW" ip link set lan up
+	wire "$HOST" eth0 "$GW" host0
+	wire "$LAN" eth0 "$GW" lan0
+	wire "$WORLD" eth0 "$GW" world0
+	in_ns "$GW" ip link set host0 master lan
+	in_ns "$GW" ip link set lan0 master lan
+	in_ns "$GW" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	addresses "$GW" lan 192.0.2.254/24 2001:db8::254/64
+	addresses "$GW" world0 198.51.100.254/24 2001:db8:1::254/64
+	addresses "$HOST" eth0 192.0.2.1/24 2001:db8::1/64
+	addresses "$LAN" eth0 192.0.2.50/24 2001:db8::50/64
+	addresses "$WORLD" eth0 198.51.100.9/24 2001:db8:1::9/64
+	for s in HOST LAN; do
+		in_ns "${!s}" ip route add default via 192.0.2.254
+		in_ns "${!s}" ip -6 route add default via 2001:db8::254
+	done
+	in_ns "$WORLD" ip route add default via 198.51.100.254
+	in_ns "$WORLD" ip -6 route add default via 2001:db8:1::254
+}
+
+lab_teardown() {
+	local r=0 g n p
+
+	for g in $(vz ls -q 2>/dev/null); do vz destroy -f "$g" >/dev/null || r=1; done
+	for n in $(vz --json network ls 2>/dev/null | jq -r '.networks[].name'); do vz network rm "$n" || r=1; done
+	[ -z "$(h nft list tables | grep vzrun)" ] || { echo "left: $(h nft list tables)"; r=1; }
+	[ -z "$(h ip -br link show type bridge)" ] || { echo "left: $(h ip -br link show type bridge)"; r=1; }
+	[ -z "$(ls -A "$VZRUN_HOME/networks" | grep -vxE '.lock|.guests')" ] || { echo "left: $(ls -A "$VZRUN_HOME/networks")"; r=1; }
+	wait_for guests_gone 2>/dev/null || { echo "left: $(guests_left)"; r=1; }
+	{
+		for p in "${SPACES[@]}"; do kill -9 "$p"; builtin wait "$p"; done
+	} 2>/dev/null
+	leaks || r=1
+	return "$r"
+}
+
+# lab_guest NAME [OPTION...]: a running guest, its init's pid in $NAME
+lab_guest() {
+	vz create "$1" --template busybox --memory 64M "${@:2}" >/dev/null
+	vz start "$1" >/dev/null
+	printf -v "$1" %s "$(init_of "$1")"
+}
+addr() { in_ns "$(init_of "$1")" ip -j addr show eth0 | jq -r '.[0].addr_info[] | select(.family == "inet" and .scope == "global").local'; }
+addr6() { in_ns "$(init_of "$1")" ip -j -6 addr show eth0 | jq -r '.[0].addr_info[] | select(.scope == "global").local'; }
+
+# serve PID PORT [udp]: answers with the address that it is asked from, on all addresses, IPv4 and IPv6
+serve() {
+	nsenter -t "$1" -n -- python3 -c '
+import socket, sys
+udp = sys.argv[3:] == ["udp"]
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("::", int(sys.argv[1])))
+if not udp:
+    s.listen(50)
+open(sys.argv[2], "w").close()
+name = lambda a: a[0].replace("::ffff:", "").encode()
+while udp:
+    _, a = s.recvfrom(100)
+    s.sendto(name(a), a)
+while True:
+    c, a = s.accept()
+    c.sendall(name(a))
+    c.close()
+' "$2" "$BATS_TEST_TMPDIR/ready.$1.$2${3:-}" "${@:3}" 3>&- &
+	SPACES+=("$!")
+	wait_for test -e "$BATS_TEST_TMPDIR/ready.$1.$2${3:-}"
+}
+
+# dial PID ADDRESS PORT [udp]: what the server says; "refused" or "silence" when it does not
+dial() {
+	in_ns "$1" python3 -c '
+import socket, sys
+udp = sys.argv[3:] == ["udp"]
+try:
+    f = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+    c = socket.socket(f, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
+    c.settimeout(1.5)
+    c.connect((sys.argv[1], int(sys.argv[2])))
+    if udp:
+        c.send(b"x")
+    print(c.recv(100).decode())
+except ConnectionRefusedError:
+    print("refused")
+except OSError:
+    print("silence")
+' "${@:2}"
+}
+# gets WANT PID ADDRESS PORT [udp]
+gets() {
+	local got
+	got=$(dial "${@:2}")
+	[ "$got" = "$1" ] || { echo "to $3 port $4 ${5:-tcp}: got $got, want $1"; return 1; }
+}
+# Nothing is heard of the other side.
+shut() {
+	local got
+	got=$(dial "$@")
+	[ "$got" = silence ] || [ "$got" = refused ] || { echo "to $2 port $3 ${4:-tcp}: got $got, want nothing"; return 1; }
+}
