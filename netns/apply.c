@@ -93,7 +93,7 @@ static int compare_all(struct run *r)
 	TRY(net_compare_open(&c));
 	TRY(each_network(r, compare_one));
 	TRY(net_compare_host(&c));
-	return 0;
+	return net_compare_elements(&c, r->only);
 }
 
 int network_check(const char *home, const char *name, difference_fn *each, void *ctx)
@@ -211,6 +211,7 @@ static int mend_all(struct run *r)
 	host = net_compare_host(&c);
 	TRY(host);
 	r->mend = host;
+	TRY(net_compare_elements(&c, r->only));
 	return each_network(r, mend_one);
 }
 

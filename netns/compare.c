@@ -22,8 +22,7 @@ void net_compare_close(struct net_compare *c)
 	net_host_free(&c->host);
 }
 
-static void differs(struct net_compare *c, int mend, const char *fmt, ...) PRINTF(3, 4);
-static void differs(struct net_compare *c, int mend, const char *fmt, ...)
+void net_compare_tell(struct net_compare *c, int mend, const char *fmt, ...)
 {
 	struct network_difference d = { .network = c->d ? c->d->name : NULL };
 	va_list ap;
@@ -44,7 +43,7 @@ static void differs(struct net_compare *c, int mend, const char *fmt, ...)
 
 static void see_switch(void *ctx, const char *key, const char *is, const char *want)
 {
-	differs(ctx, MEND_UP, "/proc/sys/net/%s is %s, not %s", key, is, want);
+	net_compare_tell(ctx, MEND_UP, "/proc/sys/net/%s is %s, not %s", key, is, want);
 }
 
 /* ---- the bridge and what is on it ------------------------------------------------------------------ */
@@ -61,11 +60,11 @@ static void look_at_addresses(struct net_compare *c, const struct net_link *l)
 			continue;
 		net_subnet_at(s[i], NET_GATEWAY, a);
 		if (!net_host_has_addr(&c->host, l->index, s[i]->family, a, s[i]->prefix))
-			differs(c, MEND_UP, "bridge %s lacks its address %s/%u", l->name,
+			net_compare_tell(c, MEND_UP, "bridge %s lacks its address %s/%u", l->name,
 				inet_ntop(s[i]->family, a, text, sizeof text), s[i]->prefix);
 		else if (l->up && !net_host_has_route(&c->host, l->index, s[i])) {
 			net_subnet_text(s[i], text, sizeof text);
-			differs(c, MEND_ROUTES, "the route to %s by %s is gone", text, l->name);
+			net_compare_tell(c, MEND_ROUTES, "the route to %s by %s is gone", text, l->name);
 		}
 	}
 }
@@ -75,13 +74,13 @@ static void look_at_own(struct net_compare *c, const struct net_link *l)
 	const struct net_def *d = c->d;
 
 	if (!net_bridge_is_ours(c->h, d->name, l)) {
-		differs(c, MEND_UP, "link %s is not this network's bridge, but somebody else's", d->bridge);
+		net_compare_tell(c, MEND_UP, "link %s is not this network's bridge, but somebody else's", d->bridge);
 		return;
 	}
 	if (!l->up)
-		differs(c, MEND_UP, "bridge %s is down", d->bridge);
+		net_compare_tell(c, MEND_UP, "bridge %s is down", d->bridge);
 	if (d->mtu && l->mtu != d->mtu)
-		differs(c, MEND_UP, "bridge %s has MTU %u, not %u", d->bridge, l->mtu, d->mtu);
+		net_compare_tell(c, MEND_UP, "bridge %s has MTU %u, not %u", d->bridge, l->mtu, d->mtu);
 	look_at_addresses(c, l);
 	net_bridge_check_switches(d->bridge, see_switch, c);
 	if (d->mode != NET_ISOLATED)
@@ -93,15 +92,15 @@ static void look_at_theirs(struct net_compare *c, const struct net_link *l)
 {
 	snprintf(c->hint, sizeof c->hint, "the bridge is yours: set it right, or remove the network");
 	if (!l)
-		differs(c, MEND_NOT, "bridge %s is gone", c->d->bridge);
+		net_compare_tell(c, MEND_NOT, "bridge %s is gone", c->d->bridge);
 	else if (!l->bridge)
-		differs(c, MEND_NOT, "link %s is no bridge", c->d->bridge);
+		net_compare_tell(c, MEND_NOT, "link %s is no bridge", c->d->bridge);
 	else if (!l->up)
-		differs(c, MEND_NOT, "bridge %s is down", c->d->bridge);
+		net_compare_tell(c, MEND_NOT, "bridge %s is down", c->d->bridge);
 	else if (c->d->vlan && net_vlan_can(l) < 0)
-		differs(c, MEND_NOT, "%s", err_text());
+		net_compare_tell(c, MEND_NOT, "%s", err_text());
 	else if (c->d->mtu && l->mtu != c->d->mtu)
-		differs(c, MEND_NOT, "bridge %s has MTU %u, and the network's ports %u", c->d->bridge, l->mtu, c->d->mtu);
+		net_compare_tell(c, MEND_NOT, "bridge %s has MTU %u, and the network's ports %u", c->d->bridge, l->mtu, c->d->mtu);
 	c->hint[0] = '\0';
 }
 
@@ -120,11 +119,11 @@ static int look_at_tunnel(struct net_compare *c, const struct net_link *bridge)
 	TRY(net_tunnel_check(&c->route, c->h, c->d, bridge->index, &flags));
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (flags & words[i].flag)
-			differs(c, MEND_UP, "tunnel %s %s", name, words[i].what);
+			net_compare_tell(c, MEND_UP, "tunnel %s %s", name, words[i].what);
 	if (net_tunnel_mtu(&c->route, c->d, &most) < 0)
-		differs(c, MEND_NOT, "%s", err_text());
+		net_compare_tell(c, MEND_NOT, "%s", err_text());
 	else if (c->d->mtu > most)
-		differs(c, MEND_NOT, "the way to the peers takes packets of %u bytes, less than the MTU (%u)", most,
+		net_compare_tell(c, MEND_NOT, "the way to the peers takes packets of %u bytes, less than the MTU (%u)", most,
 			c->d->mtu);
 	err_clear();
 	return 0;
@@ -141,21 +140,21 @@ static int look_at_port(void *ctx, const struct net_user *u)
 	if (!l || !b)
 		return 0;
 	if (l->master != b->index)
-		differs(c, MEND_PORTS, "port %s of %s is not in bridge %s", u->host_if, u->owner, c->d->bridge);
+		net_compare_tell(c, MEND_PORTS, "port %s of %s is not in bridge %s", u->host_if, u->owner, c->d->bridge);
 	else if (l->isolated != isolated)
-		differs(c, MEND_PORTS, "port %s of %s is %s", u->host_if, u->owner,
+		net_compare_tell(c, MEND_PORTS, "port %s of %s is %s", u->host_if, u->owner,
 			isolated ? "not isolated" : "isolated");
 	if (c->d->vlan) {
 		int r = net_vlan_is(&c->route, l->index, c->d->vlan);
 
 		TRY(r);
 		if (!r)
-			differs(c, MEND_PORTS, "port %s of %s is not in VLAN %u alone", u->host_if, u->owner, c->d->vlan);
+			net_compare_tell(c, MEND_PORTS, "port %s of %s is not in VLAN %u alone", u->host_if, u->owner, c->d->vlan);
 	}
 	if (!l->up)
-		differs(c, MEND_PORTS, "port %s of %s is down", u->host_if, u->owner);
+		net_compare_tell(c, MEND_PORTS, "port %s of %s is down", u->host_if, u->owner);
 	if (l->mtu != mtu)
-		differs(c, MEND_PORTS, "port %s of %s has MTU %u, not %u", u->host_if, u->owner, l->mtu, mtu);
+		net_compare_tell(c, MEND_PORTS, "port %s of %s has MTU %u, not %u", u->host_if, u->owner, l->mtu, mtu);
 	return 0;
 }
 
@@ -171,11 +170,11 @@ static int look_at_firewall(struct net_compare *c)
 	r = net_fw_check(c->h->table, &stamps);
 	TRY(r);
 	if (r & NET_LACKS_TABLE)
-		differs(c, MEND_FIREWALL, "nftables table %s is gone", c->h->table);
+		net_compare_tell(c, MEND_FIREWALL, "nftables table %s is gone", c->h->table);
 	else if (r & NET_RULES_DIFFER)
-		differs(c, MEND_FIREWALL, "nftables table %s has other rules or elements", c->h->table);
+		net_compare_tell(c, MEND_FIREWALL, "nftables table %s has other rules or elements", c->h->table);
 	else if (r & NET_LACKS_ELEMENTS)
-		differs(c, MEND_FIREWALL, "nftables table %s does not know bridge %s", c->h->table, c->d->bridge);
+		net_compare_tell(c, MEND_FIREWALL, "nftables table %s does not know bridge %s", c->h->table, c->d->bridge);
 	return 0;
 }
 
@@ -190,7 +189,7 @@ static int look_at_allowed(struct net_compare *c)
 		if (r == -ENOENT) {
 			err_clear();
 			snprintf(c->hint, sizeof c->hint, "vzrun network deny %s %s", w->from, c->d->name);
-			differs(c, MEND_NOT, "allow[%zu]: network %s does not exist", i, w->from);
+			net_compare_tell(c, MEND_NOT, "allow[%zu]: network %s does not exist", i, w->from);
 			r = 0;
 		}
 		TRY(r);
@@ -208,7 +207,7 @@ int net_compare(struct net_compare *c, const struct net_def *d)
 	if (d->mode == NET_BRIDGE)
 		look_at_theirs(c, l);
 	else if (!l)
-		differs(c, MEND_UP, "bridge %s is gone", d->bridge);
+		net_compare_tell(c, MEND_UP, "bridge %s is gone", d->bridge);
 	else
 		look_at_own(c, l);
 	if (l && d->vxlan)
@@ -240,7 +239,7 @@ static int look_at_owner(void *ctx, struct net_held *h)
 		return 0;
 	o->told |= r & NET_RULES_DIFFER;
 	if (r)
-		differs(o->c, MEND_FIREWALL, "nftables table %s does not know the ports of %s as they are", o->c->h->table,
+		net_compare_tell(o->c, MEND_FIREWALL, "nftables table %s does not know the ports of %s as they are", o->c->h->table,
 			h->r.owner);
 	return 0;
 }

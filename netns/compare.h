@@ -27,3 +27,7 @@ void net_compare_close(struct net_compare *c);
 int net_compare(struct net_compare *c, const struct net_def *d);
 /* What belongs to no network alone. */
 int net_compare_host(struct net_compare *c);
+/* The elements of both tables; only: what one network is about. */
+int net_compare_elements(struct net_compare *c, const char *only);
+/* One difference, in the words of printf(). */
+void net_compare_tell(struct net_compare *c, int mend, const char *fmt, ...) PRINTF(3, 4);
