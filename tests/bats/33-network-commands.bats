@@ -327,6 +327,9 @@ damaged() {
 	damaged "nftables" h nft delete table inet "$t"
 	damaged "nftables" h nft flush chain inet "$t" forward
 	damaged "nftables" h nft flush set inet "$t" bridges
+	damaged "nftables: inet $t: set links has 1 element of nobody's" h nft add element inet "$t" links '{ "vzbr0" . "vzbr1" }'
+	damaged "nftables: bridge $t: set macs lacks 3 elements, the first of guest " h nft flush set bridge "$t" macs
+	damaged "nftables: bridge $t: set src4 lacks 3 elements" h nft flush map bridge "$t" src4
 	damaged "web: bridge vzbr0 is gone" h ip link del vzbr0
 	damaged "web: bridge vzbr0 is down" h ip link set vzbr0 down
 	damaged "web: bridge vzbr0 lacks its address 10.77.0.1/16" h ip addr del 10.77.0.1/16 dev vzbr0
