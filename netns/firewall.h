@@ -262,14 +262,16 @@ static const char *const fw_from4[] = {
 	NAMED("spoof_ip4") "drop",
 	NULL
 };
-/* Each host of a segment answers for the gateway itself. 0.0.0.0 asks whether an address is free. */
+/*
+ * Each host of a segment answers for the gateway itself. Of Ethernet and IPv4 alone are the fields where we look for
+ * them. 0.0.0.0 asks whether an address is free.
+ */
 static const char *const fw_from_arp[] = {
 	"iifname . arp saddr ip @tunnel_gw4 " NAMED("spoof_arp") "drop",
 	"iifname . arp daddr ip @tunnel_gw4 drop",
 	"iifname != @ports accept",
 	"ether type != arp " NAMED("other_proto") "drop",
 	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
-	/* another hardware, protocol or length: its addresses are elsewhere */
 	"@nh,0,48 != 0x000108000604 " NAMED("spoof_arp") "drop",
 	"arp operation != { request, reply } " NAMED("spoof_arp") "drop",
 	"iifname . arp saddr ether . arp saddr ip vmap @src4",
@@ -278,50 +280,84 @@ static const char *const fw_from_arp[] = {
 	NAMED("spoof_arp") "drop",
 	NULL
 };
+/* Of what is cut short, or is a fragment whose upper layer only the whole packet shows, no protocol is known. */
 static const char *const fw_from6[] = {
 	"ether type != ip6 iifname @ports " NAMED("other_proto") "drop",
-	"ip6 nexthdr { 0, 43, 44, 51, 60, 135, 139, 140 } jump more_headers",
 	"meta l4proto ipv6-icmp jump icmp6",
 	"udp sport 547 iifname @ports " NAMED("rogue_dhcp") "drop",
 	"ether daddr @fw_macs jump to_host",
-	"iifname . ether saddr . ip6 saddr vmap @src6",
-	"iifname . ether saddr @anyip accept",
+	"meta l4proto != 255 iifname . ether saddr . ip6 saddr vmap @src6",
+	"meta l4proto != 255 iifname . ether saddr @anyip accept",
 	"iifname . ether saddr @tunnel_gwmac " NAMED("spoof_mac") "drop",
 	"iifname != @ports accept",
 	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
-	NAMED("spoof_ip6") "drop",
+	"meta l4proto != 255 " NAMED("spoof_ip6") "drop",
+	NAMED("other_proto") "drop",
 	NULL
 };
-/* A fragment whose upper layer only the whole packet shows could be anything (RFC 7113). */
-static const char *const fw_more_headers[] = {
-	"iifname != @ports return",
-	"frag nexthdr { 0, 43, 44, 51, 60, 135, 139, 140 } " NAMED("other_proto") "drop",
-	NULL
-};
-/*
- * A neighbour's option is the first one or none: Linux sends it so, and takes the first of a kind. RFC 6980: no
- * fragments.
- */
 static const char *const fw_icmp6[] = {
 	"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } iifname . @th,64,128 @tunnel_gw6 drop",
 	"iifname != @ports return",
 	"icmpv6 type { nd-router-advert, nd-redirect } " NAMED("rogue_ra") "drop",
 	"icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } exthdr frag exists "
 		NAMED("spoof_nd") "drop",
-	"icmpv6 type nd-neighbor-advert @th,192,8 != 2 " NAMED("spoof_nd") "drop",
-	"icmpv6 type nd-neighbor-advert iifname . @th,208,48 != @lladdr " NAMED("spoof_nd") "drop",
-	"icmpv6 type nd-neighbor-advert iifname . ether saddr @anyip accept",
-	"icmpv6 type nd-neighbor-advert iifname . @th,64,128 @nd return",
-	"icmpv6 type nd-neighbor-advert " NAMED("spoof_nd") "drop",
+	"icmpv6 type nd-neighbor-advert goto nd_advert",
+	"icmpv6 type nd-neighbor-solicit ip6 saddr :: goto nd_detect",
+	"icmpv6 type nd-neighbor-solicit goto nd_solicit",
+	"icmpv6 type nd-router-solicit goto nd_router",
 	"ip6 saddr :: iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
-	"ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . ether saddr @anyip accept",
-	"ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . @th,64,128 @nd accept",
-	"ip6 saddr :: icmpv6 type { nd-router-solicit, mld-listener-report, mld-listener-done, "
-		"mld2-listener-report } accept",
-	"icmpv6 type nd-neighbor-solicit @th,192,8 != 1 " NAMED("spoof_nd") "drop",
-	"icmpv6 type nd-neighbor-solicit iifname . @th,208,48 != @lladdr " NAMED("spoof_nd") "drop",
-	"icmpv6 type nd-router-solicit @th,64,8 != 1 " NAMED("spoof_nd") "drop",
-	"icmpv6 type nd-router-solicit iifname . @th,80,48 != @lladdr " NAMED("spoof_nd") "drop",
+	"ip6 saddr :: icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report } accept",
+	"@th,0,8 >= 0 return",
+	"frag frag-off != 0 return",
+	NAMED("other_proto") "drop",
+	NULL
+};
+/*
+ * Neighbour discovery: one option at most, the link-layer address, which is its own; what is cut short is not let
+ * through. A byte that is there is at least 0.
+ */
+static const char *const fw_nd_advert[] = {
+	"@th,256,8 >= 0 " NAMED("spoof_nd") "drop",
+	"@th,192,8 >= 0 @th,192,16 != 0x0201 " NAMED("spoof_nd") "drop",
+	"@th,192,8 >= 0 iifname . @th,208,48 != @lladdr " NAMED("spoof_nd") "drop",
+	"@th,192,8 >= 0 @th,248,8 >= 0 goto nd_target",
+	"@th,192,8 >= 0 " NAMED("spoof_nd") "drop",
+	"goto nd_target",
+	NULL
+};
+static const char *const fw_nd_target[] = {
+	"iifname . @th,64,128 @nd return",
+	"@th,184,8 >= 0 iifname . ether saddr @anyip return",
+	NAMED("spoof_nd") "drop",
+	NULL
+};
+static const char *const fw_nd_solicit[] = {
+	"@th,256,8 >= 0 " NAMED("spoof_nd") "drop",
+	"@th,192,8 >= 0 @th,192,16 != 0x0101 " NAMED("spoof_nd") "drop",
+	"@th,192,8 >= 0 iifname . @th,208,48 @lladdr return",
+	"@th,192,8 >= 0 " NAMED("spoof_nd") "drop",
+	"@th,184,8 >= 0 return",
+	NAMED("spoof_nd") "drop",
+	NULL
+};
+/* Is an address of its own free? There may be a nonce (RFC 7527), and no address of a link. */
+static const char *const fw_nd_detect[] = {
+	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
+	"@th,192,8 { 1, 2 } " NAMED("spoof_nd") "drop",
+	"@th,264,8 >= 0 @th,256,8 { 1, 2 } " NAMED("spoof_nd") "drop",
+	"iifname . @th,64,128 @nd accept",
+	"@th,184,8 >= 0 iifname . ether saddr @anyip accept",
+	NAMED("spoof_nd") "drop",
+	NULL
+};
+static const char *const fw_nd_router[] = {
+	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
+	"@th,128,8 >= 0 " NAMED("spoof_nd") "drop",
+	"@th,64,8 >= 0 @th,64,16 != 0x0101 " NAMED("spoof_nd") "drop",
+	"@th,64,8 >= 0 iifname . @th,80,48 != @lladdr " NAMED("spoof_nd") "drop",
+	"@th,64,8 >= 0 @th,120,8 >= 0 return",
+	"@th,64,8 >= 0 " NAMED("spoof_nd") "drop",
+	"ip6 saddr :: accept",
 	NULL
 };
 /* Routers, redirects and hop-by-hop talk are link-local: whole, or not at all. */
@@ -363,8 +399,12 @@ static const struct fw_chain fw_chains[] = {
 	{ FW_BRIDGE, "from_ll", "", fw_from_ll, -1 },
 	{ FW_BRIDGE, "from4", "", fw_from4, 1 },
 	{ FW_BRIDGE, "from_arp", "", fw_from_arp, 1 },
+	{ FW_BRIDGE, "nd_target", "", fw_nd_target, 2 },
+	{ FW_BRIDGE, "nd_advert", "", fw_nd_advert, 1 },
+	{ FW_BRIDGE, "nd_solicit", "", fw_nd_solicit, 1 },
+	{ FW_BRIDGE, "nd_detect", "", fw_nd_detect, 1 },
+	{ FW_BRIDGE, "nd_router", "", fw_nd_router, 1 },
 	{ FW_BRIDGE, "icmp6", "", fw_icmp6, 1 },
-	{ FW_BRIDGE, "more_headers", "", fw_more_headers, 1 },
 	{ FW_BRIDGE, "from6", "", fw_from6, 1 },
 	{ FW_BRIDGE, "prerouting", "type filter hook prerouting priority -300; policy accept;", fw_prerouting, 0 },
 };

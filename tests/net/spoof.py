@@ -58,6 +58,7 @@ def mac_frames(p):
     yield "spoof_mac", "IPv4 from the neighbour's MAC address", p.eth4(p.udp4(), src=p.vmac)
     yield "spoof_mac", "IPv4 from the gateway's MAC address", p.eth4(p.udp4(), src=p.gw)
     yield "spoof_mac", "IPv4, MAC and source of the neighbour", p.eth4(p.udp4(src=p.vip), src=p.vmac)
+    # No bridge takes such a frame, so no rule sees it.
     yield UNSEEN, "IPv4 from a multicast MAC address", p.eth4(p.udp4(), src=b"\x03" + p.mac[1:])
     yield "spoof_mac", "IPv6 from a MAC address of nobody", p.eth6(p.udp6(), src=STRANGER)
     yield "spoof_mac", "IPv6 from the gateway's MAC address", p.eth6(p.udp6(), src=p.gw)
@@ -290,7 +291,7 @@ def short_frames(p):
     for n in 0, 1, 8, 15:
         yield "spoof_ip4", "IPv4 of %d bytes" % n, cut(whole4, n)
     for n in 0, 1, 8, 23:
-        yield "spoof_ip6", "IPv6 of %d bytes" % n, cut(whole6, n)
+        yield "spoof_ip6 other_proto", "IPv6 of %d bytes" % n, cut(whole6, n)
     for n in 0, 1, 8, 17:
         yield "spoof_arp spoof_mac", "ARP of %d bytes" % n, cut(p.arp(1, p.ip, p.vip), n)
     for n in 1, 4, 8, 23:
@@ -298,6 +299,11 @@ def short_frames(p):
         yield "spoof_nd", "advertisement of %d bytes" % n, cut(p.eth6(f.ip6(p.ip6, p.vip6, f.ICMP6, m)), 40 + n)
     m = f.icmp6(p.ll, p.vll, f.RA, f.ra(p.mac))[:1]
     yield "rogue_ra", "router advertisement of one byte", cut(p.eth6(f.ip6(p.ll, p.vll, f.ICMP6, m)), 41)
+    for kind, name in (f.NA, "advertisement"), (f.NS, "solicitation"):
+        for n in 1, 4, 8, 23:
+            m = p.nd(kind, f.na(p.vip6, f.lladdr_option(2, p.mac)))
+            yield "spoof_nd other_proto", "%s cut after %d bytes" % (name, n), cut(m, 40 + n)
+    yield "rogue_ra other_proto", "router advertisement of one byte", cut(p.nd(f.RA, f.ra(p.mac), src=p.ll, dst=ALL_NODES), 41)
     yield HONEST_VICTIM, "the shortest datagram", cut(p.eth4(f.ip4(p.ip, p.vip, f.UDP, f.udp(9, 9, b""))), 28)
 
 
