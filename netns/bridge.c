@@ -105,6 +105,7 @@ static const struct { const char *key, *value; } switches[] = {
 	{ "ipv6/conf/%s/accept_dad", "0" },
 	{ "ipv6/conf/%s/addr_gen_mode", "1" },
 	{ "ipv4/conf/%s/accept_redirects", "0" },
+	{ "ipv4/conf/%s/send_redirects", "0" },
 	{ "ipv4/conf/%s/arp_ignore", "1" },
 };
 

@@ -3,6 +3,7 @@
  * send, nothing opened.
  */
 #include "netns/announce.h"
+#include "netns/addr.h"
 #include "netns/link.h"
 
 #include <linux/if_link.h>
@@ -31,18 +32,57 @@ static void up(struct nlq *q, int index)
 
 enum what { LINK, ANNOUNCE, ADDRESS, ADDRESS6, ROUTE, ROUTE6 };
 static const char *const what_text[] = {"bring up", "announce its addresses", "set IPv4 address", "set IPv6 address",
-					"set IPv4 default route", "set IPv6 default route"};
+					"set IPv4 routes", "set IPv6 routes"};
 /* What request i was about, for its error. */
 struct about { const char *name; enum what what; };
 
 static bool has4(const struct in_addr *a) { return a->s_addr != 0; }
 static bool has6(const struct in6_addr *a) { return !IN6_IS_ADDR_UNSPECIFIED(a); }
 
+/* One family of one port, as a route needs it. */
+struct way { int index, family; enum what what; const void *addr, *gateway; unsigned behind; };
+
+/* The gateway of a routed network is reached without a subnet, and its subnet by the gateway. */
+static void behind(struct nlq *q, const struct net_port *p, const struct way *w, struct about *about)
+{
+	struct net_subnet s = { .family = w->family, .prefix = w->behind };
+	size_t size = net_addr_size(w->family);
+
+	about[q->n] = (struct about){ p->name, w->what };
+	net_add_link_route(q, w->index, w->family, w->gateway, 8 * (unsigned)size, w->addr);
+	memcpy(s.addr, w->addr, size);
+	net_subnet_mask(&s);
+	about[q->n] = (struct about){ p->name, w->what };
+	net_add_route(q, w->index, w->family, s.addr, s.prefix, w->gateway, NLM_F_REPLACE);
+}
+
+/* The first port that has a way out is the way out. */
+static void routes(struct nlq *q, const struct net_port *p, size_t n, struct about *about, const int *index)
+{
+	bool done[2] = { false, false };
+
+	for (size_t i = 0; i < n; i++) {
+		const struct way ways[] = {
+			{ index[i], AF_INET, ROUTE, has4(&p[i].gateway) ? &p[i].ip : NULL, &p[i].gateway, p[i].behind },
+			{ index[i], AF_INET6, ROUTE6, has6(&p[i].gateway6) ? &p[i].ip6 : NULL, &p[i].gateway6, p[i].behind6 },
+		};
+
+		for (int k = 0; k < 2; k++) {
+			if (!ways[k].addr)
+				continue;
+			if (ways[k].behind)
+				behind(q, &p[i], &ways[k], about);
+			about[q->n] = (struct about){ p[i].name, ways[k].what };
+			if (!done[k])
+				net_add_default_route(q, ways[k].index, ways[k].family, ways[k].gateway, NLM_F_REPLACE);
+			done[k] = true;
+		}
+	}
+}
+
 /* Links and addresses first: a route needs both. */
 static int plan(struct nlq *q, const struct net_port *p, size_t n, struct about *about, int *index)
 {
-	bool routed = false, routed6 = false;
-
 	up(q, 1);
 	about[0] = (struct about){ "lo", LINK };
 	for (size_t i = 0; i < n; i++) {
@@ -64,16 +104,7 @@ static int plan(struct nlq *q, const struct net_port *p, size_t n, struct about 
 		about[q->n] = (struct about){ p[i].name, LINK };
 		up(q, index[i]);
 	}
-	for (size_t i = 0; i < n; i++) {
-		about[q->n] = (struct about){ p[i].name, ROUTE };
-		if (has4(&p[i].gateway) && !routed)
-			net_add_default_route(q, index[i], AF_INET, &p[i].gateway, NLM_F_REPLACE);
-		routed |= has4(&p[i].gateway);
-		about[q->n] = (struct about){ p[i].name, ROUTE6 };
-		if (has6(&p[i].gateway6) && !routed6)
-			net_add_default_route(q, index[i], AF_INET6, &p[i].gateway6, NLM_F_REPLACE);
-		routed6 |= has6(&p[i].gateway6);
-	}
+	routes(q, p, n, about, index);
 	return 0;
 }
 

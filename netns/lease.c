@@ -326,11 +326,17 @@ int net_port_of(const struct net_home *h, const struct net_def *d, const char *o
 	TRY(net_mac_parse(l->mac, out->mac));
 	if (l->ip && inet_pton(AF_INET, l->ip, &out->ip) == 1) {
 		out->prefix = d->v4.prefix;
-		(void)net_def_gateway(d, AF_INET, (unsigned char *)&out->gateway);
+		if (net_def_gateway(d, AF_INET, (unsigned char *)&out->gateway) && d->mode == NET_ROUTED) {
+			out->behind = out->prefix;
+			out->prefix = 32;
+		}
 	}
 	if (l->ip6 && inet_pton(AF_INET6, l->ip6, &out->ip6) == 1) {
 		out->prefix6 = d->v6.prefix;
-		(void)net_def_gateway(d, AF_INET6, (unsigned char *)&out->gateway6);
+		if (net_def_gateway(d, AF_INET6, (unsigned char *)&out->gateway6) && d->mode == NET_ROUTED) {
+			out->behind6 = out->prefix6;
+			out->prefix6 = 128;
+		}
 	}
 	out->outward = d->mode != NET_ISOLATED;
 	if (d->dns && l->ip)

@@ -165,12 +165,20 @@ void net_del_address(struct nlq *q, int index, int family, const void *addr, uns
 
 void net_add_default_route(struct nlq *q, int index, int family, const void *gateway, int flag)
 {
+	net_add_route(q, index, family, NULL, 0, gateway, flag);
+}
+
+void net_add_route(struct nlq *q, int index, int family, const void *to, unsigned prefix, const void *gateway,
+		   int flag)
+{
 	struct rtmsg m = {
-		.rtm_family = (unsigned char)family, .rtm_table = RT_TABLE_MAIN,
+		.rtm_family = (unsigned char)family, .rtm_table = RT_TABLE_MAIN, .rtm_dst_len = (unsigned char)prefix,
 		.rtm_protocol = RTPROT_BOOT, .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST,
 	};
 
 	nlq_add(q, RTM_NEWROUTE, NLM_F_CREATE | flag, &m, sizeof m);
+	if (to)
+		nlq_put(q, RTA_DST, to, family == AF_INET ? 4 : 16);
 	nlq_put(q, RTA_GATEWAY, gateway, family == AF_INET ? 4 : 16);
 	nlq_put_u32(q, RTA_OIF, (uint32_t)index);
 }

@@ -40,3 +40,5 @@ void net_add_link_route(struct nlq *q, int index, int family, const void *to, un
 /* flag: NLM_F_REPLACE, or NLM_F_EXCL: only if there is none (-EEXIST). */
 void net_add_default_route(struct nlq *q, int index, int family, const void *gateway, int flag);
 void net_del_default_route(struct nlq *q, int index, int family, const void *gateway);
+/* The same to a subnet by a gateway. to: its address, host bits zero; NULL: the default route. */
+void net_add_route(struct nlq *q, int index, int family, const void *to, unsigned prefix, const void *gateway, int flag);

@@ -84,6 +84,8 @@ struct net_port {
 	struct in_addr ip, gateway;	/* 0.0.0.0: none */
 	struct in6_addr ip6, gateway6;
 	unsigned prefix, prefix6, mtu;
+	/* Mode routed: the subnet is not on the link (prefix 32, 128) but behind the gateway; its prefix. 0: it is. */
+	unsigned behind, behind6;
 	int bridge_index;		/* 0: net_setup looks it up */
 	bool isolated;			/* from other isolated ports of the bridge */
 	unsigned vlan;			/* an access port of it; 0: none */
