@@ -6,6 +6,7 @@
 #include "base/scope.h"
 #include "netns/bridge.h"
 #include "netns/compare.h"
+#include "netns/dns.h"
 #include "netns/firewall.h"
 #include "netns/kernel.h"
 #include "netns/net.h"
@@ -176,7 +177,9 @@ static int mend(struct run *r, struct net_file *f, int what)
 	if (what & MEND_ROUTES)
 		TRY(mend_routes(&q, &f->d, l.index));
 	/* A bridge that came back has no ports. */
-	return what & (MEND_PORTS | MEND_UP) ? net_users_each(&r->h, r->dir, f->d.name, rejoin_port, &j) : 0;
+	if (what & (MEND_PORTS | MEND_UP))
+		TRY(net_users_each(&r->h, r->dir, f->d.name, rejoin_port, &j));
+	return what & (MEND_NAMES | MEND_UP) ? net_dns_rebuild(&r->h, r->dir, &f->d, l.index) : 0;
 }
 
 /* What cannot be mended here does not keep the others from being. */

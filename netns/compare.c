@@ -1,6 +1,7 @@
 #include "netns/compare.h"
 #include "base/scope.h"
 #include "netns/bridge.h"
+#include "netns/dns.h"
 #include "netns/elements.h"
 #include "netns/kernel.h"
 #include "netns/vlan.h"
@@ -158,6 +159,32 @@ static int look_at_port(void *ctx, const struct net_user *u)
 	return 0;
 }
 
+/* ---- names -------------------------------------------------------------------------------------------- */
+
+static int look_at_names(struct net_compare *c, const struct net_link *l)
+{
+	const struct net_def *d = c->d;
+	enum net_dns_state s = net_dns_state(c->h, d, l->index);
+	int r;
+
+	if (!d->dns) {
+		if (net_dns_is_left(c->h, d->name))
+			net_compare_tell(c, MEND_NAMES, "dnsmasq runs for it, and it has no names");
+		return 0;
+	}
+	if (s == NET_DNS_DEAD) {
+		net_compare_tell(c, MEND_NAMES, "dnsmasq does not run: no names, no DHCP");
+		return 0;
+	}
+	if (s == NET_DNS_STALE)
+		net_compare_tell(c, MEND_NAMES, "dnsmasq asks other resolvers than the host has");
+	r = net_dns_agrees(c->h, c->dir, d);
+	TRY(r);
+	if (!r)
+		net_compare_tell(c, MEND_NAMES, "dnsmasq has other names or addresses than the guests");
+	return 0;
+}
+
 /* ---- the firewall -------------------------------------------------------------------------------------- */
 
 static int look_at_firewall(struct net_compare *c)
@@ -212,6 +239,8 @@ int net_compare(struct net_compare *c, const struct net_def *d)
 		look_at_own(c, l);
 	if (l && d->vxlan)
 		TRY(look_at_tunnel(c, l));
+	if (l)
+		TRY(look_at_names(c, l));
 	TRY(net_users_each(c->h, c->dir, d->name, look_at_port, c));
 	TRY(look_at_firewall(c));
 	TRY(look_at_allowed(c));

@@ -5,7 +5,7 @@
 #include "netns/users.h"
 
 /* What is to be done about it. */
-enum { MEND_UP = 1, MEND_FIREWALL = 2, MEND_PORTS = 4, MEND_ROUTES = 8, MEND_NOT = 16 };
+enum { MEND_UP = 1, MEND_FIREWALL = 2, MEND_PORTS = 4, MEND_ROUTES = 8, MEND_NOT = 16, MEND_NAMES = 32 };
 
 struct net_compare {
 	const struct net_home *h;

@@ -106,14 +106,82 @@ static int rebuild(const struct dns_where *w, int store, const struct net_def *d
 	return dns_process_start(w, dir, d, &u, bridge_index);
 }
 
-/* ---- changes ------------------------------------------------------------------------------ */
-
 static int open_dir(const struct dns_where *w)
 {
 	int fd = open(w->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	return fd >= 0 ? fd : errno == ENOENT ? -ENOENT : fail_errno("%s", w->path);
 }
+
+/* ---- looking ------------------------------------------------------------------------------ */
+
+bool net_dns_is_left(const struct net_home *h, const char *network)
+{
+	struct dns_where w;
+
+	dns_where_of(h, network, &w);
+	return access(w.path, F_OK) == 0;
+}
+
+static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* The lines of text, sorted; the number of them. */
+static size_t sorted(char *text, char ***out)
+{
+	size_t n = 0, max = 1;
+	char *save = NULL;
+
+	for (const char *p = text; *p; p++)
+		max += *p == '\n';
+	*out = calloc(max + 1, sizeof **out);
+	for (char *line = strtok_r(text, "\n", &save); *out && line && n < max; line = strtok_r(NULL, "\n", &save))
+		(*out)[n++] = line;
+	if (*out)
+		qsort(*out, n, sizeof **out, by_text);
+	return n;
+}
+
+/* As sets of lines: what is changed goes to the end of a file. */
+static int same_lines(int dir, const char *file, const struct buf *want)
+{
+	auto_free char *text = NULL, *wanted = strdup(buf_text(want));
+	auto_free char **a = NULL, **b = NULL;
+	int r = file_read(dir, file, &text, NULL);
+	size_t n;
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (!wanted)
+		return fail(ENOMEM, "out of memory");
+	n = sorted(text, &a);
+	if (n != sorted(wanted, &b))
+		return 0;
+	if (!a || !b)
+		return fail(ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		if (!str_eq(a[i], b[i]))
+			return 0;
+	return 1;
+}
+
+int net_dns_agrees(const struct net_home *h, int dirfd, const struct net_def *d)
+{
+	SCOPED(gather_free) struct gather g = { .d = d };
+	struct dns_where w;
+	int r;
+
+	dns_where_of(h, d->name, &w);
+	auto_close int dir = open_dir(&w);
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	TRY(net_record_each(dirfd, take, &g));
+	if (g.hosts.oom || g.dhcp.oom)
+		return fail(ENOMEM, "out of memory");
+	r = same_lines(dir, "hosts", &g.hosts);
+	return r > 0 ? same_lines(dir, "dhcp", &g.dhcp) : r;
+}
+
+/* ---- changes ------------------------------------------------------------------------------ */
 
 static int refresh(const struct dns_where *w, const struct net_def *d)
 {
@@ -126,6 +194,19 @@ static int refresh(const struct dns_where *w, const struct net_def *d)
 	TRY(put_servers(dir, d));
 	dns_process_tell(w);
 	return dns_run_write(dir, &r);
+}
+
+/* What does not run has no files that could grow old. */
+static int given_up(const struct net_home *h, const struct net_def *d, int r)
+{
+	struct err_saved why;
+
+	if (r >= 0)
+		return 0;
+	err_save(&why);
+	(void)net_dns_stop(h, d->name);
+	err_restore(&why);
+	return r;
 }
 
 static int ensure(const struct net_home *h, int store, const struct net_def *d, int bridge_index, bool anew)
@@ -145,7 +226,7 @@ static int ensure(const struct net_home *h, int store, const struct net_def *d, 
 	}
 	if (s == NET_DNS_STALE)
 		return refresh(&w, d);
-	return s == NET_DNS_DEAD ? rebuild(&w, store, d, bridge_index) : 0;
+	return s == NET_DNS_RUNS ? 0 : given_up(h, d, rebuild(&w, store, d, bridge_index));
 }
 
 int net_dns_ensure(const struct net_home *h, int dirfd, const struct net_def *d, int bridge_index)

@@ -33,6 +33,9 @@ int net_dns_rebuild(const struct net_home *h, int dirfd, const struct net_def *d
 /* Names follow from one record to the next; NULL: nothing. What fails is warned of: apply mends it. */
 void net_dns_follow(const struct net_home *h, int dirfd, const struct net_record *was,
 		    const struct net_record *is);
+/* Whether its files say what the records say. 1: they do. */
+int net_dns_agrees(const struct net_home *h, int dirfd, const struct net_def *d);
+bool net_dns_is_left(const struct net_home *h, const char *network);
 /* Already gone is success. */
 int net_dns_stop(const struct net_home *h, const char *network);
 

@@ -72,13 +72,13 @@ static int pass(const struct net_home *h, int dir, const struct net_record *was,
 	TRY(net_record_store(dir, is));
 	TRY(fault_point("links of addresses"));
 	TRY(take_links(dir, is));
+	/* Before the elements, which a start looks at: what is missing there is done again, with its names. */
+	net_dns_follow(h, dir, was, is);
 	TRY(fault_point("elements"));
 	TRY(net_guard_make(h, was, is));
 	TRY(net_fw_owner(h, dir, was, is));
 	TRY(net_guard_drop(h, was, is));
-	TRY(net_portmap_pass(h, dir, was, is));
-	net_dns_follow(h, dir, was, is);
-	return 0;
+	return net_portmap_pass(h, dir, was, is);
 }
 
 int net_hold(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is)
