@@ -1,6 +1,8 @@
 #include "cli/cmd.h"
+#include "base/log.h"
 #include "base/scope.h"
 #include "cli/out.h"
+#include "netns/dns.h"
 #include "netns/network.h"
 
 #include <stdio.h>
@@ -24,7 +26,8 @@ static const struct opt create_opts[] = {
 	OSTR(struct create_args, 0, "pool", "A-B", pool, "what is leased by itself (default: all of the subnet)"),
 	OINT(struct create_args, 0, "mtu", "N", mtu, 1280, 65535,
 	     "largest packet (default: 1500; with --vxlan what the way to the peers takes)"),
-	OBOOL(struct create_args, 0, "dns", dns, "names and DHCP for the guests, by dnsmasq (default: no)"),
+	OBOOL(struct create_args, 0, "dns", dns,
+	      "names and DHCP for the guests, by dnsmasq (default: where it is installed)"),
 	OFLAG(struct create_args, 0, "isolate-ports", isolate, "guests of the network do not reach each other"),
 	OSTR(struct create_args, 0, "bridge", "NAME", bridge, "mode bridge: the existing bridge"),
 	OSTRV(struct create_args, 0, "gateway", "A", gateways, "mode bridge: the guests' router; once per family"),
@@ -93,6 +96,27 @@ static int told(const struct net_def *d)
 	return 0;
 }
 
+/* Where nobody said whether there should be names, that they cannot be is no reason to refuse the network. */
+static int create(const char *home, struct net_def *d, bool said, struct net_file *made)
+{
+	char program[PATH_MAX];
+	struct err_saved why;
+	int r;
+
+	if (!said)
+		d->dns = d->mode != NET_BRIDGE && net_dns_program(program) == 0;
+	err_clear();
+	r = network_create(home, d, made);
+	if (r >= 0 || said || !d->dns)
+		return r;
+	err_save(&why);
+	d->dns = false;
+	r = network_create(home, d, made);
+	if (r >= 0)
+		log_warn("network %s has no names: %s", d->name, why.text);
+	return r;
+}
+
 static int create_run(struct cli *g, void *args, int argc, char **argv)
 {
 	auto_net_file struct net_file made = { 0 };
@@ -103,7 +127,7 @@ static int create_run(struct cli *g, void *args, int argc, char **argv)
 
 	(void)argc;
 	TRY(wish_of(args, argv[0], &d, &v));
-	TRY(network_create(g->home, &d, &made));
+	TRY(create(g->home, &d, ((struct create_args *)args)->dns.set, &made));
 	if (!g->json)
 		return told(&made.d);
 	out_open(&o, &b);
