@@ -6,6 +6,8 @@ setup() {
 	[ "$(id -u)" = 0 ] || { echo "needs root" >&2; return 1; }
 	cd "$BATS_TEST_DIRNAME/../.." || return 1
 	export VZRUN_LIBEXEC=${VZRUN_LIBEXEC:-$PWD/build}
+	# No dnsmasq: it would outlive the namespaces (38-names.bats is about it).
+	export VZRUN_DNSMASQ=/nonexistent
 	VZ=${VZRUN:-$PWD/build/vzrun}
 	FAULTY=${VZRUN_FAULTY:-$PWD/build/fault/vzrun}
 	T=${NETTOOL:-$PWD/build/tools/nettool}
