@@ -100,7 +100,9 @@ class Host:
         return "%s-%d" % (self.tag, next(self.numbers))
 
     def environment(self):
+        # A network costs what it costs without names: dnsmasq is a program of others.
         return {"PATH": os.environ.get("PATH", os.defpath), "VZRUN_HOME": self.path("home"),
+                "VZRUN_DNSMASQ": "/nonexistent",
                 "LC_ALL": "C", "HOME": self.dir}
 
     def _make_rootfs(self):

@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "netns/dns_process.h"
 #include "netns/net.h"
+#include "netns/users.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -67,12 +68,12 @@ static int put_servers(int dir, const struct net_def *d)
 
 struct gather { const struct net_def *d; struct buf hosts, dhcp; };
 
-static int take(void *ctx, struct net_held *h)
+static int take(void *ctx, const struct net_user *u)
 {
 	struct gather *g = ctx;
 
-	net_dns_hosts(&g->hosts, g->d, h->r.owner, h->r.nics.v, h->r.nics.n);
-	net_dns_dhcp(&g->dhcp, g->d, h->r.owner, h->r.nics.v, h->r.nics.n);
+	net_dns_hosts(&g->hosts, g->d, u->owner, u->nic, 1);
+	net_dns_dhcp(&g->dhcp, g->d, u->owner, u->nic, 1);
 	return 0;
 }
 
@@ -82,11 +83,11 @@ static void gather_free(struct gather *g)
 	buf_free(&g->dhcp);
 }
 
-static int put_all(int dir, int store, const struct net_def *d)
+static int put_all(const struct net_home *h, int dir, int store, const struct net_def *d)
 {
 	SCOPED(gather_free) struct gather g = { .d = d };
 
-	TRY(net_record_each(store, take, &g));
+	TRY(net_users_each(h, store, d->name, take, &g));
 	if (g.hosts.oom || g.dhcp.oom)
 		return fail(ENOMEM, "out of memory");
 	TRY(file_write_volatile(dir, "hosts", buf_text(&g.hosts), g.hosts.n, 0644));
@@ -94,7 +95,8 @@ static int put_all(int dir, int store, const struct net_def *d)
 	return put_servers(dir, d);
 }
 
-static int rebuild(const struct dns_where *w, int store, const struct net_def *d, int bridge_index)
+static int rebuild(const struct net_home *h, const struct dns_where *w, int store, const struct net_def *d,
+		   int bridge_index)
 {
 	struct dns_user u;
 	auto_close int dir = -1;
@@ -102,7 +104,7 @@ static int rebuild(const struct dns_where *w, int store, const struct net_def *d
 	TRY(dns_user_find(&u));
 	dir = make_dir(w, u.gid);
 	TRY(dir);
-	TRY(put_all(dir, store, d));
+	TRY(put_all(h, dir, store, d));
 	return dns_process_start(w, dir, d, &u, bridge_index);
 }
 
@@ -174,7 +176,7 @@ int net_dns_agrees(const struct net_home *h, int dirfd, const struct net_def *d)
 	auto_close int dir = open_dir(&w);
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
-	TRY(net_record_each(dirfd, take, &g));
+	TRY(net_users_each(h, dirfd, d->name, take, &g));
 	if (g.hosts.oom || g.dhcp.oom)
 		return fail(ENOMEM, "out of memory");
 	r = same_lines(dir, "hosts", &g.hosts);
@@ -221,12 +223,12 @@ static int ensure(const struct net_home *h, int store, const struct net_def *d, 
 		auto_close int dir = open_dir(&w);
 
 		TRY(dir);
-		TRY(put_all(dir, store, d));
+		TRY(put_all(h, dir, store, d));
 		dns_process_tell(&w);
 	}
 	if (s == NET_DNS_STALE)
 		return refresh(&w, d);
-	return s == NET_DNS_RUNS ? 0 : given_up(h, d, rebuild(&w, store, d, bridge_index));
+	return s == NET_DNS_RUNS ? 0 : given_up(h, d, rebuild(h, &w, store, d, bridge_index));
 }
 
 int net_dns_ensure(const struct net_home *h, int dirfd, const struct net_def *d, int bridge_index)

@@ -149,6 +149,8 @@ class Lab:
         os.makedirs(self.home, 0o700)
         os.environ.setdefault("VZRUN_LIBEXEC", TOP + "/build")
         os.environ["VZRUN_HOME"] = self.home
+        # None: it would outlive the namespaces (38-names.bats is about it).
+        os.environ["VZRUN_DNSMASQ"] = "/nonexistent"
         self.host, self.spaces = Space(), []
         self.out = None
         # Where br_netfilter is loaded, as Docker wants it, what is bridged passes the rules for IP too.
