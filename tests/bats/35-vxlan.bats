@@ -151,6 +151,113 @@ each_other() {
 	done
 }
 
+# stranger ADDRESS: the second host, without vzrun, with a tunnel of its own from that address, and 10.66.0.50 behind it
+stranger() {
+	in_ns "$TWO" ip link del evil 2>/dev/null || true
+	in_ns "$TWO" ip addr replace "$1/24" dev up0
+	in_ns "$TWO" ip link add evil type vxlan id 66 dstport 4789 local "$1" remote 192.0.2.1
+	in_ns "$TWO" ip addr add 10.66.0.50/24 dev evil
+	in_ns "$TWO" ip link set evil up
+}
+
+# claims KIND MAC: a frame out of `evil` that says to be the gateway: arp, na (its addresses), frame (its MAC)
+claims() {
+	in_ns "$TWO" python3 -c '
+import socket, struct, sys
+kind, mac = sys.argv[1], bytes.fromhex(sys.argv[2].replace(":", ""))
+own = bytes.fromhex("020000000066")
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("evil", 0))
+all = b"\xff" * 6
+if kind == "arp":
+    f = all + own + b"\x08\x06" + struct.pack(">HHBBH", 1, 0x800, 6, 4, 2) + own + socket.inet_aton("10.66.0.1") \
+        + all + socket.inet_aton("10.66.0.1")
+elif kind == "na":
+    src = socket.inet_pton(socket.AF_INET6, "fd66::1"); dst = socket.inet_pton(socket.AF_INET6, "ff02::1")
+    m = struct.pack(">BBHI", 136, 0, 0, 0x20000000) + src + b"\x02\x01" + own
+    c = src + dst + struct.pack(">II", len(m), 58) + m
+    n = sum(struct.unpack(">%dH" % (len(c) // 2), c))
+    while n >> 16: n = (n & 0xffff) + (n >> 16)
+    m = m[:2] + struct.pack(">H", ~n & 0xffff) + m[4:]
+    f = bytes.fromhex("333300000001") + own + b"\x86\xdd" + struct.pack(">IHBB", 0x60000000, len(m), 58, 255) + src + dst + m
+else:
+    f = all + mac + b"\x08\x00" + bytes.fromhex("4500001c0000000040110000") + socket.inet_aton("10.66.0.50") \
+        + socket.inet_aton("10.66.0.2") + struct.pack(">HHHH", 9, 9, 8, 0)
+for i in range(3): s.send(f)
+' "$1" "$2"
+}
+drops() { one network show seg --json | jq "[.drops | to_entries[].value] | add"; }
+
+@test "of all who send to the tunnel's port the peers alone get in" {
+	one network create seg --subnet 10.66.0.0/24 --vxlan 66 --peer 192.0.2.2
+	guest A one a
+	stranger 192.0.2.77
+	not_pings "$TWO" -I evil "$(ip4_of a)"
+	stranger 192.0.2.2
+	pings "$TWO" -I evil "$(ip4_of a)"
+	# Another network number is nobody's.
+	in_ns "$TWO" ip link del evil
+	in_ns "$TWO" ip link add evil type vxlan id 67 dstport 4789 local 192.0.2.2 remote 192.0.2.1
+	in_ns "$TWO" ip addr add 10.66.0.50/24 dev evil
+	in_ns "$TWO" ip link set evil up
+	not_pings "$TWO" -I evil "$(ip4_of a)"
+}
+
+@test "who claims to be the gateway on the tunnel is not believed, and counted" {
+	one network create seg --subnet 10.66.0.0/24 --subnet6 fd66::/64 --vxlan 66 --peer 192.0.2.2
+	guest A one a
+	stranger 192.0.2.2
+	pings "$TWO" -I evil "$(ip4_of a)"
+	gw=$(link_mac "$ONE" vzbr0)
+	pings "$A" 10.66.0.1
+	pings "$A" fd66::1
+	for kind in arp frame; do
+		before=$(drops)
+		claims $kind "$gw"
+		[ "$(drops)" -ge $((before + 3)) ]
+	done
+	claims na "$gw"
+	in_ns "$A" ip neigh show 10.66.0.1 | grep -q " $gw "
+	in_ns "$A" ip -6 neigh show fd66::1 | grep -q " $gw "
+	# The bridge still knows its own address as its own.
+	! in_ns "$ONE" bridge fdb show br vzbr0 | grep "^$gw" | grep -q "dev vt"
+	pings "$A" 10.66.0.1
+}
+
+@test "check and apply know the tunnel: its link, its peers, its state" {
+	segment 4
+	guest A one a
+	guest B two b
+	pings "$A" "$(ip4_of b)"
+	one network check
+	t=$(tunnel_of "$ONE")
+	mend() {
+		run one network check
+		[ "$status" -eq 1 ] && [[ $output == *"$1"* ]] || { echo "$output"; return 1; }
+		one network apply && one network check && pings "$A" "$(ip4_of b)"
+	}
+	in_ns "$ONE" ip link del "$t"
+	mend "seg: tunnel $t is gone"
+	in_ns "$ONE" ip link set "$t" down
+	mend "seg: tunnel $t is down"
+	in_ns "$ONE" ip link set "$t" nomaster
+	mend "seg: tunnel $t is not in the network's bridge"
+	in_ns "$ONE" bridge fdb del 00:00:00:00:00:00 dev "$t" dst 192.0.2.2
+	mend "seg: tunnel $t has other peers"
+	in_ns "$ONE" bridge fdb append 00:00:00:00:00:00 dev "$t" dst 192.0.2.99
+	mend "seg: tunnel $t has other peers"
+	in_ns "$ONE" ip link del "$t"
+	in_ns "$ONE" ip link add "$t" type vxlan id 99 dstport 4789
+	mend "seg: tunnel $t is not what it was made as"
+	in_ns "$ONE" ip link del vzbr0
+	mend "seg: bridge vzbr0 is gone"
+	# Another way to the peer, which takes less.
+	in_ns "$ONE" ip link set up0 mtu 1400
+	run one network check
+	[ "$status" -eq 1 ]
+	[[ $output == *"seg: the way to the peers takes packets of 1350 bytes, less than the MTU (1450)"* ]]
+}
+
 @test "what a tunnel cannot be: peers without a way, this host itself, a VNI in use" {
 	run one network create seg --subnet 10.66.0.0/24 --vxlan 66 --peer 198.51.100.1
 	[ "$status" -eq 10 ]
