@@ -4,6 +4,7 @@
 #include "netns/dns.h"
 #include "netns/elements.h"
 #include "netns/kernel.h"
+#include "netns/portmap.h"
 #include "netns/vlan.h"
 #include "netns/vxlan.h"
 
@@ -273,6 +274,12 @@ static int look_at_owner(void *ctx, struct net_held *h)
 	return 0;
 }
 
+static int look_at_published(void *ctx, const char *text, bool mendable)
+{
+	differs(ctx, mendable ? MEND_FIREWALL : MEND_NOT, "%s", text);
+	return 0;
+}
+
 int net_compare_host(struct net_compare *c)
 {
 	SCOPED(owners_free) struct owners o = { .c = c, .defs = { .dir = c->dir } };
@@ -281,5 +288,6 @@ int net_compare_host(struct net_compare *c)
 	c->mend = c->result = 0;
 	TRY(net_forwarding_check(c->dir, see_switch, c));
 	TRY(net_record_each(c->dir, look_at_owner, &o));
+	TRY(net_ports_review(c->h, c->dir, look_at_published, c));
 	return c->result < 0 ? c->result : c->mend;
 }

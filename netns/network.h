@@ -45,7 +45,7 @@ int network_drops(const char *home, void (*each)(void *ctx, const char *reason, 
 /* Something that is not as the definition says. */
 struct network_difference {
 	const char *network;		/* NULL: of none alone */
-	char what[256], try[128];	/* try: "" when there is nothing to say */
+	char what[512], try[128];	/* try: "" when there is nothing to say */
 };
 /*
  * Compares kernel and definition of one network, or with NULL of all. Returns how many were looked at. A file that

@@ -50,21 +50,42 @@ void net_onlink_forget(int dir)
 	(void)unlinkat(dir, BOOK, 0);
 }
 
-int net_onlink_refresh(const struct net_home *h, int dir)
+/* As it is on the host now: elements, and the same as the book's text. */
+static int look(struct nft_list *is, struct buf *book)
 {
 	SCOPED(net_outside_free) struct net_outside o = { 0 };
-	auto_nft_list struct nft_list was = { 0 }, is = { 0 };
-	auto_buf struct buf book = { 0 };
 	char text[64];
 
 	TRY(net_outside_read(&o));
 	for (size_t i = 0; i < o.n_on; i++) {
 		if (covered(&o, i))
 			continue;
-		add(&is, &o.on[i].s);
+		add(is, &o.on[i].s);
 		net_subnet_text(&o.on[i].s, text, sizeof text);
-		buf_printf(&book, "%s\n", text);
+		buf_printf(book, "%s\n", text);
 	}
+	return 0;
+}
+
+int net_onlink_moved(int dir)
+{
+	auto_nft_list struct nft_list is = { 0 };
+	auto_buf struct buf book = { 0 };
+	auto_free char *was = NULL;
+	int r = file_read(dir, BOOK, &was, NULL);
+
+	if (r < 0)
+		return r == -ENOENT ? 1 : r;
+	TRY(look(&is, &book));
+	return !str_eq(was, buf_text(&book));
+}
+
+int net_onlink_refresh(const struct net_home *h, int dir)
+{
+	auto_nft_list struct nft_list was = { 0 }, is = { 0 };
+	auto_buf struct buf book = { 0 };
+
+	TRY(look(&is, &book));
 	TRY(read_book(dir, &was));
 	/* One by one: what stood and stands may be missing where somebody emptied the set. */
 	int r = nft_change(h->table, &was, NULL);

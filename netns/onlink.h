@@ -4,4 +4,6 @@
 
 /* Under no lock: what stood is in networks/.lan, and putting the same there twice is harmless. */
 int net_onlink_refresh(const struct net_home *h, int dir);
+/* 1: the host has other subnets now. */
+int net_onlink_moved(int dir);
 void net_onlink_forget(int dir);	/* with the tables */

@@ -11,7 +11,13 @@ bool net_portmap_up(const struct net_home *h, const struct net_record *r);
 int net_portmap_open(const struct net_home *h, int dir, const struct net_record *r, const enum net_port_state *open);
 int net_portmap_close(const struct net_home *h, int dir, const struct net_record *r);
 int net_portmap_look(const struct net_home *h, const struct list *ports, enum net_port_state *out);
-/* All of a home's, after the tables were made anew or when the host may say something else now. netns/ports.c */
+/* All of a home's, after the tables were made anew or when the host may say something else now. portcheck.c */
 int net_ports_reopen(const struct net_home *h, int dir);
+/*
+ * The same looked at only: calls each(ctx, text, mendable) for every port that is not as open as the host lets it be.
+ * What each returns below 0 ends it.
+ */
+int net_ports_review(const struct net_home *h, int dir, int (*each)(void *ctx, const char *text, bool mendable),
+		     void *ctx);
 /* A step of net_hold(): from one record's ports to the next's, while the link stands. */
 int net_portmap_pass(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is);

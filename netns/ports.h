@@ -30,8 +30,3 @@ int net_publish_down(const char *home, const char *owner);
 enum net_port_state { NET_PORT_CLOSED, NET_PORT_HOST_ONLY, NET_PORT_OPEN };
 /* As it is in the kernel; one for each of the ports. */
 int net_publish_look(const char *home, const char *owner, const struct list *ports, enum net_port_state *out);
-
-/* For `network check`: calls each(ctx, text) for every published port with which something is wrong. */
-int net_publish_review(const char *home, int (*each)(void *ctx, const char *text), void *ctx);
-/* For `network apply`: opens and closes what the review would find. */
-int net_publish_mend(const char *home);

@@ -253,6 +253,61 @@ saved() { jq -c '.vzrun.ports // []' "$(conf "$1")"; }
 	gets 198.51.100.9 "$WORLD" 192.0.2.1 8080
 }
 
+@test "network check tells of a port whose verdict changed, and apply follows; the lan moves" {
+	lab_guest web
+	serve "$web" 80
+	vz port add web 8080:80 --expose world >/dev/null
+	vz port add web 8081:80 --expose lan >/dev/null
+	vz network check >/dev/null
+	h nft add table inet admin
+	h nft add chain inet admin input '{ type filter hook input priority 0; policy accept; }'
+	h nft add rule inet admin input tcp dport 8080 reject
+	run vz network check
+	[ "$status" -ne 0 ]
+	has 'port 8080/tcp of web, published for world: chain "inet admin input" drops what comes by eth0: tcp dport 8080 reject'
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 8080
+	vz network apply >/dev/null
+	vz network check >/dev/null
+	gets refused "$WORLD" 192.0.2.1 8080
+	gets 192.0.2.50 "$LAN" 192.0.2.1 8081
+	h nft delete table inet admin
+	run vz network check
+	has "port 8080/tcp of web, published for world: it is closed, and the host's firewall would let it through"
+	vz network apply >/dev/null
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 8080
+	addresses "$HOST" eth0 203.0.113.1/24
+	addresses "$LAN" eth0 203.0.113.50/24
+	shut "$LAN" 203.0.113.1 8081
+	run vz network check
+	has "the host's own links have other subnets than what ports for lan know"
+	vz network apply >/dev/null
+	gets 203.0.113.50 "$LAN" 203.0.113.1 8081
+	# Everything is a function of the files.
+	h nft flush ruleset
+	vz network apply >/dev/null
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 8080
+	gets 192.0.2.50 "$LAN" 192.0.2.1 8081
+	shut "$WORLD" 192.0.2.1 8081
+}
+
+@test "another address: ports and rules go with it, live" {
+	lab_guest web
+	lab_guest near
+	serve "$web" 80
+	serve "$web" 81
+	vz port add web 8080:80 --expose world >/dev/null
+	vz fw deny web in --proto tcp --port 81 >/dev/null
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 8080
+	vz set web --ip 10.77.0.99 >/dev/null
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 8080
+	gets 2001:db8:1::9 "$WORLD" 2001:db8::1 8080
+	gets "$(addr near)" "$near" 10.77.0.99 80
+	gets silence "$near" 10.77.0.99 81
+	h nft list ruleset >"$BATS_TEST_TMPDIR/now"
+	run grep -c "10.77.0.2 " "$BATS_TEST_TMPDIR/now"
+	[ "$output" = 0 ]
+}
+
 @test "the host's own firewall: what it would drop in input, is not opened behind its back" {
 	lab_guest web
 	serve "$web" 80
