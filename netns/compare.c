@@ -276,7 +276,7 @@ static int look_at_owner(void *ctx, struct net_held *h)
 
 static int look_at_published(void *ctx, const char *text, bool mendable)
 {
-	differs(ctx, mendable ? MEND_FIREWALL : MEND_NOT, "%s", text);
+	net_compare_tell(ctx, mendable ? MEND_FIREWALL : MEND_NOT, "%s", text);
 	return 0;
 }
 

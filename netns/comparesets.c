@@ -3,6 +3,7 @@
 #include "base/scope.h"
 #include "netns/elements.h"
 #include "netns/firewall.h"
+#include "netns/portmap.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
@@ -76,6 +77,7 @@ static int want_owner(void *ctx, struct net_held *h)
 	if (!there)
 		return 0;
 	net_elements_of_owner(s->c->h, &h->r, &s->defs, &s->all);
+	TRY(net_portmap_elements(s->c->h, s->c->dir, &h->r, &s->all));
 	return tag(s, "guest", h->r.owner);
 }
 

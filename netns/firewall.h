@@ -125,10 +125,10 @@ static const char *const fw_counters[] = {
 
 /* ---- inet: what is routed, and what reaches the host ---------------------------------------------- */
 
-/* Before the administrator's chains (priority 0). What is not ours leaves by the first rule. */
+/* Before the administrator's chains (priority 0). What stands already costs one look, what is not ours two. */
 static const char *const fw_forward[] = {
-	"iifname != @bridges oifname != @bridges accept",
 	"ct state established,related accept",
+	"iifname != @bridges oifname != @bridges accept",
 	/* Bridged packets may come by here (bridge-nf-call-ip6tables): neighbours are found whatever a guest's rules say. */
 	"iifname . oifname @links icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
 	"iifname . ip saddr vmap @fw_out4",

@@ -306,3 +306,14 @@ int net_portmap_look(const struct net_home *h, const struct list *ports, enum ne
 		TRY(look_one(&q, h, p, &out[i++]));
 	return 0;
 }
+
+int net_portmap_elements(const struct net_home *h, int dir, const struct net_record *r, struct nft_list *out)
+{
+	enum net_port_state open[NET_PUBLISH_MAX];
+	struct net_target t;
+
+	if (!r->ports.n || !net_portmap_up(h, r))
+		return 0;
+	TRY(net_portmap_look(h, &r->ports, open));
+	return elements_of(dir, r, open, out, &t);
+}
