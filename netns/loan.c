@@ -21,6 +21,7 @@ static const struct field loan_fields[] = {
 	F(struct net_loan, "wasAlias", K_STR, was_alias),
 	F(struct net_loan, "mac", K_STR, mac),
 	F(struct net_loan, "permanent", K_STR, permanent),
+	F(struct net_loan, "number", K_U32, number),
 	F(struct net_loan, "mtu", K_U32, mtu),
 	F(struct net_loan, "up", K_BOOL, up),
 	F(struct net_loan, "addresses", K_STRV, addresses),
@@ -62,7 +63,10 @@ static bool read_seen(const struct nlmsghdr *h, struct seen *s)
 	return true;
 }
 
-struct search { const struct net_loan *l; bool inside; struct seen found; };
+struct search { const struct net_loan *l; bool inside, sure; struct seen found; };
+
+/* A guest can change a link's name, alias and address, but not its number. */
+enum { INSIDE = 0x6e000000 };
 
 /* Without its mark: the guest took it off; or it is all back, and only the note is left of the loan. */
 static bool looks_like(const struct search *s, const struct seen *v)
@@ -80,6 +84,12 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *h)
 	(void)i;
 	if (!read_seen(h, &v))
 		return;
+	if (s->inside && v.index == INSIDE + (int)s->l->index.v) {
+		s->found = v;
+		s->sure = true;
+	}
+	if (s->sure)
+		return;
 	/* The address that was burnt in nobody can change. */
 	if (str_eq(v.alias, s->l->alias) || (s->l->permanent && str_eq(v.permanent, s->l->permanent)) ||
 	    (!s->found.index && looks_like(s, &v)))
@@ -92,6 +102,7 @@ static int search(struct nlq *q, struct search *s)
 	int r;
 
 	s->found.index = 0;
+	s->sure = false;
 	nlq_add(q, RTM_GETLINK, NLM_F_DUMP, &m, sizeof m);
 	r = nlq_talk(q, see, s);
 	return r < 0 ? net_fail_talk(q, r, "look for %s", s->l->device) : s->found.index != 0;
@@ -127,7 +138,7 @@ static void see_address(void *ctx, size_t i, const struct nlmsghdr *h)
 	struct addresses *s = ctx;
 	const struct ifaddrmsg *m = NLMSG_DATA(h);
 	struct nlattr *a[IFA_MAX + 1], *addr;
-	char text[INET6_ADDRSTRLEN];
+	char text[INET6_ADDRSTRLEN], broadcast[INET_ADDRSTRLEN];
 
 	(void)i;
 	if (h->nlmsg_type != RTM_NEWADDR || (int)m->ifa_index != s->index || m->ifa_scope != RT_SCOPE_UNIVERSE ||
@@ -135,7 +146,11 @@ static void see_address(void *ctx, size_t i, const struct nlmsghdr *h)
 	    nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof *m, a, IFA_MAX, NULL) < 0)
 		return;
 	addr = a[IFA_LOCAL] ? a[IFA_LOCAL] : a[IFA_ADDRESS];
-	if (addr && inet_ntop(m->ifa_family, nla_data(addr), text, sizeof text))
+	if (!addr || !inet_ntop(m->ifa_family, nla_data(addr), text, sizeof text))
+		return;
+	if (a[IFA_BROADCAST] && inet_ntop(AF_INET, nla_data(a[IFA_BROADCAST]), broadcast, sizeof broadcast))
+		s->v[s->n++] = arena_printf(s->a, "%s/%u brd %s", text, m->ifa_prefixlen, broadcast);
+	else
 		s->v[s->n++] = arena_printf(s->a, "%s/%u", text, m->ifa_prefixlen);
 }
 
@@ -180,7 +195,7 @@ int net_loan_note(const struct net_port *p, struct arena *a, struct net_loan *ou
 	net_loan_alias(p, alias);
 	*out = (struct net_loan){
 		.index = { p->index, true }, .device = arena_strdup(a, p->parent), .name = arena_strdup(a, p->name),
-		.alias = arena_strdup(a, alias), .mtu = { s.mtu, true }, .up = s.up, .mac = text_or_null(a, s.mac),
+		.alias = arena_strdup(a, alias), .mtu = { s.mtu, true }, .number = { (uint32_t)s.index, true }, .up = s.up, .mac = text_or_null(a, s.mac),
 		.permanent = text_or_null(a, s.permanent),
 		.was_alias = str_eq(s.alias, alias) ? NULL : text_or_null(a, s.alias),
 	};
@@ -190,15 +205,20 @@ int net_loan_note(const struct net_port *p, struct arena *a, struct net_loan *ou
 
 /* ---- there --------------------------------------------------------------------------------------- */
 
-static int send_over(struct nlq *q, int index, const char *device, const char *as, int netns_fd)
+/* number: what it shall be there, if that is free. */
+static int send_over(struct nlq *q, int index, const char *device, const char *as, uint32_t number, int netns_fd)
 {
 	struct ifinfomsg m = { .ifi_index = index };
 	int r;
 
-	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
-	nlq_put_u32(q, IFLA_NET_NS_FD, (uint32_t)netns_fd);
-	nlq_put_str(q, IFLA_IFNAME, as);
-	r = nlq_talk(q, NULL, NULL);
+	do {
+		nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
+		nlq_put_u32(q, IFLA_NET_NS_FD, (uint32_t)netns_fd);
+		nlq_put_str(q, IFLA_IFNAME, as);
+		if (number)
+			nlq_put_u32(q, IFLA_NEW_IFINDEX, number);
+		r = nlq_talk(q, NULL, NULL);
+	} while (r == -EBUSY && number && !(number = 0));
 	return r < 0 ? net_fail_talk(q, r, "physical %s: move it, as %s", device, as) : 0;
 }
 
@@ -233,7 +253,7 @@ int net_loan_give(const struct net_port *p, int netns_fd)
 		return r;
 	net_loan_alias(p, alias);
 	TRY(set_alias(&q, s.index, p->parent, alias));
-	TRY(send_over(&q, s.index, p->parent, p->name, netns_fd));
+	TRY(send_over(&q, s.index, p->parent, p->name, INSIDE + p->index, netns_fd));
 	if (memcmp(p->mac, any, sizeof any) == 0)
 		return 0;
 	nlq_add(&there, RTM_NEWLINK, 0, &m, sizeof m);
@@ -245,19 +265,34 @@ int net_loan_give(const struct net_port *p, int netns_fd)
 
 /* ---- and back ------------------------------------------------------------------------------------ */
 
+static int add_address(struct nlq *q, const struct net_loan *l, int index, const char *text)
+{
+	int family = strchr(text, ':') ? AF_INET6 : AF_INET, r;
+	const char *brd = strstr(text, " brd ");
+	struct ifaddrmsg m = { .ifa_family = (unsigned char)family, .ifa_index = (unsigned)index };
+	char bare[64];
+	struct in_addr broadcast;
+	struct net_wish w;
+
+	snprintf(bare, sizeof bare, "%.*s", (int)strcspn(text, " "), text);
+	TRY_IN(net_wish_parse(bare, family, &w), "lent link %s", l->device);
+	m.ifa_prefixlen = (unsigned char)w.prefix;
+	nlq_add(q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof m);
+	nlq_put(q, IFA_LOCAL, w.addr, net_addr_size(family));
+	nlq_put(q, IFA_ADDRESS, w.addr, net_addr_size(family));
+	if (brd && inet_pton(AF_INET, brd + 5, &broadcast) == 1)
+		nlq_put(q, IFA_BROADCAST, &broadcast, sizeof broadcast);
+	/* It was there before: nobody else took it since. */
+	if (family == AF_INET6)
+		nlq_put_u32(q, IFA_FLAGS, IFA_F_NODAD | IFA_F_PERMANENT);
+	r = nlq_talk(q, NULL, NULL);
+	return r < 0 ? net_fail_talk(q, r, "%s: give it back its address %s", l->device, bare) : 0;
+}
+
 static int add_addresses(struct nlq *q, const struct net_loan *l, int index)
 {
-	for (size_t i = 0; i < l->addresses.n; i++) {
-		const char *text = l->addresses.v[i];
-		int family = strchr(text, ':') ? AF_INET6 : AF_INET, r;
-		struct net_wish w;
-
-		TRY_IN(net_wish_parse(text, family, &w), "lent link %s", l->device);
-		net_add_address(q, index, family, w.addr, w.prefix);
-		r = nlq_talk(q, NULL, NULL);
-		if (r < 0)
-			return net_fail_talk(q, r, "%s: give it back its address %s", l->device, text);
-	}
+	for (size_t i = 0; i < l->addresses.n; i++)
+		TRY(add_address(q, l, index, l->addresses.v[i]));
 	return 0;
 }
 
@@ -322,8 +357,12 @@ static int from_inside(const struct net_loan *l, int netns_fd)
 	TRY(own);
 	TRY(nlq_open_in(&there, NETLINK_ROUTE, netns_fd));
 	r = search(&there, &s);
+	/* By it the link is known here, and if we are killed in between as well. */
+	if (r > 0)
+		TRY(set_alias(&there, s.found.index, l->device, l->alias));
 	/* Its name here may be taken: then it is renamed, and that said, after it is back. */
-	if (r > 0 && send_over(&there, s.found.index, l->device, l->device, own) < 0 && search(&there, &s) != 0)
+	if (r > 0 && send_over(&there, s.found.index, l->device, l->device, l->number.v, own) < 0 &&
+	    search(&there, &s) != 0)
 		return -EIO;
 	return r < 0 ? r : 0;
 }

@@ -132,9 +132,9 @@ struct net_loan {
 	const char *device, *name;	/* its name on the host, and inside */
 	const char *alias;		/* carried meanwhile: by it the link is known again */
 	const char *was_alias, *mac, *permanent;	/* may be NULL */
-	struct opt_u32 mtu;
+	struct opt_u32 number, mtu;	/* number: on the host */
 	bool up;
-	struct strv addresses;		/* "10.0.0.5/24" */
+	struct strv addresses;		/* "10.0.0.5/24", "10.0.0.5/24 brd 10.0.0.255" */
 };
 extern const struct record net_loan_record;
 /* ERR_NOT_FOUND: no such link; ERR_STATE: it is part of a bridge or a bond. Text: in the arena. */
