@@ -177,6 +177,11 @@ struct cg_join { int v2_dir; int tasks[CG_HIER_MAX]; uint8_t hier[CG_HIER_MAX]; 
  */
 int cg_join_open(const struct cg *cg, const struct strv *sub, struct cg_join *j);
 int cg_join_self(struct cg_join *j);		/* in the child; closes what it used */
+/*
+ * cgroups(7): who is not root moves a process on v2 only where cgroup.procs of the group that source and target have in
+ * common is his. Is it not ours? which: that file.
+ */
+bool cg_join_denied(const struct cg *cg, char *which, size_t size);
 void cg_join_close(struct cg_join *j);
 int cg_join_by_systemd(const struct cg_join *j, pid_t pid);
 

@@ -136,6 +136,34 @@ static bool must_be_moved(const struct cg *cg)
 				 str_eq(max, "1"));
 }
 
+/* Length of the path of the deepest group that has both below it. */
+static size_t common_part(const char *a, const char *b, size_t b_len)
+{
+	size_t last = 0, i = 0;
+
+	for (; a[i] && i < b_len && a[i] == b[i]; i++)
+		if (a[i] == '/')
+			last = i;
+	if ((!a[i] || a[i] == '/') && (i == b_len || b[i] == '/'))
+		last = i;
+	return last;
+}
+
+bool cg_join_denied(const struct cg *cg, char *which, size_t size)
+{
+	int tree = cg_v2_hier();
+	const struct cg_hier *h;
+	const char *path;
+	size_t len;
+
+	if (!cg_rootless() || cg->unit[0] || tree < 0 || !(cg->hiers & BIT(tree)))
+		return false;
+	h = &cg_host()->h[tree];
+	path = cg_path_in(cg->path, h->name, &len);
+	snprintf(which, size, "%s%.*s/cgroup.procs", h->mount, (int)common_part(h->own, path, len), path);
+	return eaccess(which, W_OK) < 0 && (errno == EACCES || errno == EPERM);
+}
+
 static int open_all(const struct cg *cg, const struct strv *words, struct cg_join *j)
 {
 	size_t found = 0, missing = 0;

@@ -210,11 +210,18 @@ static int group_of_init(const struct joining *j, char *sub, size_t size)
 
 static int join_cgroup(struct joining *j)
 {
+	char which[CG_PATH_MAX + 512];
+
 	if (!j->s.cgroup.path)
 		return 0;
 	snprintf(j->cg.path, sizeof j->cg.path, "%s", j->s.cgroup.path);
 	j->cg.hiers = j->s.cgroup.hiers.v;
 	snprintf(j->cg.unit, sizeof j->cg.unit, "%s", j->s.cgroup.unit ? j->s.cgroup.unit : "");
+	/* As runc: better outside of its limits than not at all, for who has no right to get in. */
+	if (!j->req->cgroups.n && cg_join_denied(&j->cg, which, sizeof which)) {
+		log_warn("%s: the process runs outside of the container's cgroup: %s is not ours to write", j->req->id, which);
+		return 0;
+	}
 	TRY(cg_join_open(&j->cg, &j->req->cgroups, &j->child.join));
 	/* systemd says of a group that takes no processes only that it failed: straight to where the init is. */
 	if (j->child.join.by_systemd && !j->req->cgroups.n && group_of_init(j, j->sub, sizeof j->sub) == 0)

@@ -187,3 +187,28 @@ stopped() { [ "$(u "$D/vzrun" state r | jq -r .status)" = stopped ]; }
 	[ "${#lines[@]}" -eq 3 ]
 }
 holds_namespace() { [ "$(wc -l <"/proc/$1/uid_map")" = 2 ]; }
+
+@test "exec from where the kernel lets nobody into the group (v2): outside of it, and said" {
+	local tree=/sys/fs/cgroup/unified
+	v1 || tree=/sys/fs/cgroup
+	[ -e "$tree/cgroup.procs" ] || skip "kernel: no cgroup v2 tree is mounted"
+	local own=$tree/vzt$$
+	mkdir "$own"
+	chown -R "$WHO" "$own"
+	edit '.process.args = ["sleep", "4242"] | del(.linux.resources) | .linux.namespaces |= map(select(.type != "cgroup"))'
+	within() { (echo $BASHPID >"$own/cgroup.procs" && u "$@"); }
+	within "$D/vzrun" run -d r >/dev/null 2>&1 || { rmdir "$own"; return 1; }
+	local group inside
+	group=$(awk -F: '$1 == 0 { print $3 }' "/proc/$(u "$D/vzrun" state r | jq .pid)/cgroup")
+	run within "$D/vzrun" exec r cat /proc/self/cgroup
+	inside=$output
+	run u "$D/vzrun" exec r cat /proc/self/cgroup
+	u "$D/vzrun" delete -f r
+	wait_for rmdir "$own"
+	[ "$group" = "/vzt$$/vzrun-r" ]
+	ok
+	has "vzrun: warning: r: the process runs outside of the container's cgroup: $tree/cgroup.procs is not ours to write"
+	hasnt "0::/vzt$$"
+	[[ "$inside" == *"0::/vzt$$/vzrun-r"* ]]
+	[[ "$inside" != *warning* ]]
+}
