@@ -5,6 +5,7 @@
 #include "runtime/container/container.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 
 /* The life of an OCI container, with runc's words and flags. */
@@ -42,6 +43,14 @@ static const struct opt run_opts[] = {
 	{ 0 }
 };
 
+/* Whoever started us waits for readiness. */
+static bool notifies(void)
+{
+	const char *to = getenv("NOTIFY_SOCKET");
+
+	return to && *to;
+}
+
 static struct container_req request(const struct cli *g, const struct create_args *a, const char *id)
 {
 	return (struct container_req){
@@ -49,7 +58,7 @@ static struct container_req request(const struct cli *g, const struct create_arg
 		.config = a->config, .console_socket = a->console_socket, .pidfd_socket = a->pidfd_socket,
 		.pid_file = a->pid_file, .cgroup_manager = g->cgroup_manager, .rootless = g->rootless,
 		.no_pivot = a->no_pivot, .no_new_keyring = a->no_new_keyring,
-		.preserve_fds = (int)a->preserve_fds.v,
+		.preserve_fds = (int)a->preserve_fds.v, .notifies = notifies(),
 	};
 }
 
@@ -87,7 +96,7 @@ static int run_detached(const struct cli *g, const struct container_req *r, bool
 
 	TRY(container_create(r, false, &c));
 	container_release(&c);
-	status = container_start(g->root, r->id);
+	status = container_start(g->root, r->id, notifies());
 	return status < 0 && !keep ? delete_after(g, r->id, status) : status;
 }
 
@@ -129,7 +138,7 @@ static int start_run(struct cli *g, void *args, int argc, char **argv)
 		cli_speak(g, 0);
 		return guest_start_cmd(g, args, argv[0]);
 	}
-	return container_start(g->root, argv[0]);
+	return container_start(g->root, argv[0], notifies());
 }
 
 struct kill_args { bool all; };

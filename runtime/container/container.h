@@ -22,6 +22,7 @@ struct container_req {
 	const char *config;		/* the configuration, when it is not bundle/config.json */
 	const char *console_socket, *pidfd_socket, *pid_file;
 	const char *cgroup_manager;	/* "cgroupfs", "systemd" or "disabled" */
+	bool notifies;			/* NOTIFY_SOCKET is ours to serve: notify_socket.h */
 	const char *rootless;		/* "true": go on without groups that we may not make; "false": never; else by user */
 	bool no_pivot, no_new_keyring;
 	int preserve_fds;
@@ -43,6 +44,7 @@ struct container {
 	char id[ID_MAX + 1];
 	int root_fd, dir_fd;		/* dir_fd: locked until container_release() */
 	int sync, pidfd, tty;
+	int notify;			/* its notification socket, while we serve it */
 	pid_t pid;
 	struct cg cg;
 	bool joined;			/* a process of exec; not the container's first */
@@ -51,7 +53,7 @@ struct container {
 	bool let_go;			/* it has the word already */
 	struct state_mark mark;		/* of its record, when that has nothing that `cg` and `pid` do not say */
 };
-#define CONTAINER_INIT { .root_fd = -1, .dir_fd = -1, .sync = -1, .pidfd = -1, .tty = -1 }
+#define CONTAINER_INIT { .root_fd = -1, .dir_fd = -1, .sync = -1, .pidfd = -1, .tty = -1, .notify = -1 }
 
 /*
  * run: it waits for container_go(). With at_once it may execute before that, when it was on record before it was ready:
@@ -67,7 +69,8 @@ int container_go(struct container *c);
 void container_release(struct container *c);
 #define auto_container __attribute__((cleanup(container_release)))
 
-int container_start(const char *root, const char *id);
+/* notifies: NOTIFY_SOCKET is ours to serve, and it returns when the process has said that it is ready. */
+int container_start(const char *root, const char *id, bool notifies);
 int container_kill(const char *root, const char *id, int sig, bool all);
 int container_pause(const char *root, const char *id, bool pause);
 /*

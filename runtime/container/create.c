@@ -1,4 +1,5 @@
 #include "runtime/container/create.h"
+#include "runtime/container/notify_socket.h"
 #include "base/dgram.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -26,6 +27,30 @@ static int check_terminal(const struct create *c)
 
 /* ---- steps --------------------------------------------------------------------------------------- */
 
+/* What needs the directory of the state. A step cleans up after itself. */
+static int claimed(struct create *c)
+{
+	int r = 0;
+
+	if (c->req->notifies) {
+		r = notify_make(c->t.dir_fd);
+		r = r < 0 ? r : create_open_sources(c);
+	}
+	if (r >= 0 && c->req->notifies && c->run) {
+		c->out->notify = notify_listen(c->t.dir_fd);
+		r = c->out->notify < 0 ? c->out->notify : 0;
+	}
+	if (r < 0) {
+		struct err_saved why;
+
+		err_save(&why);
+		drop_fd(&c->t.journal);
+		(void)state_drop(c->t.root_fd, c->t.dir_fd, c->req->id);
+		err_restore(&why);
+	}
+	return r;
+}
+
 int create_claim(void *p)
 {
 	struct create *c = p;
@@ -37,7 +62,7 @@ int create_claim(void *p)
 		(void)state_drop(c->t.root_fd, c->t.dir_fd, c->req->id);
 		return c->t.journal;
 	}
-	return 0;
+	return claimed(c);
 }
 
 /*
@@ -322,6 +347,8 @@ int container_create(const struct container_req *req, bool run, struct container
 			return fail_errno("bundle %s", req->bundle);
 		TRY(spec_load(req->config ? AT_FDCWD : dir, req->config ? req->config : "config.json", &loaded));
 		c.spec = &loaded;
+		if (req->notifies)
+			TRY(notify_offer(&loaded, req->root, req->id));
 	}
 	r = create(&c);
 	if (r < 0)

@@ -139,10 +139,17 @@ static int prepare_child(struct create *c)
 	TRY(prepare_caps(c));
 	TRY(prepare_seccomp(c));
 	TRY(idmap_mounts(&k->plan, &k->ns));
+	return r->notifies ? 0 : create_open_sources(c);
+}
+
+int create_open_sources(struct create *c)
+{
+	struct child *k = &c->child;
+
 	if (geteuid() != 0 || !(k->ns.clone_flags & CLONE_NEWNS))
 		return 0;
 	/* In a user namespace the sources may be out of the child's sight: opened with our rights. */
-	if (k->own_userns && !r->overlay)
+	if (k->own_userns && !c->req->overlay)
 		TRY(k->root_tree = mnt_clone_root(k->bundle_fd, c->spec->root_path));
 	return mnt_open_sources(&k->plan, k->bundle_fd, k->own_userns);
 }

@@ -58,4 +58,5 @@ void container_release(struct container *c)
 	drop_fd(&c->sync);
 	drop_fd(&c->pidfd);
 	drop_fd(&c->tty);
+	drop_fd(&c->notify);
 }

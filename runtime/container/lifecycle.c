@@ -1,4 +1,5 @@
 #include "runtime/container/opened.h"
+#include "runtime/container/notify_socket.h"
 #include "runtime/container/teardown.h"
 #include "base/dgram.h"
 #include "base/fault.h"
@@ -152,9 +153,10 @@ static void destroy_opened(struct opened *o, const char *id)
 	err_restore(&why);
 }
 
-int container_start(const char *root, const char *id)
+int container_start(const char *root, const char *id, bool notifies)
 {
 	auto_opened struct opened o;
+	auto_close int notify = -1;
 	bool destroy = false;
 	int r;
 
@@ -162,10 +164,12 @@ int container_start(const char *root, const char *id)
 	if (o.status != ST_CREATED)
 		return fail_as(ERR_STATE, o.status == ST_STOPPED ? "cannot start a container that has stopped"
 								 : "cannot start an already running container");
+	if (notifies && (notify = notify_listen(o.dir_fd)) < -1)
+		return notify;
 	r = start(&o, &destroy);
 	if (destroy)
 		destroy_opened(&o, id);
-	return r;
+	return r >= 0 && notify >= 0 ? notify_wait(notify, (pid_t)o.s.pid.v, o.pidfd) : r;
 }
 
 enum how { DELETE_STOPPED, DELETE_FORCE, DELETE_UNFINISHED };

@@ -1,6 +1,7 @@
 #include "runtime/container/state.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/path.h"
 #include "base/scope.h"
 #include "base/sys.h"
 
@@ -155,12 +156,14 @@ int state_drop(int root_fd, int fd, const char *id)
 		return 0;
 	if (errno != ENOTEMPTY)
 		return fail_errno("remove the state of %s", id);
-	/* A write that was killed half-way leaves its private file. */
+	/* A write that was killed half-way leaves its private file; the notification socket has a directory. */
 	auto_close int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	for (struct dirent *e; d && (e = readdir(d));)
 		if (e->d_type != DT_DIR)
 			(void)unlinkat(fd, e->d_name, 0);
+		else if (e->d_name[0] != '.')
+			(void)path_remove_tree(fd, e->d_name);
 	if (d) {
 		copy = -1;
 		closedir(d);

@@ -1,4 +1,5 @@
 #include "runtime/container/container.h"
+#include "runtime/container/notify_socket.h"
 #include "base/scope.h"
 #include "base/sys.h"
 
@@ -114,7 +115,7 @@ static int turn(struct loop *l)
 	struct pollfd p[] = {
 		{ l->c->pidfd, POLLIN, 0 }, { l->signals, POLLIN, 0 },
 		{ in_read ? 0 : -1, in_read, 0 }, { out_write ? 1 : -1, out_write, 0 },
-		{ master ? l->c->tty : -1, master, 0 },
+		{ master ? l->c->tty : -1, master, 0 }, { l->c->notify, POLLIN, 0 },
 	};
 
 	if (poll(p, COUNT(p), -1) < 0)
@@ -125,6 +126,9 @@ static int turn(struct loop *l)
 		pump(&l->in, p[2].revents, p[4].revents & POLLOUT);
 		pump(&l->out, p[4].revents & (POLLIN | POLLHUP | POLLERR), p[3].revents);
 	}
+	/* We are who is waited for: the container lives no longer than we do. */
+	if (p[5].revents)
+		notify_pass(&l->c->notify, getpid());
 	if (p[0].revents || l->subreaper)
 		reap(l);
 	return 0;

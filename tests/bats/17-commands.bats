@@ -401,3 +401,85 @@ valid() { python3 "$SCHEMA" "$1"; }
 	# of the exec nothing is left either
 	[ "$(vz ps -f json "$ID-e" | jq length)" = 1 ]
 }
+
+# ---- readiness ----
+
+# The rest of a message of busybox's logger to /dev/log is a line of its own.
+says_ready='ln -s "$NOTIFY_SOCKET" /dev/log; logger "$(printf "x\nREADY=0\nMAINPID=1")"; while [ ! -e /go ]; do sleep 0.02; done; logger "$(printf "x\nREADY=1")"; touch /told'
+# manager SOCKET: hears what is said at it, into $BATS_TEST_TMPDIR/heard
+manager() {
+	export NOTIFY_SOCKET=$1
+	setpriv --pdeathsig KILL python3 "$FD" --notified "$1" >"$BATS_TEST_TMPDIR/heard" 3>&- &
+	MANAGER=$!
+	wait_for grep -q listening "$BATS_TEST_TMPDIR/heard"
+}
+heard() { sed 1d "$BATS_TEST_TMPDIR/heard"; }
+
+@test "NOTIFY_SOCKET: create gives the container a socket, start returns when it is ready and has said so" {
+	local s
+	for s in "$BATS_TEST_TMPDIR/n" "@vzrun-$$-$BATS_TEST_NUMBER"; do
+		manager "$s"
+		rm -f "$B"/rootfs/{go,told}
+		sh_ "echo \$NOTIFY_SOCKET >/env; $says_ready; exec sleep 300"
+		create
+		bg start "$ID"
+		wait_for is running
+		kill -0 "$JOB"
+		[ -z "$(heard)" ]
+		touch "$B/rootfs/go"
+		ended "$JOB"
+		[ "$status" -eq 0 ]
+		[ "$(cat "$B/rootfs/env")" = /run/notify/notify.sock ]
+		[ "$(heard | head -2)" = "READY=1
+MAINPID=$(pid_of)" ]
+		# what is waited for is that both were read
+		[ "$(heard | sed -n 3p)" = BARRIER=1 ]
+		[[ "$(vz exec "$ID" env)" != *NOTIFY_SOCKET* ]]
+		run vz exec "$ID" touch /run/notify/x
+		[ "$status" -ne 0 ]
+		vz delete -f "$ID"
+		kill "$MANAGER"
+	done
+}
+
+@test "NOTIFY_SOCKET: run in the foreground is the main process itself; detached it is the container's" {
+	manager "$BATS_TEST_TMPDIR/n"
+	sh_ "$says_ready"
+	touch "$B/rootfs/go"
+	bg run "$ID"
+	wait_for grep -q MAINPID "$BATS_TEST_TMPDIR/heard"
+	[ "$(heard)" = "READY=1
+MAINPID=$JOB" ]
+	ended "$JOB"
+	[ "$status" -eq 0 ]
+	rm "$B"/rootfs/{told,dev/log} 2>/dev/null || true
+	sh_ "$says_ready; exec sleep 300"
+	# in a user namespace too
+	cfg '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 0, size: 65536}]
+		| .linux.gidMappings = .linux.uidMappings'
+	v run -d "$ID" >/dev/null 2>&1
+	[ "$(heard | sed -n 4p)" = "MAINPID=$(pid_of)" ]
+	[ -e "$B/rootfs/told" ]
+}
+
+@test "NOTIFY_SOCKET: who ends without a word is not waited for; nobody there, and none asked for" {
+	manager "$BATS_TEST_TMPDIR/n"
+	args true
+	run v run "$ID"
+	ok
+	create
+	v start "$ID"
+	[ -z "$(heard)" ]
+	vz delete -f "$ID"
+	kill "$MANAGER"
+	rm "$NOTIFY_SOCKET"
+	touch "$B/rootfs/go"
+	sh_ "$says_ready"
+	run v run "$ID"
+	ok
+	says "vzrun: warning: NOTIFY_SOCKET $NOTIFY_SOCKET: No such file or directory"
+	unset NOTIFY_SOCKET
+	sh_ 'env; ls /run'
+	run v run "$ID"
+	hasnt NOTIFY
+}

@@ -3,7 +3,8 @@
 With a signal's number behind it: sends that to the
 pidfd that came, once a file is there (third argument). fdsocket.py --listen N CMD...: runs CMD with N
 listening sockets from descriptor 3 on, as a service manager does. fdsocket.py --full SOCKET: listens, accepts nobody, and
-fills the places where connections wait; says "full" and stays until it is killed."""
+fills the places where connections wait; says "full" and stays until it is killed. fdsocket.py --notified SOCKET: says each
+datagram that comes, as a service manager would read it, until it is killed."""
 import array
 import os
 import signal
@@ -60,7 +61,20 @@ def full(path):
     signal.pause()
 
 
-if sys.argv[1] == "--full":
+def notified(path):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    s.bind("\0" + path[1:] if path[0] == "@" else path)
+    print("listening", flush=True)
+    while True:
+        msg, anc, _, _ = s.recvmsg(4096, socket.CMSG_SPACE(16))
+        for _, _, data in anc:
+            os.close(array.array("i", data[:4])[0])
+        print(msg.decode(), flush=True)
+
+
+if sys.argv[1] == "--notified":
+    notified(sys.argv[2])
+elif sys.argv[1] == "--full":
     full(sys.argv[2])
 elif sys.argv[1] == "--listen":
     listen(int(sys.argv[2]), sys.argv[3:])
