@@ -174,6 +174,11 @@ declare -gA BEFORE=(
 	[create]='vz network create red --subnet 10.120.0.0/24'
 	[destroy]='vz network create red --subnet 10.120.0.0/24 && vz create $G --template busybox --net red --ip 10.120.0.9'
 )
+BEFORE[start]="${BEFORE[destroy]}"
+BEFORE[nic-add]="${BEFORE[destroy]} && vz start \$G && vz network create blue --subnet 10.121.0.0/24"
+BEFORE[nic-rm]="${BEFORE[nic-add]} && vz nic add \$G --network blue --ip 10.121.0.9"
+BEFORE[set-ip]="${BEFORE[nic-add]}"
+BEFORE[stop]="${BEFORE[nic-add]}"
 declare -gA COMMAND=(
 	[create-network]='network create red --subnet 10.120.0.0/24 --isolate-ports'
 	[rm-network]='network rm red'
@@ -182,6 +187,11 @@ declare -gA COMMAND=(
 	[apply]='network apply'
 	[create]='create $G --template busybox --net red --ip 10.120.0.9'
 	[destroy]='destroy $G'
+	[start]='start $G'
+	[stop]='stop -k $G'
+	[nic-add]='nic add $G --network blue --ip 10.121.0.9 --name lan'
+	[nic-rm]='nic rm $G eth1'
+	[set-ip]='set $G --ip 10.120.0.77'
 )
 lose_tables() {
 	local n
@@ -197,6 +207,8 @@ kills() {
 		eval "${BEFORE[$1]}" >/dev/null
 		rc=0
 		eval "VZRUN_KILL=$n fz ${COMMAND[$1]}" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- || rc=$?
+		# A keeper is killed for its command, which says so.
+		! grep -q "the keeper died" "$BATS_TEST_TMPDIR/out" || rc=137
 		[ "$rc" = 0 ] || [ "$rc" = 137 ] || { echo "$1 at $n: status $rc: $(cat "$BATS_TEST_TMPDIR/out")"; return 1; }
 		if [ "$rc" = 137 ]; then
 			vz recover >/dev/null
@@ -205,7 +217,7 @@ kills() {
 			case $rc in
 			0) ;;
 			# It was done, or is begun: the kill came late.
-			3 | 4) vz network apply >"$BATS_TEST_TMPDIR/out" || { cat "$BATS_TEST_TMPDIR/out"; return 1; } ;;
+			3 | 4 | 5) vz network apply >"$BATS_TEST_TMPDIR/out" || { cat "$BATS_TEST_TMPDIR/out"; return 1; } ;;
 			*) echo "$1 again after $n: status $rc: $(cat "$BATS_TEST_TMPDIR/out")"; return 1 ;;
 			esac
 			rc=137
@@ -231,3 +243,8 @@ kills() {
 @test "killed between any two steps: closed" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills deny; }
 @test "killed between any two steps: a guest made" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills create; }
 @test "killed between any two steps: a guest destroyed" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills destroy; }
+@test "killed between any two steps: a guest started" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills start; }
+@test "killed between any two steps: a guest stopped" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills stop; }
+@test "killed between any two steps: an interface more" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills nic-add; }
+@test "killed between any two steps: an interface less" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills nic-rm; }
+@test "killed between any two steps: another address" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills set-ip; }

@@ -10,11 +10,12 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import lab          # noqa: E402
 import probes       # noqa: E402
 
-# Guards: F the forward chain, I input, B the bridge's table, P the port's isolation, S bridges of their own, A: the
+# Guards: F the forward chain, D that and a bridge that routes nothing (mode isolated), I input, B the bridge's table, P the port's isolation, S bridges of their own, A: the
 # host answers for an address only on the link that has it. +: arrives. .: there is no such thing.
 KINDS = "echo4 tcp4 tcp4-81 udp4 arp multicast4 echo6 tcp6 tcp6-81 udp6 multicast6 link-local"
 OPEN = "          + + + + + +  + + + + + +"
 CLOSED = "        F F F F S S  F F F F S S"
+DARK = "        D D D D S S  D D D D S S"
 HOST = "          + I I I + I  + I I I I I"
 POLICIES = {
     "closed": [],
@@ -38,7 +39,7 @@ TABLE = [
     # segments
     ("closed", "green1", "blue1", CLOSED),
     ("closed", "blue1", "green1", CLOSED),
-    ("closed", "green1", "dark1", CLOSED),
+    ("closed", "green1", "dark1", DARK),
     ("closed", "green1", "paths1", CLOSED),
     ("closed", "paths1", "green1", "F F F F . S  F F F F S S"),
     ("closed", "green1", "cell1", CLOSED),
@@ -57,15 +58,15 @@ TABLE = [
     ("closed", "green1", "outside", "+ + + + S S  + + + + S S"),
     ("closed", "cell1", "outside", "+ + + + S S  + + + + S S"),
     ("closed", "paths1", "outside", "+ + + + S S  + + + + S S"),
-    ("closed", "dark1", "outside", CLOSED),
+    ("closed", "dark1", "outside", DARK),
     ("closed", "outside", "green1", CLOSED),
-    ("closed", "outside", "dark1", CLOSED),
+    ("closed", "outside", "dark1", DARK),
     ("closed", "outside", "paths1", CLOSED),
     ("closed", "outside", "host-on-green", "+ + + + . .  + + + + . ."),
 
     ("allow", "green1", "blue1", "+ + + + S S  + + + + S S"),
     ("allow", "blue1", "green1", CLOSED),
-    ("allow", "green1", "dark1", CLOSED),
+    ("allow", "green1", "dark1", DARK),
     ("allow", "outside", "blue1", CLOSED),
     ("allow", "green1", "host-on-blue", "I I I I A .  I I I I . ."),
     ("allow-port", "green1", "blue1", "F + F F S S  F + F F S S"),
@@ -149,9 +150,12 @@ class Matrix:
 
     def take_away(self, guard, src, dst):
         h = self.lab.host
-        if guard in "FI":
-            self.flush({"F": "forward", "I": "input"}[guard])
-        elif guard == "B":
+        if guard in "FDI":
+            self.flush({"F": "forward", "D": "forward", "I": "input"}[guard])
+        if guard == "D":
+            h.sysctl("net.ipv4.conf.%s.forwarding" % self.bridges["dark"], 1)
+            h.sysctl("net.ipv6.conf.%s.forwarding" % self.bridges["dark"], 1)
+        if guard == "B":
             h.run("nft", "delete", "table", "bridge", self.lab.table("bridge"))
         elif guard == "P":
             for e in src, dst:

@@ -33,7 +33,7 @@ def chains(m, family):
 def filled(m, family):
     """Sets and maps with something in them."""
     said = json.loads(m.lab.host.run("nft", "-j", "list", "table", *family(m)))["nftables"]
-    return [x[kind]["name"] for x in said for kind in ("set", "map") if kind in x and x[kind].get("elem")]
+    return [(kind, x[kind]["name"]) for x in said for kind in ("set", "map") if kind in x and x[kind].get("elem")]
 
 
 def rules(m):
@@ -52,8 +52,8 @@ def rules(m):
 
 def elements(m):
     for family in inet, bridge:
-        for name in filled(m, family):
-            yield "%s: %s is emptied" % (family.__name__, name), lambda n=name, f=family: nft(m, "flush", "set", *f(m), n)
+        for kind, name in filled(m, family):
+            yield "%s: %s is emptied" % (family.__name__, name), lambda k=kind, n=name, f=family: nft(m, "flush", k, *f(m), n)
 
 
 def links(m):
