@@ -154,7 +154,8 @@ class Matrix:
             self.flush({"F": "forward", "D": "forward", "I": "input"}[guard])
         if guard == "D":
             h.sysctl("net.ipv4.conf.%s.forwarding" % self.bridges["dark"], 1)
-            h.sysctl("net.ipv6.conf.%s.forwarding" % self.bridges["dark"], 1)
+            for word in "forwarding", "force_forwarding":       # the latter from Linux 6.17 on
+                h.call("sysctl", "-qw", "net.ipv6.conf.%s.%s=1" % (self.bridges["dark"], word))
         if guard == "B":
             h.run("nft", "delete", "table", "bridge", self.lab.table("bridge"))
         elif guard == "P":
