@@ -228,6 +228,7 @@ static int decide(struct claim *c, struct net_record *is)
 		TRY(net_nic_choose(&choice, d, net_nic_index(conf_at(c, i), i), &wish, &c->nic[is->nics.n]));
 		is->nics.n++;
 	}
+	net_record_sort(is);
 	return 0;
 }
 

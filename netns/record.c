@@ -114,6 +114,12 @@ static int by_index(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
+void net_record_sort(struct net_record *r)
+{
+	if (r->nics.n)
+		qsort((void *)(uintptr_t)r->nics.v, r->nics.n, sizeof(struct net_nic), by_index);
+}
+
 static int take(struct net_held *h, const struct raw_record *raw, const char *owner)
 {
 	struct net_nic *out = arena_alloc(&h->a, raw->nics.n + 1, sizeof *out);
@@ -133,13 +139,13 @@ static int take(struct net_held *h, const struct raw_record *raw, const char *ow
 		out[i++] = (struct net_nic){ n->index.v, n->network, n->kind, n->name, n->ip, n->ip6, n->mac,
 					     n->rate };
 	}
-	qsort(out, i, sizeof *out, by_index);
+	h->r = (struct net_record){ raw->owner, { out, i }, raw->ports, raw->firewall };
+	net_record_sort(&h->r);
 	for (size_t k = 1; k < i; k++)
 		if (out[k].index == out[k - 1].index)
 			return fail_as(ERR_CONFIG, "nics: index %u is there twice", out[k].index);
 	TRY_IN(net_publish_check(&raw->ports), "ports");
 	TRY_IN(net_rules_check(&raw->firewall), "firewall");
-	h->r = (struct net_record){ raw->owner, { out, i }, raw->ports, raw->firewall };
 	return 0;
 }
 

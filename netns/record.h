@@ -53,6 +53,8 @@ int net_record_drop(int dirfd, const char *owner);	/* gone already is success */
 /* Calls each for every record, by name. One that cannot be read is an error. */
 int net_record_each(int dirfd, int (*each)(void *ctx, struct net_held *h), void *ctx);
 const struct net_nic *net_record_nic(const struct net_record *r, unsigned index);
+/* Interfaces in the order of their indexes, as a record is read: its mark depends on it. */
+void net_record_sort(struct net_record *r);
 
 /* Of one link: owner and index. 1: held, by a record that says so. 0: nobody, or stale. */
 struct net_holder { char owner[NET_OWNER_MAX]; unsigned index; };
