@@ -2,10 +2,10 @@
 # What somebody may do to the kernel behind vzrun's back (tests/net/mend.py): `network check` says it, `network apply` and
 # the next start mend it, transfers go on with the same connections, and what was closed is closed. And network files that
 # nobody of good will has written (tests/net/hostile.py). Needs root.
-load helpers
+load guest
 
 setup_file() {
-	[ "$(id -u)" = 0 ] || { echo "must run as root" >&2; return 1; }
+	need_guests busybox
 	[ -x "$TOP/build/tools/nettool" ] || { echo "no nettool: make build/tools/nettool" >&2; return 1; }
 }
 tried() {
@@ -20,4 +20,5 @@ tried() {
 @test "elements: every set and map emptied" { tried mend elements; }
 @test "elements, mended by the next start" { tried mend elements start; }
 @test "links: bridge, addresses, ports, routing" { tried mend links; }
+@test "changes to running guests while data flows" { tried live; }
 @test "hostile files" { tried hostile 17; }
