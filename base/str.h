@@ -16,7 +16,7 @@ int str_duration(const char *s, uint64_t *ms);	/* 10s 5m 2h 250ms; a bare number
 /* "0-3,7" to a bitmap of max + 1 bits, which is zeroed first. "" is empty. */
 int str_list(const char *s, unsigned max, uint64_t *bits);
 
-static inline bool str_eq(const char *a, const char *b) { return __builtin_strcmp(a, b) == 0; }
+static inline bool str_eq(const char *a, const char *b) { return *a == *b && __builtin_strcmp(a, b) == 0; }
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 /* [a-zA-Z0-9_+-][a-zA-Z0-9_+.-]*, at most 1024 bytes, not "." nor "..". */

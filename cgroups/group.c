@@ -222,7 +222,7 @@ static int not_made(int code, size_t i, const char *dir, const struct need *need
 static int make_in(struct cg *cg, size_t i, const struct need *need, bool adopt, struct undo *u)
 {
 	const struct cg_hier *h = &cg_host()->h[i];
-	bool cpuset = cg_ctl_hier(CTL_CPUSET) == (int)i && !h->v2;
+	bool cpuset = !h->v2 && cg_word_in(h->name, "cpuset", 6, ',');
 	char dir[CG_FULL];
 	int code, r;
 
