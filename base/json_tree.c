@@ -126,7 +126,10 @@ static int escape(struct in *in, char **to)
 	return 0;
 }
 
-/* The bytes of one character beyond ASCII; 0: it is none. Neither overlong, nor a surrogate, nor beyond U+10FFFF. */
+/*
+ * The bytes of one character beyond ASCII; 0: it is none. Neither overlong, nor a surrogate, nor beyond
+ * U+10FFFF.
+ */
 static int utf8_length(const unsigned char *p)
 {
 	int n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
@@ -143,7 +146,9 @@ static int utf8_length(const unsigned char *p)
 }
 
 /* Characters that stand for themselves, and are one byte. */
-static const bool plain[256] = { [' '] = true, ['!'] = true, ['#' ... '['] = true, [']' ... '~'] = true, [0x7f] = true };
+static const bool plain[256] = {
+	[' '] = true, ['!'] = true, ['#' ... '['] = true, [']' ... 0x7f] = true,
+};
 
 /* in->p is at the opening quote. What is decoded is never longer than what was written. */
 static int string(struct in *in, const char **out)

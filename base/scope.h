@@ -40,15 +40,15 @@ static inline void drop_fd(int *fd) { scope_close(fd); *fd = -1; }
 #define TAKE(p) ({ __typeof__(p) take_v_ = (p); (p) = NULL; take_v_; })
 
 /*
- * Zeroes a large static variable, but for the first time: it is zero then, and its pages are not even there. For
- * structures with buffers, of which most is never written.
+ * Zeroes a large static variable, but for the first time: it is zero then, and its pages are not even there.
+ * For structures with buffers, of which most is never written.
  */
-#define FRESH(v)                                               \
-	do {                                                   \
-		static bool fresh_used_;                       \
-		if (fresh_used_)                               \
-			__builtin_memset(&(v), 0, sizeof(v));  \
-		fresh_used_ = true;                            \
+#define FRESH(v)                                                                     \
+	do {                                                                         \
+		static bool fresh_used_;                                             \
+		/* One access: a look before the write would be a page fault more. */ \
+		if (__atomic_exchange_n(&fresh_used_, true, __ATOMIC_RELAXED))       \
+			__builtin_memset(&(v), 0, sizeof(v));                        \
 	} while (0)
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -17,9 +17,10 @@
 pid_t sys_clone(uint64_t flags, int exit_signal, int cgroup_fd, int *pidfd);
 
 /*
- * A child that borrows our memory, on a stack of its own, instead of copying it: run(arg) never returns, and we go on
- * when it has ended (CLONE_VM | CLONE_VFORK). What it changes in memory is changed for us, too; descriptors, signal
- * handlers and credentials are its own. ENOSYS and EPERM: not here; sys_clone() is the way that always is.
+ * A child that borrows our memory, on a stack of its own, instead of copying it: run(arg) never returns, and
+ * we go on when it has ended (CLONE_VM | CLONE_VFORK). What it changes in memory is changed for us, too;
+ * descriptors, signal handlers and credentials are its own. ENOSYS and EPERM: not here; sys_clone() is the
+ * way that always is.
  */
 pid_t sys_borrow(int cgroup_fd, int *pidfd, void (*run)(void *), void *arg);
 
@@ -30,13 +31,15 @@ int sys_openat2(int dirfd, const char *path, int flags, unsigned mode, uint64_t 
 int sys_cloexec_from(int first);
 
 int sys_pivot_root(const char *new_root, const char *put_old);
-/* Are we root of the host, or of a guest's namespace of all ids? Root of a namespace of some user's is not. */
+/*
+ * Are we root of the host, or of a guest's namespace of all ids? Root of a namespace of some user's is not.
+ */
 bool sys_is_host_root(void);
 /* Start time of a process in clock ticks since boot (field 22 of stat); 0 when it is gone. */
 uint64_t sys_start_time(pid_t pid);
 /*
- * What tells a process from every other that ever had or will have its number until the next boot: the inode of
- * its pidfd, which is never used twice (Linux 6.9), marked by the highest bit; before that its start time.
+ * What tells a process from every other that ever had or will have its number until the next boot: the inode
+ * of its pidfd, which is never used twice (Linux 6.9), marked by the highest bit; before that its start time.
  */
 uint64_t sys_birth(pid_t pid, int pidfd);
 /* Whether exactly this process lives: one look, where no descriptor of it is wanted. */

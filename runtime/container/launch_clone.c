@@ -25,12 +25,14 @@ static int not_cloned(const struct child *c)
 }
 
 /*
- * A process that joins makes another in the container's pid namespace, with a copy of its memory, and ends. Nobody in
- * there can reach it or its memory, and where it has nothing to hear from us meanwhile it need not have a copy of ours.
+ * A process that joins makes another in the container's pid namespace, with a copy of its memory, and ends.
+ * Nobody in there can reach it or its memory, and where it has nothing to hear from us meanwhile it need not
+ * have a copy of ours.
  */
 static bool may_borrow(const struct child *c)
 {
-	return !c->spec && c->join_flags & CLONE_NEWPID && !c->join.by_systemd && !c->seccomp.notify && geteuid() == 0;
+	return !c->spec && c->join_flags & CLONE_NEWPID && !c->join.by_systemd && !c->seccomp.notify &&
+	       geteuid() == 0;
 }
 
 static _Noreturn void begin(void *p)

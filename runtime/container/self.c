@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,10 +19,8 @@
 
 enum { SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
-enum { PREFIX = sizeof SELF_DIR_VARIABLE };	/* with '=' */
-
-char self_variable[SELF_VARIABLE_MAX];
-int self_tree;
+char self_variable[SELF_VARIABLE_MAX] = SELF_DIR_VARIABLE "=";
+int self_tree = -1;
 static const char *dir = "";
 
 static bool is_read_only(void)
@@ -75,23 +72,25 @@ static void set_variable(void)
 	char *slash = strrchr(path, '/');
 	if (slash)
 		*slash = '\0';
-	if ((size_t)snprintf(self_variable, sizeof self_variable, SELF_DIR_VARIABLE "=%s", path) >= sizeof self_variable)
-		self_variable[0] = '\0';
+	if (strlen(path) < sizeof self_variable - SELF_PREFIX)
+		strcpy(self_variable + SELF_PREFIX, path);
 }
 
-/* Executed again, we were told our place; moved in before libc, we wrote it down; else the executable has a path. */
+/*
+ * Executed again, we were told our place; moved in before libc, we wrote it down; else the executable has a
+ * path.
+ */
 static void remember_dir(void)
 {
 	const char *told = getenv(SELF_DIR_VARIABLE);
 
-	if (!self_variable[0] && told && told[0] == '/') {
+	if (!self_variable[SELF_PREFIX] && told && told[0] == '/') {
 		dir = told;
 		return;
 	}
-	if (!self_variable[0])
+	if (!self_variable[SELF_PREFIX])
 		set_variable();
-	if (self_variable[0])
-		dir = self_variable + PREFIX;
+	dir = self_variable + SELF_PREFIX;
 }
 
 static int at_home(void)
@@ -113,7 +112,7 @@ int self_protect(char **argv)
 	if (is_sealed(exe))
 		return at_home();
 	set_variable();
-	if (unsetenv(SELF_DIR_VARIABLE) < 0 || (self_variable[0] && putenv(self_variable) != 0))
+	if (putenv(self_variable) != 0)
 		return fail_errno("prepare the re-execution");
 	auto_close int copy = read_only_mount();
 	if (copy < 0)
@@ -125,9 +124,7 @@ int self_protect(char **argv)
 
 void self_settle(void)
 {
-	if (self_tree > 0)
-		close(self_tree);
-	self_tree = 0;
+	drop_fd(&self_tree);
 }
 
 const char *self_dir(void)

@@ -1,10 +1,11 @@
 /*
- * The first instructions of vzrun, before libc's: the program becomes one of a detached read-only mount (self.h).
- * Everything of it is mapped anew from there, and the kernel is told that this is the executable (PR_SET_MM_MAP, which
- * it takes only when nothing of the old one is mapped any more). Where it may not say so, it executes itself
- * from there. Neither needs libc, whose start alone (each CPUID of it traps on a virtual machine) takes longer than all
- * of this. So: raw system calls only; no thread-local storage, no relocation, no memcpy. Whatever fails here is left
- * to self_protect(), which looks at the result and says what went wrong.
+ * The first instructions of vzrun, before libc's: the program becomes one of a detached read-only mount
+ * (self.h). Everything of it is mapped anew from there, and the kernel is told that this is the executable
+ * (PR_SET_MM_MAP, which it takes only when nothing of the old one is mapped any more). Where it may not say
+ * so, it executes itself from there. Neither needs libc, whose start alone (each CPUID of it traps on a
+ * virtual machine) takes longer than all of this. So: raw system calls only; no thread-local storage, no
+ * relocation, no memcpy. Whatever fails here is left to self_protect(), which looks at the result and says
+ * what went wrong.
  */
 #include "runtime/container/self.h"
 
@@ -80,33 +81,29 @@ static long call(long nr, long a, long b, long c, long d, long e, long f)
 }
 #endif
 
-static const char exe[] = "/proc/self/exe", variable[] = SELF_DIR_VARIABLE "=";
+static const char exe[] = "/proc/self/exe";
 extern const Elf64_Ehdr __ehdr_start;
 
 static int is_variable(const char *s)
 {
-	for (size_t i = 0; i < sizeof variable - 1; i++)
-		if (s[i] != variable[i])
+	for (size_t i = 0; i < SELF_PREFIX; i++)
+		if (s[i] != self_variable[i])
 			return 0;
 	return 1;
 }
 
-/* "_VZRUN_SELF=/usr/local/bin"; 0 when the path is not to be had, or too long. */
+/* 0 when the path is not to be had, or too long. */
 static int keep_dir(void)
 {
-	long start = (long)sizeof variable - 1, size = (long)sizeof self_variable, n;
+	char *dir = self_variable + SELF_PREFIX;
+	long size = SELF_VARIABLE_MAX - SELF_PREFIX - 1;
+	long n = call(SYS_readlinkat, AT_FDCWD, (long)exe, (long)dir, size, 0, 0);
 
-	for (long i = 0; i < start; i++)
-		self_variable[i] = variable[i];
-	n = call(SYS_readlinkat, AT_FDCWD, (long)exe, (long)(self_variable + start), size - start - 1, 0, 0);
-	if (n <= 0 || n >= size - start - 1) {
-		self_variable[0] = '\0';
-		return 0;
-	}
-	for (n += start - 1; n > start && self_variable[n] != '/'; n--)
+	/* Cut at the last slash; what is not the whole path is nothing. */
+	for (n = n < size ? n - 1 : 0; n > 0 && dir[n] != '/'; n--)
 		;
-	self_variable[n] = '\0';
-	return 1;
+	dir[n > 0 ? n : 0] = '\0';
+	return n > 0;
 }
 
 /* The environment with our variable; what the caller set of that name is dropped. */
@@ -126,7 +123,10 @@ static int make_env(char **from, char *to[ENV_MAX + 2])
 	return 1;
 }
 
-/* The segments of the program, from another descriptor of its file. They are as the kernel made them: nothing ran. */
+/*
+ * The segments of the program, from another descriptor of its file. They are as the kernel made them: nothing
+ * ran.
+ */
 static int map_again(int fd, unsigned long page, struct prctl_mm_map *m)
 {
 	const Elf64_Phdr *p = (const Elf64_Phdr *)((const char *)&__ehdr_start + __ehdr_start.e_phoff);
@@ -160,7 +160,10 @@ static char *end_of(char *s)
 	return s + 1;
 }
 
-/* fd: a file of the read-only mount. What the kernel knows of this process but the executable, it is told again. */
+/*
+ * fd: a file of the read-only mount. What the kernel knows of this process but the executable, it is told
+ * again.
+ */
 static int move_in(int fd, long *sp)
 {
 	char **argv = (char **)(sp + 1), **envp = argv + sp[0] + 1, **last = envp;
@@ -198,7 +201,10 @@ static long open_tree_file(long tree)
 	return call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
 }
 
-/* sp: as the kernel leaves the stack of a new program: argc, argv[], NULL, envp[], NULL, the auxiliary vector. */
+/*
+ * sp: as the kernel leaves the stack of a new program: argc, argv[], NULL, envp[], NULL, the auxiliary
+ * vector.
+ */
 __attribute__((used)) void self_before_libc(long *sp);
 void self_before_libc(long *sp)
 {
@@ -229,7 +235,7 @@ void self_before_libc(long *sp)
 	}
 	if (file > 0 && keep_dir() && make_env(envp, env))
 		(void)call(SYS_execveat, tree, (long)"", (long)argv, (long)env, AT_EMPTY_PATH, 0);
-	self_variable[0] = '\0';
+	self_variable[SELF_PREFIX] = '\0';
 	(void)call(SYS_close, file, 0, 0, 0, 0, 0);
 	(void)call(SYS_close, tree, 0, 0, 0, 0, 0);
 }

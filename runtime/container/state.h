@@ -82,7 +82,10 @@ struct journal {
 	bool cgroup_made;		/* the group is complete; before that, only the path is known */
 };
 int journal_open(int dir_fd);
-/* To go on with one: a last line that was cut is taken off, or the next would become a part of it. Under the lock. */
+/*
+ * To go on with one: a last line that was cut is taken off, or the next would become a part of it. Under the
+ * lock.
+ */
 int journal_reopen(int dir_fd);
 int journal_step(int fd, size_t i);
 int journal_pid(int fd, pid_t pid, uint64_t start_time);
@@ -96,8 +99,8 @@ int journal_load_process(int dir_fd, struct arena *a, struct json **tree, struct
 int journal_read(int dir_fd, struct journal *out);	/* no journal: all empty */
 
 /*
- * The state of one, and its status, at this moment: without a lock, and without a descriptor of anything. Errors as
- * of state_open() and state_load().
+ * The state of one, and its status, at this moment: without a lock, and without a descriptor of anything.
+ * Errors as of state_open() and state_load().
  */
 int state_look(int root_fd, const char *id, struct state *out, enum status *status);
 
