@@ -117,6 +117,13 @@ static void upper_layer(struct nlq *q, const struct net_flow *f, bool answer)
 	payload_is(q, NFT_PAYLOAD_TRANSPORT_HEADER, 4, ports, 2);
 }
 
+static void begin_rule(struct nlq *q, const char *table, int family, const char *chain)
+{
+	message(q, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, family);
+	nlq_put_str(q, NFTA_RULE_TABLE, table);
+	nlq_put_str(q, NFTA_RULE_CHAIN, chain);
+}
+
 static void rule(struct nlq *q, const char *table, int family, const char *chain, const struct net_flow *f,
 		 bool answer)
 {
@@ -125,14 +132,36 @@ static void rule(struct nlq *q, const char *table, int family, const char *chain
 	size_t size = v4 ? 4 : 16;
 	struct nlattr *list;
 
-	message(q, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, family);
-	nlq_put_str(q, NFTA_RULE_TABLE, table);
-	nlq_put_str(q, NFTA_RULE_CHAIN, chain);
+	begin_rule(q, table, family, chain);
 	list = nlq_nest(q, NFTA_RULE_EXPRESSIONS | NLA_F_NESTED);
 	meta_is(q, NFT_META_PROTOCOL, &protocol, sizeof protocol);
 	payload_is(q, NFT_PAYLOAD_NETWORK_HEADER, v4 ? 12 : 8, answer ? f->dst : f->src, size);
 	payload_is(q, NFT_PAYLOAD_NETWORK_HEADER, v4 ? 16 : 24, answer ? f->src : f->dst, size);
 	upper_layer(q, f, answer);
+	switch_on(q);
+	nlq_end(q, list);
+}
+
+/* The question that comes before a packet: ARP's, or a neighbour solicitation from the same address. */
+static void rule_of_neighbour(struct nlq *q, const struct net_trace *t, const char *chain)
+{
+	const struct net_flow *f = &t->flow;
+	bool v4 = f->family == AF_INET;
+	uint16_t protocol = htons(v4 ? ETH_P_ARP : ETH_P_IPV6);
+	unsigned char solicit = ND_NEIGHBOR_SOLICIT, icmp6 = IPPROTO_ICMPV6;
+	struct nlattr *list;
+
+	begin_rule(q, t->table, NFPROTO_BRIDGE, chain);
+	list = nlq_nest(q, NFTA_RULE_EXPRESSIONS | NLA_F_NESTED);
+	meta_is(q, NFT_META_PROTOCOL, &protocol, sizeof protocol);
+	payload_is(q, NFT_PAYLOAD_NETWORK_HEADER, v4 ? 14 : 8, f->src, v4 ? 4 : 16);
+	if (v4) {
+		payload_is(q, NFT_PAYLOAD_NETWORK_HEADER, 24, t->next, 4);
+	} else {
+		meta_is(q, NFT_META_L4PROTO, &icmp6, 1);
+		payload_is(q, NFT_PAYLOAD_TRANSPORT_HEADER, 0, &solicit, 1);
+		payload_is(q, NFT_PAYLOAD_TRANSPORT_HEADER, 8, t->next, 16);
+	}
 	switch_on(q);
 	nlq_end(q, list);
 }
@@ -167,6 +196,8 @@ static int make(struct net_trace *t, int family, uint32_t flags)
 		nlq_put_str(q, NFTA_CHAIN_TYPE, "filter");
 		rule(q, t->table, family, hooks[i].chain, &t->flow, false);
 		rule(q, t->table, family, hooks[i].chain, &t->flow, true);
+		if (family == NFPROTO_BRIDGE)
+			rule_of_neighbour(q, t, hooks[i].chain);
 	}
 	nlq_end_of_batch(q, NFNL_MSG_BATCH_END);
 	return nlq_talk(q, NULL, NULL);
@@ -191,12 +222,13 @@ static int make_owned(struct net_trace *t, int family)
 	return r == -EOPNOTSUPP || r == -EINVAL ? make(t, family, 0) : r;
 }
 
-int net_trace_open(struct net_trace *t, const struct net_flow *f)
+int net_trace_open(struct net_trace *t, const struct net_flow *f, const unsigned char *next)
 {
 	int r;
 
 	memset(t, 0, sizeof *t);
 	t->flow = *f;
+	memcpy(t->next, next, sizeof t->next);
 	snprintf(t->table, sizeof t->table, "vzrun_why_%d", (int)getpid());
 	TRY(nlq_open(&t->heard, NETLINK_NETFILTER));
 	TRY(nlq_open(&t->own, NETLINK_NETFILTER));
@@ -247,10 +279,12 @@ static void read_header(struct net_trace *t, size_t i, struct nlattr *header)
 	size_t size = v4 ? 4 : 16, src = v4 ? 12 : 8;
 	const unsigned char *p = header ? nla_data(header) : NULL;
 
-	if (!header || (size_t)nla_len(header) < src + 2 * size)
+	/* ARP's is no header of IP. */
+	if (!header || (size_t)nla_len(header) < src + 2 * size || p[0] >> 4 != (v4 ? 4 : 6))
 		return;
 	t->packet[i].answer = memcmp(p + src, t->flow.src, size) != 0 &&
-			      (memcmp(p + src, t->flow.dst, size) == 0 || memcmp(p + src + size, t->flow.dst, size) != 0);
+			      (memcmp(p + src, t->flow.dst, size) == 0 ||
+			       memcmp(p + src + size, t->flow.src, size) == 0);
 }
 
 static size_t packet_of(struct net_trace *t, uint32_t id)

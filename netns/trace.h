@@ -29,13 +29,17 @@ struct net_trace {
 	struct nlq own, heard;		/* the first owns the table */
 	char table[32];
 	struct net_flow flow;
+	unsigned char next[16];
 	struct { uint32_t id; bool answer; char iif[IFNAMSIZ], oif[IFNAMSIZ]; } packet[32];
 	size_t n_packets, n;
 	struct net_trace_step step[NET_TRACE_MAX];
 };
 
-/* In this network namespace. ERR_UNSUPPORTED, ERR_PERMISSION. */
-int net_trace_open(struct net_trace *t, const struct net_flow *f);
+/*
+ * In this network namespace. next: who is next on the way; that the sender looks for its link-layer address
+ * is traced, too, where it is a bridge's port. ERR_UNSUPPORTED, ERR_PERMISSION.
+ */
+int net_trace_open(struct net_trace *t, const struct net_flow *f, const unsigned char *next);
 int net_trace_fd(const struct net_trace *t);	/* readable: net_trace_read() has something */
 /* What was heard so far; never waits. */
 int net_trace_read(struct net_trace *t);

@@ -158,16 +158,31 @@ static const struct { int family; const char *chain, *in_rule, *words, *try; } o
 	{ NFPROTO_INET, "input", "", "of the host a guest reaches its gateway's echo, and names and DHCP where its "
 	  "network has them; nothing else", "" },
 	{ NFPROTO_INET, "tunnel", "", "no peer of that VXLAN segment", "vzrun network show" },
+	{ NFPROTO_INET, "published_lan", "", "the port is published for the host's own subnets alone", "" },
+	{ NFPROTO_INET, "forward", "ct status dnat", "a published port is not reached by another network's gateway", "" },
 };
+
+/* The chains of a guest's firewall are called as its links are (netns/guard.c). */
+static bool explain_guard(struct asking *a, const struct net_trace_step *s, const char *guest)
+{
+	char link[IFNAMSIZ], in[16], out[16];
+
+	net_host_if(&a->h, guest, 0, link);
+	snprintf(in, sizeof in, "in_%.8s", link + 2);
+	snprintf(out, sizeof out, "out_%.8s", link + 2);
+	if (!str_eq(s->chain, in) && !str_eq(s->chain, out))
+		return false;
+	says(a->out, false, "the firewall of %s does not let it %s", guest, str_eq(s->chain, in) ? "in" : "out");
+	snprintf(a->out->try, sizeof a->out->try, "vzrun fw ls %.64s", guest);
+	return true;
+}
 
 static void explain(struct asking *a, const struct net_trace_step *s)
 {
 	struct net_why *w = a->out;
 
-	if (s->family == NFPROTO_INET && str_starts(s->chain, "forward")) {
-		explain_forward(a, s);
+	if (s->family == NFPROTO_INET && (explain_guard(a, s, a->r->from) || explain_guard(a, s, a->r->to)))
 		return;
-	}
 	for (size_t i = 0; i < COUNT(ours); i++) {
 		if (s->family != ours[i].family || !str_starts(s->chain, ours[i].chain) ||
 		    !strstr(w->rule.text, ours[i].in_rule))
@@ -176,7 +191,10 @@ static void explain(struct asking *a, const struct net_trace_step *s)
 		snprintf(w->try, sizeof w->try, "%s", ours[i].try);
 		return;
 	}
-	says(w, false, "vzrun's own table stops it in chain %s", s->chain);
+	if (s->family == NFPROTO_INET && str_starts(s->chain, "forward"))
+		explain_forward(a, s);
+	else
+		says(w, false, "vzrun's own table stops it in chain %s", s->chain);
 }
 
 static void stopped(struct asking *a, const struct net_trace_step *s)
@@ -325,7 +343,7 @@ static int ask(struct asking *a)
 	if (is_own_only(&a->p.flow))
 		return no_source(a);
 	a->out->flow = a->p.flow;
-	TRY(net_trace_open(&a->t, &a->p.flow));
+	TRY(net_trace_open(&a->t, &a->p.flow, a->out->way.next));
 	a->out->probed = true;
 	n = net_probe_send(&a->p);
 	if (n == -EPERM) {

@@ -17,6 +17,7 @@ setup() {
 teardown() {
 	local g
 	for g in $(vz ls -q 2>/dev/null); do vz destroy -f "$g" >/dev/null; done
+	if [ -n "${OWN:-}" ]; then ip addr del "$OWN/32" dev lo; fi
 	if [ -n "${FOREIGN:-}" ]; then nft delete table inet "$FOREIGN"; fi
 	vz network rm blue red
 	why_left
@@ -180,6 +181,42 @@ stopped() { [ "$status" -eq 1 ] && [ "${lines[0]}" = "does not pass: $1" ] || { 
 	END
 	run vz network why "$A" "$B:25"
 	stopped "$A's own firewall keeps it from being sent"
+}
+
+@test "an address that is not the sender's own, found out before and after the neighbour is known" {
+	own=$(address "$A") other=$(address "$A" | sed 's/[0-9]*$/77/')
+	net=$(jq -r .subnet "$VZRUN_HOME/networks/blue.json")
+	vz exec "$A" ip addr add "$other/${net#*/}" dev eth0
+	vz exec "$A" ip route replace "$net" dev eth0 src "$other"
+	run vz network why "$A" "$B"
+	stopped "the sender speaks for an address that it was not given"
+	has "chain from_arp"
+	vz exec "$A" ping -c 1 -W 1 -I "$own" "$(address "$B")"
+	run vz network why "$A" "$B"
+	stopped "the sender uses an address that it was not given"
+	has "table bridge vzrun_"
+}
+
+@test "the firewall of a guest, and a port that is published" {
+	serve "$B" 80
+	vz fw deny "$B" in --proto tcp --port 80 >/dev/null
+	run vz network why "$A" "$B:80"
+	stopped "the firewall of $B does not let it in"
+	[ "${lines[-1]}" = "  try     vzrun fw ls $B" ]
+	run vz network why "$A" "$B:81"
+	passes "it arrives; nothing listens on port 81 of $B"
+	vz fw deny "$A" out --proto icmp >/dev/null
+	run vz network why "$A" "$C"
+	stopped "the firewall of $A does not let it out"
+	vz fw rm "$B" 1 >/dev/null
+	# A host has an address for the outside; this one may have none.
+	ip addr add 198.51.100.39/32 dev lo
+	OWN=198.51.100.39
+	vz port add "$B" $OWN:18080:80 --expose world >/dev/null
+	run vz network why outside $OWN:18080
+	passes "port 18080 of $OWN answers"
+	run vz network why outside $OWN:18081
+	passes "it arrives; nothing listens on port 18081 of $OWN"
 }
 
 @test "killed at any time it leaves no table and no link" {
