@@ -308,6 +308,18 @@ saved() { jq -c '.vzrun.ports // []' "$(conf "$1")"; }
 	[ "$output" = 0 ]
 }
 
+@test "ports are the first interface's, whichever of them was changed last" {
+	vz network create other >/dev/null
+	lab_guest web --net default --net other
+	vz port add web 8001:80 >/dev/null
+	vz set web --rate 10M >/dev/null
+	run vz network check
+	[ "$status" -eq 0 ]
+	vz port add web 8002:80 >/dev/null
+	run vz network check
+	[ "$status" -eq 0 ]
+}
+
 @test "the host's own firewall: what it would drop in input, is not opened behind its back" {
 	lab_guest web
 	serve "$web" 80
