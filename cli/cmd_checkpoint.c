@@ -77,7 +77,7 @@ static int restore_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct image_args *a = args;
 	struct container_req r = {
-		.root = g->root, .id = argv[0], .bundle = a->bundle ? a->bundle : ".", .config = a->config,
+		.root = g->root, .home = g->home, .id = argv[0], .bundle = a->bundle ? a->bundle : ".", .config = a->config,
 		.console_socket = a->console_socket, .pid_file = a->pid_file, .cgroup_manager = g->cgroup_manager,
 		.rootless = g->rootless, .restore = &a->o, .keep_tty = !a->detach && !a->console_socket,
 	};

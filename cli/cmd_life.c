@@ -54,7 +54,7 @@ static bool notifies(void)
 static struct container_req request(const struct cli *g, const struct create_args *a, const char *id)
 {
 	return (struct container_req){
-		.root = g->root, .id = id, .bundle = a->bundle ? a->bundle : ".",
+		.root = g->root, .home = g->home, .id = id, .bundle = a->bundle ? a->bundle : ".",
 		.config = a->config, .console_socket = a->console_socket, .pidfd_socket = a->pidfd_socket,
 		.pid_file = a->pid_file, .cgroup_manager = g->cgroup_manager, .rootless = g->rootless,
 		.no_pivot = a->no_pivot, .no_new_keyring = a->no_new_keyring,

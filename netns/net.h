@@ -109,6 +109,9 @@ enum { NET_PORTS_MAX = 16 };
 int net_claim(const char *home, const char *guest, const struct list *nics, struct net_port *ports, size_t *n);
 /* What is leased to the guest, read only: network and addresses of each port. ports: room for NET_PORTS_MAX. */
 int net_leased(const char *home, const char *guest, struct net_port *ports, size_t *n);
+/* The owner that a container of this --root (resolved) and id is to net_claim(); no guest's name is one. */
+enum { NET_OWNER_MAX = 104 };		/* with the NUL; fits into a comment of nftables with a mark */
+void net_owner_of(const char *state_root, const char *id, char out[NET_OWNER_MAX]);
 /* Gives every lease of the guest back; already gone is success. Bridge and table stay: they belong to the network. */
 int net_release(const char *home, const char *guest);
 /* Host side: veth pairs with the peer born in the namespace, host end in the bridge and up. */

@@ -61,8 +61,7 @@ void net_owner_of(const char *state_root, const char *id, char out[NET_OWNER_MAX
 
 	if (strlen(id) < NET_OWNER_MAX - 10)
 		snprintf(out, NET_OWNER_MAX, "%s@%08x", id, at);
-	else
-		/* No id has a '~'. */
+	else	/* a long one is shortened, never to another's: no id has a '~' */
 		snprintf(out, NET_OWNER_MAX, "%.60s~%016llx@%08x", id,
 			 (unsigned long long)str_hash(id, strlen(id)), at);
 }

@@ -9,10 +9,9 @@
  * Writers hold net_dir_lock(); readers take no lock. A start reads one record, whatever the number of guests.
  */
 #pragma once
+#include "netns/net.h"
 #include "netns/publish.h"
 #include "netns/rule.h"
-
-enum { NET_OWNER_MAX = 104 };		/* with the NUL; fits into a comment of nftables with a mark */
 
 /* One interface. Addresses are in their canonical text form. */
 struct net_nic {
@@ -37,8 +36,6 @@ void net_held_free(struct net_held *h);
 
 /* A guest's name, or ID@8 hex digits; what becomes a file's name and an element's comment. */
 bool net_is_owner(const char *s);
-/* The owner of a container: its id and where its state is. Long ids are shortened, never to another's. */
-void net_owner_of(const char *state_root, const char *id, char out[NET_OWNER_MAX]);
 
 /*
  * HOME/networks with .guests in it, made when `make`; -ENOENT without a message when it is not there. Leases

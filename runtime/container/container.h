@@ -21,6 +21,7 @@ struct container_req {
 	const char *root, *id, *bundle;	/* bundle: directory with config.json and what is relative in it */
 	const char *config;		/* the configuration, when it is not bundle/config.json */
 	const char *console_socket, *pidfd_socket, *pid_file;
+	const char *home;		/* VZRUN_HOME, for vzrun.networks; NULL: there can be none */
 	const char *cgroup_manager;	/* "cgroupfs", "systemd" or "disabled" */
 	bool notifies;			/* NOTIFY_SOCKET is ours to serve: notify_socket.h */
 	const char *rootless;		/* "true": go on without groups that we may not make; "false": never; else by user */

@@ -235,7 +235,8 @@ static int record(void *p, size_t i)
 	struct create *c = p;
 
 	if (!container_steps[i].undo ||
-	    (container_steps[i].run == create_rdt && !(c->spec->linux_ && c->spec->linux_->intel_rdt)))
+	    (container_steps[i].run == create_rdt && !(c->spec->linux_ && c->spec->linux_->intel_rdt)) ||
+	    (container_steps[i].run == create_network && !c->nics.n))
 		return 0;
 	return journal_step(c->t.journal, i);
 }
@@ -259,7 +260,7 @@ static int hand_over(struct create *c)
 	out->cg = c->t.cg;
 	out->poststart = !c->req->restore && c->spec->hooks && c->spec->hooks->of[HOOK_POSTSTART].n > 0;
 	out->let_go = c->ahead;
-	if (c->ahead)
+	if (c->ahead && !c->t.net_owner[0])
 		out->mark = state_mark(out->dir_fd);
 	out->listens = c->child.seccomp.notify && c->spec->process->no_new_privs;
 	return 0;

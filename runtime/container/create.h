@@ -12,6 +12,8 @@ struct create {
 	bool run, ahead;		/* ahead: it is on record, and has the word, before it is ready */
 	char bundle[PATH_MAX], rootfs[PATH_MAX], config[PATH_MAX], created[40];
 	uint64_t more_namespaces;	/* CLONE_NEW*: the first process is in one that the configuration does not name */
+	struct list nics;		/* of vzrun.networks; of a plain bundle alone */
+	struct net_port ports[NET_PORTS_MAX];
 	struct child child;
 	struct launch launch;
 	struct container *out;
@@ -29,6 +31,8 @@ int create_open_sources(struct create *c);
 bool create_may_go_ahead(const struct create *c);
 int create_save(void *create);
 int create_go_ahead(void *create);
+/* network.c: what the bundle says of networks, checked; nothing is claimed yet. */
+int create_find_networks(struct create *c);
 /* The agent that a filter's listener goes to, in *l; NULL: the filter has none. */
 struct state_listener *create_listener(const struct create *c, struct state_listener *l);
 /* update.c: the limits, with the devices that every container may use added to the rules. */

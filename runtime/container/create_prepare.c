@@ -128,7 +128,7 @@ static int prepare_child(struct create *c)
 		k->hook_state = state_format(c, "creating");
 		k->start_state = state_format(c, "created");
 	}
-	k->wait_mapped = spec_new_ns(c->spec, CLONE_NEWUSER) || r->n_ports > 0 || r->overlay ||
+	k->wait_mapped = spec_new_ns(c->spec, CLONE_NEWUSER) || r->n_ports > 0 || c->nics.n > 0 || r->overlay ||
 			 (c->spec->linux_ && c->spec->linux_->net_devices.n > 0);
 	k->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (k->proc_fd < 0)
@@ -159,5 +159,6 @@ int create_prepare(struct create *c)
 	TRY(prepare_paths(c));
 	c->t.root_fd = state_root(c->req->root);
 	TRY(c->t.root_fd);
+	TRY(create_find_networks(c));
 	return prepare_child(c);
 }

@@ -111,6 +111,27 @@ static void read_rdt(const char *l, struct rdt *r)
 	*r = got;
 }
 
+int journal_network(int fd, const char *owner, const char *home)
+{
+	char text[NET_OWNER_MAX + PATH_MAX + 16];
+
+	if (strchr(home, '\n'))
+		return fail(EINVAL, "VZRUN_HOME: has a newline in it");
+	snprintf(text, sizeof text, "network %s %s\n", owner, home);
+	return line(fd, text);
+}
+
+static void read_network(const char *l, struct journal *j)
+{
+	int at = 0;
+
+	_Static_assert(NET_OWNER_MAX == 104, "the width below");
+	if (sscanf(l, "network %103s %n", j->net_owner, &at) != 1 || l[at] != '/')
+		j->net_owner[0] = '\0';
+	else
+		snprintf(j->net_home, sizeof j->net_home, "%s", l + at);
+}
+
 int journal_process(int fd, const struct spec_process *p)
 {
 	auto_buf struct buf b = { 0 };
@@ -162,6 +183,8 @@ static void read_line(const char *l, struct journal *j)
 		snprintf(j->unit, sizeof j->unit, "%s", l + 5);
 	else if (str_starts(l, "resctrl "))
 		read_rdt(l, &j->rdt);
+	else if (str_starts(l, "network "))
+		read_network(l, j);
 	else if (str_starts(l, "cgroup /"))
 		snprintf(j->cgroup, sizeof j->cgroup, "%s", l + 7);
 }

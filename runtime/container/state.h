@@ -13,6 +13,8 @@
 #pragma once
 #include "runtime/spec/spec.h"
 
+#include <limits.h>
+
 enum status { ST_CREATING = 1, ST_CREATED, ST_RUNNING, ST_PAUSED, ST_STOPPED };
 const char *status_name(enum status s);
 
@@ -79,6 +81,7 @@ struct journal {
 	char cgroup[CG_PATH_MAX], unit[CG_UNIT_MAX];
 	uint32_t hiers, made;
 	struct rdt rdt;
+	char net_owner[NET_OWNER_MAX], net_home[PATH_MAX];
 	bool cgroup_made;		/* the group is complete; before that, only the path is known */
 };
 int journal_open(int dir_fd);
@@ -93,6 +96,7 @@ int journal_cgroup(int fd, const char *path);
 int journal_unit(int fd, const char *unit);
 int journal_cgroup_made(int fd, const struct cg *cg);
 int journal_rdt(int fd, const struct rdt *r);	/* before its groups are made */
+int journal_network(int fd, const char *owner, const char *home);	/* before anything is claimed */
 int journal_process(int fd, const struct spec_process *p);
 /* The tree is the caller's, and out points into it and into a. */
 int journal_load_process(int dir_fd, struct arena *a, struct json **tree, struct spec_process *out);

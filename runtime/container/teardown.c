@@ -12,6 +12,7 @@ const struct step container_steps[CONTAINER_STEPS] = {
 	{ "claim the id",  create_claim,  teardown_claim },
 	{ "cgroup",        create_cgroup, teardown_cgroup },
 	{ "resctrl group", create_rdt,    teardown_rdt },
+	{ "network",       create_network, teardown_network },
 	{ "first process", create_init,   teardown_init },
 	{ "record",        create_record, NULL },
 };
@@ -191,6 +192,8 @@ int teardown_load(struct teardown *t, const char *id, int loaded, const struct s
 		log_warn("%s", err_text());
 	TRY(journal_read(t->dir_fd, &j));
 	t->rdt = j.rdt;
+	memcpy(t->net_owner, j.net_owner, sizeof t->net_owner);
+	memcpy(t->net_home, j.net_home, sizeof t->net_home);
 	if (loaded >= 0) {
 		from_state(t, s, &j);
 		*steps = ~UINT64_C(0);

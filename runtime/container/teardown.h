@@ -7,6 +7,8 @@
 #include "base/steps.h"
 #include "runtime/container/launch.h"
 
+#include <limits.h>
+
 struct teardown {
 	char id[ID_MAX + 1];
 	int root_fd, dir_fd, journal;
@@ -14,23 +16,26 @@ struct teardown {
 	struct rdt rdt;
 	pid_t pid;
 	uint64_t start_time;
+	char net_owner[NET_OWNER_MAX], net_home[PATH_MAX];	/* networks of its own; "": none */
 	bool ours;			/* the process is our own child: reap it */
 	bool incomplete;		/* something is still there: the record stays, so that it can be tried again */
 	bool group_unsure;		/* the creation was killed while making the group: remove what is empty, kill nothing */
 };
 
-enum { CONTAINER_STEPS = 5 };
+enum { CONTAINER_STEPS = 6 };
 extern const struct step container_steps[CONTAINER_STEPS];
 
 int create_claim(void *ctx);	/* create.c; ctx begins with struct teardown */
 int create_cgroup(void *ctx);
 int create_rdt(void *ctx);
+int create_network(void *ctx);	/* network.c */
 int create_init(void *ctx);
 int create_record(void *ctx);
 
 int teardown_claim(void *ctx);	/* teardown.c */
 int teardown_cgroup(void *ctx);
 int teardown_rdt(void *ctx);
+int teardown_network(void *ctx);
 int teardown_init(void *ctx);
 
 /*
