@@ -305,6 +305,31 @@ int net_claim(const char *home, const char *owner, const struct list *nics, stru
 	return 0;
 }
 
+int net_foresee(const char *home, const char *owner, const struct list *nics)
+{
+	auto_close int dir = net_store_open(home, false);
+	struct net_record is;
+	struct net_home h;
+	int r;
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	net_home_of(home, &h);
+	SCOPED(claim_free) struct claim c = { .h = &h, .owner = owner, .nics = nics, .dir = dir };
+	r = net_record_load(dir, owner, &c.held);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	for (size_t i = 0; i < nics->n; i++) {
+		struct use *u = on_network(conf_at(&c, i)) ? use_of(&c, network_of(conf_at(&c, i))) : NULL;
+
+		r = !u || u->loaded ? 1 : load(&c, u);
+		/* The default network is still to be made: nobody has anything on it. */
+		if (r <= 0)
+			return r;
+	}
+	return decide(&c, &is);
+}
+
 int net_leased(const char *home, const char *owner, struct net_port *ports, size_t *n)
 {
 	auto_close int dir = net_store_open(home, false);

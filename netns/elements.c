@@ -239,6 +239,13 @@ static void link_local(const unsigned char mac[6], unsigned char out[16])
 	memcpy(out + 8, eui, sizeof eui);
 }
 
+static bool limits_out(const struct net_nic *n)
+{
+	struct net_rate r;
+
+	return n->rate && net_rate_parse(n->rate, &r) >= 0 && r.out;
+}
+
 /* What is outside the rate is dropped. */
 static void rate(const char *host_if, const struct net_nic *n, struct nft_list *out)
 {
@@ -255,7 +262,7 @@ static void rate(const char *host_if, const struct net_nic *n, struct nft_list *
 static void nic(const struct net_home *h, const struct net_record *r, const struct net_nic *n,
 		const struct net_def *d, struct nft_list *out)
 {
-	bool fw = r->firewall.n > 0, watched = n->rate || fw;
+	bool fw = r->firewall.n > 0, watched = limits_out(n) || fw;
 	enum nft_verdict v = watched ? NFT_V_GOTO : NFT_V_ACCEPT;
 	const char *chain = watched ? "watched" : NULL;
 	unsigned char mac[6], a[16], gwmac[6];

@@ -107,6 +107,8 @@ enum { NET_PORTS_MAX = 16 };
  * same guest, which is served from its own record alone; what it no longer asks for is given back. Errors: ERR_ADDRESS (duplicate), ERR_RESOURCE (subnet full), ERR_NOT_FOUND (network).
  */
 int net_claim(const char *home, const char *guest, const struct list *nics, struct net_port *ports, size_t *n);
+/* Whether net_claim() would be refused as things are, with its errors; nothing is changed. */
+int net_foresee(const char *home, const char *guest, const struct list *nics);
 /* What is leased to the guest, read only: network and addresses of each port. ports: room for NET_PORTS_MAX. */
 int net_leased(const char *home, const char *guest, struct net_port *ports, size_t *n);
 /* The owner that a container of this --root (resolved) and id is to net_claim(); no guest's name is one. */

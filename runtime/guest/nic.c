@@ -43,7 +43,7 @@ int nic_edit_apply(struct nic_edit *e)
 	if (e->only_now && !e->running)
 		return fail_as(ERR_STATE, "guest \"%s\" is not running: there is nothing to change now", e->g.name);
 	if (e->later)
-		return 0;
+		return net_foresee(e->g.at.home, e->g.name, &wishes);
 	if (e->running)
 		return nic_live(&e->live, &e->g, &e->w);
 	e->claimed = true;

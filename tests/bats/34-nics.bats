@@ -287,6 +287,9 @@ echoes() {
 	vz set "$G" --next --ip 10.120.0.60 >/dev/null
 	[ "$(addresses)" = "eth0 10.120.0.50/24" ]
 	vz set "$G" --dry-run --ip 10.120.0.70 >/dev/null
+	vz create "$G-b" --template busybox --net red --ip 10.120.0.9 >/dev/null
+	unchanged 12 set "$G" --next --ip 10.120.0.9
+	unchanged 3 nic add "$G" --next --network green
 	vz nic add "$G" --now --network blue >/dev/null
 	[ "$(nic '' eth1 network)" = blue ]
 	vz nic add "$G" --next --network blue --name soon >/dev/null
