@@ -20,7 +20,7 @@ extern int self_tree;
 
 /*
  * self_entry, the program's entry point in static builds (self_entry.c), has usually done it before libc came
- * to life;
+ * to life; then this only looks. Returns 0 in the protected process. Called first in main().
  */
 int self_protect(char **argv);
 /* The directory of the executable as it was called first, for finding its helpers; "" when unknown. */
