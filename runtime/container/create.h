@@ -2,15 +2,14 @@
 #pragma once
 #include "runtime/container/teardown.h"
 
-#include <limits.h>
-
 /* Everything of one creation. The steps and their undo are in teardown.h's table. */
 struct create {
 	struct teardown t;		/* what undo needs; first, so that one table serves both */
 	const struct container_req *req;
 	const struct spec *spec;
 	bool run, ahead;		/* ahead: it is on record, and has the word, before it is ready */
-	char bundle[PATH_MAX], rootfs[PATH_MAX], config[PATH_MAX], created[40];
+	const char *bundle, *rootfs, *config;	/* absolute; config NULL: it is no file */
+	char created[40];
 	uint64_t more_namespaces;	/* CLONE_NEW*: the first process is in one that the configuration does not name */
 	struct list nics;		/* of vzrun.networks; of a plain bundle alone */
 	struct net_port ports[NET_PORTS_MAX];

@@ -5,6 +5,7 @@
 #include "base/sys.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,21 +35,27 @@ static const char *state_format(struct create *c, const char *status)
 
 static int prepare_paths(struct create *c)
 {
-	const char *root = c->spec->root_path;
+	const char *root = c->spec->root_path ? c->spec->root_path : "";
+	const char *bundle = c->req->bundle ? c->req->bundle : ".";
+	struct arena *a = &c->child.arena;
+	auto_free char *real = realpath(bundle, NULL);
+	auto_free char *config = c->req->config ? realpath(c->req->config, NULL) : NULL;
 
-	if (!realpath(c->req->bundle ? c->req->bundle : ".", c->bundle))
-		return fail_errno("bundle %s", c->req->bundle);
+	if (!real)
+		return fail_errno("bundle %s", bundle);
+	if (c->req->config && !config)
+		return fail_errno("--config %s", c->req->config);
+	c->bundle = arena_strdup(a, real);
+	c->rootfs = root[0] == '/' ? arena_strdup(a, root) : arena_printf(a, "%s/%s", real, root);
+	if (config || !c->req->spec)
+		c->config = config ? arena_strdup(a, config) : arena_printf(a, "%s/config.json", real);
+	if (!c->bundle || !c->rootfs || (!c->config && (config || !c->req->spec)))
+		return fail(ENOMEM, "out of memory");
+	if (strlen(c->rootfs) >= PATH_MAX)
+		return fail(ENAMETOOLONG, "root.path: too long");
 	c->child.bundle_fd = open(c->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (c->child.bundle_fd < 0)
 		return fail_errno("bundle %s", c->bundle);
-	if ((size_t)snprintf(c->rootfs, sizeof c->rootfs, "%s%s%s", root && root[0] == '/' ? "" : c->bundle,
-			     root && root[0] == '/' ? "" : "/", root ? root : "") >= sizeof c->rootfs)
-		return fail(ENAMETOOLONG, "root.path: too long");
-	if (c->req->config && !realpath(c->req->config, c->config))
-		return fail_errno("--config %s", c->req->config);
-	if (!c->req->config && !c->req->spec &&
-	    (size_t)snprintf(c->config, sizeof c->config, "%s/config.json", c->bundle) >= sizeof c->config)
-		return fail(ENAMETOOLONG, "bundle: too long");
 	clock_stamp(c->created, sizeof c->created, 9);
 	return 0;
 }
