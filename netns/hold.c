@@ -47,8 +47,12 @@ static bool holds(const struct net_record *r) { return r && (r->nics.n || r->por
 /* The record is first of all to come and last of all to go. */
 static int give_back(const struct net_home *h, int dir, const struct net_record *was)
 {
+	SCOPED(net_portmap_change_free) struct net_portmap_change ports = { 0 };
+
 	TRY(fault_point("elements given back"));
-	TRY(net_portmap_pass(h, dir, was, NULL));
+	TRY(net_portmap_plan(h, dir, was, NULL, &ports));
+	TRY(net_portmap_retire(h, &ports));
+	TRY(net_portmap_enter(h, dir, &ports));
 	TRY(net_fw_owner(h, dir, was, NULL));
 	TRY(net_guard_drop(h, was, NULL));
 	TRY(fault_point("links of addresses given back"));
@@ -64,10 +68,14 @@ static int give_back(const struct net_home *h, int dir, const struct net_record 
  */
 static int pass(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is)
 {
+	SCOPED(net_portmap_change_free) struct net_portmap_change ports = { 0 };
+
 	if (!holds(is))
 		return was ? give_back(h, dir, was) : 0;
+	TRY(net_portmap_plan(h, dir, was, is, &ports));
 	TRY(fault_point("links of addresses that change"));
 	TRY(drop_links(dir, was, is));
+	TRY(net_portmap_retire(h, &ports));
 	TRY(fault_point("record of what is held"));
 	TRY(net_record_store(dir, is));
 	TRY(fault_point("links of addresses"));
@@ -78,7 +86,7 @@ static int pass(const struct net_home *h, int dir, const struct net_record *was,
 	TRY(net_guard_make(h, was, is));
 	TRY(net_fw_owner(h, dir, was, is));
 	TRY(net_guard_drop(h, was, is));
-	return net_portmap_pass(h, dir, was, is);
+	return net_portmap_enter(h, dir, &ports);
 }
 
 int net_hold(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is)

@@ -147,19 +147,21 @@ static int elements_of(int dir, const struct net_record *r, const enum net_port_
 
 /* ---- changes ----------------------------------------------------------------------------------------------------- */
 
-/* Of `all`, what is not in `some`. */
-static void minus(struct nft_list *all, const struct nft_list *some)
+static int by_value(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct nft_elem));
+}
+
+/* Of `all`, what is not in `some`, which is sorted by this. */
+static void minus(struct nft_list *all, struct nft_list *some)
 {
 	size_t k = 0;
 
-	for (size_t i = 0; i < all->n; i++) {
-		bool in = false;
-
-		for (size_t m = 0; m < some->n && !in; m++)
-			in = memcmp(&all->v[i], &some->v[m], sizeof all->v[i]) == 0;
-		if (!in)
+	if (some->n)
+		qsort(some->v, some->n, sizeof *some->v, by_value);
+	for (size_t i = 0; i < all->n; i++)
+		if (!some->n || !bsearch(&all->v[i], some->v, some->n, sizeof *some->v, by_value))
 			all->v[k++] = all->v[i];
-	}
 	all->n = k;
 }
 
@@ -218,30 +220,56 @@ static int states_for(const struct net_home *h, const struct net_record *was, co
 	return 0;
 }
 
-int net_portmap_pass(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is)
+void net_portmap_change_free(struct net_portmap_change *c)
 {
-	bool had = was && was->ports.n, has = is && is->ports.n;
-	auto_nft_list struct nft_list old = { 0 }, new = { 0 };
-	enum net_port_state open[NET_PUBLISH_MAX];
-	struct net_target t = { 0 }, old_t = { 0 };
+	nft_list_free(&c->old);
+	nft_list_free(&c->new);
+}
 
-	if (!had && !has)
-		return 0;
-	TRY(fault_point("published ports"));
-	if (had)
-		TRY(elements_of(dir, was, NULL, &old, &old_t));
-	if (has && net_portmap_up(h, is)) {
+int net_portmap_plan(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is,
+		     struct net_portmap_change *c)
+{
+	auto_nft_list struct nft_list same = { 0 };
+	enum net_port_state open[NET_PUBLISH_MAX];
+
+	*c = (struct net_portmap_change){ .was = was && was->ports.n ? was : NULL, .is = is && is->ports.n ? is : NULL };
+	if (c->was)
+		TRY(elements_of(dir, was, NULL, &c->old, &c->old_t));
+	c->up = c->is && net_portmap_up(h, is);
+	if (c->up) {
 		TRY(states_for(h, was, is, open));
-		TRY(elements_of(dir, is, open, &new, &t));
-		TRY(net_way_make(h, dir, is, &t));
-	} else if (has) {
-		TRY(net_target_of(dir, is, &t));
+		TRY(elements_of(dir, is, open, &c->new, &c->t));
+	} else if (c->is) {
+		TRY(net_target_of(dir, is, &c->t));
 	}
-	int r = nft_change(h->table, &old, &new);
-	/* Nothing to take away from nothing. */
-	if (r < 0 && !(r == -ENOENT && !new.n))
-		return changed(r, h);
-	return had ? net_way_leave(dir, was, &old_t, has ? is : NULL, &t) : 0;
+	for (size_t i = 0; i < c->old.n; i++)
+		nft_copy(&same, &c->old.v[i]);
+	minus(&c->old, &c->new);
+	minus(&c->new, &same);
+	return same.oom || c->new.oom || c->old.oom ? fail(ENOMEM, "published ports: out of memory") : 0;
+}
+
+int net_portmap_retire(const struct net_home *h, const struct net_portmap_change *c)
+{
+	int r;
+
+	if (!c->was)
+		return 0;
+	TRY(fault_point("ports that close"));
+	r = nft_change(h->table, &c->old, NULL);
+	/* Without the table nothing is led anywhere. */
+	return r == -ENOENT ? 0 : r;
+}
+
+int net_portmap_enter(const struct net_home *h, int dir, const struct net_portmap_change *c)
+{
+	if (!c->was && !c->is)
+		return 0;
+	TRY(fault_point("ports that open"));
+	if (c->up)
+		TRY(net_way_make(h, dir, c->is, &c->t));
+	TRY(changed(nft_change(h->table, NULL, &c->new), h));
+	return c->was ? net_way_leave(dir, c->was, &c->old_t, c->is, &c->t) : 0;
 }
 
 /* ---- what stands ----------------------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* A guest's published ports and its firewall: config.json says what is wished, netns/ holds it. */
 #include "runtime/guest/guest.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/scope.h"
 #include "netns/ports.h"
@@ -52,20 +53,39 @@ static int put(const struct guest *g, const struct list_kind *k, const struct li
 	return b.oom ? no_memory() : file_write_atomic(g->dir_fd, "config.json", b.p, b.n, 0600);
 }
 
-/* In force first: what is refused is not saved; what cannot be saved is taken back. */
+typedef int step_fn(const struct guest *g, const struct list_kind *k, const struct list *l, const void *fresh);
+
+static int hold_step(const struct guest *g, const struct list_kind *k, const struct list *l, const void *fresh)
+{
+	TRY(fault_point("in force"));
+	return k->hold(g, l, fresh);
+}
+
+static int put_step(const struct guest *g, const struct list_kind *k, const struct list *l, const void *fresh)
+{
+	(void)fresh;
+	TRY(fault_point("saved"));
+	return put(g, k, l);
+}
+
+/*
+ * What is new is saved first, what goes is saved last: killed in between, nothing is open that the file does not tell;
+ * a start, `network apply` or (of what goes) the same command finishes it. A failure takes the other step back.
+ */
 static int change(const struct guest *g, const struct list_kind *k, const struct list *from, const struct list *to,
 		  const void *fresh)
 {
+	step_fn *first = fresh ? put_step : hold_step, *second = fresh ? hold_step : put_step;
 	struct err_saved why;
 	int r;
 
 	TRY_IN(k->check(to), "%s", k->place);
-	TRY(k->hold(g, to, fresh));
-	r = put(g, k, to);
+	TRY(first(g, k, to, fresh));
+	r = second(g, k, to, fresh);
 	if (r >= 0)
 		return 0;
 	err_save(&why);
-	(void)k->hold(g, from, NULL);
+	(void)first(g, k, from, NULL);
 	err_restore(&why);
 	return r;
 }
