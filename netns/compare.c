@@ -43,6 +43,15 @@ void net_compare_tell(struct net_compare *c, int mend, const char *fmt, ...)
 		c->result = c->differs(c->ctx, &d);
 }
 
+void net_compare_failed(struct net_compare *c)
+{
+	if (!str_eq(err_text(), c->failed)) {
+		snprintf(c->failed, sizeof c->failed, "%.255s", err_text());
+		net_compare_tell(c, MEND_NOT, "%s", c->failed);
+	}
+	err_clear();
+}
+
 static void see_switch(void *ctx, const char *key, const char *is, const char *want)
 {
 	net_compare_tell(ctx, MEND_UP, "/proc/sys/net/%s is %s, not %s", key, is, want);
@@ -242,7 +251,8 @@ int net_compare(struct net_compare *c, const struct net_def *d)
 		TRY(look_at_tunnel(c, l));
 	if (l)
 		TRY(look_at_names(c, l));
-	TRY(net_users_each(c->h, c->dir, d->name, look_at_port, c));
+	if (net_users_each(c->h, c->dir, d->name, look_at_port, c) < 0)
+		net_compare_failed(c);
 	TRY(look_at_firewall(c));
 	TRY(look_at_allowed(c));
 	c->d = NULL;
@@ -287,7 +297,8 @@ int net_compare_host(struct net_compare *c)
 	c->d = NULL;
 	c->mend = c->result = 0;
 	TRY(net_forwarding_check(c->dir, see_switch, c));
-	TRY(net_record_each(c->dir, look_at_owner, &o));
-	TRY(net_ports_review(c->h, c->dir, look_at_published, c));
+	if (net_record_each(c->dir, look_at_owner, &o) < 0 ||
+	    net_ports_review(c->h, c->dir, look_at_published, c) < 0)
+		net_compare_failed(c);
 	return c->result < 0 ? c->result : c->mend;
 }

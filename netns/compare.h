@@ -18,6 +18,7 @@ struct net_compare {
 	/* While it runs. */
 	const struct net_def *d;
 	char hint[96];			/* what to try, where it is not apply */
+	char failed[256];		/* what was told of last that could not be looked at */
 	int mend, result;
 	size_t n;
 };
@@ -29,5 +30,7 @@ int net_compare(struct net_compare *c, const struct net_def *d);
 int net_compare_host(struct net_compare *c);
 /* The elements of both tables; only: what one network is about. */
 int net_compare_elements(struct net_compare *c, const char *only);
+/* The pending error as a difference, once: a record that cannot be read keeps nothing else from being compared. */
+void net_compare_failed(struct net_compare *c);
 /* One difference, in the words of printf(). */
 void net_compare_tell(struct net_compare *c, int mend, const char *fmt, ...) PRINTF(3, 4);

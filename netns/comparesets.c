@@ -24,6 +24,7 @@ struct sets {
 	size_t ntags;
 	struct wanted *v;
 	struct nlq nft;
+	bool guess;		/* a file could not be read: what nobody wants may be what it means */
 	/* While one set is read. */
 	int set;
 	size_t foreign, other;
@@ -59,6 +60,7 @@ static int want_network(void *ctx, const char *name)
 
 	/* That it cannot be read is told where it is compared. */
 	if (net_def_load(s->c->dir, name, &f) < 0) {
+		s->guess = true;
 		err_clear();
 		return 0;
 	}
@@ -213,7 +215,7 @@ static int compare_set(struct sets *s, size_t *at)
 		net_compare_tell(s->c, MEND_FIREWALL, "nftables: %s %s: set %s has %zu element%s of another meaning", family,
 				 s->c->h->table, name, s->other, s->other == 1 ? "" : "s");
 	/* Of one network alone it cannot be said whose they are. */
-	if (s->foreign && !s->only)
+	if (s->foreign && !s->only && !s->guess)
 		net_compare_tell(s->c, MEND_FIREWALL, "nftables: %s %s: set %s has %zu element%s of nobody's", family,
 				 s->c->h->table, name, s->foreign, s->foreign == 1 ? "" : "s");
 	return 0;
@@ -228,7 +230,10 @@ int net_compare_elements(struct net_compare *c, const char *only)
 		TRY(want_network(&s, only));
 	else
 		TRY(net_def_each_name(c->dir, want_network, &s));
-	TRY(net_record_each(c->dir, want_owner, &s));
+	if (net_record_each(c->dir, want_owner, &s) < 0) {
+		s.guess = true;
+		net_compare_failed(c);
+	}
 	TRY(sort(&s));
 	TRY(nlq_open(&s.nft, NETLINK_NETFILTER));
 	for (s.set = 0; s.set < FW_SETS; s.set++)

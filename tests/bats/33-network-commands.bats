@@ -432,6 +432,19 @@ for line in tell:
 	net apply
 }
 
+@test "a damaged record: check says the place and goes on" {
+	net create web
+	guest A a network=web
+	cp "$H/networks/.guests/a.json" "$D/good"
+	jq '.nics[0].ip = "10.1.2.300"' "$D/good" >"$H/networks/.guests/a.json"
+	run net check
+	[ "$status" -eq 1 ]
+	[[ $output == "web: networks/.guests/a.json: nics[0]"* ]]
+	[ "${#lines[@]}" -eq 1 ]
+	cp "$D/good" "$H/networks/.guests/a.json"
+	net check
+}
+
 @test "a file edited by hand comes into force with apply" {
 	net create web
 	net create db
