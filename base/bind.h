@@ -66,7 +66,8 @@ struct list { void *v; size_t n; };
 #define ENUM(T, key, member, names)    { key, K_ENUM, 0, offsetof(T, member), names }
 #define ENUMR(T, key, member, names)   { key, K_ENUM, REQUIRED, offsetof(T, member), names }
 #define SUB(T, key, kind, member, rec) { key, kind, 0, offsetof(T, member), rec }
-#define FLAT(key, rec)                 { key, K_OBJ, 0, 0, rec }	/* the sub-record's offsets are the parent's */
+/* the sub-record's offsets are the parent's */
+#define FLAT(key, rec)                 { key, K_OBJ, 0, 0, rec }
 #define RECORD(what, T, fields)        { what, sizeof(T), fields }
 
 #define LIST_EACH(T, it, list) for (T *it = (list).v; it && it < (T *)(list).v + (list).n; it++)
@@ -79,7 +80,8 @@ int bind_decode(struct arena *a, const struct record *rec, struct json *tree, vo
 /* Absent members are left out. key as in jout_open(). */
 void bind_encode(struct jout *o, const char *key, const struct record *rec, const void *in);
 /* Calls `found` with the dotted place of every member that no table knows. */
-void bind_unknown(const struct record *rec, struct json *tree, void (*found)(void *ctx, const char *place), void *ctx);
+void bind_unknown(const struct record *rec, struct json *tree, void (*found)(void *ctx, const char *place),
+		  void *ctx);
 
 const char *name_of(const struct name *names, int value);	/* NULL when there is none */
 /* The values of all words, or'ed (out may be NULL). -EINVAL: "KEY[2]: unknown value \"x\"". */

@@ -17,13 +17,19 @@ ssize_t dgram_send_some(int fd, const void *p, size_t n, const int *fds, size_t 
  * out; descriptors that do not fit are closed and -EMSGSIZE is returned.
  */
 ssize_t dgram_recv(int fd, void *p, size_t size, int *fds, size_t *nfds);
-/* connect(2) to, and bind(2)+listen(2) (SOCK_DGRAM: bind only) at, dirfd/name, whatever the length of the way to dirfd. */
+/*
+ * connect(2) to, and bind(2)+listen(2) (SOCK_DGRAM: bind only) at, dirfd/name, whatever the length of the way
+ * to dirfd.
+ */
 int dgram_connect(int dirfd, const char *name, int type);
-/* The message of a send(2) that failed just now, by errno: EAGAIN is a peer of dgram_connect_path's that does not read. */
+/*
+ * The message of a send(2) that failed just now, by errno: EAGAIN is a peer of dgram_connect_path's that does
+ * not read.
+ */
 int dgram_not_sent(const char *what);
 /*
- * A stream socket at a path of the host, of any length. It belongs to a program that we do not know: a connection, and
- * each sending over it, that takes longer than ten seconds fails with -ETIMEDOUT.
+ * A stream socket at a path of the host, of any length. It belongs to a program that we do not know: a
+ * connection, and each sending over it, that takes longer than ten seconds fails with -ETIMEDOUT.
  */
 int dgram_connect_path(const char *path);
 int dgram_listen(int dirfd, const char *name, int type);

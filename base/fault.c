@@ -14,8 +14,9 @@
 enum { NAMES_MAX = 4096 };
 
 /*
- * Shared with the children of a clone, so that one number means one point in the tree. Names are constants, at the
- * same place in all of them; what a child passes where it can open no file is on the list all the same.
+ * Shared with the children of a clone, so that one number means one point in the tree. Names are constants,
+ * at the same place in all of them; what a child passes where it can open no file is on the list all the
+ * same.
  */
 static struct shared { unsigned n; pid_t owner; const char *name[NAMES_MAX]; } *shared;
 

@@ -8,7 +8,10 @@
 int file_write_all(int fd, const void *p, size_t n);
 
 enum { FILE_READ_MAX = 16 << 20 };
-/* The whole file, NUL-terminated, malloc'ed; -ENOENT is expected. len may be NULL. At most FILE_READ_MAX bytes. */
+/*
+ * The whole file, NUL-terminated, malloc'ed; -ENOENT is expected. len may be NULL. At most FILE_READ_MAX
+ * bytes.
+ */
 int file_read(int dirfd, const char *path, char **text, size_t *len);
 /* The same from an open descriptor; `path` is for messages; -EFBIG above max. */
 int file_read_fd(int fd, const char *path, size_t max, char **text, size_t *len);

@@ -1,20 +1,22 @@
 /*
- * Our own helper executables (vzrun-image, vzrun-net, vzrun-systemd): in VZRUN_LIBEXEC and nowhere else if that is set, or beside
- * vzrun as it was called, or in PREFIX/libexec/vzrun.
+ * Our own helper executables (vzrun-image, vzrun-net, vzrun-systemd): in VZRUN_LIBEXEC and nowhere else if
+ * that is set, or beside vzrun as it was called, or in PREFIX/libexec/vzrun.
  */
 #pragma once
 #include "base/str.h"
 
 #include <limits.h>
 
-/* The directory that vzrun was called from; the string is kept. It runs from a copy without a path (rule R1). */
+/*
+ * The directory that vzrun was called from; the string is kept. It runs from a copy without a path (rule R1).
+ */
 void helper_set_dir(const char *dir);
 /* ERR_UNSUPPORTED, naming the places that were looked at. */
 int helper_find(const char *name, char path[PATH_MAX]);
 
 /*
- * Runs NAME VERB with `in` on its stdin. A helper says in one line on stderr what went wrong and exits with the
- * error's class: that becomes the error here, after "WHAT: ".
+ * Runs NAME VERB with `in` on its stdin. A helper says in one line on stderr what went wrong and exits with
+ * the error's class: that becomes the error here, after "WHAT: ".
  */
 struct helper_call {
 	const char *name, *verb, *what;

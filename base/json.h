@@ -45,7 +45,8 @@ int json_set(struct json **root, const char *path, const char *text);
 
 struct jout { struct buf *b; bool pretty; int depth; bool more; };
 
-void jout_open(struct jout *o, const char *key, char bracket);	/* '{' or '[' ; key NULL in arrays and at the top */
+/* '{' or '[' ; key NULL in arrays and at the top */
+void jout_open(struct jout *o, const char *key, char bracket);
 void jout_close(struct jout *o, char bracket);			/* '}' or ']' */
 void jout_str(struct jout *o, const char *key, const char *s);	/* NULL: null */
 void jout_bool(struct jout *o, const char *key, bool v);

@@ -1,7 +1,7 @@
 /*
- * Where warnings and debug lines go. Without log_open() warnings go to stderr as
- * "vzrun: warning: ..." and debug lines nowhere; with a file they go to it alone. A log file is appended to, one
- * write() a line, in runc's text or JSON shape.
+ * Where warnings and debug lines go. Without log_open() warnings go to stderr as "vzrun: warning: ..." and
+ * debug lines nowhere; with a file they go to it alone. A log file is appended to, one write() a line, in
+ * runc's text or JSON shape.
  */
 #pragma once
 #include "base/err.h"

@@ -26,7 +26,9 @@ bool str_is_id(const char *s);
 bool str_is_name(const char *s);
 /* Writes s escaped for a JSON string, without the quotes; cut at a character where it does not fit. */
 void str_json_escape(char *out, size_t size, const char *s);
-/* How many bytes of s stand for themselves in a JSON string; and the bytes (at most 6) for one that does not. */
+/*
+ * How many bytes of s stand for themselves in a JSON string; and the bytes (at most 6) for one that does not.
+ */
 size_t str_json_plain(const char *s);
 int str_json_char(char out[8], char c);
 /* A short stable hash for names of files and links (FNV-1a); no security rests on it. */

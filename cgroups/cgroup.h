@@ -33,14 +33,15 @@ struct cg_host {
 };
 
 /*
- * Read once per process (/proc/self/cgroup); never fails: CG_NONE when there is nothing. A hierarchy may be listed and
- * mounted nowhere: cg_hier() looks for it, fills in `mount`, and returns NULL if it is not to be had.
+ * Read once per process (/proc/self/cgroup); never fails: CG_NONE when there is nothing. A hierarchy may be
+ * listed and mounted nowhere: cg_hier() looks for it, fills in `mount`, and returns NULL if it is not to be
+ * had.
  */
 const struct cg_host *cg_host(void);
 const struct cg_hier *cg_hier(size_t i);
 /*
- * -errno when the files that tell it could not be read: nobody may start or be deleted as if there were none. What is
- * not there by cg_hier() is known not to be there only if this says 0 afterwards.
+ * -errno when the files that tell it could not be read: nobody may start or be deleted as if there were none.
+ * What is not there by cg_hier() is known not to be there only if this says 0 afterwards.
  */
 int cg_host_check(void);
 
@@ -100,9 +101,10 @@ int cg_check_path(const char *path);
  * no controllers to groups below). On v1 every controller, on hybrid also unified and name=systemd.
  * A group that exists and holds processes is refused (-EBUSY); an empty one is taken over (not in
  * `made`). What fails half-way removes what it made; groups on the way to it stay after cg_remove.
- * CG_EVERYWHERE: in every hierarchy, as whoever names a group expects it (engines read it there). CG_NEEDED: where r
- * asks for something, where cg_stats() counts, where it can be frozen, and name=systemd while systemd runs: each
- * further v1 hierarchy costs a start 0.1 ms, and cg_extend() adds it later if it is ever asked for.
+ * CG_EVERYWHERE: in every hierarchy, as whoever names a group expects it (engines read it there). CG_NEEDED:
+ * where r asks for something, where cg_stats() counts, where it can be frozen, and name=systemd while systemd
+ * runs: each further v1 hierarchy costs a start 0.1 ms, and cg_extend() adds it later if it is ever asked
+ * for.
  * r (NULL: nothing): which optional controllers must exist (refused by name) and on v2 which to enable
  * in the ancestors' subtree_control; cpu, memory, pids and io are enabled there where that is possible,
  * for their counters. Rootless: hierarchies where we may not create a group are skipped when r asks
@@ -111,12 +113,15 @@ int cg_check_path(const char *path);
 enum cg_extent { CG_EVERYWHERE, CG_NEEDED };
 int cg_create(struct cg *cg, const char *path, const struct cg_resources *r, enum cg_extent extent);
 /*
- * The hierarchies that r needs and cg is not in yet, as a mask; -errno when this host cannot give one. The caller puts
- * cg->made | mask on record, then cg_extend() makes the groups there and moves every process of cg into them.
+ * The hierarchies that r needs and cg is not in yet, as a mask; -errno when this host cannot give one. The
+ * caller puts cg->made | mask on record, then cg_extend() makes the groups there and moves every process of
+ * cg into them.
  */
 int cg_lacking(const struct cg *cg, const struct cg_resources *r, uint32_t *mask);
 int cg_extend(struct cg *cg, uint32_t mask);
-/* What r limits, in words: "memory limit, process limit"; "" when nothing. For who must do without a group. */
+/*
+ * What r limits, in words: "memory limit, process limit"; "" when nothing. For who must do without a group.
+ */
 void cg_limits_text(const struct cg_resources *r, struct buf *out);
 /* A group made earlier by cg_create: path as stored in cg->path; `made` becomes all that is found.
  * -ENOENT: it is in no hierarchy. */
@@ -178,8 +183,8 @@ struct cg_join { int v2_dir; int tasks[CG_HIER_MAX]; uint8_t hier[CG_HIER_MAX]; 
 int cg_join_open(const struct cg *cg, const struct strv *sub, struct cg_join *j);
 int cg_join_self(struct cg_join *j);		/* in the child; closes what it used */
 /*
- * cgroups(7): who is not root moves a process on v2 only where cgroup.procs of the group that source and target have in
- * common is his. Is it not ours? which: that file.
+ * cgroups(7): who is not root moves a process on v2 only where cgroup.procs of the group that source and
+ * target have in common is his. Is it not ours? which: that file.
  */
 bool cg_join_denied(const struct cg *cg, char *which, size_t size);
 void cg_join_close(struct cg_join *j);

@@ -58,7 +58,8 @@ int cg_own_dir(size_t hier, char *buf, size_t size)
 
 	if (!h)
 		return -ENOENT;
-	return snprintf(buf, size, "%s%s", h->mount, str_eq(h->own, "/") ? "" : h->own) >= (int)size ? -ENAMETOOLONG : 0;
+	return snprintf(buf, size, "%s%s", h->mount, str_eq(h->own, "/") ? "" : h->own) >= (int)size
+		? -ENAMETOOLONG : 0;
 }
 
 /*
@@ -242,7 +243,9 @@ static int make_in(struct cg *cg, size_t i, const struct need *need, bool adopt,
 	return h->v2 ? cg_enable(cg, i, need) : 0;
 }
 
-/* systemd takes a process for the unit's whose group it is in. Where none runs the hierarchy means nothing. */
+/*
+ * systemd takes a process for the unit's whose group it is in. Where none runs the hierarchy means nothing.
+ */
 static uint32_t systemd_hier(void)
 {
 	for (size_t i = 0; i < cg_host()->n; i++)

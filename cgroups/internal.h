@@ -19,8 +19,9 @@ const char *cg_ctl_name(enum ctl c, bool v2);	/* "blkio", "io"; NULL: v2 has no 
 int cg_ctl_hier(enum ctl c);			/* where the controller is: v1, else v2, else -1 */
 int cg_v2_hier(void);				/* -1: no v2 tree is mounted */
 /*
- * A hierarchy at an unusual place is looked for when it is first asked for, and that may fail: whoever goes on to act on
- * the groups of cg asks here first, lest one that could not be looked for be taken for one that is not mounted.
+ * A hierarchy at an unusual place is looked for when it is first asked for, and that may fail: whoever goes
+ * on to act on the groups of cg asks here first, lest one that could not be looked for be taken for one that
+ * is not mounted.
  */
 int cg_found(const struct cg *cg);
 uint32_t cg_ctl_mask(const char *words);	/* "cpu io memory" of a v2 file */
@@ -97,7 +98,8 @@ int cg_enable(const struct cg *cg, size_t v2, const struct need *need);
 /* What was written over, to be put back; stays: what could not be. */
 struct cg_former { struct undo undo; struct buf stays; };
 int cg_remember(struct cg_former *all, const char *path, const char *text);
-int cg_write_limits(const struct cg *cg, const struct cg_resources *r, struct cg_former *former);	/* NULL: forget */
+/* NULL: forget */
+int cg_write_limits(const struct cg *cg, const struct cg_resources *r, struct cg_former *former);
 
 /* ---- devices.c, devices_bpf.c ---- */
 enum { ACC_MKNOD = 1, ACC_READ = 2, ACC_WRITE = 4, ACC_ALL = 7 };

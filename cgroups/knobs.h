@@ -1,6 +1,6 @@
 /*
- * How a limit becomes the text of a file, where that is more than its number: the conversions of the table in knobs.c. 0,
- * KNOB_SKIP (there is nothing to write), or -errno with a message.
+ * How a limit becomes the text of a file, where that is more than its number: the conversions of the table in
+ * knobs.c. 0, KNOB_SKIP (there is nothing to write), or -errno with a message.
  */
 #pragma once
 #include "cgroups/internal.h"

@@ -158,7 +158,8 @@ static int compare(int root, const struct rdt *r, const char *key, const char *w
 	n = file_peek(root, path, text, sizeof text);
 	if (n < 0)
 		return fail((int)-n, "linux.intelRdt: read %s: %s", path, strerrordesc_np((int)-n));
-	return agrees(text, want) ? 0 : fail(EEXIST, "linux.intelRdt.%s: the group \"%s\" exists and has another one",
+	return agrees(text, want) ? 0 : fail(EEXIST,
+					     "linux.intelRdt.%s: the group \"%s\" exists and has another one",
 					     key, r->group);
 }
 
@@ -261,7 +262,8 @@ int rdt_add(int root, const struct rdt *r, pid_t pid)
 
 static int remove_dir(int root, const char *path)
 {
-	return unlinkat(root, path, AT_REMOVEDIR) < 0 && errno != ENOENT ? fail_errno("remove resctrl's group %s", path)
+	return unlinkat(root, path, AT_REMOVEDIR) < 0 && errno != ENOENT
+		? fail_errno("remove resctrl's group %s", path)
 									  : 0;
 }
 

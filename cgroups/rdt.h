@@ -30,7 +30,9 @@ struct rdt {
 
 /* The directory of the mounted resctrl; ERR_UNSUPPORTED when there is none. */
 int rdt_open(void);
-/* What has to be made; no effect. ERR_NOT_FOUND: a bare closID names a group that must be there, and is not. */
+/*
+ * What has to be made; no effect. ERR_NOT_FOUND: a bare closID names a group that must be there, and is not.
+ */
 int rdt_plan(int root, const struct rdt_conf *c, const char *id, struct rdt *out);
 /* Makes the groups and writes the schemata; what it made it removes again when it fails. */
 int rdt_make(int root, const struct rdt_conf *c, const struct rdt *r);

@@ -79,7 +79,10 @@ static uint64_t value_of(const char *text, const char *key)
 	return *key == '*' ? sum_of(text, key + 1) : at ? number(at) : 0;
 }
 
-/* cpu.stat of v2 counts use without the controller, too: a group that is in no cpuacct hierarchy is read there. */
+/*
+ * cpu.stat of v2 counts use without the controller, too: a group that is in no cpuacct hierarchy is read
+ * there.
+ */
 static int hier_of(const struct cg *cg, enum ctl ctl)
 {
 	int i = cg_ctl_hier(ctl), tree = cg_v2_hier();

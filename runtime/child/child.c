@@ -34,7 +34,9 @@ static const struct stage root_stages[] = {
 	{ "finish the root",           stage_finish_root },
 };
 
-/* A process that joins a container: all namespaces in one setns, the clone into the pid namespace last (R2). */
+/*
+ * A process that joins a container: all namespaces in one setns, the clone into the pid namespace last (R2).
+ */
 static const struct stage join_stages[] = {
 	{ "join the cgroup",           stage_cgroup },
 	{ "CPU affinity",              stage_affinity },

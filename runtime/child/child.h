@@ -14,8 +14,11 @@
 #include "runtime/child/seccomp.h"
 #include "runtime/child/sync.h"
 
-/* A file that the runtime puts into the root before it is anyone's (hostname, hosts, resolv.conf of a guest). */
-struct child_file { const char *path, *text; mode_t mode; bool keep; };	/* keep: not when something is there */
+/*
+ * A file that the runtime puts into the root before it is anyone's (hostname, hosts, resolv.conf of a guest).
+ */
+/* keep: not when something is there */
+struct child_file { const char *path, *text; mode_t mode; bool keep; };
 
 struct child {
 	const struct spec *spec;		/* NULL: a process that joins a container */
@@ -69,8 +72,8 @@ struct child {
 	struct arena arena;
 };
 
-#define CHILD_INIT { .sync = -1, .proc_fd = -1, .start_fd = -1, .bundle_fd = -1, .root_tree = -1, .init_pidfd = -1, \
-		     .join = CG_JOIN_NONE, .mnt = MNT_CTX_INIT, .tty = -1, .notify_from = -1, .notify_to = -1 }
+#define CHILD_INIT { .sync = -1, .proc_fd = -1, .start_fd = -1, .bundle_fd = -1, .root_tree = -1, \
+		     .init_pidfd = -1, .join = CG_JOIN_NONE, .mnt = MNT_CTX_INIT, .tty = -1, .notify_from = -1, .notify_to = -1 }
 
 /* Runs in the cloned process and never returns: execve, or SYNC_FAILED and _exit(1). */
 _Noreturn void child_main(struct child *c);
@@ -140,7 +143,7 @@ int limits_apply(pid_t pid, const struct list *rlimits);
 int notify_begin(struct child *c);
 int notify_attach(struct child *c);
 /*
- * Runs the hooks of one kind, in order; state goes to their stdin. The first failure ends it, but of poststop hooks
- * it is only told. cwd: NULL is where we are.
+ * Runs the hooks of one kind, in order; state goes to their stdin. The first failure ends it, but of poststop
+ * hooks it is only told. cwd: NULL is where we are.
  */
 int hooks_run(const struct spec_hooks *h, enum hook_kind kind, const char *state, const char *cwd);

@@ -89,7 +89,10 @@ void mnt_list_options(void (*each)(void *ctx, const char *name), void *ctx);	/* 
  */
 int mnt_plan_idmap(struct arena *a, const struct spec *s, const struct spec_mount *m, const char *text,
 		   struct mnt_op *op);
-/* The detached tree gets the user namespace's mapping; the error names the file system (type NULL: looked up). */
+/*
+ * The detached tree gets the user namespace's mapping; the error names the file system (type NULL: looked
+ * up).
+ */
 int mnt_idmap(int mnt, int userns_fd, bool rec, const char *type);
 
 /*
@@ -110,8 +113,8 @@ struct mnt_ctx {
 	bool parent_on_proc;
 	char parent[256];
 };
-#define MNT_CTX_INIT { .root_fd = -1, .bundle_fd = -1, .host_proc = -1, .proc_fd = -1, .null_fd = -1, .mask_fd = -1, \
-		       .parent_fd = -1 }
+#define MNT_CTX_INIT { .root_fd = -1, .bundle_fd = -1, .host_proc = -1, .proc_fd = -1, .null_fd = -1, \
+		       .mask_fd = -1, .parent_fd = -1 }
 
 /* Runs op[from, to). Errors name the destination. */
 int mnt_execute(struct mnt_ctx *c, const struct mnt_plan *p, size_t from, size_t to);
@@ -120,7 +123,10 @@ int mnt_execute(struct mnt_ctx *c, const struct mnt_plan *p, size_t from, size_t
 int mnt_isolate(const struct mnt_plan *p);
 /* The bundle's root, cloned and private: what the container mounts in it stays in it. A detached tree. */
 int mnt_clone_root(int bundle_fd, const char *path);
-/* Attaches a detached root tree at path, or else over "/" of this namespace, without making it anyone's root yet. */
+/*
+ * Attaches a detached root tree at path, or else over "/" of this namespace, without making it anyone's root
+ * yet.
+ */
 int mnt_attach_root(int tree_fd, const char *path);
 /* The attached root becomes "/", the host's tree is gone. no_pivot: chroot (the tree stays mounted below). */
 int mnt_pivot(int root_fd, bool no_pivot);
@@ -129,7 +135,9 @@ int mnt_finish_root(int root_fd, const char *propagation, bool readonly);
 /* The verbs with a file of their own. */
 int mnt_cgroup(struct mnt_ctx *c, const struct mnt_op *op);
 int mnt_bind(struct mnt_ctx *c, const struct mnt_op *op);
-/* mount_long.c: does data have a value that fsconfig(2) does not take? Then the file system, a detached tree. */
+/*
+ * mount_long.c: does data have a value that fsconfig(2) does not take? Then the file system, a detached tree.
+ */
 bool mnt_too_long(const char *data);
 int mnt_long_fs(struct mnt_ctx *c, const struct mnt_op *op, int at, bool read_only);
 /* mount_copy.c: what lies in the directory `from` goes into the root of the mount `to`, a tmpfs of `data`. */

@@ -30,7 +30,8 @@ static int set_attributes(int mnt, unsigned flags, uint64_t attr)
 {
 	struct mount_attr a = { .attr_set = attr };
 
-	return mount_setattr(mnt, "", AT_EMPTY_PATH | flags, &a, sizeof a) < 0 ? fail_errno("attributes of the cgroups")
+	return mount_setattr(mnt, "", AT_EMPTY_PATH | flags, &a, sizeof a) < 0
+		? fail_errno("attributes of the cgroups")
 										 : 0;
 }
 

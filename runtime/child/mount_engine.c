@@ -23,7 +23,8 @@ int mnt_set_attributes(int mnt, const struct mnt_op *op)
 		all.attr_clr |= MOUNT_ATTR__ATIME;
 	if ((a.attr_set || a.attr_clr) && mount_setattr(mnt, "", AT_EMPTY_PATH, &a, sizeof a) < 0)
 		return fail_errno("set the mount's attributes");
-	if ((all.attr_set || all.attr_clr) && mount_setattr(mnt, "", AT_EMPTY_PATH | AT_RECURSIVE, &all, sizeof all) < 0)
+	if ((all.attr_set || all.attr_clr) &&
+	    mount_setattr(mnt, "", AT_EMPTY_PATH | AT_RECURSIVE, &all, sizeof all) < 0)
 		return fail_errno("set attributes of the whole tree");
 	if (prop.propagation && mount_setattr(mnt, "", AT_EMPTY_PATH | (op->propagation & MS_REC ? AT_RECURSIVE : 0),
 					      &prop, sizeof prop) < 0)
@@ -102,8 +103,9 @@ static int set_mode(int fs, int at)
 }
 
 /*
- * One superblock of these serves all mounts of a namespace or of the host: made read-only by the first container of a
- * pod's network, /sys would be so for a privileged one after it. And a tmpfs is filled after it is made.
+ * One superblock of these serves all mounts of a namespace or of the host: made read-only by the first
+ * container of a pod's network, /sys would be so for a privileged one after it. And a tmpfs is filled after
+ * it is made.
  */
 static bool read_only_by_mount(const char *type)
 {
@@ -229,8 +231,8 @@ static int node_at(const char *path, unsigned follow, const struct mnt_op *op)
 }
 
 /*
- * The host's node of the same number, checked: nothing of the image can stand in for it (rule R6). It is looked for
- * under the name that it has in the container, and else where udev lists all by number.
+ * The host's node of the same number, checked: nothing of the image can stand in for it (rule R6). It is
+ * looked for under the name that it has in the container, and else where udev lists all by number.
  */
 static int host_node(const struct mnt_op *op)
 {
@@ -274,7 +276,8 @@ static void tell_rights(int node, const struct mnt_op *op)
 	struct stat st;
 
 	if (fstat(node, &st) == 0 && ((st.st_mode & 07777) != (op->mode & 07777) || op->uid || op->gid))
-		log_warn("device %s: in a user namespace it is the host's node: mode %04o and its owner, not %04o and %u:%u",
+		log_warn("device %s: in a user namespace it is the host's node: mode %04o and its owner, "
+			 "not %04o and %u:%u",
 			 op->dst, st.st_mode & 07777, op->mode & 07777, op->uid, op->gid);
 }
 

@@ -124,7 +124,9 @@ int mnt_plan_idmap(struct arena *a, const struct spec *s, const struct spec_moun
 	return 0;
 }
 
-/* The type of the file system of a detached mount; its magic number where no other mount of it is in sight. */
+/*
+ * The type of the file system of a detached mount; its magic number where no other mount of it is in sight.
+ */
 static void fs_name(int mnt, char *out, size_t size)
 {
 	auto_free char *text = NULL;

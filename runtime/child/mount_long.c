@@ -1,4 +1,7 @@
-/* File systems whose options are too long for fsconfig(2), which takes less than 256 bytes each; mount(2) takes a page. */
+/*
+ * File systems whose options are too long for fsconfig(2), which takes less than 256 bytes each; mount(2)
+ * takes a page.
+ */
 #include "runtime/child/mount.h"
 #include "base/file.h"
 #include "base/scope.h"
@@ -37,8 +40,9 @@ static bool is_new_mount(int fd, const char *before)
 }
 
 /*
- * mount(2) wants a path: the destination's, by its descriptor and the host's procfs. What is there then is found by
- * its name again, which may lead elsewhere by now (to another mount of the container, that would be taken away):
+ * mount(2) wants a path: the destination's, by its descriptor and the host's procfs. What is there then is
+ * found by its name again, which may lead elsewhere by now (to another mount of the container, that would be
+ * taken away):
  * only a mount that was not there before is ours, as nobody else mounts in this namespace.
  */
 int mnt_long_fs(struct mnt_ctx *c, const struct mnt_op *op, int at, bool read_only)

@@ -35,7 +35,9 @@ static const char *const proc_files[] = {
 	"/proc/sys/crypto/fips_enabled", "/proc/pressure/cpu", "/proc/pressure/io", "/proc/pressure/memory",
 };
 
-/* Absolute, without empty parts, "." and "..": what follows compares names. Links are the engine's to judge. */
+/*
+ * Absolute, without empty parts, "." and "..": what follows compares names. Links are the engine's to judge.
+ */
 static const char *clean(struct arena *a, const char *dst)
 {
 	char *out = arena_alloc(a, strlen(dst) + 2, 1);
@@ -246,7 +248,10 @@ static const struct mnt_op *mounted_at(const struct mnt_plan *p, const char *dst
 	return NULL;
 }
 
-/* A link that is made whatever was there: a node in its place (engines list all devices of the host) would only be lost. */
+/*
+ * A link that is made whatever was there: a node in its place (engines list all devices of the host) would
+ * only be lost.
+ */
 static bool is_link(const char *path)
 {
 	for (size_t i = 0; i < COUNT(default_links); i++)
@@ -294,8 +299,8 @@ static int plan_all(const struct spec *s, unsigned flags, struct mnt_plan *p)
 
 	TRY_IN(lsm_mount_option(label.label, label.option, sizeof label.option), "linux.mountLabel");
 	LIST_EACH(struct spec_mount, m, s->mounts)
-		TRY_IN(plan_mount(p, s, &label, m, flags), "mounts[%zu] (%s)", (size_t)(m - (struct spec_mount *)s->mounts.v),
-		       m->dst);
+		TRY_IN(plan_mount(p, s, &label, m, flags), "mounts[%zu] (%s)",
+		       (size_t)(m - (struct spec_mount *)s->mounts.v), m->dst);
 	TRY(plan_devices(p, s, flags));
 	p->hooks_at = p->n;
 	if (!s->linux_)
@@ -347,7 +352,8 @@ static void print_maps(struct buf *out, const char *name, const struct list *map
 
 void mnt_plan_print(struct buf *out, const struct mnt_plan *p)
 {
-	static const char *const verbs[MNT_VERBS] = { "fs", "bind", "cgroup", "remount", "node", "link", "ro", "mask" };
+	static const char *const verbs[MNT_VERBS] = { "fs", "bind", "cgroup", "remount", "node", "link", "ro",
+						      "mask" };
 
 	for (size_t i = 0; i < p->n; i++) {
 		const struct mnt_op *op = &p->op[i];

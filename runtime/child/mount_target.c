@@ -166,7 +166,10 @@ int mnt_open_parent(struct mnt_ctx *c, const char *dst, const char **name)
 
 int mnt_attach_at(struct mnt_ctx *c, int at, int tree, const char *dst)
 {
-	/* What lay there, and whatever lay in it, is covered from now on. Links may lead elsewhere than the name says. */
+	/*
+	 * What lay there, and whatever lay in it, is covered from now on. Links may lead elsewhere than the
+	 * name says.
+	 */
 	if (!special(dst) || mnt_is_below(c->parent, dst))
 		forget_parent(c);
 	if (move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)

@@ -8,10 +8,10 @@
 #include <sys/wait.h>
 
 /*
- * The listener of a filter is born in the very process that the filter binds. Sending it takes sendmsg(2), which
- * agents like to be asked about. So a second process, made before the filter and sharing our descriptors, sends
- * it; all that we do under the filter is one write(2), which spec_seccomp_check() keeps out of the agent's hands,
- * and waiting, which the agent may be asked about: it has the listener by then.
+ * The listener of a filter is born in the very process that the filter binds. Sending it takes sendmsg(2),
+ * which agents like to be asked about. So a second process, made before the filter and sharing our
+ * descriptors, sends it; all that we do under the filter is one write(2), which spec_seccomp_check() keeps
+ * out of the agent's hands, and waiting, which the agent may be asked about: it has the listener by then.
  */
 static _Noreturn void send_listener(struct child *c, int from, pid_t parent)
 {
@@ -65,7 +65,10 @@ int notify_attach(struct child *c)
 	return r;
 }
 
-/* Where the filter goes on before the pid namespace is entered, its helper must be made before that is joined. */
+/*
+ * Where the filter goes on before the pid namespace is entered, its helper must be made before that is
+ * joined.
+ */
 int stage_notify(struct child *c)
 {
 	return c->seccomp.notify && !c->process->no_new_privs ? notify_begin(c) : 0;

@@ -11,7 +11,8 @@
 
 /* The mount namespace after the others: paths change. */
 static const int join_order[] = {
-	CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET, CLONE_NEWCGROUP, CLONE_NEWNS,
+	CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET, CLONE_NEWCGROUP,
+	CLONE_NEWNS,
 };
 
 static int open_ns(const struct spec_ns *n)
@@ -148,8 +149,8 @@ int ns_join_rest(const struct ns_plan *p)
 }
 
 /*
- * Those that we may join as who we are, then the user namespace, then those that it gives the right to: they may
- * be owned by it, by the host, or by another one below the host.
+ * Those that we may join as who we are, then the user namespace, then those that it gives the right to: they
+ * may be owned by it, by the host, or by another one below the host.
  */
 int ns_join_all(const struct ns_plan *p)
 {

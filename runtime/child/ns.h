@@ -20,8 +20,8 @@ int ns_plan(const struct spec *s, struct ns_plan *out);
 void ns_plan_close(struct ns_plan *p);
 const struct ns_join *ns_joined(const struct ns_plan *p, int type);
 /*
- * Whether the container's first process is made by another one, which joins: a user namespace that exists is to own
- * the new ones, and one that is new has no rights over those that exist.
+ * Whether the container's first process is made by another one, which joins: a user namespace that exists is
+ * to own the new ones, and one that is new has no rights over those that exist.
  */
 bool ns_two_steps(const struct ns_plan *p);
 

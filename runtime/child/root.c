@@ -30,7 +30,10 @@ int stage_root(struct child *c)
 		c->mnt.root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		return c->mnt.root_fd < 0 ? fail_errno("open /") : 0;
 	}
-	/* A descriptor of the runtime's belongs to the runtime's mount namespace; paths are looked up anew in ours. */
+	/*
+	 * A descriptor of the runtime's belongs to the runtime's mount namespace; paths are looked up anew in
+	 * ours.
+	 */
 	c->bundle_fd = open(c->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (c->root_tree < 0)
 		TRY(c->root_tree = mnt_clone_root(c->bundle_fd, c->spec->root_path));

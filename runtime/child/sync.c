@@ -15,7 +15,8 @@ struct packet {
 
 static const char *const names[SYNC_MSGS] = {
 	[SYNC_FAILED] = "failed", [SYNC_PID] = "pid", [SYNC_MAPPED] = "mapped", [SYNC_ROOTED] = "rooted",
-	[SYNC_HOOKED] = "hooked", [SYNC_CONSOLE] = "console", [SYNC_READY] = "ready", [SYNC_GO] = "go", [SYNC_EXEC] = "exec",
+	[SYNC_HOOKED] = "hooked", [SYNC_CONSOLE] = "console", [SYNC_READY] = "ready", [SYNC_GO] = "go",
+	[SYNC_EXEC] = "exec",
 	[SYNC_LISTENER] = "listener",
 	[SYNC_LISTENED] = "listened", [SYNC_GROUPED] = "grouped",
 };

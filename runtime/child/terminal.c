@@ -85,7 +85,10 @@ static bool is_null(int fd)
 	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
 }
 
-/* Through the host's /dev/null its owner and mode could be changed for the host; the container has one of its own. */
+/*
+ * Through the host's /dev/null its owner and mode could be changed for the host; the container has one of its
+ * own.
+ */
 int stage_streams(struct child *c)
 {
 	auto_close int root = -1;

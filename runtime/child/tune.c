@@ -40,7 +40,9 @@ int stage_memory_policy(struct child *c)
 		    code == EINVAL ? ": no such nodes for this container, or a mode that the kernel does not know" : "");
 }
 
-/* After the cgroup: joining one puts its CPUs in force. Nothing said: all of them, whatever we ran on before. */
+/*
+ * After the cgroup: joining one puts its CPUs in force. Nothing said: all of them, whatever we ran on before.
+ */
 int stage_affinity(struct child *c)
 {
 	const struct spec_affinity *a = c->process->cpu_affinity;

@@ -106,7 +106,8 @@ void image_ready(const struct checkpoint_opts *o, const char *script)
 		log_warn("--status-fd %d: %s", o->status_fd, strerrordesc_np(errno));
 }
 
-int image_list(const struct image *image, const char *name, struct strv *out, struct arena *a, struct json **tree)
+int image_list(const struct image *image, const char *name, struct strv *out, struct arena *a,
+	       struct json **tree)
 {
 	struct list_of { struct strv v; };
 	static const struct field fields[] = { F(struct list_of, "list", K_STRV, v), { 0 } };

@@ -15,14 +15,15 @@ int image_options(const struct checkpoint_opts *o, const struct image *i, const 
 /* criu is ready for lazy pages: whoever waits on --status-fd is told. */
 void image_ready(const struct checkpoint_opts *o, const char *script);
 /* A list of words that dump wrote beside criu's files; empty when there is no such file. */
-int image_list(const struct image *i, const char *name, struct strv *out, struct arena *a, struct json **tree);
+int image_list(const struct image *i, const char *name, struct strv *out, struct arena *a,
+	       struct json **tree);
 
 /* ---- restore_mounts.c ---- */
 struct create;
 /*
- * Tells criu where on this host the mounts are that came from outside, by the configuration. Only in a mount namespace of
- * our own: what lay inside a volume is resolved on descriptors that cannot leave it, and handed over as a mount at a place
- * that nobody else sees, over the directory of the container's state.
+ * Tells criu where on this host the mounts are that came from outside, by the configuration. Only in a mount
+ * namespace of our own: what lay inside a volume is resolved on descriptors that cannot leave it, and handed
+ * over as a mount at a place that nobody else sees, over the directory of the container's state.
  */
 int restore_external_mounts(const struct create *c, const struct image *image, struct buf *opts);
 /* Takes that place away, which keeps the directory of the state from being removed. */

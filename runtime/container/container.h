@@ -57,7 +57,8 @@ struct container {
 #define CONTAINER_INIT { .root_fd = -1, .dir_fd = -1, .sync = -1, .pidfd = -1, .tty = -1, .notify = -1 }
 
 /*
- * run: it waits for container_go(). With at_once it may execute before that, when it was on record before it was ready:
+ * run: it waits for container_go(). With at_once it may execute before that, when it was on record before it
+ * was ready:
  * then signals are blocked, as by supervise_soon().
  */
 int container_create(const struct container_req *req, bool run, struct container *out);
@@ -76,15 +77,16 @@ int container_kill(const char *root, const char *id, int sig, bool all);
 int container_pause(const char *root, const char *id, bool pause);
 /*
  * Changes the limits that r names, now, whole or not at all; the others and a pause stay. ERR_STATE: it has
- * stopped, or has no cgroup. shares (NULL: none): schemata of its resctrl group, which are changed first. Messages begin with "resources: " and the place where r itself is at fault.
+ * stopped, or has no cgroup. shares (NULL: none): schemata of its resctrl group, which are changed first.
+ * Messages begin with "resources: " and the place where r itself is at fault.
  */
 int container_update(const char *root, const char *id, const struct cg_resources *r,
 		     const struct rdt_conf *shares);
 /* force: kills what runs, and an unknown id is success. */
 int container_delete(const char *root, const char *id, bool force);
 /*
- * After supervise(), container_delete(force) for what container_create() made: where nobody has touched it since, the
- * record is not read again.
+ * After supervise(), container_delete(force) for what container_create() made: where nobody has touched it
+ * since, the record is not read again.
  */
 int container_end(const char *root, const struct container *c);
 /* Everything that killed creations left under root; the number of ids cleaned. only: one id, or NULL. */
@@ -99,8 +101,9 @@ int container_list(const char *root, int (*each)(void *ctx, const struct contain
 int container_pids(const char *root, const char *id, pid_t **pids, size_t *n);
 
 /*
- * Counters and events as JSON, one line each, in runc's shape; `line` may fail and end it. once: the counters,
- * now. Otherwise every interval, and each out-of-memory event as it comes, until the container ends.
+ * Counters and events as JSON, one line each, in runc's shape; `line` may fail and end it. once: the
+ * counters, now. Otherwise every interval, and each out-of-memory event as it comes, until the container
+ * ends.
  */
 struct events_req { const char *root, *id; bool once; uint64_t interval_ms;
 		    int (*line)(void *ctx, const char *text); void *ctx; };
@@ -128,7 +131,10 @@ int container_exec(const struct exec_req *req, struct container *out);
  * status of the process (128+n for a signal). subreaper: also reaps its orphans.
  */
 int supervise(struct container *c, bool subreaper);
-/* Before container_go(): a signal that comes before supervise() listens waits for it, and does not end us alone. */
+/*
+ * Before container_go(): a signal that comes before supervise() listens waits for it, and does not end us
+ * alone.
+ */
 void supervise_soon(void);
 
 /* "SIGKILL", "KILL", "9" */

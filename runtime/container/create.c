@@ -122,7 +122,8 @@ static int make_group_or_not(struct create *c, const struct cg_resources *limits
 	if (r != -EACCES && r != -EPERM && r != -EROFS)
 		return r;
 	/* v1 gives an ordinary user no groups, whatever he does; on v2 the message says what he can do. */
-	if (!str_eq(rootless, "true") && (!str_eq(rootless, "auto") || sys_is_host_root() || cg_host()->layout == CG_V2))
+	if (!str_eq(rootless, "true") &&
+	    (!str_eq(rootless, "auto") || sys_is_host_root() || cg_host()->layout == CG_V2))
 		return r;
 	cg_limits_text(limits, &text);
 	log_warn("no cgroup can be made by this user (cgroup v%d): not set: %s", cg_host()->layout == CG_V2 ? 2 : 1,

@@ -21,7 +21,9 @@ static bool has_hooks(const struct spec *s, enum hook_kind first, enum hook_kind
 	return false;
 }
 
-/* The state for hooks and agents, as a printf format: the pid is not known yet, and no other '%' may remain. */
+/*
+ * The state for hooks and agents, as a printf format: the pid is not known yet, and no other '%' may remain.
+ */
 static const char *state_format(struct create *c, const char *status)
 {
 	auto_buf struct buf b = { 0 }, escaped = { 0 };
@@ -105,7 +107,8 @@ static int prepare_seccomp(struct create *c)
 
 static unsigned plan_flags(const struct create *c)
 {
-	return (c->child.own_userns || !sys_is_host_root() ? MNT_PLAN_USERNS : 0) | (c->req->delegate ? MNT_PLAN_DELEGATE : 0);
+	return (c->child.own_userns || !sys_is_host_root() ? MNT_PLAN_USERNS : 0) |
+	       (c->req->delegate ? MNT_PLAN_DELEGATE : 0);
 }
 
 static int prepare_child(struct create *c)

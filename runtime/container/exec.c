@@ -219,7 +219,8 @@ static int join_cgroup(struct joining *j)
 	snprintf(j->cg.unit, sizeof j->cg.unit, "%s", j->s.cgroup.unit ? j->s.cgroup.unit : "");
 	/* As runc: better outside of its limits than not at all, for who has no right to get in. */
 	if (!j->req->cgroups.n && cg_join_denied(&j->cg, which, sizeof which)) {
-		log_warn("%s: the process runs outside of the container's cgroup: %s is not ours to write", j->req->id, which);
+		log_warn("%s: the process runs outside of the container's cgroup: %s is not ours to write",
+			 j->req->id, which);
 		return 0;
 	}
 	TRY(cg_join_open(&j->cg, &j->req->cgroups, &j->child.join));

@@ -1,4 +1,7 @@
-/* What this runtime knows, as the runtime specification's features document: every list is a table that works. */
+/*
+ * What this runtime knows, as the runtime specification's features document: every list is a table that
+ * works.
+ */
 #include "runtime/container/container.h"
 #include "base/helper.h"
 #include "base/scope.h"

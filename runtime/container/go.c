@@ -14,7 +14,8 @@ static int give_listener(void *p, int fd)
 	auto_arena struct arena a = { 0 };
 
 	TRY(state_load(c->dir_fd, c->id, &s));
-	return listener_send(s.listener, state_text(&a, &s, c->joined ? "running" : "created", (pid_t)s.pid.v), c->pid, fd);
+	return listener_send(s.listener, state_text(&a, &s, c->joined ? "running" : "created", (pid_t)s.pid.v),
+			     c->pid, fd);
 }
 
 static int run_poststart(struct container *c)

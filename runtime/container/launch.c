@@ -30,7 +30,8 @@ int launch_listen_fds(void)
 	const char *n = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
 	uint64_t fds, whom;
 
-	if (!n || !pid || str_u64(pid, INT32_MAX, &whom) < 0 || (pid_t)whom != getpid() || str_u64(n, 1000, &fds) < 0)
+	if (!n || !pid || str_u64(pid, INT32_MAX, &whom) < 0 || (pid_t)whom != getpid() ||
+	    str_u64(n, 1000, &fds) < 0)
 		return 0;
 	return (int)fds;
 }
@@ -177,12 +178,14 @@ static int host_limits(struct launch *l)
 }
 
 /*
- * A filter that went on early. Of a process that joins a pid namespace the pid is of the one that attached it,
- * which is not the one that stays: that cannot wait, because the agent may be asked before the other is there.
+ * A filter that went on early. Of a process that joins a pid namespace the pid is of the one that attached
+ * it, which is not the one that stays: that cannot wait, because the agent may be asked before the other is
+ * there.
  */
 static int give_listener(struct launch *l, int *fd)
 {
-	const char *state = l->child->spec ? arena_printf(&l->child->arena, l->state_text, (int)l->pid) : l->state_text;
+	const char *state = l->child->spec ? arena_printf(&l->child->arena, l->state_text, (int)l->pid)
+					   : l->state_text;
 	int r = listener_send(l->listener, state, l->pid, *fd);
 
 	drop_fd(fd);

@@ -22,13 +22,21 @@ struct launch {
 };
 #define LAUNCH_INIT { .journal = -1, .pidfd = -1, .sync = -1, .tty = -1, .netns = -1 }
 
-/* Returns when the child said SYNC_READY. A child that failed is dead and reaped; its message is the error. */
+/*
+ * Returns when the child said SYNC_READY. A child that failed is dead and reaped; its message is the error.
+ */
 int launch(struct launch *l);
 /* Is something left for the host's side when the child is ready? */
 bool launch_ends_here(const struct launch *l);
-/* --preserve-fds names descriptors of the caller's: all of ours are O_CLOEXEC, none of those that came by exec is. */
+/*
+ * --preserve-fds names descriptors of the caller's: all of ours are O_CLOEXEC, none of those that came by
+ * exec is.
+ */
 int launch_check_fds(int n);
-/* Sockets that a service manager opened for us (sd_listen_fds(3)): they are the container's, before --preserve-fds. */
+/*
+ * Sockets that a service manager opened for us (sd_listen_fds(3)): they are the container's, before
+ * --preserve-fds.
+ */
 int launch_listen_fds(void);
 /* launch_clone.c: the socket pair and the clone; l->pid, pidfd and sync. */
 int launch_clone(struct launch *l);
@@ -37,7 +45,10 @@ void launch_kill(struct launch *l);
 
 /* create_prepare.c: the sets of a process section; NULL: all empty. */
 void caps_of_process(const struct spec_caps *caps, struct cap_sets *out);
-/* listener.c: is there a socket? And to it the container process state, with a filter's listener; once a connection. */
+/*
+ * listener.c: is there a socket? And to it the container process state, with a filter's listener; once a
+ * connection.
+ */
 int listener_check(const char *path);
 int listener_send(const struct state_listener *l, const char *state, pid_t pid, int listener);
 /* netdev.c: network devices of the host to the container; and back, after a failure. */
@@ -51,7 +62,9 @@ int tune_self_for(const struct spec_affinity *a);
 int idmap_write(pid_t pid, const struct spec_linux *l);
 /* Gives every MNT_IDMAP row its user namespace: the joined one, or one made for its maps. */
 int idmap_mounts(struct mnt_plan *p, const struct ns_plan *ns);
-/* streams.c: the pipes among the standard streams are the user's whom uid is in the process's user namespace. */
+/*
+ * streams.c: the pipes among the standard streams are the user's whom uid is in the process's user namespace.
+ */
 void streams_give(const struct launch *l, uint32_t uid);
 /* rootfs.c: the detached root tree; userns_fd: the child's, for idmapping. */
 int rootfs_assemble(const struct container_root *r, int userns_fd, const struct spec_linux *l);

@@ -22,7 +22,8 @@ static int give_listener(void *p, int fd)
 	struct opened *o = p;
 	auto_arena struct arena a = { 0 };
 
-	return listener_send(o->s.listener, state_text(&a, &o->s, "created", (pid_t)o->s.pid.v), (pid_t)o->s.pid.v, fd);
+	return listener_send(o->s.listener, state_text(&a, &o->s, "created", (pid_t)o->s.pid.v),
+			     (pid_t)o->s.pid.v, fd);
 }
 
 /* *destroy: hooks of the start failed, and the container ends with them, as the specification has it. */
@@ -123,7 +124,8 @@ static int delete_locked(struct teardown *t, const struct opened *o, uint64_t st
 
 	TRY(fault_point("take the container down"));
 	TRY(steps_unwind(container_steps, CONTAINER_STEPS, t, steps));
-	return o->s.hooks ? hooks_run(o->s.hooks, HOOK_POSTSTOP, state_text(&a, &o->s, "stopped", 0), o->s.bundle) : 0;
+	return o->s.hooks
+		? hooks_run(o->s.hooks, HOOK_POSTSTOP, state_text(&a, &o->s, "stopped", 0), o->s.bundle) : 0;
 }
 
 /* loaded: what loading its state said. */

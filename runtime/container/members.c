@@ -1,4 +1,7 @@
-/* Who is in a container that has no group: the processes of its pid namespace, as far as they show themselves. */
+/*
+ * Who is in a container that has no group: the processes of its pid namespace, as far as they show
+ * themselves.
+ */
 #include "base/file.h"
 #include "base/scope.h"
 #include "base/sys.h"

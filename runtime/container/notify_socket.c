@@ -1,6 +1,6 @@
 /*
- * A service manager that waits for readiness (sd_notify(3)) hears of it from a process inside: a socket at a place of
- * the container's, and what is said there is said on where our own environment tells.
+ * A service manager that waits for readiness (sd_notify(3)) hears of it from a process inside: a socket at a
+ * place of the container's, and what is said there is said on where our own environment tells.
  */
 #include "runtime/container/notify_socket.h"
 #include "base/arena.h"
@@ -94,12 +94,16 @@ static int host_socket(void)
 	memcpy(a.sun_path, to, n);
 	if (*to == '@')
 		a.sun_path[0] = '\0';
-	if (connect(fd, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (*to != '@'))) < 0)
+	n += offsetof(struct sockaddr_un, sun_path) + (*to != '@');
+	if (connect(fd, (struct sockaddr *)&a, (socklen_t)n) < 0)
 		return fail_errno("NOTIFY_SOCKET %s", to);
 	return take_fd(&fd);
 }
 
-/* systemd asks the kernel who speaks; we must not be gone before it did. It closes its end when it has read all. */
+/*
+ * systemd asks the kernel who speaks; we must not be gone before it did. It closes its end when it has read
+ * all.
+ */
 static int barrier(int host)
 {
 	int ends[2];

@@ -15,7 +15,9 @@ void opened_free(struct opened *o);
 int opened_delete(struct opened *o);
 /* Its group as the state has it; hiers 0 when it has none. */
 void opened_group(const struct opened *o, struct cg *cg);
-/* members.c: for a container without a group (a user on v1): the processes of its pid namespace, malloc'ed. */
+/*
+ * members.c: for a container without a group (a user on v1): the processes of its pid namespace, malloc'ed.
+ */
 int opened_members(const struct opened *o, pid_t **pids, size_t *n);
 int opened_signal_members(const struct opened *o, int sig);
 bool opened_is_first(pid_t pid);	/* of its pid namespace */

@@ -46,7 +46,10 @@ static int source_of(const struct create *c, const struct spec_mount *m, char *o
 	return (size_t)n < size ? 0 : fail(ENAMETOOLONG, "mounts: %s: source", m->dst);
 }
 
-/* Not by a bind of the configuration: what is masked, and the nodes of /dev that are bound for want of rights. */
+/*
+ * Not by a bind of the configuration: what is masked, and the nodes of /dev that are bound for want of
+ * rights.
+ */
 static int source_of_ours(const struct create *c, const char *at, char *out, size_t size)
 {
 	const struct spec_linux *l = c->spec->linux_;
@@ -56,7 +59,10 @@ static int source_of_ours(const struct create *c, const char *at, char *out, siz
 			snprintf(out, size, "/dev/null");
 			return 0;
 		}
-	/* A node that was bound is the host's of that name. Nothing else of /dev is: the list is the image's word. */
+	/*
+	 * A node that was bound is the host's of that name. Nothing else of /dev is: the list is the image's
+	 * word.
+	 */
 	for (const struct mnt_op *op = c->child.plan.op; op < c->child.plan.op + c->child.plan.n; op++)
 		if (op->verb == MNT_NODE && op->flags & MNT_BIND_NODES && str_eq(op->dst, at)) {
 			snprintf(out, size, "%s", at);
@@ -66,9 +72,12 @@ static int source_of_ours(const struct create *c, const char *at, char *out, siz
 		       "mount there (what a hook has mounted comes back only as one of its mounts)", at);
 }
 
-/* What was mounted somewhere inside the volume m: its place there is in the hands of whoever writes to the volume. */
-static int inside_volume(const struct create *c, const struct spec_mount *m, const char *at, size_t i, char *out,
-			 size_t size)
+/*
+ * What was mounted somewhere inside the volume m: its place there is in the hands of whoever writes to the
+ * volume.
+ */
+static int inside_volume(const struct create *c, const struct spec_mount *m, const char *at, size_t i,
+			 char *out, size_t size)
 {
 	const char *rest = at + strlen(m->dst);
 	char source[4096];

@@ -143,8 +143,8 @@ static int assemble(const struct container_root *r, int userns_fd, const struct 
 	return ret;
 }
 
-static _Noreturn void assemble_attached(const struct container_root *r, int userns_fd, const struct spec_linux *l,
-					int talk)
+static _Noreturn void assemble_attached(const struct container_root *r, int userns_fd,
+					const struct spec_linux *l, int talk)
 {
 	struct mount_attr private = { .propagation = MS_PRIVATE };
 	int tree = -1;

@@ -1,10 +1,12 @@
 /*
  * What a container leaves on record below --root, one directory an id, 0700:
  *
- *	ID/journal	what was begun, one line each, appended before the thing is done; and the process section, for exec
+ *	ID/journal	what was begun, one line each, appended before the thing is done; and the process
+ *			section, for exec
  *	ID/state.json	the finished record, written whole
  *	ID/seccomp	the compiled filter, for exec
  *	ID/start	the start socket; gone once the container was started
+ *	ID/notify/	where it finds the socket for sd_notify(3): notify_socket.h
  *
  * The directory itself is the lock (flock). A container is `creating` without state.json,
  * `created` while ID/start is there, then `running`, `paused` or `stopped`, which the

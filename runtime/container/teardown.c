@@ -121,8 +121,8 @@ int teardown_init(void *p)
 }
 
 /*
- * Without a journal the name is all there is: a group of our own making for this id is /vzrun-ID, and whatever
- * lives in it is the container's (rule R15).
+ * Without a journal the name is all there is: a group of our own making for this id is /vzrun-ID, and
+ * whatever lives in it is the container's (rule R15).
  */
 static void group_by_name(struct teardown *t)
 {

@@ -39,7 +39,7 @@ int teardown_network(void *ctx);
 int teardown_init(void *ctx);
 
 /*
- * Fills t, whose dir_fd is open, for an existing container: from its state, or else from the journal. loaded: what
- * state_load() said. *steps: what is on record.
+ * Fills t, whose dir_fd is open, for an existing container: from its state, or else from the journal. loaded:
+ * what state_load() said. *steps: what is on record.
  */
 int teardown_load(struct teardown *t, const char *id, int loaded, const struct state *s, uint64_t *steps);

@@ -40,8 +40,8 @@ int limits_complete(struct arena *a, const struct cg_resources *wanted, struct c
 }
 
 /*
- * A limit in a hierarchy that the start had no use for: the container is brought into it now. On record first, so that
- * whatever end this takes, delete finds the group.
+ * A limit in a hierarchy that the start had no use for: the container is brought into it now. On record
+ * first, so that whatever end this takes, delete finds the group.
  */
 static int widen(const struct opened *o, struct cg *cg, const struct cg_resources *r)
 {

@@ -44,7 +44,8 @@ extern const char *const hook_names[HOOK_KINDS];
 
 struct spec_ns { int type; const char *path; };	/* type: a CLONE_NEW* flag */
 extern const struct name spec_ns_names[];
-struct spec_device { const char *path; int type; struct opt_i64 major, minor; struct opt_u32 mode, uid, gid; };
+struct spec_device { const char *path; int type; struct opt_i64 major, minor;
+		     struct opt_u32 mode, uid, gid; };
 struct spec_time_offset { const char *key; struct opt_i64 secs; struct opt_u32 nanosecs; };
 struct spec_linux {
 	struct list uid_maps, gid_maps;		/* struct spec_idmap */
@@ -78,12 +79,18 @@ struct spec {
 };
 extern const struct record spec_record, spec_process_record, spec_hooks_record;
 
-/* Reads, decodes and checks dirfd/path. Errors begin with path: "config.json: mounts[3].destination: missing". */
+/*
+ * Reads, decodes and checks dirfd/path. Errors begin with path: "config.json: mounts[3].destination:
+ * missing".
+ */
 int spec_load(int dirfd, const char *path, struct spec *out);
 /* The same from a text or a tree (which it takes over, also on failure). */
 int spec_parse(const char *name, const char *text, size_t len, struct spec *out);
 int spec_take(const char *name, struct json *tree, struct spec *out);
-/* spec_take without the checks: for a file that leaves things to defaults, which are filled in before spec_check(). */
+/*
+ * spec_take without the checks: for a file that leaves things to defaults, which are filled in before
+ * spec_check().
+ */
 int spec_decode(const char *name, struct json *tree, struct spec *out);
 void spec_free(struct spec *s);
 #define auto_spec __attribute__((cleanup(spec_free)))

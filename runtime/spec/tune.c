@@ -69,14 +69,16 @@ static const struct field memory_fields[] = {
 	F(struct spec_memory_policy,     "flags", K_STRV, flags),
 	{ 0 }
 };
-const struct record spec_memory_policy_record = RECORD("memoryPolicy", struct spec_memory_policy, memory_fields);
+const struct record spec_memory_policy_record =
+	RECORD("memoryPolicy", struct spec_memory_policy, memory_fields);
 
 static const struct field personality_fields[] = {
 	FR(struct spec_personality, "domain", K_STR,  domain),
 	F(struct spec_personality,  "flags",  K_STRV, flags),
 	{ 0 }
 };
-const struct record spec_personality_record = RECORD("personality", struct spec_personality, personality_fields);
+const struct record spec_personality_record =
+	RECORD("personality", struct spec_personality, personality_fields);
 
 /*
  * The kernel takes some of what does not belong to a policy and does nothing with it; a configuration that
@@ -101,7 +103,9 @@ static int refuse_foreign(const struct spec_scheduler *s, const char *policy)
 	return 0;
 }
 
-/* sched_setattr(2): runtime <= deadline <= period, none of less than 1024 ns, none that reaches the last bit. */
+/*
+ * sched_setattr(2): runtime <= deadline <= period, none of less than 1024 ns, none that reaches the last bit.
+ */
 static int check_deadline(const struct spec_scheduler *s)
 {
 	uint64_t period = s->period.v ? s->period.v : s->deadline.v;
@@ -137,7 +141,8 @@ int spec_scheduler_check(const struct spec_scheduler *s)
 
 int spec_io_priority_check(const struct spec_io_priority *p)
 {
-	return p && (p->priority.v < 0 || p->priority.v > 7) ? fail(EINVAL, "ioPriority.priority: must be 0 to 7") : 0;
+	return p && (p->priority.v < 0 || p->priority.v > 7)
+		? fail(EINVAL, "ioPriority.priority: must be 0 to 7") : 0;
 }
 
 static int check_list(const char *place, const char *text, unsigned max, bool *empty)

@@ -48,7 +48,8 @@ static bool own_namespaces(void)
 	snprintf(map[1], sizeof map[1], "0 %u 1", getegid());
 	if (geteuid() == 0)
 		return unshare(CLONE_NEWNS) == 0;
-	return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 && file_poke(AT_FDCWD, "/proc/self/setgroups", "deny") == 0 &&
+	return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+	       file_poke(AT_FDCWD, "/proc/self/setgroups", "deny") == 0 &&
 	       file_poke(AT_FDCWD, "/proc/self/uid_map", map[0]) == 0 &&
 	       file_poke(AT_FDCWD, "/proc/self/gid_map", map[1]) == 0;
 }
