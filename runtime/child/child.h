@@ -73,7 +73,8 @@ struct child {
 };
 
 #define CHILD_INIT { .sync = -1, .proc_fd = -1, .start_fd = -1, .bundle_fd = -1, .root_tree = -1, \
-		     .init_pidfd = -1, .join = CG_JOIN_NONE, .mnt = MNT_CTX_INIT, .tty = -1, .notify_from = -1, .notify_to = -1 }
+		     .init_pidfd = -1, .join = CG_JOIN_NONE, .mnt = MNT_CTX_INIT, .tty = -1, \
+		     .notify_from = -1, .notify_to = -1 }
 
 /* Runs in the cloned process and never returns: execve, or SYNC_FAILED and _exit(1). */
 _Noreturn void child_main(struct child *c);

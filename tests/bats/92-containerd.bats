@@ -40,12 +40,13 @@ once() {
 	local flags=()
 	while [ "$1" != -- ]; do flags+=("$1"); shift; done
 	shift
-	local try
-	# This ctr closes its ends of the pipes when the task is deleted, and may not have read them by then
-	# (containerd issue 8643): the output of a short command can be lost on a busy machine.
-	for try in 1 2 3 4; do
+	local try most=-1
+	# This ctr closes its ends of the pipes when the task is deleted, and may not have read them by then (containerd
+	# 8643): what a short command says to one of them can be lost on a busy machine. So until as much was said twice.
+	for try in 1 2 3 4 5 6; do
 		run cr --rm "${flags[@]}" $BOX "$ID" "$@"
-		[ -z "$output" ] || break
+		[ "${#lines[@]}" -ne "$most" ] || break
+		[ "${#lines[@]}" -lt "$most" ] || most=${#lines[@]}
 	done
 }
 box() { cr -d --null-io "$@" $BOX "$ID" sleep 1000; }
