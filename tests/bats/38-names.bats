@@ -190,6 +190,16 @@ same() { [ "$1" = "$2" ] || { echo "got:  $2"; echo "want: $1"; return 1; }; }
 	same "$(address6 "$A")" "$(within "$A" python3 "$NAMES" dhcp6 eth0)"
 }
 
+@test "routed: guests without a segment in common have names and DHCP all the same" {
+	network NET '' --mode routed
+	on "$A" "$NET"
+	on "$B" "$NET"
+	gw=$(gateway "$NET")
+	same "$(address "$B")" "$(ask "$A" "$gw" "$B")"
+	same "$(address "$A") 255.255.255.255 $gw $gw $gw $NET" "$(within "$A" python3 "$NAMES" dhcp eth0)"
+	vz exec "$A" ping -c 1 -W 2 "$B"
+}
+
 @test "an address that was leased by DHCP is given to its next holder at once" {
 	network NET
 	on "$A" "$NET"
