@@ -5,6 +5,6 @@
 
 struct net_user { const char *owner, *network; const struct net_nic *nic; char host_if[IFNAMSIZ]; };
 
-/* Calls each for every interface on `network`, in no order. Reads the records of those alone. */
+/* Calls each for every interface on `network`, by owner and index. Reads the records of those alone. */
 int net_users_each(const struct net_home *h, int dirfd, const char *network,
 		   int (*each)(void *ctx, const struct net_user *u), void *ctx);
