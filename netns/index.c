@@ -1,6 +1,7 @@
 /* NAME.d: which owner has which address. symlink(2) decides. */
 #include "base/scope.h"
 #include "base/str.h"
+#include "netns/addr.h"
 #include "netns/record.h"
 
 #include <arpa/inet.h>
@@ -114,6 +115,55 @@ int net_index_take(int dirfd, const char *network, const char *address, const ch
 	return r < 0 ? fail_errno("networks/%s", path) : 0;
 }
 
+/* ---- where to look for a free one ------------------------------------------------------------------- */
+
+static const char *hint_name(int family) { return family == AF_INET ? ".free4" : ".free6"; }
+
+bool net_index_has(int dirfd, const char *network, const char *address)
+{
+	char path[PATH_SIZE];
+
+	path_of(network, address, path);
+	return faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool net_index_hint(int dirfd, const char *network, int family, unsigned char *addr)
+{
+	char path[PATH_SIZE], text[INET6_ADDRSTRLEN];
+	ssize_t n;
+
+	path_of(network, hint_name(family), path);
+	n = readlinkat(dirfd, path, text, sizeof text - 1);
+	text[n > 0 ? n : 0] = '\0';
+	return n > 0 && inet_pton(family, text, addr) == 1;
+}
+
+/* Without it one looks from the first address on. */
+void net_index_set_hint(int dirfd, const char *network, int family, const char *address)
+{
+	char path[PATH_SIZE], fresh[PATH_SIZE];
+
+	path_of(network, hint_name(family), path);
+	path_of(network, ".new", fresh);
+	(void)unlinkat(dirfd, fresh, 0);
+	if (symlinkat(address, dirfd, fresh) < 0 || renameat(dirfd, fresh, dirfd, path) < 0)
+		(void)unlinkat(dirfd, path, 0);
+}
+
+/* Before an address goes: the hint is not above it. */
+static void lower_hint(int dirfd, const char *network, const char *address)
+{
+	unsigned char a[16], hint[16];
+
+	for (int family = AF_INET;; family = AF_INET6) {
+		if (inet_pton(family, address, a) == 1 && net_index_hint(dirfd, network, family, hint) &&
+		    memcmp(a, hint, net_addr_size(family)) < 0)
+			net_index_set_hint(dirfd, network, family, address);
+		if (family == AF_INET6)
+			return;
+	}
+}
+
 int net_index_drop(int dirfd, const char *network, const char *address, const char *owner)
 {
 	struct net_holder now;
@@ -122,6 +172,7 @@ int net_index_drop(int dirfd, const char *network, const char *address, const ch
 	path_of(network, address, path);
 	if (!read_link(dirfd, path, &now) || !str_eq(now.owner, owner))
 		return 0;
+	lower_hint(dirfd, network, address);
 	return unlinkat(dirfd, path, 0) < 0 && errno != ENOENT ? fail_errno("networks/%s", path) : 0;
 }
 
@@ -160,7 +211,7 @@ void net_index_forget(int at, const char *network)
 	char dir[PATH_SIZE];
 
 	for (struct dirent *e; d && (e = readdir(d));)
-		if (e->d_name[0] != '.')
+		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
 			(void)unlinkat(dirfd(d), e->d_name, 0);
 	if (d)
 		closedir(d);

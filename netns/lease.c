@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+enum { HINT_LAG = 16 };
+
 static bool same_text(const char *a, const char *b) { return a && b ? str_eq(a, b) : a == b; }
 
 /*
@@ -56,71 +58,6 @@ void net_nic_keep(const struct net_nic *l, const struct net_def *d, struct net_n
 		nic->ip6 = l->ip6;
 	if (!nic->mac)
 		nic->mac = l->mac;
-}
-
-/* ---- what is held already, as numbers within the subnets ------------------------------------------- */
-
-struct used { const struct net_def *d; uint64_t *v[2]; size_t n[2], size; bool oom; };
-enum { V4, V6 };
-
-static void used_free(struct used *u)
-{
-	free(u->v[V4]);
-	free(u->v[V6]);
-}
-
-static const struct net_subnet *subnet(const struct net_def *d, int i) { return i == V4 ? &d->v4 : &d->v6; }
-
-static int use_text(void *ctx, const char *text)
-{
-	struct used *u = ctx;
-	unsigned char a[16];
-
-	for (int i = V4; i <= V6; i++) {
-		const struct net_subnet *s = subnet(u->d, i);
-
-		if (!s->family || inet_pton(s->family, text, a) != 1 || !net_subnet_has(s, a))
-			continue;
-		if (u->n[i] == u->size) {
-			size_t size = u->size ? 2 * u->size : 64;
-			uint64_t *x = reallocarray(u->v[V4], size, sizeof *x);
-			uint64_t *y = x ? reallocarray(u->v[V6], size, sizeof *y) : NULL;
-
-			u->v[V4] = x ? x : u->v[V4];
-			if (!y)
-				return fail(ENOMEM, "network %s: out of memory", u->d->name);
-			u->v[V6] = y;
-			u->size = size;
-		}
-		u->v[i][u->n[i]++] = net_subnet_offset(s, a);
-	}
-	return 0;
-}
-
-static int used_of(const struct net_choice *c, const struct net_def *d, struct used *u)
-{
-	char text[INET6_ADDRSTRLEN];
-	unsigned char a[16];
-
-	TRY(net_index_each(c->dir, d->name, use_text, u));
-	for (int i = V4; i <= V6; i++)
-		if (net_def_gateway(d, i == V4 ? AF_INET : AF_INET6, a))
-			TRY(use_text(u, inet_ntop(i == V4 ? AF_INET : AF_INET6, a, text, sizeof text)));
-	LIST_EACH(const struct net_nic, n, c->r->nics) {
-		if (n->ip && str_eq(n->network, d->name))
-			TRY(use_text(u, n->ip));
-		if (n->ip6 && str_eq(n->network, d->name))
-			TRY(use_text(u, n->ip6));
-	}
-	return 0;
-}
-
-static bool is_used(const struct used *u, int i, uint64_t x)
-{
-	for (size_t k = 0; k < u->n[i]; k++)
-		if (u->v[i][k] == x)
-			return true;
-	return false;
 }
 
 /* ---- one of them ------------------------------------------------------------------------------------- */
@@ -205,51 +142,87 @@ static int full(const struct net_def *d, const struct net_subnet *s)
 	return fail_as(ERR_RESOURCE, "network %s: no address is free in %s", d->name, sub);
 }
 
-/* The lowest that has no link; when every one has, a stale link's. */
-static int lowest(const struct net_choice *c, const struct net_def *d, struct used *u, int i, uint64_t *out)
+static bool is_taken(const struct net_choice *c, const struct net_def *d, const struct net_subnet *s, uint64_t offset)
 {
-	const struct net_subnet *s = subnet(d, i);
-	uint64_t first = d->last ? d->first : NET_FIRST, last = d->last ? d->last : net_subnet_last(s);
+	char text[INET6_ADDRSTRLEN];
+	unsigned char a[16];
+
+	if (!for_guests(d, s, offset))
+		return true;
+	net_subnet_at(s, offset, a);
+	(void)inet_ntop(s->family, a, text, sizeof text);
+	LIST_EACH(const struct net_nic, n, c->r->nics)
+		if (mine(n, d->name, text))
+			return true;
+	return net_index_has(c->dir, d->name, text);
+}
+
+/* When every address has a link: the first one that is stale. */
+static int lowest_stale(const struct net_choice *c, const struct net_def *d, const struct net_subnet *s,
+			uint64_t first, uint64_t last, uint64_t *out)
+{
 	struct net_holder who;
 
-	last = last < net_subnet_last(s) ? last : net_subnet_last(s);
-	*out = net_lowest_free(u->v[i], u->n[i], first, last);
-	for (size_t k = 0; !*out && k < u->n[i]; k++) {
-		const char *text = address_text(c, s, u->v[i][k]);
-		int r = text ? holder(c, d, text, &who) : -ENOMEM;
+	for (uint64_t v = first; v <= last; v++) {
+		const char *text = address_text(c, s, v);
+		int r = text ? for_guests(d, s, v) ? holder(c, d, text, &who) : 1 : -ENOMEM;
 
 		TRY(r);
-		if (r == 0 && u->v[i][k] >= first && u->v[i][k] <= last && for_guests(d, s, u->v[i][k]))
-			*out = u->v[i][k];
+		if (r == 0) {
+			*out = v;
+			return 0;
+		}
 	}
-	return *out ? 0 : full(d, s);
+	return full(d, s);
+}
+
+/*
+ * The lowest that has no link. Below the index's hint every one has: a claim costs the same, however many there
+ * are. The hint follows from afar, so that not every claim writes it.
+ */
+static int lowest(const struct net_choice *c, const struct net_def *d, const struct net_subnet *s, uint64_t *out)
+{
+	uint64_t first = d->last ? d->first : NET_FIRST, last = d->last ? d->last : net_subnet_last(s), from = first, v;
+	char text[INET6_ADDRSTRLEN];
+	unsigned char a[16];
+
+	last = last < net_subnet_last(s) ? last : net_subnet_last(s);
+	if (net_index_hint(c->dir, d->name, s->family, a) && net_subnet_has(s, a) && net_subnet_offset(s, a) > first)
+		from = net_subnet_offset(s, a);
+	for (v = from; v <= last && is_taken(c, d, s, v); v++)
+		;
+	if (v > last)
+		return lowest_stale(c, d, s, first, last, out);
+	if (v - from >= HINT_LAG) {
+		net_subnet_at(s, v, a);
+		net_index_set_hint(c->dir, d->name, s->family, inet_ntop(s->family, a, text, sizeof text));
+	}
+	*out = v;
+	return 0;
 }
 
 /* Both families get the same number where they can: 10.77.0.5 is fd77:...::5. */
 static int choose(const struct net_choice *c, const struct net_def *d, const struct net_nic_conf *nic,
 		  uint64_t *o4, uint64_t *o6)
 {
-	SCOPED(used_free) struct used u = { .d = d };
 	struct net_wish w4, w6;
 
 	*o4 = *o6 = 0;
 	TRY(wish(d, &d->v4, nic->ip, AF_INET, &w4));
 	TRY(wish(d, &d->v6, nic->ip6, AF_INET6, &w6));
-	if (w4.automatic || w6.automatic)
-		TRY(used_of(c, d, &u));
 	if (w4.given)
 		TRY(asked(c, d, &d->v4, &w4, o4));
 	else if (w4.automatic)
-		TRY(lowest(c, d, &u, V4, o4));
+		TRY(lowest(c, d, &d->v4, o4));
 	if (w6.given)
 		return asked(c, d, &d->v6, &w6, o6);
 	if (!w6.automatic)
 		return 0;
-	if (*o4 && *o4 <= net_subnet_last(&d->v6) && !is_used(&u, V6, *o4)) {
+	if (*o4 && *o4 <= net_subnet_last(&d->v6) && !is_taken(c, d, &d->v6, *o4)) {
 		*o6 = *o4;
 		return 0;
 	}
-	return lowest(c, d, &u, V6, o6);
+	return lowest(c, d, &d->v6, o6);
 }
 
 /*

@@ -62,6 +62,10 @@ bool net_index_is(int dirfd, const char *network, const char *address, const cha
 int net_index_take(int dirfd, const char *network, const char *address, const char *owner, unsigned index);
 /* Removes the link if it is this owner's; gone already is success. */
 int net_index_drop(int dirfd, const char *network, const char *address, const char *owner);
+bool net_index_has(int dirfd, const char *network, const char *address);	/* a link, whoever's */
+/* Below it every address that is for guests has a link. Kept by net_index_drop(). */
+bool net_index_hint(int dirfd, const char *network, int family, unsigned char *addr);
+void net_index_set_hint(int dirfd, const char *network, int family, const char *address);
 /* Every address of the network that has a link; a network without any has no directory, and that is fine. */
 int net_index_each(int dirfd, const char *network, int (*each)(void *ctx, const char *address), void *ctx);
 void net_index_forget(int dirfd, const char *network);		/* with the network; stale links go with it */

@@ -5,6 +5,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 
 #define HEAD "{\"version\":2,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"vzbr0\",\"subnet\":\"10.77.0.0/16\","
 
@@ -83,6 +84,36 @@ TEST(allocation)
 	CHECK_STR(l.ip, "10.77.0.3");
 	CHECK_STR(l.ip6, "fd77::beef:1");
 	CHECK_STR(l.mac, "02:00:00:00:00:aa");
+}
+
+/* 60 addresses held, the hint behind them; what is given back is found again, lowest first. */
+TEST(hints)
+{
+	auto_store struct store s = store_new();
+	struct net_nic l;
+	unsigned char a[16];
+	char owner[16], ip[32], mac[32];
+
+	for (int i = 2; i < 62; i++) {
+		snprintf(owner, sizeof owner, "g%d", i);
+		snprintf(mac, sizeof mac, "02:00:00:00:01:%02x", i);
+		CHECK(choose(&s, HEAD "\"pool\":\"10.77.0.2-10.77.0.61\"}", &(struct net_nic_conf){ 0 }, &l) == 0);
+		snprintf(ip, sizeof ip, "10.77.0.%d", i);
+		CHECK_STR(l.ip, ip);
+		CHECK(hold(&s, owner, ip, NULL, mac) == 0);
+	}
+	CHECK(net_index_hint(s.dir, "default", AF_INET, a) && a[3] > 40);
+	CHECK_FAILS(choose(&s, HEAD "\"pool\":\"10.77.0.2-10.77.0.61\"}", &(struct net_nic_conf){ 0 }, &l),
+		    "network default: no address is free in 10.77.0.0/16");
+	CHECK(net_index_drop(s.dir, "default", "10.77.0.30", "g30") == 0);
+	CHECK(net_index_drop(s.dir, "default", "10.77.0.7", "g7") == 0);
+	CHECK(net_record_drop(s.dir, "g30") == 0);
+	CHECK(net_record_drop(s.dir, "g7") == 0);
+	CHECK(choose(&s, plain, &(struct net_nic_conf){ 0 }, &l) == 0);
+	CHECK_STR(l.ip, "10.77.0.7");
+	CHECK(hold(&s, "h1", "10.77.0.7", NULL, "02:00:00:00:02:01") == 0);
+	CHECK(choose(&s, plain, &(struct net_nic_conf){ 0 }, &l) == 0);
+	CHECK_STR(l.ip, "10.77.0.30");
 }
 
 TEST(pools)
@@ -297,5 +328,5 @@ TEST(resolvers)
 		  "nameserver 192.0.2.1\nsearch a.example\nnameserver 2001:db8::1\noptions edns0\n");
 }
 
-UNIT_MAIN(UNIT(allocation), UNIT(pools), UNIT(refusals), UNIT(links), UNIT(bad_records), UNIT(taken_over),
+UNIT_MAIN(UNIT(allocation), UNIT(hints), UNIT(pools), UNIT(refusals), UNIT(links), UNIT(bad_records), UNIT(taken_over),
 	  UNIT(owners), UNIT(configuration), UNIT(resolvers))
