@@ -43,7 +43,7 @@ static int publish(struct create *c)
 		.cgroup = { c->t.cg.hiers ? c->t.cg.path : NULL, c->t.cg.unit[0] ? c->t.cg.unit : NULL,
 			    { c->t.cg.hiers, true }, { c->t.cg.made, true } },
 		.filtered = c->child.seccomp.insns != NULL,
-		.config = *c->config ? c->config : NULL,
+		.config = c->config,
 		.namespaces = { joinable(c->spec) | c->more_namespaces, true }, .own_userns = c->child.own_userns,
 		.annotations = c->spec->annotations, .hooks = c->spec->hooks,
 		.rdt = l && l->intel_rdt ? &rdt : NULL,
