@@ -23,10 +23,13 @@ char self_variable[SELF_VARIABLE_MAX] = SELF_DIR_VARIABLE "=";
 int self_tree = -1;
 static const char *dir = "";
 
+/* access(2) says so without adding up the free blocks of a file system, but only to who may write else. */
 static bool is_read_only(void)
 {
 	struct statfs fs;
 
+	if (access("/proc/self/exe", W_OK) < 0 && errno == EROFS)
+		return true;
 	return statfs("/proc/self/exe", &fs) == 0 && fs.f_flags & ST_RDONLY;
 }
 

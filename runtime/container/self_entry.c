@@ -11,6 +11,7 @@
 
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/prctl.h>
@@ -18,10 +19,10 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
+#include <unistd.h>
 
 /* Small, so that the stack costs few pages; whoever has more goes by way of libc. */
-enum { ENV_MAX = 200, STATFS_RDONLY = 1 };
+enum { ENV_MAX = 200 };
 
 #ifdef __x86_64__
 __asm__(".pushsection .text\n"
@@ -211,10 +212,9 @@ void self_before_libc(long *sp)
 	char **argv = (char **)(sp + 1), **envp = argv + sp[0] + 1;
 	char *env[ENV_MAX + 2];
 	struct mount_attr ro;
-	struct statfs fs;
 	long tree, file;
 
-	if (call(SYS_statfs, (long)exe, (long)&fs, 0, 0, 0, 0) < 0 || fs.f_flags & STATFS_RDONLY)
+	if (call(SYS_faccessat, AT_FDCWD, (long)exe, W_OK, 0, 0, 0) == -EROFS)
 		return;
 	ro.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID;
 	ro.attr_clr = ro.propagation = ro.userns_fd = 0;
