@@ -46,6 +46,23 @@ TEST(rates)
 	}
 }
 
+TEST(rate_text)
+{
+	static const struct { const char *text, *shortest; } same[] = {
+		{ "100M", "100M" }, { "100000K:100M", "100M" }, { "1G:10M", "1G:10M" }, { "max:1500K", "max:1500K" },
+		{ "1M:max", "1M:max" }, { "1M::64K", "1M::64K" }, { "1M:2M:65537", "1M:2M:65537" }, { "max", "max" },
+	};
+	struct net_rate r, again;
+
+	for (size_t i = 0; i < COUNT(same); i++) {
+		auto_arena struct arena a = { 0 };
+
+		CHECK(net_rate_parse(same[i].text, &r) == 0);
+		CHECK_STR(net_rate_text(&a, &r), same[i].shortest);
+		CHECK(net_rate_parse(net_rate_text(&a, &r), &again) == 0 && memcmp(&r, &again, sizeof r) == 0);
+	}
+}
+
 TEST(wishes)
 {
 	struct net_wish w;
@@ -106,4 +123,4 @@ TEST(kinds)
 	}
 }
 
-UNIT_MAIN(UNIT(rates), UNIT(wishes), UNIT(kinds))
+UNIT_MAIN(UNIT(rates), UNIT(rate_text), UNIT(wishes), UNIT(kinds))
