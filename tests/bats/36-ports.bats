@@ -337,6 +337,23 @@ nothing_untold() {
 	as_it_was
 }
 
+@test "the bridge takes 127.0.0.1, but no guest and nobody outside reaches the host by it" {
+	lab_guest web
+	vz port add web 8080:80 >/dev/null
+	[ "$(h cat /proc/sys/net/ipv4/conf/vzbr0/route_localnet)" = 1 ]
+	serve "$HOST" 7777
+	gets 127.0.0.1 "$HOST" 127.0.0.1 7777
+	for s in web LAN; do
+		gw=10.77.0.1
+		[ "$s" = web ] || gw=192.0.2.1
+		in_ns "${!s}" sh -c "echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet; ip route del local 127.0.0.0/8 dev lo table local
+			ip route del local 127.0.0.1 dev lo table local; ip route add 127.0.0.1 via $gw"
+		[ "$(in_ns "${!s}" ip route get 127.0.0.1 | grep -c "via $gw")" = 1 ]
+		shut "${!s}" 127.0.0.1 7777
+		shut "${!s}" 127.0.0.1 8080
+	done
+}
+
 @test "another address: ports and rules go with it, live" {
 	lab_guest web
 	lab_guest near
