@@ -64,7 +64,7 @@ int net_ls_run(struct cli *g, void *args, int argc, char **argv)
 	return out_close(&o);
 }
 
-/* ---- check ---------------------------------------------------------------------------------------------- */
+/* ---- check ---------------------------------------------------------------------------------------- */
 
 struct differences { struct jout *o; size_t n; };
 
@@ -125,7 +125,7 @@ int net_check_run(struct cli *g, void *args, int argc, char **argv)
 	return x.n ? ERR_OTHER : 0;
 }
 
-/* ---- show ------------------------------------------------------------------------------------------------ */
+/* ---- show ----------------------------------------------------------------------------------------- */
 
 struct users { struct table t; struct jout *o; };
 

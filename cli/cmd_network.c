@@ -145,7 +145,8 @@ static int rm_run(struct cli *g, void *args, int argc, char **argv)
 
 struct allow_args { const char *port; };
 static const struct opt allow_opts[] = {
-	OSTR(struct allow_args, 'p', "port", "P[-Q][/udp]", port, "only these ports (default: all, of every protocol)"),
+	OSTR(struct allow_args, 'p', "port", "P[-Q][/udp]", port,
+	     "only these ports (default: all, of every protocol)"),
 	{ 0 }
 };
 

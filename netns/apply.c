@@ -1,6 +1,6 @@
 /*
- * Comparing and mending. Nothing that passes is cut: the rules are replaced in one transaction, a bridge that is gone is
- * made again and its ports join it, what is there stays.
+ * Comparing and mending. Nothing that passes is cut: the rules are replaced in one transaction, a bridge
+ * that is gone is made again and its ports join it, what is there stays.
  */
 #include "base/fault.h"
 #include "base/scope.h"
@@ -52,7 +52,10 @@ static int each_network(struct run *r, int (*one)(void *ctx, const char *name))
 	return r->only ? one(r, r->only) : net_def_each_name(r->dir, one, r);
 }
 
-/* A file that cannot be read is told, and the others are looked at all the same. 0: there is nothing to compare. */
+/*
+ * A file that cannot be read is told, and the others are looked at all the same. 0: there is nothing to
+ * compare.
+ */
 static int load(struct run *r, const char *name, struct net_file *f)
 {
 	struct network_difference d = { .network = name };
@@ -72,7 +75,7 @@ static int load(struct run *r, const char *name, struct net_file *f)
 	return 0;
 }
 
-/* ---- comparing ---------------------------------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------------------------ */
 
 static int compare_one(void *ctx, const char *name)
 {
@@ -87,7 +90,8 @@ static int compare_one(void *ctx, const char *name)
 
 static int compare_all(struct run *r)
 {
-	SCOPED(net_compare_close) struct net_compare c = { .h = &r->h, .dir = r->dir, .differs = r->each, .ctx = r->ctx };
+	SCOPED(net_compare_close)
+	struct net_compare c = {.h = &r->h, .dir = r->dir, .differs = r->each, .ctx = r->ctx};
 
 	r->networks = 0;
 	r->c = &c;
@@ -108,7 +112,7 @@ int network_check(const char *home, const char *name, difference_fn *each, void 
 	return (int)r.networks;
 }
 
-/* ---- mending ------------------------------------------------------------------------------------------ */
+/* ---- mending -------------------------------------------------------------------------------------- */
 
 struct rejoin { struct run *r; struct nlq *q; const struct net_def *d; int bridge; };
 
@@ -206,7 +210,8 @@ static int mend_one(void *ctx, const char *name)
 
 static int mend_all(struct run *r)
 {
-	SCOPED(net_compare_close) struct net_compare c = { .h = &r->h, .dir = r->dir, .differs = r->each, .ctx = r->ctx };
+	SCOPED(net_compare_close)
+	struct net_compare c = {.h = &r->h, .dir = r->dir, .differs = r->each, .ctx = r->ctx};
 	int host;
 
 	r->c = &c;

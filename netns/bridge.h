@@ -10,5 +10,8 @@ int net_bridge_of_others(struct nlq *q, const struct net_home *h);
 int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_def *d);
 /* Addresses, switches, up; again is harmless. *out: as it is then. */
 int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link *out);
-/* fe80::/64: a bridge has the gateway's place there, too. Without it the kernel asks for no neighbour of a forwarded packet. */
+/*
+ * fe80::/64: a bridge has the gateway's place there, too. Without it the kernel asks for no neighbour of a
+ * forwarded packet.
+ */
 extern const struct net_subnet net_link_local;

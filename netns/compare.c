@@ -57,7 +57,7 @@ static void see_switch(void *ctx, const char *key, const char *is, const char *w
 	net_compare_tell(ctx, MEND_UP, "/proc/sys/net/%s is %s, not %s", key, is, want);
 }
 
-/* ---- the bridge and what is on it ------------------------------------------------------------------ */
+/* ---- the bridge and what is on it ----------------------------------------------------------------- */
 
 static void look_at_addresses(struct net_compare *c, const struct net_link *l)
 {
@@ -111,7 +111,8 @@ static void look_at_theirs(struct net_compare *c, const struct net_link *l)
 	else if (c->d->vlan && net_vlan_can(l) < 0)
 		net_compare_tell(c, MEND_NOT, "%s", err_text());
 	else if (c->d->mtu && l->mtu != c->d->mtu)
-		net_compare_tell(c, MEND_NOT, "bridge %s has MTU %u, and the network's ports %u", c->d->bridge, l->mtu, c->d->mtu);
+		net_compare_tell(c, MEND_NOT, "bridge %s has MTU %u, and the network's ports %u",
+				 c->d->bridge, l->mtu, c->d->mtu);
 	c->hint[0] = '\0';
 }
 
@@ -134,8 +135,9 @@ static int look_at_tunnel(struct net_compare *c, const struct net_link *bridge)
 	if (net_tunnel_mtu(&c->route, c->d, &most) < 0)
 		net_compare_tell(c, MEND_NOT, "%s", err_text());
 	else if (c->d->mtu > most)
-		net_compare_tell(c, MEND_NOT, "the way to the peers takes packets of %u bytes, less than the MTU (%u)", most,
-			c->d->mtu);
+		net_compare_tell(c, MEND_NOT,
+				 "the way to the peers takes packets of %u bytes, less than the MTU (%u)",
+				 most, c->d->mtu);
 	err_clear();
 	return 0;
 }
@@ -169,7 +171,7 @@ static int look_at_port(void *ctx, const struct net_user *u)
 	return 0;
 }
 
-/* ---- names -------------------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------------- */
 
 static int look_at_names(struct net_compare *c, const struct net_link *l)
 {
@@ -195,7 +197,7 @@ static int look_at_names(struct net_compare *c, const struct net_link *l)
 	return 0;
 }
 
-/* ---- the firewall -------------------------------------------------------------------------------------- */
+/* ---- the firewall --------------------------------------------------------------------------------- */
 
 static int look_at_firewall(struct net_compare *c)
 {
@@ -279,8 +281,9 @@ static int look_at_owner(void *ctx, struct net_held *h)
 		return 0;
 	o->told |= r & NET_RULES_DIFFER;
 	if (r)
-		net_compare_tell(o->c, MEND_FIREWALL, "nftables table %s does not know the ports of %s as they are", o->c->h->table,
-			h->r.owner);
+		net_compare_tell(o->c, MEND_FIREWALL,
+				 "nftables table %s does not know the ports of %s as they are",
+				 o->c->h->table, h->r.owner);
 	return 0;
 }
 

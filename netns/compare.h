@@ -1,4 +1,7 @@
-/* A network's definition against the kernel, difference by difference: `network check`, and what `apply` mends. */
+/*
+ * A network's definition against the kernel, difference by difference: `network check`, and what `apply`
+ * mends.
+ */
 #pragma once
 #include "netns/host.h"
 #include "netns/network.h"
@@ -30,7 +33,10 @@ int net_compare(struct net_compare *c, const struct net_def *d);
 int net_compare_host(struct net_compare *c);
 /* The elements of both tables; only: what one network is about. */
 int net_compare_elements(struct net_compare *c, const char *only);
-/* The pending error as a difference, once: a record that cannot be read keeps nothing else from being compared. */
+/*
+ * The pending error as a difference, once: a record that cannot be read keeps nothing else from being
+ * compared.
+ */
 void net_compare_failed(struct net_compare *c);
 /* One difference, in the words of printf(). */
 void net_compare_tell(struct net_compare *c, int mend, const char *fmt, ...) PRINTF(3, 4);

@@ -106,7 +106,7 @@ static int sort(struct sets *s)
 	return 0;
 }
 
-/* ---- what stands ---------------------------------------------------------------------------------------- */
+/* ---- what stands ---------------------------------------------------------------------------------- */
 
 static bool take_value(struct nlattr *a, unsigned char *out, size_t max)
 {
@@ -156,7 +156,8 @@ static void see_element(struct sets *s, struct nlattr *element)
 	while (w > s->v && by_key(&w[-1], &probe) == 0)
 		w--;
 	if (!same_data(w->e, a[NFTA_SET_ELEM_DATA]) ||
-	    (w->e->range && take_value(a[NFTA_SET_ELEM_KEY_END], end, sizeof end) && memcmp(end, w->e->end, sizeof end) != 0))
+	    (w->e->range && take_value(a[NFTA_SET_ELEM_KEY_END], end, sizeof end) &&
+	     memcmp(end, w->e->end, sizeof end) != 0))
 		s->other++;
 	for (; w < s->v + s->all.n && by_key(w, &probe) == 0; w++)
 		w->seen = true;
@@ -209,10 +210,12 @@ static int compare_set(struct sets *s, size_t *at)
 	if (s->set == FW_LAN_NET4 || s->set == FW_LAN_NET6)
 		return 0;
 	if (lacks)
-		net_compare_tell(s->c, MEND_FIREWALL, "nftables: %s %s: set %s lacks %zu element%s, the first of %s", family,
+		net_compare_tell(s->c, MEND_FIREWALL,
+				 "nftables: %s %s: set %s lacks %zu element%s, the first of %s", family,
 				 s->c->h->table, name, lacks, lacks == 1 ? "" : "s", s->tags[first].text);
 	if (s->other)
-		net_compare_tell(s->c, MEND_FIREWALL, "nftables: %s %s: set %s has %zu element%s of another meaning", family,
+		net_compare_tell(s->c, MEND_FIREWALL,
+				 "nftables: %s %s: set %s has %zu element%s of another meaning", family,
 				 s->c->h->table, name, s->other, s->other == 1 ? "" : "s");
 	/* Of one network alone it cannot be said whose they are. */
 	if (s->foreign && !s->only && !s->guess)

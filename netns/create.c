@@ -36,7 +36,8 @@ static int keep_vxlan(struct net_file *f)
 static int copy(const struct net_def *wish, struct net_file *f)
 {
 	struct net_def *d = &f->d;
-	const char **texts[] = { &d->name, &d->bridge, &d->subnet, &d->subnet6, &d->gateway, &d->gateway6, &d->pool };
+	const char **texts[] = {&d->name,    &d->bridge,   &d->subnet, &d->subnet6,
+				&d->gateway, &d->gateway6, &d->pool};
 
 	*d = *wish;
 	d->version = 0;
@@ -84,8 +85,12 @@ static int create(const char *home, const struct net_def *wish, struct net_file 
 	lock = net_dir_lock(dir);
 	TRY(lock);
 	r = net_def_load(dir, wish->name, &old);
-	if (r == 0)
+	if (r == 0) {
 		r = fail_as(ERR_EXISTS, "network %s exists already", wish->name);
+		/* It may be one that a killed create began. */
+		err_try("vzrun network show %s   |   vzrun network apply %s", wish->name, wish->name);
+		return r;
+	}
 	if (r != -ENOENT)
 		return r;
 	err_clear();

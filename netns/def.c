@@ -96,8 +96,8 @@ static int take_vxlan(struct net_file *f, const struct raw_vxlan *raw)
 }
 
 /*
- * Version 1 had fewer members, each of which means the same: it is read as what it says and written as this one.
- * Its leases are taken over elsewhere (netns/takeover.c).
+ * Version 1 had fewer members, each of which means the same: it is read as what it says and written as
+ * this one. Its leases are taken over elsewhere (netns/takeover.c).
  */
 static int take_def(struct net_file *f, const struct raw_def *raw, const char *name)
 {

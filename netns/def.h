@@ -68,7 +68,8 @@ int net_def_parse(const char *name, const char *text, size_t len, struct net_fil
  */
 int net_def_check(struct net_def *d);
 int net_def_store(int dirfd, const struct net_def *d);
-void net_def_encode(const struct net_def *d, struct jout *o, const char *key);	/* as net_def_store() writes it */
+/* As net_def_store() writes it. */
+void net_def_encode(const struct net_def *d, struct jout *o, const char *key);
 /* HOME/networks, made when `make`; -ENOENT without a message when it is not there. */
 int net_dir_open(const char *home, bool make);
 int net_dir_lock(int dirfd);

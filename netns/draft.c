@@ -44,7 +44,7 @@ static int others_of(const struct net_draft *c, struct others *o)
 	return net_def_each(c->dir, take, o);
 }
 
-/* ---- the bridge's name --------------------------------------------------------------------------- */
+/* ---- the bridge's name ---------------------------------------------------------------------------- */
 
 static int choose_bridge(const struct net_draft *c, const struct others *o)
 {
@@ -119,15 +119,19 @@ static int fit_tunnel(const struct net_draft *c)
 	return 0;
 }
 
-/* ---- subnets --------------------------------------------------------------------------------------- */
+/* ---- subnets -------------------------------------------------------------------------------------- */
 
-/* Networks of one home share the 48 bits of a /48 of their own (RFC 4193) and differ in the subnet's number. */
+/*
+ * Networks of one home share the 48 bits of a /48 of their own (RFC 4193) and differ in the subnet's
+ * number.
+ */
 static bool is_own_prefix(const struct net_subnet *s)
 {
 	return s->family == AF_INET6 && s->prefix == 64 && s->addr[0] == 0xfd && s->addr[1] == 0x77;
 }
 
-static int choose_subnet6(const struct others *o, const struct net_route *busy, size_t n, struct net_subnet *out)
+static int choose_subnet6(const struct others *o, const struct net_route *busy, size_t n,
+			  struct net_subnet *out)
 {
 	auto_free uint64_t *used = calloc(n + 1, sizeof *used);
 	size_t nused = 0;

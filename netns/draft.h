@@ -17,8 +17,9 @@ struct net_draft {
 };
 
 /*
- * A new definition: subnet, subnet6 NULL are chosen, "" are none; bridge NULL is chosen. Whatever was given is checked
- * against the host's routes and the other networks: ERR_ADDRESS. Mode bridge: the bridge must be there.
+ * A new definition: subnet, subnet6 NULL are chosen, "" are none; bridge NULL is chosen. Whatever was
+ * given is checked against the host's routes and the other networks: ERR_ADDRESS. Mode bridge: the bridge
+ * must be there.
  */
 int net_draft_choose(const struct net_draft *c);
 /* Another name for the bridge: of no link of the host and of no other network of this home. */

@@ -1,4 +1,7 @@
-/* The named counters of vzrun's table in the bridge family: what the rules against spoofing dropped, by reason. */
+/*
+ * The named counters of vzrun's table in the bridge family: what the rules against spoofing dropped, by
+ * reason.
+ */
 #include "base/scope.h"
 #include "netns/link.h"
 #include "netns/name.h"

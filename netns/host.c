@@ -146,7 +146,8 @@ static size_t first_of(const void *v, size_t n, size_t item, int index, int (*of
 static int index_of(const void *a) { return ((const struct net_host_addr *)a)->index; }
 static int oif_of(const void *r) { return ((const struct net_route *)r)->oif; }
 
-bool net_host_has_addr(const struct net_host *h, int index, int family, const unsigned char *addr, unsigned prefix)
+bool net_host_has_addr(const struct net_host *h, int index, int family, const unsigned char *addr,
+		       unsigned prefix)
 {
 	size_t i = first_of(h->addrs, h->naddrs, sizeof *h->addrs, index, index_of);
 

@@ -1,4 +1,7 @@
-/* The host's links, addresses and routes in three dumps, to look up in: what a check of many networks compares with. */
+/*
+ * The host's links, addresses and routes in three dumps, to look up in: what a check of many networks
+ * compares with.
+ */
 #pragma once
 #include "netns/addr.h"
 #include "netns/link.h"
@@ -18,5 +21,6 @@ void net_host_free(struct net_host *h);
 
 /* NULL: there is none. */
 const struct net_link *net_host_link(const struct net_host *h, const char *name);
-bool net_host_has_addr(const struct net_host *h, int index, int family, const unsigned char *addr, unsigned prefix);
+bool net_host_has_addr(const struct net_host *h, int index, int family, const unsigned char *addr,
+		       unsigned prefix);
 bool net_host_has_route(const struct net_host *h, int index, const struct net_subnet *to);

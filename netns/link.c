@@ -217,7 +217,8 @@ void net_isolate_port(struct nlq *q, const char *name, bool on)
 	nlq_end(q, info);
 }
 
-void net_add_link_route(struct nlq *q, int index, int family, const void *to, unsigned prefix, const void *source)
+void net_add_link_route(struct nlq *q, int index, int family, const void *to, unsigned prefix,
+			const void *source)
 {
 	struct rtmsg m = {
 		.rtm_family = (unsigned char)family, .rtm_table = RT_TABLE_MAIN, .rtm_dst_len = (unsigned char)prefix,

@@ -36,9 +36,11 @@ void net_link_up(struct nlq *q, const char *name);
 /* A port of a bridge: whether it reaches other isolated ones. After it has joined. */
 void net_isolate_port(struct nlq *q, const char *name, bool on);
 /* The route to what is on the link itself, as the kernel makes it for an address. */
-void net_add_link_route(struct nlq *q, int index, int family, const void *to, unsigned prefix, const void *source);
+void net_add_link_route(struct nlq *q, int index, int family, const void *to, unsigned prefix,
+			const void *source);
 /* flag: NLM_F_REPLACE, or NLM_F_EXCL: only if there is none (-EEXIST). */
 void net_add_default_route(struct nlq *q, int index, int family, const void *gateway, int flag);
 void net_del_default_route(struct nlq *q, int index, int family, const void *gateway);
 /* The same to a subnet by a gateway. to: its address, host bits zero; NULL: the default route. */
-void net_add_route(struct nlq *q, int index, int family, const void *to, unsigned prefix, const void *gateway, int flag);
+void net_add_route(struct nlq *q, int index, int family, const void *to, unsigned prefix, const void *gateway,
+		   int flag);

@@ -1,31 +1,35 @@
 /*
- * Networks as objects: made, looked at, opened to each other, mended, taken away. home: VZRUN_HOME. Each is one
- * file, HOME/networks/NAME.json (netns/def.h); everything in the kernel is a function of these files and of what
- * is leased.
+ * Networks as objects: made, looked at, opened to each other, mended, taken away. home: VZRUN_HOME. Each
+ * is one file, HOME/networks/NAME.json (netns/def.h); everything in the kernel is a function of these
+ * files and of what is leased.
  */
 #pragma once
 #include "netns/def.h"
 
 /*
- * wish: what is wanted; subnet, subnet6 NULL: a free one is chosen, "": none; bridge NULL: made. made: the definition as
- * it was stored, the caller's. A failure leaves nothing. ERR_EXISTS; ERR_ADDRESS: a subnet clashes; ERR_CONFIG.
+ * wish: what is wanted; subnet, subnet6 NULL: a free one is chosen, "": none; bridge NULL: made. made: the
+ * definition as it was stored, the caller's. A failure leaves nothing. ERR_EXISTS; ERR_ADDRESS: a subnet
+ * clashes; ERR_CONFIG.
  */
 int network_create(const char *home, const struct net_def *wish, struct net_file *made);
 
 /*
  * Take a network away altogether: refused (ERR_STATE, says by whom) while a lease is held. Removes bridge,
- * its part of the firewall, what others allow it, and the file; forwarding goes back to what it was if no network is
- * left that needs it. An existing bridge of the administrator's stays as it is.
+ * its part of the firewall, what others allow it, and the file; forwarding goes back to what it was if no
+ * network is left that needs it. An existing bridge of the administrator's stays as it is.
  */
 int network_remove(const char *home, const char *name);
 
 /*
- * Lets `w->from` open connections into network `to` (on), or takes exactly that back. 1: changed; 0: it was so.
- * ERR_NOT_FOUND: no such network; taking back what was never given.
+ * Lets `w->from` open connections into network `to` (on), or takes exactly that back. 1: changed; 0: it
+ * was so. ERR_NOT_FOUND: no such network; taking back what was never given.
  */
 int network_allow(const char *home, const char *to, const struct net_allow *w, bool on);
 
-/* Calls each for every network, by name. One whose file cannot be read has `damaged`, the words why, and nothing else. */
+/*
+ * Calls each for every network, by name. One whose file cannot be read has `damaged`, the words why, and
+ * nothing else.
+ */
 struct network_info {
 	const char *name, *bridge, *mode, *damaged;
 	char subnet[64], subnet6[64];
@@ -48,14 +52,14 @@ struct network_difference {
 	char what[512], try[128];	/* try: "" when there is nothing to say */
 };
 /*
- * Compares kernel and definition of one network, or with NULL of all. Returns how many were looked at. A file that
- * cannot be read is a difference, too. ERR_NOT_FOUND; what each returns below 0 ends it.
+ * Compares kernel and definition of one network, or with NULL of all. Returns how many were looked at. A
+ * file that cannot be read is a difference, too. ERR_NOT_FOUND; what each returns below 0 ends it.
  */
 int network_check(const char *home, const char *name, int (*each)(void *ctx, const struct network_difference *d),
 		  void *ctx);
 /*
- * Makes it so, without cutting what passes: each is told what was found and mended. Returns how many networks are as
- * defined now. What cannot be mended is an error, told after all else was tried.
+ * Makes it so, without cutting what passes: each is told what was found and mended. Returns how many
+ * networks are as defined now. What cannot be mended is an error, told after all else was tried.
  */
 int network_apply(const char *home, const char *name, int (*each)(void *ctx, const struct network_difference *d),
 		  void *ctx);

@@ -1,10 +1,13 @@
-/* Access ports: a bridge that filters VLANs (the administrator's) takes what comes from ours as of one VLAN. */
+/*
+ * Access ports: a bridge that filters VLANs (the administrator's) takes what comes from ours as of one
+ * VLAN.
+ */
 #pragma once
 #include "netns/link.h"
 
 /*
- * In VLAN `vid` alone, untagged, and no longer in the bridge's default one. The port has joined and is still down.
- * ERR_UNSUPPORTED: the bridge does not filter, or this kernel cannot.
+ * In VLAN `vid` alone, untagged, and no longer in the bridge's default one. The port has joined and is
+ * still down. ERR_UNSUPPORTED: the bridge does not filter, or this kernel cannot.
  */
 int net_vlan_access(struct nlq *q, const char *port, const char *bridge, unsigned vid);
 /* Whether a bridge could have such ports; ERR_UNSUPPORTED, with the reason. */

@@ -138,14 +138,20 @@ static void peer_request(struct nlq *q, int type, int index, int family, const v
 }
 
 /* The destinations of what has no known one. */
-struct found { int index, family; const struct net_vxlan *v; uint64_t have[NET_PEERS_MAX / 64]; size_t n, foreign;
-	       unsigned char stale[32][16]; };
+struct found {
+	int index, family;
+	const struct net_vxlan *v;
+	uint64_t have[NET_PEERS_MAX / 64];
+	size_t n, foreign;
+	unsigned char stale[32][16];
+};
 
 static void read_peer(void *ctx, size_t i, const struct nlmsghdr *h)
 {
 	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
 	const struct ndmsg *nd = NLMSG_DATA(h);
-	struct nlattr *mac = nlmsg_find_attr(m, sizeof *nd, NDA_LLADDR), *dst = nlmsg_find_attr(m, sizeof *nd, NDA_DST);
+	struct nlattr *mac = nlmsg_find_attr(m, sizeof *nd, NDA_LLADDR),
+		      *dst = nlmsg_find_attr(m, sizeof *nd, NDA_DST);
 	struct found *f = ctx;
 	unsigned char a[16];
 
@@ -154,7 +160,8 @@ static void read_peer(void *ctx, size_t i, const struct nlmsghdr *h)
 		return;
 	for (size_t k = 0; k < f->v->peers.n; k++)
 		if ((size_t)nla_len(dst) == net_addr_size(f->v->family) &&
-		    inet_pton(f->v->family, f->v->peers.v[k], a) == 1 && memcmp(a, nla_data(dst), (size_t)nla_len(dst)) == 0) {
+		    inet_pton(f->v->family, f->v->peers.v[k], a) == 1 &&
+		    memcmp(a, nla_data(dst), (size_t)nla_len(dst)) == 0) {
 			f->n += !(f->have[k / 64] >> k % 64 & 1);
 			f->have[k / 64] |= UINT64_C(1) << k % 64;
 			return;
@@ -223,7 +230,14 @@ static int join(struct nlq *q, const struct net_def *d, int index, int bridge)
 	return r < 0 ? net_fail_talk(q, r, "network %s: join bridge %s with the tunnel", d->name, d->bridge) : 0;
 }
 
-struct seen { struct net_link l; bool vxlan; uint32_t vni; uint16_t port; int family; unsigned char local[16]; };
+struct seen {
+	struct net_link l;
+	bool vxlan;
+	uint32_t vni;
+	uint16_t port;
+	int family;
+	unsigned char local[16];
+};
 
 static void read_tunnel(void *ctx, size_t i, const struct nlmsghdr *h)
 {
@@ -304,7 +318,8 @@ int net_tunnel_drop(struct nlq *q, const struct net_home *h, const char *network
 	return net_link_delete(q, name);
 }
 
-int net_tunnel_check(struct nlq *q, const struct net_home *h, const struct net_def *d, int bridge, int *differs)
+int net_tunnel_check(struct nlq *q, const struct net_home *h, const struct net_def *d, int bridge,
+		     int *differs)
 {
 	char name[IFNAMSIZ];
 	struct found f;

@@ -6,7 +6,10 @@
 
 /* vt and 8 digits of home and network. */
 void net_tunnel_name(const struct net_home *h, const char *network, char out[IFNAMSIZ]);
-/* What the ways to all peers take, less the tunnel's headers. ERR_CONFIG: a peer is this host, or without a way. */
+/*
+ * What the ways to all peers take, less the tunnel's headers. ERR_CONFIG: a peer is this host, or without
+ * a way.
+ */
 int net_tunnel_mtu(struct nlq *q, const struct net_def *d, uint32_t *mtu);
 /* As the definition says, in the bridge and up; one that differs is changed, or made anew. */
 int net_tunnel_make(struct nlq *q, const struct net_home *h, const struct net_def *d, int bridge);
@@ -14,5 +17,13 @@ int net_tunnel_make(struct nlq *q, const struct net_home *h, const struct net_de
 int net_tunnel_drop(struct nlq *q, const struct net_home *h, const char *network);
 
 /* How it is: what `network check` compares. */
-enum { TUNNEL_GONE = 1, TUNNEL_OTHER = 2, TUNNEL_MASTER = 4, TUNNEL_DOWN = 8, TUNNEL_MTU = 16, TUNNEL_PEERS = 32 };
-int net_tunnel_check(struct nlq *q, const struct net_home *h, const struct net_def *d, int bridge, int *differs);
+enum {
+	TUNNEL_GONE = 1,
+	TUNNEL_OTHER = 2,
+	TUNNEL_MASTER = 4,
+	TUNNEL_DOWN = 8,
+	TUNNEL_MTU = 16,
+	TUNNEL_PEERS = 32
+};
+int net_tunnel_check(struct nlq *q, const struct net_home *h, const struct net_def *d, int bridge,
+		     int *differs);
