@@ -27,6 +27,18 @@ static int check(const struct create *c, const struct list *nics)
 	return 0;
 }
 
+/* What only a guest can have is not left out in silence. */
+static int refuse_guests_own(struct json *vzrun)
+{
+	static const char *const members[] = { "ports", "firewall" };
+
+	for (size_t i = 0; i < COUNT(members); i++)
+		if (json_get(vzrun, members[i]))
+			return fail_as(ERR_UNSUPPORTED, "config.json: vzrun.%s: is for guests (vzrun create --rootfs); "
+				       "a container has vzrun.networks", members[i]);
+	return 0;
+}
+
 int create_find_networks(struct create *c)
 {
 	struct bundle_conf conf;
@@ -34,6 +46,7 @@ int create_find_networks(struct create *c)
 	/* A guest's are claimed by who starts it. */
 	if (c->req->spec || !c->spec->vzrun)
 		return 0;
+	TRY(refuse_guests_own(c->spec->vzrun));
 	if (bind_decode(&c->child.arena, &conf_record, c->spec->vzrun, &conf) < 0)
 		return fail(EINVAL, "config.json: vzrun.%s", strdupa(err_text()));
 	if (!conf.networks.n)

@@ -97,7 +97,8 @@ nothing_held() { [ -z "$(records)" ] && [ "$(links)" = 0 ] && ! ports | grep -q 
 	wrong 'vzrun.networks: expected an array' '.vzrun.networks = 5'
 	wrong 'vzrun.networks: network nope does not exist' '.vzrun.networks = [{network: "nope"}]'
 	wrong 'vzrun.networks[0].kind: a link of the host' '.vzrun.networks = [{kind: "physical", parent: "up0"}]'
-	wrong 'vzrun.networks: needs a new network namespace' '.vzrun.networks = [{}] | .linux.namespaces |= map(select(.type != "network"))'
+	wrong 'config.json: vzrun.firewall: is for guests' '.vzrun.networks = [{}] | .vzrun.firewall = [{action: "deny"}]'
+	wrong 'vzrun.networks: needs a new network namespace' 'del(.vzrun.firewall) | .vzrun.networks = [{}] | .linux.namespaces |= map(select(.type != "network"))'
 	[ ! -e "$VZRUN_HOME/networks/.guests" ] || [ -z "$(records)" ]
 }
 
