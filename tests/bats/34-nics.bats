@@ -39,6 +39,8 @@ h() { in_ns "$HOST" "$@"; }
 vz() { in_ns "$HOST" "$VZ" --root "$ROOT" "$@"; }
 # In the network of a guest, with the host's programs.
 in_guest() { in_ns "$(init_of "$1")" "${@:2}"; }
+# The same in the background: the process itself, not a shell around it, is what teardown kills.
+exec_in() { exec nsenter --net="/proc/$(init_of "$1")/ns/net" -- "${@:2}"; }
 guest_on() { vz create "$G$1" --template busybox --memory 64M "${@:2}" >/dev/null && vz start "$G$1" >/dev/null; }
 nic() { vz --json nic ls "$G$1" | jq -r --arg i "$2" ".interfaces[] | select(.interface == \$i).$3"; }
 # not COMMAND...: a "!" alone fails no test.
@@ -73,7 +75,7 @@ unchanged() {
 
 # A connection from guest $1 to address $2 in the network of guest $3: echoes, one line for each line of the pipe.
 connection() {
-	in_guest "$G$3" python3 -c '
+	exec_in "$G$3" python3 -c '
 import socket, sys
 s = socket.create_server((sys.argv[1], 7), family=socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
 open(sys.argv[2], "w").close()
@@ -83,7 +85,7 @@ while d := c.recv(100):
 ' "$2" "$BATS_TEST_TMPDIR/ready" 3>&- &
 	SPACES+=($!)
 	wait_for test -e "$BATS_TEST_TMPDIR/ready"
-	coproc CONN { in_guest "$G$1" python3 -u -c '
+	coproc CONN { exec_in "$G$1" python3 -u -c '
 import socket, sys
 c = socket.create_connection((sys.argv[1], 7), timeout=10)
 for line in sys.stdin:
@@ -310,7 +312,7 @@ between() { [ "$1" -ge "$2" ] && [ "$1" -le "$3" ] || { echo "$1 Mbit/s is not $
 	guest_on '' --net red --rate 40M:20M
 	in_ns "$HOST" nft list set bridge "$(table)" rate_out | grep -q 'over 2500000 bytes/second'
 	guest_on -b --net red --ip 10.120.0.9
-	in_guest "$G-b" iperf3 -s >/dev/null 2>&1 3>&- & SPACES+=($!)
+	exec_in "$G-b" iperf3 -s >/dev/null 2>&1 3>&- & SPACES+=($!)
 	wait_for eval 'in_guest "$G-b" ss -ltn | grep -q 5201'
 	between "$(perf)" 14 24
 	between "$(perf -R)" 30 44
