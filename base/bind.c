@@ -241,6 +241,14 @@ int bind_decode(struct arena *a, const struct record *rec, struct json *tree, vo
 	return r < 0 && *place ? fail_in(r, "%s", place) : r;
 }
 
+int bind_decode_at(struct arena *a, const struct record *rec, struct json *tree, void *out, const char *at)
+{
+	memset(out, 0, rec->size);
+	place[0] = '\0';
+	int r = decode_obj(a, rec, tree, out);
+	return r < 0 ? fail_in(r, "%s%s%s", at, *place ? "." : "", place) : r;
+}
+
 static void unknown_in(const struct record *rec, struct json *v, const char *at,
 		       void (*found)(void *, const char *), void *ctx);
 

@@ -77,6 +77,8 @@ struct list { void *v; size_t n; };
  * zeroed first. Errors: "mounts[3].destination: missing" (the caller puts the file before it).
  */
 int bind_decode(struct arena *a, const struct record *rec, struct json *tree, void *out);
+/* The same of a member of something larger: places begin with its name, "at.member". */
+int bind_decode_at(struct arena *a, const struct record *rec, struct json *tree, void *out, const char *at);
 /* Absent members are left out. key as in jout_open(). */
 void bind_encode(struct jout *o, const char *key, const struct record *rec, const void *in);
 /* Calls `found` with the dotted place of every member that no table knows. */

@@ -47,8 +47,7 @@ int create_find_networks(struct create *c)
 	if (c->req->spec || !c->spec->vzrun)
 		return 0;
 	TRY(refuse_guests_own(c->spec->vzrun));
-	if (bind_decode(&c->child.arena, &conf_record, c->spec->vzrun, &conf) < 0)
-		return fail(EINVAL, "config.json: vzrun.%s", strdupa(err_text()));
+	TRY_IN(bind_decode_at(&c->child.arena, &conf_record, c->spec->vzrun, &conf, "vzrun"), "config.json");
 	if (!conf.networks.n)
 		return 0;
 	if (!c->req->home)

@@ -388,7 +388,7 @@ int guest_conf_load(struct guest *g)
 		return fail(EINVAL, "hostname: \"%.80s\" is not a host name", g->spec.hostname);
 	if (!g->spec.vzrun)
 		return fail(EINVAL, "vzrun: missing");
-	TRY_IN(bind_decode(&g->spec.arena, &guest_conf_record, g->spec.vzrun, &g->conf), "vzrun");
+	TRY(bind_decode_at(&g->spec.arena, &guest_conf_record, g->spec.vzrun, &g->conf, "vzrun"));
 	TRY_IN(net_check(&g->conf.networks), "vzrun.networks");
 	TRY_IN(net_publish_check(&g->conf.ports), "vzrun.ports");
 	TRY_IN(net_rules_check(&g->conf.firewall), "vzrun.firewall");
