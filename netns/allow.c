@@ -85,6 +85,18 @@ static int not_given(const char *to, const struct net_allow *w)
 		       name_of(net_protos, w->proto));
 }
 
+/*
+ * A command that was killed behind the file's change is finished by the same one again. A network's way into itself
+ * is not of this list.
+ */
+static int shut_again(struct change *c, const struct net_allow *w)
+{
+	if (str_eq(w->from, c->f.d.name))
+		return 0;
+	TRY(add(&c->was, w));
+	return net_fw_follow(&c->h, c->dir, &c->was.d, &c->f.d);
+}
+
 /* 1: something is to be stored. */
 static int edit(struct change *c, const struct net_allow *wish, bool on)
 {
@@ -99,13 +111,15 @@ static int edit(struct change *c, const struct net_allow *wish, bool on)
 	if (on) {
 		TRY(check_from(c, w.from));
 		if (x)
-			return 0;
+			return net_fw_follow(&c->h, c->dir, NULL, &c->f.d);
 		TRY(add(&c->f, &w));
 		TRY_IN(net_def_check(d), "network %s", d->name);
 		return 1;
 	}
-	if (!x)
+	if (!x) {
+		TRY(shut_again(c, &w));
 		return not_given(d->name, &w);
+	}
 	take_out(d, x);
 	return 1;
 }
