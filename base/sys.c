@@ -1,4 +1,5 @@
 #include "base/sys.h"
+#include "base/file.h"
 #include "base/path_walk.h"
 #include "base/scope.h"
 #include "base/str.h"
@@ -136,18 +137,37 @@ uint64_t sys_start_time(pid_t pid)
 
 #define BY_INODE (UINT64_C(1) << 63)
 
+/* The inodes begin again with each boot, and go along with the pids: two boots must not be taken for one. */
+static uint64_t this_boot(void)
+{
+	static uint64_t known;
+	char id[64];
+
+	if (!known) {
+		ssize_t n = file_peek(AT_FDCWD, "/proc/sys/kernel/random/boot_id", id, sizeof id);
+
+		known = n > 0 ? str_hash(id, (size_t)n) : 0;
+	}
+	return known;
+}
+
+/* 0: the kernel has none that is used once, or the boot cannot be told. */
 static uint64_t inode_of(int pidfd)
 {
+	uint64_t boot;
+	struct statfs fs;
 	struct stat st;
 
-	return fstat(pidfd, &st) < 0 ? 0 : BY_INODE | st.st_ino;
+	if (fstatfs(pidfd, &fs) < 0 || fs.f_type != PID_FS_MAGIC || fstat(pidfd, &st) < 0 || !(boot = this_boot()))
+		return 0;
+	return BY_INODE | (st.st_ino ^ boot);
 }
 
 uint64_t sys_birth(pid_t pid, int pidfd)
 {
-	struct statfs fs;
+	uint64_t birth = inode_of(pidfd);
 
-	return fstatfs(pidfd, &fs) == 0 && fs.f_type == PID_FS_MAGIC ? inode_of(pidfd) : sys_start_time(pid);
+	return birth ? birth : sys_start_time(pid);
 }
 
 bool sys_is_alive(pid_t pid, uint64_t birth)

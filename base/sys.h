@@ -16,14 +16,6 @@
  */
 pid_t sys_clone(uint64_t flags, int exit_signal, int cgroup_fd, int *pidfd);
 
-/*
- * A child that borrows our memory, on a stack of its own, instead of copying it: run(arg) never returns, and
- * we go on when it has ended (CLONE_VM | CLONE_VFORK). What it changes in memory is changed for us, too;
- * descriptors, signal handlers and credentials are its own. ENOSYS and EPERM: not here; sys_clone() is the
- * way that always is.
- */
-pid_t sys_borrow(int cgroup_fd, int *pidfd, void (*run)(void *), void *arg);
-
 /* openat2(2) with RESOLVE_* flags; without the call a walk by O_PATH descriptors. */
 int sys_openat2(int dirfd, const char *path, int flags, unsigned mode, uint64_t resolve);
 
@@ -38,7 +30,7 @@ bool sys_is_host_root(void);
 /* Start time of a process in clock ticks since boot (field 22 of stat); 0 when it is gone. */
 uint64_t sys_start_time(pid_t pid);
 /*
- * What tells a process from every other that ever had or will have its number until the next boot: the inode
+ * What tells a process from every other that ever had or will have its number: boot and inode
  * of its pidfd, which is never used twice (Linux 6.9), marked by the highest bit; before that its start time.
  */
 uint64_t sys_birth(pid_t pid, int pidfd);

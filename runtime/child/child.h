@@ -2,7 +2,7 @@
  * The first process of a container, from the clone to execve(2). What it does is three
  * tables of stages run by one loop (child.c): enter (create) or join (exec), root
  * (create), process and final (both). Everything it needs was opened and computed by the
- * runtime before the clone and lies in struct child, of which the process has a copy.
+ * runtime before the clone and lies in struct child, which the clone copies.
  *
  * Rules R1 to R11 are properties of this order; see docs/architecture.md.
  */

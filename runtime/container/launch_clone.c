@@ -24,42 +24,6 @@ static int not_cloned(const struct child *c)
 	return fail_class(r, ERR_PERMISSION);
 }
 
-/*
- * A process that joins makes another in the container's pid namespace, with a copy of its memory, and ends.
- * Nobody in there can reach it or its memory, and where it has nothing to hear from us meanwhile it need not
- * have a copy of ours.
- */
-static bool may_borrow(const struct child *c)
-{
-	return !c->spec && c->join_flags & CLONE_NEWPID && !c->join.by_systemd && !c->seccomp.notify &&
-	       geteuid() == 0;
-}
-
-static _Noreturn void begin(void *p)
-{
-	struct launch *l = p;
-	struct child own = *l->child;	/* it closes descriptors of its own, and marks them so */
-
-	self_settle();
-	close(l->sync);
-	child_main(&own);
-}
-
-static pid_t clone_first(struct launch *l, uint64_t flags)
-{
-	int cgroup = l->child->join.v2_dir;
-	pid_t pid = -1;
-
-	errno = ENOSYS;
-	if (may_borrow(l->child))
-		pid = sys_borrow(cgroup, &l->pidfd, begin, l);
-	if (pid < 0 && (errno == ENOSYS || errno == EPERM))
-		pid = sys_clone(flags, SIGCHLD, cgroup, &l->pidfd);
-	if (pid == 0)
-		begin(l);
-	return pid;
-}
-
 int launch_clone(struct launch *l)
 {
 	struct child *c = l->child;
@@ -78,7 +42,12 @@ int launch_clone(struct launch *l)
 		 */
 		if (geteuid() != 0)
 			(void)prctl(PR_SET_DUMPABLE, 1);
-		l->pid = clone_first(l, flags);
+		l->pid = sys_clone(flags, SIGCHLD, c->join.v2_dir, &l->pidfd);
+		if (l->pid == 0) {
+			self_settle();
+			close(l->sync);
+			child_main(c);
+		}
 		(void)prctl(PR_SET_DUMPABLE, 0);
 		r = l->pid < 0 ? not_cloned(c) : 0;
 	}
