@@ -209,6 +209,7 @@ static const char *const fw_lan[] = {
 /* Who only says to be of the lan comes from where no answer would go. */
 static const char *const fw_dstnat[] = {
 	"fib daddr type != local accept",
+	"iifname @bridges iifname != @outward accept",
 	"ip daddr @gateways4 iifname . ip daddr != @hosts4 accept",
 	"ip6 daddr @gateways6 iifname . ip6 daddr != @hosts6 accept",
 	"dnat ip to ip daddr . meta l4proto . th dport map @world_at4",
@@ -247,9 +248,15 @@ static const char *const fw_prerouting[] = {
 	"iifname @ports " NAMED("other_proto") "drop",
 	NULL
 };
-/* A link type that is not the protocol's is a VLAN tag, which hides what is behind it from others' rules. */
+/*
+ * What is for one host goes to one link: a guest's firewall and isolated ports see who it is for by that (so nothing
+ * reaches a subnet's own broadcast address).
+ * A link type that is not the protocol's is a VLAN tag, which hides what is behind it from others' rules.
+ */
 static const char *const fw_from4[] = {
 	"ether type != ip iifname @ports " NAMED("other_proto") "drop",
+	"meta pkttype { broadcast, multicast } ip daddr != { 224.0.0.0/4, 255.255.255.255 } iifname @ports "
+		NAMED("other_proto") "drop",
 	"udp sport 67 iifname @ports " NAMED("rogue_dhcp") "drop",
 	"ether daddr @fw_macs jump to_host",
 	"iifname . ether saddr . ip saddr vmap @src4",
@@ -283,6 +290,7 @@ static const char *const fw_from_arp[] = {
 /* Of what is cut short, or is a fragment whose upper layer only the whole packet shows, no protocol is known. */
 static const char *const fw_from6[] = {
 	"ether type != ip6 iifname @ports " NAMED("other_proto") "drop",
+	"meta pkttype { broadcast, multicast } ip6 daddr != ff00::/8 iifname @ports " NAMED("other_proto") "drop",
 	"meta l4proto ipv6-icmp jump icmp6",
 	"udp sport 547 iifname @ports " NAMED("rogue_dhcp") "drop",
 	"ether daddr @fw_macs jump to_host",

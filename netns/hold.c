@@ -12,13 +12,13 @@ static const char *address(const struct net_nic *n, int i)
 	return i == 0 ? n->ip : i == 1 ? n->ip6 : n->mac;
 }
 
-static bool has(const struct net_record *r, unsigned index, const char *network, const char *text)
+static bool has(const struct net_record *r, const char *network, const char *text)
 {
-	const struct net_nic *n = r ? net_record_nic(r, index) : NULL;
-
-	for (int i = 0; n && i < 3; i++)
-		if (str_eq(n->network, network) && address(n, i) && str_eq(address(n, i), text))
-			return true;
+	if (r)
+		LIST_EACH(const struct net_nic, n, r->nics)
+			for (int i = 0; i < 3; i++)
+				if (str_eq(n->network, network) && address(n, i) && str_eq(address(n, i), text))
+					return true;
 	return false;
 }
 
@@ -28,7 +28,7 @@ static int drop_links(int dir, const struct net_record *was, const struct net_re
 		return 0;
 	LIST_EACH(const struct net_nic, n, was->nics)
 		for (int i = 0; i < 3; i++)
-			if (address(n, i) && !has(is, n->index, n->network, address(n, i)))
+			if (address(n, i) && !has(is, n->network, address(n, i)))
 				TRY(net_index_drop(dir, n->network, address(n, i), was->owner));
 	return 0;
 }
@@ -63,8 +63,9 @@ static int give_back(const struct net_home *h, int dir, const struct net_record 
 }
 
 /*
- * Links that go, go first: then no link ever stands that its owner's record does not explain. Elements that should
- * have gone are seen by the mark of those that stand.
+ * Links come before the record and go after it: an address that a record has is never without its link, so that nobody
+ * else is given it; a link that no record explains is stale, and whoever needs it takes it. Elements that should have
+ * gone are seen by the mark of those that stand.
  */
 static int pass(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is)
 {
@@ -73,13 +74,13 @@ static int pass(const struct net_home *h, int dir, const struct net_record *was,
 	if (!holds(is))
 		return was ? give_back(h, dir, was) : 0;
 	TRY(net_portmap_plan(h, dir, was, is, &ports));
-	TRY(fault_point("links of addresses that change"));
-	TRY(drop_links(dir, was, is));
+	TRY(fault_point("links of addresses"));
+	TRY(take_links(dir, is));
 	TRY(net_portmap_retire(h, &ports));
 	TRY(fault_point("record of what is held"));
 	TRY(net_record_store(dir, is));
-	TRY(fault_point("links of addresses"));
-	TRY(take_links(dir, is));
+	TRY(fault_point("links of addresses that change"));
+	TRY(drop_links(dir, was, is));
 	/* Before the elements, which a start looks at: what is missing there is done again, with its names. */
 	net_dns_follow(h, dir, was, is);
 	TRY(fault_point("elements"));
@@ -89,9 +90,27 @@ static int pass(const struct net_home *h, int dir, const struct net_record *was,
 	return net_portmap_enter(h, dir, &ports);
 }
 
+/* What passes on a bridge of the administrator's comes by none of the host's rules. */
+static int refuse_unseen(int dir, const struct net_record *is)
+{
+	if (!is || !is->firewall.n)
+		return 0;
+	LIST_EACH(const struct net_nic, n, is->nics) {
+		auto_net_file struct net_file f = { 0 };
+
+		if (!n->network || net_def_load(dir, n->network, &f) < 0 || f.d.mode != NET_BRIDGE)
+			continue;
+		return fail_as(ERR_STATE, "network %s is a bridge of the host's: a guest's firewall does not hold there",
+			       n->network);
+	}
+	return 0;
+}
+
 int net_hold(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is)
 {
 	struct err_saved why;
+
+	TRY(refuse_unseen(dir, is));
 	int r = pass(h, dir, was, is);
 
 	if (r >= 0)

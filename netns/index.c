@@ -104,7 +104,7 @@ int net_index_take(int dirfd, const char *network, const char *address, const ch
 			return 0;
 		r = net_index_holder(dirfd, network, address, &who);
 		TRY(r);
-		if (r > 0)
+		if (r > 0 && !str_eq(who.owner, owner))
 			return fail_as(ERR_ADDRESS, "address %s of network %s is in use by %s", address, network,
 				       who.owner);
 		if (unlinkat(dirfd, path, 0) < 0 && errno != ENOENT)
