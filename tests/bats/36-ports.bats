@@ -6,6 +6,7 @@ load netlab
 setup_file() {
 	need_guests busybox
 	[ -x "$FAULT" ] || { echo "no $FAULT: make FAULT=1" >&2; return 1; }
+	lab_alone
 }
 setup() { lab_setup; }
 teardown() { lab_teardown; }

@@ -4,7 +4,7 @@
 
 load netlab
 
-setup_file() { need_guests busybox; }
+setup_file() { need_guests busybox && lab_alone; }
 setup() { lab_setup; }
 teardown() { lab_teardown; }
 

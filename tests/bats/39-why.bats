@@ -191,7 +191,7 @@ stopped() { [ "$status" -eq 1 ] && [ "${lines[0]}" = "does not pass: $1" ] || { 
 	run vz network why "$A" "$B"
 	stopped "the sender speaks for an address that it was not given"
 	has "chain from_arp"
-	vz exec "$A" ping -c 1 -W 1 -I "$own" "$(address "$B")"
+	vz exec "$A" ping -c 5 -W 5 -I "$own" "$(address "$B")"
 	run vz network why "$A" "$B"
 	stopped "the sender uses an address that it was not given"
 	has "table bridge vzrun_"

@@ -39,8 +39,15 @@ addresses() {
 	done
 }
 
+# The guests of these files have the same names, and so would their control groups: one file at a time.
+lab_alone() {
+	exec 6>"${TMPDIR:-/tmp}/.vzrun-netlab"
+	flock 6
+}
+
 lab_setup() {
 	local s
+	exec 6>&-
 	SPACES=()
 	guest_setup
 	for s in HOST GW LAN WORLD; do space "$s"; in_ns "${!s}" ip link set lo up; done

@@ -96,8 +96,11 @@ class Target:
         self.lab.vzrun("network", "apply")
         wrong = []
         for name, was, now in zip(("rules", "links", "addresses"), self.before, self.seen()):
-            if sorted(was.split()) != sorted(now.split()):
-                wrong.append("%s are not as they were: %s, not %s" % (name, now, was))
+            # Elements are listed in no order.
+            old, new = (x.translate(str.maketrans("", "", "{},")).replace("elements =", "") for x in (was, now))
+            old, new = (sorted(" ".join(line.split()) for line in x.splitlines()) for x in (old, new))
+            if old != new:
+                wrong.append("%s are not as they were: came %s, went %s" % (name, [x for x in new if x not in old], [x for x in old if x not in new]))
         p = self.lab.host.call(lab.VZRUN, "--root", self.lab.dir + "/state", "network", "check")
         if p.returncode:
             wrong.append("check: " + (p.stdout + p.stderr).strip())

@@ -97,7 +97,12 @@ def ip4_frames(p):
     yield HONEST_HOST, "IGMP report", p.eth4(f.ip4(p.ip, "239.1.1.1", 2, report, alert, 1), dst=group)
     yield HONEST_VICTIM, "with options", p.eth4(p.udp4(options=b"\x01" * 40))
     yield HONEST_VICTIM, "a later fragment", p.eth4(fragment4(p.udp4(), 100))
-    yield HONEST_VICTIM, "broadcast", p.eth4(p.udp4(dst="10.101.0.255"), dst=f.BROADCAST)
+    yield HONEST_VICTIM, "broadcast", p.eth4(p.udp4(dst="255.255.255.255"), dst=f.BROADCAST)
+    # What is for one host, sent to all, would pass by the host's firewall; a subnet's broadcast goes with it.
+    yield "other_proto", "for one host, to all", p.eth4(p.udp4(), dst=f.BROADCAST)
+    yield "other_proto", "for one host, to a group", p.eth4(p.udp4(), dst=f.group_mac4("239.7.7.7"))
+    yield "other_proto", "the subnet's broadcast", p.eth4(p.udp4(dst="10.101.0.255"), dst=f.BROADCAST)
+    yield "other_proto", "IPv6 for one host, to all", p.eth6(p.udp6(), dst=f.BROADCAST)
     yield HONEST_VICTIM, "multicast", p.eth4(p.udp4(dst="239.7.7.7"), dst=f.group_mac4("239.7.7.7"))
 
 
