@@ -46,7 +46,8 @@ pid_t sys_clone(uint64_t flags, int exit_signal, int cgroup_fd, int *pidfd)
 		a.cgroup = (uint64_t)cgroup_fd;
 	}
 	pid = syscall(SYS_clone3, &a, sizeof a);
-	if (pid >= 0 || errno != ENOSYS)
+	/* E2BIG: Linux 5.3 to 5.6 have the call without the group. */
+	if (pid >= 0 || (errno != ENOSYS && errno != E2BIG))
 		return (pid_t)pid;
 	/* CLONE_NEWTIME shares its bit with the signal mask of the old call. */
 	if (flags & CLONE_NEWTIME)

@@ -211,14 +211,21 @@ int container_delete(const char *root, const char *id, bool force)
 	return delete_container(root, id, force ? DELETE_FORCE : DELETE_STOPPED);
 }
 
+/* Somebody took it down: who has its name now is another. */
+static bool is_gone(const struct container *c)
+{
+	struct stat st;
+
+	return TEMP_FAILURE_RETRY(flock(c->dir_fd, LOCK_EX)) == 0 && fstat(c->dir_fd, &st) == 0 && st.st_nlink == 0;
+}
+
+/* Under the lock. */
 static bool is_untouched(const struct container *c)
 {
 	static const struct state_mark none;
 	struct state_mark now;
-	struct stat st;
 
-	if (memcmp(&c->mark, &none, sizeof none) == 0 || TEMP_FAILURE_RETRY(flock(c->dir_fd, LOCK_EX)) < 0 ||
-	    fstat(c->dir_fd, &st) < 0 || st.st_nlink == 0)
+	if (memcmp(&c->mark, &none, sizeof none) == 0)
 		return false;
 	now = state_mark(c->dir_fd);
 	return memcmp(&c->mark, &now, sizeof now) == 0;
@@ -228,6 +235,8 @@ int container_end(const char *root, const struct container *c)
 {
 	static struct teardown t;
 
+	if (is_gone(c))
+		return 0;
 	if (!is_untouched(c)) {
 		(void)flock(c->dir_fd, LOCK_UN);
 		return container_delete(root, c->id, true);

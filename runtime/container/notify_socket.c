@@ -21,7 +21,7 @@
 
 #define INSIDE "/run/notify"
 #define SOCKET "notify.sock"
-enum { BARRIER_MS = 30000 };
+enum { BARRIER_MS = 30000, AT_ONCE = 16 };
 
 static int offer_env(struct spec_process *p, struct arena *a)
 {
@@ -136,8 +136,8 @@ static bool pass(int fd, pid_t main_pid, bool stays)
 	char text[4096];
 	ssize_t n;
 
-	/* Descriptors that come along are the sender's to lose. */
-	while ((n = TEMP_FAILURE_RETRY(recv(fd, text, sizeof text, 0))) > 0)
+	/* Descriptors that come along are the sender's to lose. Who says much is not listened to all the time. */
+	for (int i = 0; i < AT_ONCE && (n = TEMP_FAILURE_RETRY(recv(fd, text, sizeof text, 0))) > 0; i++)
 		for (char *p = text, *end; p < text + n; p = end + 1) {
 			end = memchr(p, '\n', (size_t)(text + n - p));
 			end = end ? end : text + n;
