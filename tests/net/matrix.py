@@ -226,7 +226,7 @@ def main(policy, bridge_nf):
             if c[3] != "+":
                 taken.setdefault((c[3],) + ((key[0], key[1]) if c[3] in "SPA" else ()), {})[key] = c
         for guard, some in taken.items():
-            if bridge_nf and guard[0] == "P":       # there the rules for IP close it, too
+            if bridge_nf and guard[0] in "PS":      # there the rules for IP close it, too
                 continue
             src, dst = next((c[1], c[2]) for c in some.values())
             m.take_away(guard[0], src, dst)
