@@ -93,6 +93,10 @@ static int shut_again(struct change *c, const struct net_allow *w)
 {
 	if (str_eq(w->from, c->f.d.name))
 		return 0;
+	/* What stands may hold the port in a range: `apply` is for that. */
+	LIST_EACH(const struct net_allow, a, c->f.d.allow)
+		if (str_eq(a->from, w->from))
+			return 0;
 	TRY(add(&c->was, w));
 	return net_fw_follow(&c->h, c->dir, &c->was.d, &c->f.d);
 }

@@ -64,7 +64,8 @@ static int give_back(const struct net_home *h, int dir, const struct net_record 
 
 /*
  * Links come before the record and go after it: an address that a record has is never without its link, so that nobody
- * else is given it; a link that no record explains is stale, and whoever needs it takes it. Elements that should have
+ * else is given it; a link that no record explains is stale, and whoever needs it takes it. A first record comes before
+ * its links, because a release finds them by it. Elements that should have
  * gone are seen by the mark of those that stand.
  */
 static int pass(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is)
@@ -75,11 +76,13 @@ static int pass(const struct net_home *h, int dir, const struct net_record *was,
 		return was ? give_back(h, dir, was) : 0;
 	TRY(net_portmap_plan(h, dir, was, is, &ports));
 	TRY(fault_point("links of addresses"));
-	TRY(take_links(dir, is));
+	if (was)
+		TRY(take_links(dir, is));
 	TRY(net_portmap_retire(h, &ports));
 	TRY(fault_point("record of what is held"));
 	TRY(net_record_store(dir, is));
 	TRY(fault_point("links of addresses that change"));
+	TRY(take_links(dir, is));
 	TRY(drop_links(dir, was, is));
 	/* Before the elements, which a start looks at: what is missing there is done again, with its names. */
 	net_dns_follow(h, dir, was, is);
