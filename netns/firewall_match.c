@@ -12,7 +12,7 @@ static enum truth sure(bool v) { return v ? YES : NO; }
 
 /* ---- values on the right ---------------------------------------------------------------------------- */
 
-static bool number(struct json *v, unsigned long *out)
+bool judge_number(struct json *v, unsigned long *out)
 {
 	uint64_t n;
 	int64_t i;
@@ -33,9 +33,9 @@ static enum truth in_ports(struct json *v, const struct packet *p)
 	struct json *range = json_get(v, "range");
 
 	if (range && json_is(range, JSON_ARRAY) && range->n == 2) {
-		if (!number(range->values[0], &a) || !number(range->values[1], &b))
+		if (!judge_number(range->values[0], &a) || !judge_number(range->values[1], &b))
 			return MAYBE;
-	} else if (number(v, &a)) {
+	} else if (judge_number(v, &a)) {
 		b = a;
 	} else {
 		return MAYBE;
@@ -71,7 +71,7 @@ static enum truth in_addresses(struct json *v, int family, const struct sources 
 	}
 	if (prefix) {
 		text = json_get_str(prefix, "addr");
-		if (!json_get(prefix, "len") || !number(json_get(prefix, "len"), &n) || n > bits)
+		if (!json_get(prefix, "len") || !judge_number(json_get(prefix, "len"), &n) || n > bits)
 			return MAYBE;
 		len = (unsigned)n;
 	}
@@ -96,7 +96,7 @@ static enum truth is_word(struct json *v, const char *word, unsigned long value)
 {
 	unsigned long n;
 
-	if (number(v, &n))
+	if (judge_number(v, &n))
 		return sure(n == value);
 	return json_is(v, JSON_STRING) ? sure(str_eq(json_string(v), word)) : MAYBE;
 }
@@ -195,7 +195,7 @@ static enum truth value(enum what w, struct json *v, const struct packet *p)
 enum { PARTS_MAX = 8 };
 struct left { enum what part[PARTS_MAX]; size_t n; bool concat; };
 
-static bool items(struct json *v, const char *key, struct json **list)
+bool judge_items(struct json *v, const char *key, struct json **list)
 {
 	*list = json_get(v, key);
 	return *list && json_is(*list, JSON_ARRAY);
@@ -206,7 +206,7 @@ static struct left left_of(struct json *v, const struct packet *p)
 	struct left l = { .n = 1 };
 	struct json *list;
 
-	l.concat = items(v, "concat", &list);
+	l.concat = judge_items(v, "concat", &list);
 	if (!l.concat) {
 		l.part[0] = left_is(v, p);
 		return l;
@@ -229,7 +229,7 @@ static enum truth one(const struct left *l, struct json *v, const struct packet 
 			   one(l, json_get(inner, "val"), p));
 	if (!l->concat)
 		return value(l->part[0], v, p);
-	if (!items(v, "concat", &parts) || parts->n != l->n)
+	if (!judge_items(v, "concat", &parts) || parts->n != l->n)
 		return MAYBE;
 	for (size_t i = 0; i < l->n; i++)
 		t = and(t, value(l->part[i], parts->values[i], p));
@@ -241,7 +241,7 @@ static struct json *named(const struct foreign *f, const char *name)
 {
 	struct json *objects;
 
-	for (size_t i = 0; items(f->list, "nftables", &objects) && i < objects->n; i++) {
+	for (size_t i = 0; judge_items(f->list, "nftables", &objects) && i < objects->n; i++) {
 		struct json *set = json_get(objects->values[i], "set");
 		const char *its;
 
@@ -260,7 +260,7 @@ static bool moves(struct json *set)
 
 	if (json_get(set, "timeout"))
 		return true;
-	for (size_t i = 0; items(set, "flags", &flags) && i < flags->n; i++)
+	for (size_t i = 0; judge_items(set, "flags", &flags) && i < flags->n; i++)
 		if (json_is(flags->values[i], JSON_STRING) &&
 		    (str_eq(json_string(flags->values[i]), "dynamic") ||
 		     str_eq(json_string(flags->values[i]), "timeout")))
@@ -277,13 +277,13 @@ static struct json *elements_of(const struct foreign *f, struct json *v, bool *u
 	*unsure = *none = false;
 	if (json_is(v, JSON_ARRAY))
 		return v;
-	if (items(v, "set", &list))
+	if (judge_items(v, "set", &list))
 		return list;
 	if (!text || *text != '@')
 		return NULL;
 	set = named(f, text + 1);
 	*unsure = !set || moves(set);
-	*none = set && !items(set, "elem", &list);
+	*none = set && !judge_items(set, "elem", &list);
 	return set && !*none ? list : NULL;
 }
 
@@ -308,50 +308,6 @@ static enum truth right_has(const struct foreign *f, const struct left *l, struc
 	return t;
 }
 
-/* ---- TCP flags: a SYN, with or without the two of ECN ---------------------------------------------------- */
-
-enum { SYN = 2, ECN_BITS = 64 | 128 };
-
-/* "syn", 2, ["syn", "ack"], {"|": [...]} */
-static bool flag_bits(struct json *v, unsigned *bits)
-{
-	static const char *const names[] = { "fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr" };
-	struct json *list = v;
-	unsigned long n;
-
-	if (json_is(v, JSON_ARRAY) || items(v, "|", &list)) {
-		for (size_t i = 0; i < list->n; i++)
-			if (!flag_bits(list->values[i], bits))
-				return false;
-		return true;
-	}
-	if (number(v, &n) && n < 256) {
-		*bits |= (unsigned)n;
-		return true;
-	}
-	for (size_t i = 0; json_is(v, JSON_STRING) && i < COUNT(names); i++) {
-		if (str_eq(json_string(v), names[i])) {
-			*bits |= 1u << i;
-			return true;
-		}
-	}
-	return false;
-}
-
-static enum truth flags_match(unsigned mask, const char *op, struct json *right)
-{
-	unsigned bits = 0;
-
-	if (!flag_bits(right, &bits))
-		return MAYBE;
-	if (str_eq(op, "in"))
-		return bits & SYN ? YES : bits & ECN_BITS ? MAYBE : NO;
-	/* The bits that are known differ, or nothing else is asked. */
-	if ((bits ^ (SYN & mask)) & ~(unsigned)ECN_BITS)
-		return NO;
-	return mask & ECN_BITS ? MAYBE : YES;
-}
-
 static enum truth opposite(enum truth t) { return t == YES ? NO : t == NO ? YES : MAYBE; }
 
 enum truth judge_match(const struct foreign *f, struct json *match, const struct packet *p)
@@ -364,10 +320,10 @@ enum truth judge_match(const struct foreign *f, struct json *match, const struct
 
 	if (!left || !right || !op)
 		return MAYBE;
-	if (items(left, "&", &masked) && masked->n == 2) {
+	if (judge_items(left, "&", &masked) && masked->n == 2) {
 		l = left_of(masked->values[0], p);
 		mask = 0;
-		if (l.part[0] != NOT_THIS && (l.part[0] != TCP_FLAGS || !flag_bits(masked->values[1], &mask)))
+		if (l.part[0] != NOT_THIS && (l.part[0] != TCP_FLAGS || !judge_flag_bits(masked->values[1], &mask)))
 			return MAYBE;
 	} else {
 		l = left_of(left, p);
@@ -378,7 +334,7 @@ enum truth judge_match(const struct foreign *f, struct json *match, const struct
 			return NO;
 	if (!str_eq(op, "==") && !str_eq(op, "!=") && !str_eq(op, "in"))
 		return MAYBE;
-	t = !l.concat && l.part[0] == TCP_FLAGS ? flags_match(mask, op, right) : right_has(f, &l, right, p);
+	t = !l.concat && l.part[0] == TCP_FLAGS ? judge_flags(mask, op, right) : right_has(f, &l, right, p);
 	return str_eq(op, "!=") ? opposite(t) : t;
 }
 

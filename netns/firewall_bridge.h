@@ -1,0 +1,152 @@
+/*
+ * The rules of the bridge family: nobody speaks under another's address. Part of netns/firewall.h, which includes it.
+ */
+#pragma once
+
+#define NAMED(counter) "counter name \"" counter "\" "
+/* The one hook: each costs packets a second. */
+static const char *const fw_prerouting[] = {
+	"meta protocol vmap { ip : goto from4, ip6 : goto from6, arp : goto from_arp }",
+	"iifname @ports " NAMED("other_proto") "drop",
+	NULL
+};
+/*
+ * What is for one host goes to one link: a guest's firewall and isolated ports see who it is for by that (so nothing
+ * reaches a subnet's own broadcast address).
+ * A link type that is not the protocol's is a VLAN tag, which hides what is behind it from others' rules.
+ */
+static const char *const fw_from4[] = {
+	"ether type != ip iifname @ports " NAMED("other_proto") "drop",
+	"meta pkttype { broadcast, multicast } ip daddr != { 224.0.0.0/4, 255.255.255.255 } iifname @ports "
+		NAMED("other_proto") "drop",
+	"udp sport 67 iifname @ports " NAMED("rogue_dhcp") "drop",
+	"ether daddr @fw_macs jump to_host",
+	"iifname . ether saddr . ip saddr vmap @src4",
+	"iifname . ether saddr @anyip accept",
+	"iifname . ether saddr @tunnel_gwmac " NAMED("spoof_mac") "drop",
+	"iifname != @ports accept",
+	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
+	"ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 "
+		"ether daddr set iifname map @gwmac meta pkttype set host accept",
+	NAMED("spoof_ip4") "drop",
+	NULL
+};
+/*
+ * Each host of a segment answers for the gateway itself. Of Ethernet and IPv4 alone are the fields where we look for
+ * them. 0.0.0.0 asks whether an address is free.
+ */
+static const char *const fw_from_arp[] = {
+	"iifname . arp saddr ip @tunnel_gw4 " NAMED("spoof_arp") "drop",
+	"iifname . arp daddr ip @tunnel_gw4 drop",
+	"iifname != @ports accept",
+	"ether type != arp " NAMED("other_proto") "drop",
+	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
+	"@nh,0,48 != 0x000108000604 " NAMED("spoof_arp") "drop",
+	"arp operation != { request, reply } " NAMED("spoof_arp") "drop",
+	"iifname . arp saddr ether . arp saddr ip vmap @src4",
+	"arp saddr ip 0.0.0.0 iifname . arp saddr ether . arp daddr ip vmap @src4",
+	"iifname . arp saddr ether @anyip accept",
+	NAMED("spoof_arp") "drop",
+	NULL
+};
+/* Of what is cut short, or is a fragment whose upper layer only the whole packet shows, no protocol is known. */
+static const char *const fw_from6[] = {
+	"ether type != ip6 iifname @ports " NAMED("other_proto") "drop",
+	"meta pkttype { broadcast, multicast } ip6 daddr != ff00::/8 iifname @ports " NAMED("other_proto") "drop",
+	"meta l4proto ipv6-icmp jump icmp6",
+	"udp sport 547 iifname @ports " NAMED("rogue_dhcp") "drop",
+	"ether daddr @fw_macs jump to_host",
+	"meta l4proto != 255 iifname . ether saddr . ip6 saddr vmap @src6",
+	"meta l4proto != 255 iifname . ether saddr @anyip accept",
+	"iifname . ether saddr @tunnel_gwmac " NAMED("spoof_mac") "drop",
+	"iifname != @ports accept",
+	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
+	"meta l4proto != 255 " NAMED("spoof_ip6") "drop",
+	NAMED("other_proto") "drop",
+	NULL
+};
+static const char *const fw_icmp6[] = {
+	"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } iifname . @th,64,128 @tunnel_gw6 drop",
+	"iifname != @ports return",
+	"icmpv6 type { nd-router-advert, nd-redirect } " NAMED("rogue_ra") "drop",
+	"icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } exthdr frag exists "
+		NAMED("spoof_nd") "drop",
+	"icmpv6 type nd-neighbor-advert goto nd_advert",
+	"icmpv6 type nd-neighbor-solicit ip6 saddr :: goto nd_detect",
+	"icmpv6 type nd-neighbor-solicit goto nd_solicit",
+	"icmpv6 type nd-router-solicit goto nd_router",
+	"ip6 saddr :: iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
+	"ip6 saddr :: icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report } accept",
+	"@th,0,8 >= 0 return",
+	"frag frag-off != 0 return",
+	NAMED("other_proto") "drop",
+	NULL
+};
+/*
+ * Neighbour discovery: one option at most, the link-layer address, which is its own; what is cut short is not let
+ * through. A byte that is there is at least 0.
+ */
+static const char *const fw_nd_advert[] = {
+	"@th,256,8 >= 0 " NAMED("spoof_nd") "drop",
+	"@th,192,8 >= 0 @th,192,16 != 0x0201 " NAMED("spoof_nd") "drop",
+	"@th,192,8 >= 0 iifname . @th,208,48 != @lladdr " NAMED("spoof_nd") "drop",
+	"@th,192,8 >= 0 @th,248,8 >= 0 goto nd_target",
+	"@th,192,8 >= 0 " NAMED("spoof_nd") "drop",
+	"goto nd_target",
+	NULL
+};
+static const char *const fw_nd_target[] = {
+	"iifname . @th,64,128 @nd return",
+	"@th,184,8 >= 0 iifname . ether saddr @anyip return",
+	NAMED("spoof_nd") "drop",
+	NULL
+};
+static const char *const fw_nd_solicit[] = {
+	"@th,256,8 >= 0 " NAMED("spoof_nd") "drop",
+	"@th,192,8 >= 0 @th,192,16 != 0x0101 " NAMED("spoof_nd") "drop",
+	"@th,192,8 >= 0 iifname . @th,208,48 @lladdr return",
+	"@th,192,8 >= 0 " NAMED("spoof_nd") "drop",
+	"@th,184,8 >= 0 return",
+	NAMED("spoof_nd") "drop",
+	NULL
+};
+/* Is an address of its own free? There may be a nonce (RFC 7527), and no address of a link. */
+static const char *const fw_nd_detect[] = {
+	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
+	"@th,192,8 { 1, 2 } " NAMED("spoof_nd") "drop",
+	"@th,264,8 >= 0 @th,256,8 { 1, 2 } " NAMED("spoof_nd") "drop",
+	"iifname . @th,64,128 @nd accept",
+	"@th,184,8 >= 0 iifname . ether saddr @anyip accept",
+	NAMED("spoof_nd") "drop",
+	NULL
+};
+static const char *const fw_nd_router[] = {
+	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
+	"@th,128,8 >= 0 " NAMED("spoof_nd") "drop",
+	"@th,64,8 >= 0 @th,64,16 != 0x0101 " NAMED("spoof_nd") "drop",
+	"@th,64,8 >= 0 iifname . @th,80,48 != @lladdr " NAMED("spoof_nd") "drop",
+	"@th,64,8 >= 0 @th,120,8 >= 0 return",
+	"@th,64,8 >= 0 " NAMED("spoof_nd") "drop",
+	"ip6 saddr :: accept",
+	NULL
+};
+/* Routers, redirects and hop-by-hop talk are link-local: whole, or not at all. */
+static const char *const fw_from_ll[] = {
+	"exthdr frag exists " NAMED("spoof_nd") "drop",
+	"goto watched",
+	NULL
+};
+/* Of guests with a rate or a firewall; of the others the map says accept. */
+static const char *const fw_watched[] = {
+	"iifname @rate_out drop",
+	"iifname @fw_ports jump to_host",
+	"accept",
+	NULL
+};
+/* To the bridge instead of to its neighbour, so that the host's inet chains see it; neighbours are found without. */
+static const char *const fw_to_host[] = {
+	"meta protocol arp return",
+	"icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, nd-redirect } return",
+	"meta pkttype other ether daddr set iifname map @gwmac meta pkttype set host",
+	NULL
+};
