@@ -98,6 +98,7 @@ static int compare_all(struct run *r)
 	TRY(net_compare_open(&c));
 	TRY(each_network(r, compare_one));
 	TRY(net_compare_host(&c));
+	TRY(net_compare_rules(&c));
 	return net_compare_elements(&c, r->only);
 }
 
@@ -219,6 +220,7 @@ static int mend_all(struct run *r)
 	host = net_compare_host(&c);
 	TRY(host);
 	r->mend = host;
+	TRY(net_compare_rules(&c));
 	TRY(net_compare_elements(&c, r->only));
 	return each_network(r, mend_one);
 }

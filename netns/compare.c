@@ -293,13 +293,23 @@ static int look_at_published(void *ctx, const char *text, bool mendable)
 	return 0;
 }
 
+/* A way out that came after the networks is not routed yet. */
+static int look_at_ways_out(struct net_compare *c)
+{
+	auto_free struct net_route *routes = NULL;
+	size_t n;
+
+	TRY(net_routes(&routes, &n));
+	return net_forwarding_check(c->dir, routes, n, see_switch, c);
+}
+
 int net_compare_host(struct net_compare *c)
 {
 	SCOPED(owners_free) struct owners o = { .c = c, .defs = { .dir = c->dir } };
 
 	c->d = NULL;
 	c->mend = c->result = 0;
-	TRY(net_forwarding_check(c->dir, see_switch, c));
+	TRY(look_at_ways_out(c));
 	if (net_record_each(c->dir, look_at_owner, &o) < 0 ||
 	    net_ports_review(c->h, c->dir, look_at_published, c) < 0)
 		net_compare_failed(c);

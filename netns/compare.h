@@ -33,6 +33,8 @@ int net_compare(struct net_compare *c, const struct net_def *d);
 int net_compare_host(struct net_compare *c);
 /* The elements of both tables; only: what one network is about. */
 int net_compare_elements(struct net_compare *c, const char *only);
+/* The rules of chains whose number in the kernel counts elements, too. */
+int net_compare_rules(struct net_compare *c);
 /*
  * The pending error as a difference, once: a record that cannot be read keeps nothing else from being
  * compared.

@@ -284,7 +284,7 @@ static int leases_without(int dir, const char *gone, struct buf *kept)
 	for (char *line = strtok_r(leases, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char addr[INET6_ADDRSTRLEN] = "";
 
-		if (sscanf(line, "%*s %*s %45s", addr) == 1 && strpbrk(addr, ".:") && strstr(gone, addr))
+		if (sscanf(line, "%*s %*s %45s", addr) == 1 && strpbrk(addr, ".:") && net_dns_names(gone, addr))
 			found = 1;
 		else
 			buf_printf(kept, "%s\n", line);

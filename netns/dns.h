@@ -45,6 +45,8 @@ void net_dns_hosts(struct buf *b, const struct net_def *d, const char *owner, co
 		   size_t n);
 void net_dns_dhcp(struct buf *b, const struct net_def *d, const char *owner, const struct net_nic *nics,
 		  size_t n);
+/* Whether word stands in the text, between the characters that separate words in these files. word may be NULL. */
+bool net_dns_names(const char *text, const char *word);
 /* text without owner's lines, and without those of others with an address of nics; what goes is in *gone. */
 void net_dns_without(const char *text, const char *owner, const struct net_nic *nics, size_t n,
 		     struct buf *kept, struct buf *gone);

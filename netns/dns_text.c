@@ -63,13 +63,12 @@ void net_dns_dhcp(struct buf *b, const struct net_def *d, const char *owner, con
 	}
 }
 
-/* Whether word stands in the line, between the characters that separate words there. */
-static bool names(const char *line, const char *word)
+bool net_dns_names(const char *text, const char *word)
 {
 	size_t n = word ? strlen(word) : 0;
 
-	for (const char *p = line; n && (p = strstr(p, word)); p++)
-		if ((p == line || strchr(" ,[", p[-1])) && strchr(" ,]", p[n]))
+	for (const char *p = text; n && (p = strstr(p, word)); p++)
+		if ((p == text || strchr(" ,[\n", p[-1])) && strchr(" ,]\n", p[n]))
 			return true;
 	return false;
 }
@@ -81,7 +80,8 @@ static bool goes(const char *line, const char *owner, const struct net_nic *nics
 	if (!tag || str_eq(tag + 3, owner))
 		return true;
 	for (size_t i = 0; i < n; i++)
-		if (names(line, nics[i].ip) || names(line, nics[i].ip6) || names(line, nics[i].mac))
+		if (net_dns_names(line, nics[i].ip) || net_dns_names(line, nics[i].ip6) ||
+		    net_dns_names(line, nics[i].mac))
 			return true;
 	return false;
 }

@@ -18,6 +18,9 @@
 
 #define SYS "/proc/sys/net/"
 #define RECORD_FILE ".forwarding"
+/* Of one link. */
+#define FORWARD4 "ipv4/conf/%s/forwarding"
+#define FORWARD6 "ipv6/conf/%s/force_forwarding"
 
 struct saved { const char *key, *was, *set; };
 struct book { const char *ip_forward; struct list saved; };
@@ -28,6 +31,7 @@ struct open_book {
 	int dir;
 	bool dirty;
 	struct strv bridges;	/* of all networks: no ways out */
+	bool routed;		/* some network leads out */
 };
 
 static const struct field saved_fields[] = {
@@ -92,6 +96,14 @@ static int poke(const char *key, const char *value)
 	return 0;
 }
 
+static struct saved *find(const struct open_book *o, const char *key)
+{
+	LIST_EACH(struct saved, s, o->b.saved)
+		if (str_eq(s->key, key))
+			return s;
+	return NULL;
+}
+
 /* One more switch to turn, on record; nothing when it stands so already. */
 static int want(struct open_book *o, const char *key, const char *only_if, const char *set)
 {
@@ -100,10 +112,8 @@ static int want(struct open_book *o, const char *key, const char *only_if, const
 
 	if (peek(key, was, sizeof was) < 0 || str_eq(was, set) || (only_if && !str_eq(was, only_if)))
 		return 0;
-	v = o->b.saved.v;
-	for (size_t i = 0; i < o->b.saved.n; i++)
-		if (str_eq(v[i].key, key))
-			return poke(key, set);
+	if (find(o, key))
+		return poke(key, set);
 	v = arena_alloc(&o->a, o->b.saved.n + 1, sizeof *v);
 	if (!v)
 		return fail(ENOMEM, "forwarding: out of memory");
@@ -128,6 +138,7 @@ static int take_bridge(void *ctx, const char *name)
 		err_clear();
 		return 0;
 	}
+	o->routed |= f.d.mode != NET_ISOLATED;
 	/* Room is the next power of two above n: it is full exactly when n + 1 is one. */
 	if ((s->n & (s->n + 1)) == 0) {
 		const char **more = arena_alloc(&o->a, 2 * (s->n + 1), sizeof *more);
@@ -142,9 +153,9 @@ static int take_bridge(void *ctx, const char *name)
 	return s->v[s->n++] ? 0 : fail(ENOMEM, "forwarding: out of memory");
 }
 
-/* Each link once that a route of the family leads out by; link-local ones lead nowhere. */
-static int want_ways_out(struct open_book *o, const char *fmt, int family, const struct net_route *r,
-			 size_t n)
+/* The switch of each link that a route of the family leads out by; link-local ones lead nowhere. */
+static int each_way_out(const struct open_book *o, const char *fmt, int family, const struct net_route *r, size_t n,
+			int (*each)(void *ctx, const char *key), void *ctx)
 {
 	static const struct net_subnet link_local = { AF_INET6, 10, { 0xfe, 0x80 } };
 	char name[IFNAMSIZ], key[128];
@@ -162,10 +173,12 @@ static int want_ways_out(struct open_book *o, const char *fmt, int family, const
 		    strv_has(&o->bridges, name))
 			continue;
 		snprintf(key, sizeof key, fmt, name);
-		TRY(want(o, key, NULL, "1"));
+		TRY(each(ctx, key));
 	}
 	return 0;
 }
+
+static int want_on(void *o, const char *key) { return want(o, key, NULL, "1"); }
 
 static int want_whole_host6(struct open_book *o)
 {
@@ -198,11 +211,11 @@ int net_forwarding_on(int dirfd, const char *bridge, const struct net_route *r, 
 	if (!o.b.ip_forward && peek("ipv4/ip_forward", now, sizeof now) > 0)
 		o.b.ip_forward = arena_strdup(&o.a, now);
 	TRY(net_def_each_name(dirfd, take_bridge, &o));
-	TRY(want_ways_out(&o, "ipv4/conf/%s/forwarding", AF_INET, r, n));
-	snprintf(key, sizeof key, "ipv6/conf/%s/force_forwarding", bridge);
+	TRY(each_way_out(&o, FORWARD4, AF_INET, r, n, want_on, &o));
+	snprintf(key, sizeof key, FORWARD6, bridge);
 	if (peek("ipv6/conf/all/forwarding", now, sizeof now) > 0 && str_eq(now, "0")) {
 		if (peek(key, now, sizeof now) > 0)
-			TRY(want_ways_out(&o, "ipv6/conf/%s/force_forwarding", AF_INET6, r, n));
+			TRY(each_way_out(&o, FORWARD6, AF_INET6, r, n, want_on, &o));
 		else
 			TRY(want_whole_host6(&o));
 	}
@@ -214,27 +227,24 @@ int net_forwarding_on(int dirfd, const char *bridge, const struct net_route *r, 
 	/* These go with the bridge: nothing to remember. */
 	if (peek(key, now, sizeof now) > 0)
 		TRY(poke(key, "1"));
-	snprintf(key, sizeof key, "ipv4/conf/%s/forwarding", bridge);
+	snprintf(key, sizeof key, FORWARD4, bridge);
 	return poke(key, "1");
 }
 
 /* What a switch was is put back, and forgotten. */
 static int unwant(struct open_book *o, const char *key)
 {
-	struct saved *v = o->b.saved.v;
+	struct saved *v = find(o, key), *all = o->b.saved.v;
 	char now[32];
 
-	for (size_t i = 0; i < o->b.saved.n; i++) {
-		if (!str_eq(v[i].key, key))
-			continue;
-		/* With the bridge it is gone. */
-		if (peek(key, now, sizeof now) > 0 && str_eq(now, v[i].set))
-			TRY(poke(key, v[i].was));
-		memmove(v + i, v + i + 1, (o->b.saved.n - i - 1) * sizeof *v);
-		o->b.saved.n--;
-		o->dirty = true;
+	if (!v)
 		return 0;
-	}
+	/* With the bridge it is gone. */
+	if (peek(key, now, sizeof now) > 0 && str_eq(now, v->set))
+		TRY(poke(key, v->was));
+	memmove(v, v + 1, (size_t)(all + o->b.saved.n - (v + 1)) * sizeof *v);
+	o->b.saved.n--;
+	o->dirty = true;
 	return 0;
 }
 
@@ -278,28 +288,47 @@ int net_forwarding_off(int dirfd, bool keep)
 	return 0;
 }
 
-int net_forwarding_check(int dirfd, net_switch_differs *differs, void *ctx)
+struct seeing { struct open_book *o; net_switch_differs *differs; void *ctx; };
+
+/* What is on record is told of for itself. */
+static int see_way_out(void *ctx, const char *key)
 {
-	SCOPED(book_close) struct open_book o = { 0 };
+	struct seeing *s = ctx;
+	char now[32];
+
+	if (!find(s->o, key) && peek(key, now, sizeof now) > 0 && !str_eq(now, "1"))
+		s->differs(s->ctx, key, now, "1");
+	return 0;
+}
+
+int net_forwarding_check(int dirfd, const struct net_route *r, size_t n, net_switch_differs *differs, void *ctx)
+{
+	SCOPED(book_close) struct open_book o = { .dir = dirfd };
+	struct seeing s = { &o, differs, ctx };
 	char now[32];
 
 	TRY(book_open(dirfd, &o));
-	LIST_EACH(const struct saved, s, o.b.saved)
-		if (!strstr(s->key, "..") && peek(s->key, now, sizeof now) > 0 && !str_eq(now, s->set))
-			differs(ctx, s->key, now, s->set);
-	return 0;
+	LIST_EACH(const struct saved, v, o.b.saved)
+		if (!strstr(v->key, "..") && peek(v->key, now, sizeof now) > 0 && !str_eq(now, v->set))
+			differs(ctx, v->key, now, v->set);
+	TRY(net_def_each_name(dirfd, take_bridge, &o));
+	if (!o.routed)
+		return 0;
+	TRY(each_way_out(&o, FORWARD4, AF_INET, r, n, see_way_out, &s));
+	return peek("ipv6/conf/all/forwarding", now, sizeof now) > 0 && str_eq(now, "0")
+		       ? each_way_out(&o, FORWARD6, AF_INET6, r, n, see_way_out, &s) : 0;
 }
 
 void net_forwarding_check_bridge(const char *bridge, net_switch_differs *differs, void *ctx)
 {
 	char key[96], now[32];
 
-	snprintf(key, sizeof key, "ipv4/conf/%s/forwarding", bridge);
+	snprintf(key, sizeof key, FORWARD4, bridge);
 	if (peek(key, now, sizeof now) > 0 && !str_eq(now, "1"))
 		differs(ctx, key, now, "1");
 	if (peek("ipv6/conf/all/forwarding", now, sizeof now) > 0 && str_eq(now, "1"))
 		return;
-	snprintf(key, sizeof key, "ipv6/conf/%s/force_forwarding", bridge);
+	snprintf(key, sizeof key, FORWARD6, bridge);
 	if (peek(key, now, sizeof now) > 0 && !str_eq(now, "1"))
 		differs(ctx, key, now, "1");
 }

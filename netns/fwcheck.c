@@ -128,30 +128,13 @@ static void read_stamp(void *ctx, size_t i, const struct nlmsghdr *h)
 		s->found[i] = has_comment(a, s->want[i].comment) ? SAME : OTHER;
 }
 
-static void ask_element(struct nlq *q, const char *table, const struct nft_elem *want)
-{
-	struct nfgenmsg g = header(fw_sets[want->set].family);
-	struct nlattr *list, *element, *key;
-
-	nlq_add(q, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, 0, &g, sizeof g);
-	nlq_put_str(q, NFTA_SET_ELEM_LIST_TABLE, table);
-	nlq_put_str(q, NFTA_SET_ELEM_LIST_SET, fw_sets[want->set].name);
-	list = nlq_nest(q, NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED);
-	element = nlq_nest(q, NFTA_LIST_ELEM | NLA_F_NESTED);
-	key = nlq_nest(q, NFTA_SET_ELEM_KEY | NLA_F_NESTED);
-	nlq_put(q, NFTA_DATA_VALUE, want->key, want->n_key);
-	nlq_end(q, key);
-	nlq_end(q, element);
-	nlq_end(q, list);
-}
-
 static int check_some(struct nlq *q, const char *table, const struct nft_elem *want, size_t n)
 {
 	struct stamps s = { .want = want };
 	int err[TOGETHER], lacks = 0, r;
 
 	for (size_t i = 0; i < n; i++)
-		ask_element(q, table, &want[i]);
+		nft_ask(q, table, &want[i]);
 	r = nlq_ask(q, read_stamp, &s, err);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = err[i] == -ENOENT ? 0 : err[i];

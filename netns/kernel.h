@@ -52,6 +52,7 @@ bool net_host_has_ipv6(void);
 
 /* A switch below /proc/sys/net that is not as it was set: key "ipv4/conf/vzbr0/forwarding". */
 typedef void net_switch_differs(void *ctx, const char *key, const char *is, const char *want);
-int net_forwarding_check(int dirfd, net_switch_differs *differs, void *ctx);	/* those on record */
+/* Those on record, and of the links that lead out by now, where some network does. */
+int net_forwarding_check(int dirfd, const struct net_route *r, size_t n, net_switch_differs *differs, void *ctx);
 void net_forwarding_check_bridge(const char *bridge, net_switch_differs *differs, void *ctx);
 void net_bridge_check_switches(const char *bridge, net_switch_differs *differs, void *ctx);

@@ -1,4 +1,5 @@
 #include "netns/link.h"
+#include "base/str.h"
 
 #include <arpa/inet.h>
 #include <linux/if_addr.h>
@@ -67,6 +68,8 @@ void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 		l->master = (int)nla_get_u32(a[IFLA_MASTER]);
 	if (a[IFLA_ADDRESS] && nla_len(a[IFLA_ADDRESS]) == 6)
 		memcpy(l->mac, nla_data(a[IFLA_ADDRESS]), 6);
+	if (a[IFLA_PERM_ADDRESS] && nla_len(a[IFLA_PERM_ADDRESS]) == 6)
+		memcpy(l->permanent, nla_data(a[IFLA_PERM_ADDRESS]), 6);
 	if (a[IFLA_IFNAME])
 		nla_strlcpy(l->name, a[IFLA_IFNAME], sizeof l->name);
 	if (a[IFLA_MTU])
@@ -78,7 +81,9 @@ void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 	kind = a[IFLA_LINKINFO]
 		   ? nla_find(nla_data(a[IFLA_LINKINFO]), nla_len(a[IFLA_LINKINFO]), IFLA_INFO_KIND)
 		   : NULL;
-	l->bridge = kind && nla_strcmp(kind, "bridge") == 0;
+	if (kind)
+		nla_strlcpy(l->kind, kind, sizeof l->kind);
+	l->bridge = str_eq(l->kind, "bridge");
 	if (l->bridge)
 		read_vlans(a[IFLA_LINKINFO], l);
 	port = a[IFLA_LINKINFO] ? nla_find(nla_data(a[IFLA_LINKINFO]), nla_len(a[IFLA_LINKINFO]),

@@ -15,7 +15,9 @@ struct net_link {
 	bool knows_vlans, filters_vlans;	/* of a bridge: the kernel can, it does */
 	uint16_t default_vlan;
 	uint32_t mtu;
-	char alias[96];
+	unsigned char permanent[6];	/* the MAC address that was burnt in; zero: none */
+	char kind[16];			/* "veth", "macvlan"; "": a card */
+	char alias[256];
 };
 
 /* From an RTM_NEWLINK; *l is zeroed before by the caller. */

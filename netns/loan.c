@@ -21,6 +21,7 @@ static const struct field loan_fields[] = {
 	F(struct net_loan, "wasAlias", K_STR, was_alias),
 	F(struct net_loan, "mac", K_STR, mac),
 	F(struct net_loan, "permanent", K_STR, permanent),
+	F(struct net_loan, "kind", K_STR, kind),
 	F(struct net_loan, "number", K_U32, number),
 	F(struct net_loan, "mtu", K_U32, mtu),
 	F(struct net_loan, "up", K_BOOL, up),
@@ -30,59 +31,43 @@ static const struct field loan_fields[] = {
 const struct record net_loan_record = RECORD("loan", struct net_loan, loan_fields);
 /* ---- looking at links --------------------------------------------------------------------------- */
 
-struct seen {
-	int index;
-	bool up;
-	uint32_t mtu, master;
-	char name[IFNAMSIZ], alias[256], mac[18], permanent[18];
-};
+struct search { const struct net_loan *l; bool inside, sure; struct net_link found; };
 
-static void mac_of(struct nlattr *a, char out[18])
-{
-	out[0] = '\0';
-	if (a && nla_len(a) == 6)
-		net_mac_text(nla_data(a), out);
-}
-
-static bool read_seen(const struct nlmsghdr *h, struct seen *s)
-{
-	const struct ifinfomsg *info = NLMSG_DATA(h);
-	struct nlattr *a[IFLA_MAX + 1];
-
-	if (h->nlmsg_type != RTM_NEWLINK ||
-	    nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof *info, a, IFLA_MAX, NULL) < 0 || !a[IFLA_IFNAME])
-		return false;
-	*s = (struct seen){ .index = info->ifi_index, .up = info->ifi_flags & IFF_UP };
-	nla_strlcpy(s->name, a[IFLA_IFNAME], sizeof s->name);
-	if (a[IFLA_IFALIAS])
-		nla_strlcpy(s->alias, a[IFLA_IFALIAS], sizeof s->alias);
-	s->mtu = a[IFLA_MTU] ? nla_get_u32(a[IFLA_MTU]) : 0;
-	s->master = a[IFLA_MASTER] ? nla_get_u32(a[IFLA_MASTER]) : 0;
-	mac_of(a[IFLA_ADDRESS], s->mac);
-	mac_of(a[IFLA_PERM_ADDRESS], s->permanent);
-	return true;
-}
-
-struct search { const struct net_loan *l; bool inside, sure; struct seen found; };
-
-/* A guest can change a link's name, alias and address, but not its number. */
+/*
+ * A guest can change a link's name, alias and address, but not its number. It may send the link off to a namespace of
+ * its own and make another of that number: but no card, and none with an address that was burnt in.
+ */
 enum { INSIDE = 0x6e000000 };
 
+/* text: NULL is no address. */
+static bool is_mac(const char *text, const unsigned char mac[6])
+{
+	unsigned char want[6];
+
+	return text && net_mac_parse(text, want) == 0 && memcmp(mac, want, sizeof want) == 0;
+}
+
+static bool may_be(const struct net_loan *l, const struct net_link *v)
+{
+	return (!l->kind || str_eq(v->kind, l->kind)) && (!l->permanent || is_mac(l->permanent, v->permanent));
+}
+
 /* Without its mark: the guest took it off; or it is all back, and only the note is left of the loan. */
-static bool looks_like(const struct search *s, const struct seen *v)
+static bool looks_like(const struct search *s, const struct net_link *v)
 {
 	if (s->inside)
 		return str_eq(v->name, s->l->name);
-	return str_eq(v->name, s->l->device) && s->l->mac && str_eq(v->mac, s->l->mac);
+	return str_eq(v->name, s->l->device) && is_mac(s->l->mac, v->mac);
 }
 
 static void see(void *ctx, size_t i, const struct nlmsghdr *h)
 {
 	struct search *s = ctx;
-	struct seen v;
+	struct net_link v = { 0 };
 
 	(void)i;
-	if (!read_seen(h, &v))
+	net_link_read(h, &v);
+	if (!v.index || !may_be(s->l, &v))
 		return;
 	if (s->inside && v.index == INSIDE + (int)s->l->index.v) {
 		s->found = v;
@@ -91,7 +76,7 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *h)
 	if (s->sure)
 		return;
 	/* The address that was burnt in nobody can change. */
-	if (str_eq(v.alias, s->l->alias) || (s->l->permanent && str_eq(v.permanent, s->l->permanent)) ||
+	if (str_eq(v.alias, s->l->alias) || s->l->permanent ||
 	    (!s->found.index && looks_like(s, &v)))
 		s->found = v;
 }
@@ -108,24 +93,11 @@ static int search(struct nlq *q, struct search *s)
 	return r < 0 ? net_fail_talk(q, r, "look for %s", s->l->device) : s->found.index != 0;
 }
 
-static void see_one(void *ctx, size_t i, const struct nlmsghdr *h)
+static int look_at(struct nlq *q, const char *device, struct net_link *out)
 {
-	(void)i;
-	(void)read_seen(h, ctx);
-}
+	int r = net_link_find(q, device, out);
 
-static int look_at(struct nlq *q, const char *device, struct seen *out)
-{
-	struct ifinfomsg m = { 0 };
-	int r;
-
-	out->index = 0;
-	nlq_add(q, RTM_GETLINK, 0, &m, sizeof m);
-	nlq_put_str(q, IFLA_IFNAME, device);
-	r = nlq_talk(q, see_one, out);
-	if (r == -ENODEV || (r == 0 && !out->index))
-		return fail_as(ERR_NOT_FOUND, "physical %s: this host has no such link", device);
-	return r < 0 ? net_fail_talk(q, r, "look for link %s", device) : 0;
+	return r == -ENODEV ? fail_as(ERR_NOT_FOUND, "physical %s: this host has no such link", device) : r;
 }
 
 /* ---- the note ------------------------------------------------------------------------------------ */
@@ -154,7 +126,7 @@ static void see_address(void *ctx, size_t i, const struct nlmsghdr *h)
 		s->v[s->n++] = arena_printf(s->a, "%s/%u", text, m->ifa_prefixlen);
 }
 
-static int note_addresses(struct nlq *q, const struct seen *s, struct arena *a, struct strv *out)
+static int note_addresses(struct nlq *q, const struct net_link *s, struct arena *a, struct strv *out)
 {
 	struct ifaddrmsg any = { .ifa_family = AF_UNSPEC };
 	struct addresses found = { .index = s->index, .a = a };
@@ -177,6 +149,17 @@ static const char *text_or_null(struct arena *a, const char *s)
 	return *s ? arena_strdup(a, s) : NULL;
 }
 
+static const char *mac_or_null(struct arena *a, const unsigned char mac[6])
+{
+	static const unsigned char none[6];
+	char text[18];
+
+	if (memcmp(mac, none, sizeof none) == 0)
+		return NULL;
+	net_mac_text(mac, text);
+	return arena_strdup(a, text);
+}
+
 void net_loan_alias(const struct net_port *p, char out[32])
 {
 	snprintf(out, 32, "vzrun:lent:%s", p->host_if);
@@ -185,7 +168,7 @@ void net_loan_alias(const struct net_port *p, char out[32])
 int net_loan_note(const struct net_port *p, struct arena *a, struct net_loan *out)
 {
 	auto_nlq struct nlq q = { 0 };
-	struct seen s;
+	struct net_link s;
 	char alias[32];
 
 	TRY(nlq_open(&q, NETLINK_ROUTE));
@@ -195,12 +178,12 @@ int net_loan_note(const struct net_port *p, struct arena *a, struct net_loan *ou
 	net_loan_alias(p, alias);
 	*out = (struct net_loan){
 		.index = { p->index, true }, .device = arena_strdup(a, p->parent), .name = arena_strdup(a, p->name),
-		.alias = arena_strdup(a, alias), .mtu = { s.mtu, true }, .number = { (uint32_t)s.index, true }, .up = s.up, .mac = text_or_null(a, s.mac),
-		.permanent = text_or_null(a, s.permanent),
-		.was_alias = str_eq(s.alias, alias) ? NULL : text_or_null(a, s.alias),
+		.alias = arena_strdup(a, alias), .mtu = { s.mtu, true }, .number = { (uint32_t)s.index, true },
+		.up = s.up, .mac = mac_or_null(a, s.mac), .permanent = mac_or_null(a, s.permanent),
+		.kind = arena_strdup(a, s.kind), .was_alias = str_eq(s.alias, alias) ? NULL : text_or_null(a, s.alias),
 	};
 	TRY(note_addresses(&q, &s, a, &out->addresses));
-	return out->device && out->name && out->alias ? 0 : fail(ENOMEM, "out of memory");
+	return out->device && out->name && out->alias && out->kind ? 0 : fail(ENOMEM, "out of memory");
 }
 
 /* ---- there --------------------------------------------------------------------------------------- */
@@ -238,8 +221,7 @@ int net_loan_give(const struct net_port *p, int netns_fd)
 	static const unsigned char any[6];
 	auto_nlq struct nlq q = { 0 }, there = { 0 };
 	struct ifinfomsg m = { 0 };
-	struct net_link l;
-	struct seen s;
+	struct net_link l, s;
 	char alias[32];
 	int r;
 
@@ -297,7 +279,7 @@ static int add_addresses(struct nlq *q, const struct net_loan *l, int index)
 }
 
 /* As it was. A name can be given to a link that is down only; the alias goes last: without it all is done. */
-static int restore(struct nlq *q, const struct net_loan *l, const struct seen *s)
+static int restore(struct nlq *q, const struct net_loan *l, const struct net_link *s)
 {
 	struct ifinfomsg down = { .ifi_index = s->index, .ifi_change = IFF_UP };
 	struct ifinfomsg up = { .ifi_index = s->index, .ifi_flags = l->up ? IFF_UP : 0, .ifi_change = IFF_UP };
@@ -307,7 +289,7 @@ static int restore(struct nlq *q, const struct net_loan *l, const struct seen *s
 	nlq_add(q, RTM_NEWLINK, 0, &down, sizeof down);
 	if (!str_eq(s->name, l->device))
 		nlq_put_str(q, IFLA_IFNAME, l->device);
-	if (l->mac && !str_eq(s->mac, l->mac) && net_mac_parse(l->mac, mac) == 0)
+	if (l->mac && !is_mac(l->mac, s->mac) && net_mac_parse(l->mac, mac) == 0)
 		nlq_put(q, IFLA_ADDRESS, mac, sizeof mac);
 	if (l->mtu.v && l->mtu.v != s->mtu)
 		nlq_put_u32(q, IFLA_MTU, l->mtu.v);

@@ -136,7 +136,7 @@ struct net_loan {
 	struct opt_u32 index;		/* the guest's NIC */
 	const char *device, *name;	/* its name on the host, and inside */
 	const char *alias;		/* carried meanwhile: by it the link is known again */
-	const char *was_alias, *mac, *permanent;	/* may be NULL */
+	const char *was_alias, *mac, *permanent, *kind;	/* may be NULL; kind: "" is a card's */
 	struct opt_u32 number, mtu;	/* number: on the host */
 	bool up;
 	struct strv addresses;		/* "10.0.0.5/24", "10.0.0.5/24 brd 10.0.0.255" */

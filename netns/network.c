@@ -13,35 +13,29 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* The first few that hold something of it, and how many interfaces do. Each has a MAC address. */
-struct holders { int dir; const char *network; char who[256]; size_t shown, n; };
+/* The first few that hold something of it, and how many interfaces do. */
+struct holders { const char *network; char who[256]; size_t shown, n; };
 
-static int see_holder(void *ctx, const char *address)
+static int see_holder(void *ctx, struct net_held *held)
 {
 	struct holders *h = ctx;
-	struct net_holder one;
-	unsigned char mac[6];
-	size_t at = strlen(h->who);
-	int r;
+	size_t at = strlen(h->who), before = h->n;
 
-	if (net_mac_parse(address, mac) < 0)
-		return 0;
-	r = net_index_holder(h->dir, h->network, address, &one);
-	if (r <= 0)
-		return r;
-	h->n++;
-	if (h->shown < 3 && !strstr(h->who, one.owner) && at + strlen(one.owner) + 3 < sizeof h->who) {
-		snprintf(h->who + at, sizeof h->who - at, "%s%s", h->shown ? ", " : "", one.owner);
+	LIST_EACH(const struct net_nic, nic, held->r.nics)
+		h->n += str_eq(nic->network, h->network);
+	if (h->n > before && h->shown < 3 && at + strlen(held->r.owner) + 3 < sizeof h->who) {
+		snprintf(h->who + at, sizeof h->who - at, "%s%s", h->shown ? ", " : "", held->r.owner);
 		h->shown++;
 	}
 	return 0;
 }
 
+/* The records decide: a link of an address may be missing after a kill. */
 static int refuse_in_use(int dir, const struct net_def *d)
 {
-	struct holders h = { .dir = dir, .network = d->name };
+	struct holders h = { .network = d->name };
 
-	TRY(net_index_each(dir, d->name, see_holder, &h));
+	TRY(net_record_each(dir, see_holder, &h));
 	if (!h.n)
 		return 0;
 	if (h.n > h.shown)

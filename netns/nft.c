@@ -225,18 +225,34 @@ static void put_one(struct nlq *q, const struct nft_elem *e, bool add)
 	nlq_end(q, one);
 }
 
-static void put_elem(struct nlq *q, const char *table, const struct nft_elem *e, bool add)
+/* A request about elements of e's set; the list is open, for its elements. */
+static struct nlattr *begin(struct nlq *q, const char *table, const struct nft_elem *e, int type, int flags)
 {
 	const struct fw_set *s = &fw_sets[e->set];
 	struct nfgenmsg g = { .nfgen_family = s->family == FW_INET ? NFPROTO_INET : NFPROTO_BRIDGE,
 			      .version = NFNETLINK_V0 };
-	struct nlattr *list;
 
-	nlq_add(q, NFNL_SUBSYS_NFTABLES << 8 | (add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM),
-		add ? NLM_F_CREATE : 0, &g, sizeof g);
+	nlq_add(q, NFNL_SUBSYS_NFTABLES << 8 | type, flags, &g, sizeof g);
 	nlq_put_str(q, NFTA_SET_ELEM_LIST_TABLE, table);
 	nlq_put_str(q, NFTA_SET_ELEM_LIST_SET, s->name);
-	list = nlq_nest(q, NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED);
+	return nlq_nest(q, NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED);
+}
+
+void nft_ask(struct nlq *q, const char *table, const struct nft_elem *e)
+{
+	struct nlattr *list = begin(q, table, e, NFT_MSG_GETSETELEM, 0);
+	struct nlattr *one = nlq_nest(q, NFTA_LIST_ELEM | NLA_F_NESTED);
+
+	put_bytes(q, NFTA_SET_ELEM_KEY, e->key, e->n_key);
+	nlq_end(q, one);
+	nlq_end(q, list);
+}
+
+static void put_elem(struct nlq *q, const char *table, const struct nft_elem *e, bool add)
+{
+	struct nlattr *list = begin(q, table, e, add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
+				    add ? NLM_F_CREATE : 0);
+
 	put_one(q, e, add);
 	nlq_end(q, list);
 }
@@ -252,10 +268,27 @@ static int by_value(const void *a, const void *b)
 	return memcmp(x->e, y->e, sizeof *x->e);
 }
 
-/* Both lists sorted together: what is there twice, once to go and once to come, stays. Removals come first. */
+static bool stamped(const struct step *s) { return s->e->comment[0]; }
+
+/*
+ * The elements that a start looks at go first and come last: where several sends are needed, and one of them is the
+ * last, they say so. Removals come before all that comes.
+ */
+static int by_turn(const void *a, const void *b)
+{
+	const struct step *x = a, *y = b;
+
+	if (x->add != y->add)
+		return x->add ? 1 : -1;
+	if (stamped(x) != stamped(y))
+		return stamped(x) == x->add ? 1 : -1;
+	return by_value(a, b);
+}
+
+/* Both lists sorted together: what is there twice, once to go and once to come, stays. */
 static size_t difference(const struct nft_list *was, const struct nft_list *is, struct step *s)
 {
-	size_t n = 0, k = 0, removed = 0;
+	size_t n = 0, k = 0;
 
 	for (size_t i = 0; was && i < was->n; i++)
 		s[n++] = (struct step){ &was->v[i], false };
@@ -269,13 +302,8 @@ static size_t difference(const struct nft_list *was, const struct nft_list *is, 
 		else
 			s[k++] = s[i];
 	}
-	for (size_t i = 0; i < k; i++)
-		if (!s[i].add) {
-			struct step moved = s[i];
-
-			s[i] = s[removed];
-			s[removed++] = moved;
-		}
+	if (k)
+		qsort(s, k, sizeof *s, by_turn);
 	return k;
 }
 

@@ -40,6 +40,9 @@ struct nft_elem *nft_add_verdict(struct nft_elem *e, enum nft_verdict v, const c
 /* Of everything that the elements say, their comments left out. The order counts. */
 uint64_t nft_mark(const struct nft_list *l);
 
+struct nlq;
+/* A request for one element, by its set and key: no such one is the error -ENOENT of this request. */
+void nft_ask(struct nlq *q, const char *table, const struct nft_elem *e);
 /*
  * From elements that stood to elements that stand, in one transaction: what is in both is left alone, what is gone
  * already or there already is fine. -ENOENT without a message: a table, set or chain is missing; -EEXIST: a map has

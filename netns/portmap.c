@@ -274,23 +274,6 @@ int net_portmap_enter(const struct net_home *h, int dir, const struct net_portma
 
 /* ---- what stands ----------------------------------------------------------------------------------------------- */
 
-static void ask(struct nlq *q, const char *table, const struct nft_elem *e)
-{
-	struct nfgenmsg g = { .nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0 };
-	struct nlattr *list, *one, *key;
-
-	nlq_add(q, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETSETELEM, 0, &g, sizeof g);
-	nlq_put_str(q, NFTA_SET_ELEM_LIST_TABLE, table);
-	nlq_put_str(q, NFTA_SET_ELEM_LIST_SET, fw_sets[e->set].name);
-	list = nlq_nest(q, NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED);
-	one = nlq_nest(q, NFTA_LIST_ELEM | NLA_F_NESTED);
-	key = nlq_nest(q, NFTA_SET_ELEM_KEY | NLA_F_NESTED);
-	nlq_put(q, NFTA_DATA_VALUE, e->key, e->n_key);
-	nlq_end(q, key);
-	nlq_end(q, one);
-	nlq_end(q, list);
-}
-
 /* Its first port, in both families, for the host and for whom it is published. */
 static int look_one(struct nlq *q, const struct net_home *h, const struct net_publish *p, enum net_port_state *out)
 {
@@ -308,7 +291,7 @@ static int look_one(struct nlq *q, const struct net_home *h, const struct net_pu
 	if (l.oom)
 		return fail(ENOMEM, "out of memory");
 	for (size_t i = 0; i < l.n; i++)
-		ask(q, h->table, &l.v[i]);
+		nft_ask(q, h->table, &l.v[i]);
 	r = nlq_ask(q, NULL, NULL, err);
 	if (r < 0)
 		return net_fail_talk(q, r, "look at nftables table %s", h->table);
