@@ -114,18 +114,25 @@ static int address(struct sockaddr_un *a, int dirfd, const char *name)
 	return 0;
 }
 
+int dgram_limit(int fd, int seconds)
+{
+	struct timeval limit = { .tv_sec = seconds };
+
+	return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0
+		       ? fail_errno("limit the time of a socket") : 0;
+}
+
 /* seconds: how long connecting, and each sending afterwards, may take; 0: for ever. */
 static int connect_within(int dirfd, const char *name, int type, int seconds)
 {
 	struct sockaddr_un a = { 0 };
-	struct timeval limit = { .tv_sec = seconds };
 	auto_close int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return fail_errno("create a socket");
 	TRY(address(&a, dirfd, name));
-	if (seconds > 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0)
-		return fail_errno("limit the time of a socket");
+	if (seconds > 0)
+		TRY(dgram_limit(fd, seconds));
 	if (TEMP_FAILURE_RETRY(connect(fd, (struct sockaddr *)&a, sizeof a)) == 0)
 		return take_fd(&fd);
 	if (errno == EAGAIN)

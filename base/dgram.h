@@ -9,6 +9,8 @@
 enum { DGRAM_FDS_MAX = 64 };
 
 int dgram_pair(int sv[2]);
+/* Sending, and connecting, takes no longer: whoever does not read is not waited for. */
+int dgram_limit(int fd, int seconds);
 int dgram_send(int fd, const void *p, size_t n, const int *fds, size_t nfds);
 /* The same on a stream: how much of it was taken. */
 ssize_t dgram_send_some(int fd, const void *p, size_t n, const int *fds, size_t nfds);

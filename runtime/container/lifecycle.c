@@ -166,7 +166,7 @@ int container_start(const char *root, const char *id, bool notifies)
 	if (o.status != ST_CREATED)
 		return fail_as(ERR_STATE, o.status == ST_STOPPED ? "cannot start a container that has stopped"
 								 : "cannot start an already running container");
-	if (notifies && (notify = notify_listen(o.dir_fd)) < -1)
+	if (notifies && (notify = notify_listen(o.dir_fd)) < 0 && notify != -ENOENT)
 		return notify;
 	r = start(&o, &destroy);
 	if (destroy)

@@ -21,7 +21,7 @@
 
 #define INSIDE "/run/notify"
 #define SOCKET "notify.sock"
-enum { BARRIER_MS = 30000, AT_ONCE = 16 };
+enum { BARRIER_MS = 30000, AT_ONCE = 16, SEND_SECONDS = 10 };
 
 static int offer_env(struct spec_process *p, struct arena *a)
 {
@@ -69,7 +69,7 @@ int notify_listen(int dir_fd)
 	auto_close int at = openat(dir_fd, NOTIFY_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (at < 0)
-		return errno == ENOENT ? -1 : fail_errno("open the directory of the notification socket");
+		return errno == ENOENT ? -ENOENT : fail_errno("open the directory of the notification socket");
 	if (unlinkat(at, SOCKET, 0) < 0 && errno != ENOENT)
 		return fail_errno("remove a notification socket of before");
 	auto_close int fd = dgram_listen(at, SOCKET, SOCK_DGRAM);
@@ -89,6 +89,7 @@ static int host_socket(void)
 
 	if (fd < 0)
 		return fail_errno("create a socket");
+	TRY(dgram_limit(fd, SEND_SECONDS));
 	if (n == 0 || n >= sizeof a.sun_path)
 		return fail(ENAMETOOLONG, "NOTIFY_SOCKET: %s", n ? "too long" : "empty");
 	memcpy(a.sun_path, to, n);

@@ -12,7 +12,7 @@
 /* The configuration gets the mount and the variable. */
 int notify_offer(struct spec *s, const char *root, const char *id);
 int notify_make(int dir_fd);			/* of the state */
-/* Before the process is let go. -1 without a message: this container has none. */
+/* Before the process is let go. -ENOENT without a message: this container has none. */
 int notify_listen(int dir_fd);
 /*
  * When it can be read: passes on, and closes *fd when all that there is to hear was heard. Failing is only
