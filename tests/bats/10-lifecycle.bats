@@ -462,3 +462,17 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	has cgroup.procs
 	has "Read-only file system"
 }
+
+@test "run, whose container somebody took down, leaves the next one of its name alone" {
+	sleeper
+	"$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null >/dev/null 2>&1 3>&- & first=$!
+	wait_for is running
+	kill -STOP "$first"
+	vz delete -f "$ID"
+	vz run -d -b "$B" "$ID" </dev/null >/dev/null 2>&1 3>&-
+	second=$(pid_of)
+	kill -CONT "$first"
+	wait "$first" || true
+	[ "$(status_of)" = running ]
+	[ "$(pid_of)" = "$second" ]
+}

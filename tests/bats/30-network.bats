@@ -2,111 +2,16 @@
 # The default network: bridge, addresses, leases, firewall, NAT. Everything happens in network namespaces of
 # the test's own: one stands for the host, one for the outside, one for each guest. Needs root.
 
-setup() {
-	[ "$(id -u)" = 0 ] || { echo "needs root" >&2; return 1; }
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	export VZRUN_LIBEXEC=${VZRUN_LIBEXEC:-$PWD/build}
-	# No dnsmasq: it would outlive the namespaces (38-names.bats is about it).
-	export VZRUN_DNSMASQ=/nonexistent
-	T=${NETTOOL:-$PWD/build/tools/nettool}
-	D=$(mktemp -d "${BATS_TMPDIR:-/tmp}/vznet.XXXXXX")
-	H=$D/home
-	PIDS=()
-	space HOST
-	h ip link set lo up
-	space OUT
-	# 192.0.2.1 is the host as the outside sees it.
-	h ip link add up0 type veth peer name out0 netns "$OUT"
-	h ip addr add 192.0.2.1/24 dev up0
-	h ip addr add 2001:db8::1/64 dev up0 nodad
-	h ip link set up0 up
-	h ip route add default via 192.0.2.2
-	h ip -6 route add default via 2001:db8::2
-	o ip link set lo up
-	o ip addr add 192.0.2.2/24 dev out0
-	o ip addr add 2001:db8::2/64 dev out0 nodad
-	o ip link set out0 up
-}
+load spaces
 
-teardown() {
-	local p
+setup() { spaces_begin && host_and_outside; }
+teardown() { spaces_end; }
 
-	for p in "${PIDS[@]}"; do
-		kill -9 "$p" 2>/dev/null
-	done
-	if pgrep -f "$D/" >/dev/null; then
-		echo "processes are left"; pgrep -af "$D/"; return 1
-	fi
-	rm -rf "$D"
-}
-
-# A namespace held by a sleeping process, its pid in the variable $1.
-space() {
-	local want
-
-	unshare -n sleep 300 3>&- &
-	PIDS+=("$!")
-	printf -v "$1" %s "$!"
-	want=$(readlink /proc/self/ns/net)
-	for _ in {1..200}; do
-		[ "$(readlink "/proc/$!/ns/net")" = "$want" ] || return 0
-		sleep 0.01
-	done
-	return 1
-}
-
-in_ns() { nsenter -t "$1" -n -- "${@:2}"; }
-h() { in_ns "$HOST" "$@"; }
-o() { in_ns "$OUT" "$@"; }
 tool() { h "$T" "$@"; }
 
-# guest VAR NAME [NIC...]
-guest() {
-	space "$1"
-	tool up "$H" "$2" "${!1}" "${@:3}" >"$D/$2.ports"
-}
-
-ip4_of() { awk 'NR == 1 { sub("/.*", "", $5); print $5 }' "$D/$1.ports"; }
-ip6_of() { awk 'NR == 1 { sub("/.*", "", $6); print $6 }' "$D/$1.ports"; }
 table_of() { h nft list tables | awk '$3 ~ /^vzrun_/ { print $3 }' | sort -u; }
 
-pings() { in_ns "$1" ping -c 1 -W 2 -i 0.2 "$2" >/dev/null; }
 gone() { if "$@" 2>/dev/null; then return 1; fi; }
-not_pings() { ! in_ns "$1" ping -c 1 -W 1 "$2" >/dev/null 2>&1; }
-
-# serve PID PORT: answers each TCP connection with the address that it comes from
-serve() {
-	# the process itself, not a shell around it: it is what teardown kills
-	nsenter -t "$1" -n -- python3 -c '
-import socket, sys
-s = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
-open(sys.argv[2], "w").close()
-while True:
-    c, a = s.accept()
-    c.sendall(a[0].replace("::ffff:", "").encode())
-    c.close()
-' "$2" "$D/ready.$1.$2" 3>&- &
-	PIDS+=("$!")
-	for _ in {1..300}; do
-		[ ! -e "$D/ready.$1.$2" ] || return 0
-		sleep 0.01
-	done
-	return 1
-}
-
-# dial PID ADDRESS PORT: what the server says; "refused" or "silence" when it does not
-dial() {
-	in_ns "$1" python3 -c '
-import socket, sys
-try:
-    c = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=1.0)
-    print(c.recv(100).decode())
-except ConnectionRefusedError:
-    print("refused")
-except OSError:
-    print("silence")
-' "$2" "$3"
-}
 
 @test "first use makes definition, bridge, addresses, table; again is the same lease" {
 	run tool claim "$H" web1

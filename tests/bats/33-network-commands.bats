@@ -2,108 +2,21 @@
 # network create, ls, show, rm, allow, deny, check, apply. Network namespaces stand for the host, the outside and each
 # guest. Needs root.
 
+load spaces
+
 setup() {
-	[ "$(id -u)" = 0 ] || { echo "needs root" >&2; return 1; }
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	export VZRUN_LIBEXEC=${VZRUN_LIBEXEC:-$PWD/build}
-	# No dnsmasq: it would outlive the namespaces (38-names.bats is about it).
-	export VZRUN_DNSMASQ=/nonexistent
-	VZ=${VZRUN:-$PWD/build/vzrun}
+	spaces_begin
 	FAULTY=${VZRUN_FAULTY:-$PWD/build/fault/vzrun}
-	T=${NETTOOL:-$PWD/build/tools/nettool}
-	D=$(mktemp -d "${BATS_TMPDIR:-/tmp}/vzcmd.XXXXXX")
-	H=$D/home
-	PIDS=()
-	space HOST
-	space OUT
-	h ip link set lo up
-	h ip link add up0 type veth peer name out0 netns "$OUT"
-	h ip addr add 192.0.2.1/24 dev up0
-	h ip addr add 2001:db8::1/64 dev up0 nodad
-	h ip link set up0 up
-	h ip route add default via 192.0.2.2
-	h ip -6 route add default via 2001:db8::2
-	in_ns "$OUT" ip link set lo up
-	in_ns "$OUT" ip addr add 192.0.2.2/24 dev out0
-	in_ns "$OUT" ip addr add 2001:db8::2/64 dev out0 nodad
-	in_ns "$OUT" ip link set out0 up
+	host_and_outside
 }
+teardown() { spaces_end; }
 
-teardown() {
-	local p
-
-	for p in "${PIDS[@]}"; do
-		kill -9 "$p" 2>/dev/null
-	done
-	rm -rf "$D"
-}
-
-# A namespace held by a sleeping process, its pid in the variable $1.
-space() {
-	local want
-
-	unshare -n sleep 300 3>&- &
-	PIDS+=("$!")
-	printf -v "$1" %s "$!"
-	want=$(readlink /proc/self/ns/net)
-	for _ in {1..200}; do
-		[ "$(readlink "/proc/$!/ns/net")" = "$want" ] || return 0
-		sleep 0.01
-	done
-	return 1
-}
-
-in_ns() { nsenter -t "$1" -n -- "${@:2}"; }
-h() { in_ns "$HOST" "$@"; }
 net() { h env VZRUN_HOME="$H" "$VZ" network "$@"; }
-# guest VAR NAME NIC...
-guest() {
-	space "$1"
-	h "$T" up "$H" "$2" "${!1}" "${@:3}" >"$D/$2.ports"
-}
-ip4_of() { awk 'NR == 1 { sub("/.*", "", $5); print $5 }' "$D/$1.ports"; }
-ip6_of() { awk 'NR == 1 { sub("/.*", "", $6); print $6 }' "$D/$1.ports"; }
-port_of() { awk 'NR == 1 { print $3 }' "$D/$1.ports"; }
 table() { h nft list tables | awk '$3 ~ /^vzrun_/ { print $3; exit }'; }
 bridge_of() { jq -r .bridge "$H/networks/$1.json"; }
 
-pings() { in_ns "$1" ping -c 1 -W 2 "$2" >/dev/null; }
-not_pings() { ! in_ns "$1" ping -c 1 -W 1 "$2" >/dev/null 2>&1; }
-
-# serve PID PORT: answers each TCP connection with one word
-serve() {
-	nsenter -t "$1" -n -- python3 -c '
-import socket, sys
-s = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
-open(sys.argv[2], "w").close()
-while True:
-    c, a = s.accept()
-    c.sendall(b"here")
-    c.close()
-' "$2" "$D/ready.$1.$2" 3>&- &
-	PIDS+=("$!")
-	for _ in {1..300}; do
-		[ ! -e "$D/ready.$1.$2" ] || return 0
-		sleep 0.01
-	done
-	return 1
-}
-
-# dial PID ADDRESS PORT: "here", "refused" or "silence"
-dial() {
-	in_ns "$1" python3 -c '
-import socket, sys
-try:
-    c = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=1.0)
-    print(c.recv(100).decode())
-except ConnectionRefusedError:
-    print("refused")
-except OSError:
-    print("silence")
-' "$2" "$3"
-}
-reaches() { [ "$(dial "$1" "$2" "$3")" = here ]; }
-closed() { [ "$(dial "$1" "$2" "$3")" != here ]; }
+closed() { [[ $(dial "$1" "$2" "$3") =~ ^(refused|silence)$ ]]; }
+reaches() { ! closed "$@"; }
 
 # refused STATUS TEXT ARG...: this network command fails so, in one line, and changes nothing
 refused() {

@@ -27,7 +27,9 @@ links() { find "$VZRUN_HOME/networks" -type l | wc -l; }
 table() { h nft list tables | awk '/bridge/ { print $3 }'; }
 ports() { h nft list set bridge "$(table)" ports; }
 inside() { nsenter -t "$(n state "$ID" | jq .pid)" -n -- "$@"; }
-nothing_held() { [ -z "$(records)" ] && [ "$(links)" = 0 ] && ! ports | grep -q elements && [ -z "$(h ip -o link | grep ': vz[0-9a-f]\{9\}')" ]; }
+no_port() { [ -z "$(h ip -o link | grep ': vz[0-9a-f]\{9\}')" ]; }
+# The kernel takes a pair apart with its namespace, a moment later.
+nothing_held() { [ -z "$(records)" ] && [ "$(links)" = 0 ] && ! ports | grep -q elements && wait_for no_port; }
 
 @test "create has it, delete gives it back; state and recover need no word of it" {
 	n create "$ID"

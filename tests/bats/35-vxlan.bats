@@ -2,16 +2,10 @@
 # One segment on two hosts. Each host is a network namespace with a VZRUN_HOME of its own; the link between them stands
 # for the network. Needs root.
 
+load spaces
+
 setup() {
-	[ "$(id -u)" = 0 ] || { echo "needs root" >&2; return 1; }
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	export VZRUN_LIBEXEC=${VZRUN_LIBEXEC:-$PWD/build}
-	# No dnsmasq: it would outlive the namespaces (38-names.bats is about it).
-	export VZRUN_DNSMASQ=/nonexistent
-	VZ=${VZRUN:-$PWD/build/vzrun}
-	T=${NETTOOL:-$PWD/build/tools/nettool}
-	D=$(mktemp -d "${BATS_TMPDIR:-/tmp}/vzvx.XXXXXX")
-	PIDS=()
+	spaces_begin
 	space ONE
 	space TWO
 	in_ns "$ONE" ip link add up0 type veth peer name up0 netns "$TWO"
@@ -29,31 +23,8 @@ setup() {
 	in_ns "$ONE" ip link del vxprobe
 }
 
-teardown() {
-	local p
+teardown() { spaces_end; }
 
-	for p in "${PIDS[@]}"; do
-		kill -9 "$p" 2>/dev/null
-	done
-	rm -rf "$D"
-}
-
-# A namespace held by a sleeping process, its pid in the variable $1.
-space() {
-	local want
-
-	unshare -n sleep 300 3>&- &
-	PIDS+=("$!")
-	printf -v "$1" %s "$!"
-	want=$(readlink /proc/self/ns/net)
-	for _ in {1..200}; do
-		[ "$(readlink "/proc/$!/ns/net")" = "$want" ] || return 0
-		sleep 0.01
-	done
-	return 1
-}
-
-in_ns() { nsenter -t "$1" -n -- "${@:2}"; }
 one() { in_ns "$ONE" env VZRUN_HOME="$D/one" "$VZ" "$@"; }
 two() { in_ns "$TWO" env VZRUN_HOME="$D/two" "$VZ" "$@"; }
 
@@ -65,17 +36,12 @@ guest() {
 	space "$1"
 	in_ns "$host" "$T" up "$D/$2" "$3" "${!1}" "network=seg${4:+,$4}" >"$D/$3.ports"
 }
-ip4_of() { awk 'NR == 1 { sub("/.*", "", $5); print $5 }' "$D/$1.ports"; }
-ip6_of() { awk 'NR == 1 { sub("/.*", "", $6); print $6 }' "$D/$1.ports"; }
 mac_of() { awk 'NR == 1 { print $7 }' "$D/$1.ports"; }
-port_of() { awk 'NR == 1 { print $3 }' "$D/$1.ports"; }
 tunnel_of() { in_ns "$1" ip -o link show type vxlan | sed -E 's/^[0-9]+: ([^:@]+).*/\1/'; }
 
 mtu_of() { in_ns "$1" ip -o link show "$2" | sed -E 's/.* mtu ([0-9]+) .*/\1/'; }
 link_mac() { in_ns "$1" ip -o link show "$2" | sed -E 's/.*ether ([0-9a-f:]+) .*/\1/'; }
 
-pings() { in_ns "$1" ping -c 1 -W 3 "${@:2}" >/dev/null; }
-not_pings() { ! in_ns "$1" ping -c 1 -W 1 "${@:2}" >/dev/null 2>&1; }
 
 # segment 4|6: network seg on both hosts, each with its half of the addresses
 segment() {

@@ -4,7 +4,7 @@
 
 load netlab
 
-setup_file() { need_guests busybox && lab_alone; }
+setup_file() { need_guests busybox && alone netlab; }
 setup() { lab_setup; }
 teardown() { lab_teardown; }
 
@@ -42,6 +42,26 @@ chains() { h nft list ruleset | grep -cE 'chain (in|out)_' || true; }
 	vz create alone --template busybox --net none >/dev/null
 	run vz fw deny alone in
 	refuses 5 'guest "alone" has no network: there is nothing to filter'
+}
+
+@test "on a bridge of the host's nothing would hold: refused, whichever comes first" {
+	h ip link add name br9 type bridge
+	h ip link set br9 up
+	vz network create site --bridge br9 --subnet 10.99.0.0/24 --pool 10.99.0.10-10.99.0.20 >/dev/null
+	said="network site is a bridge of the host's: a guest's firewall does not hold there"
+	vz create web --template busybox --net site >/dev/null
+	run vz fw deny web in --proto tcp
+	refuses 5 "$said"
+	[ "$(rules web)" = '[]' ]
+	vz create db --template busybox >/dev/null
+	vz fw deny db in --proto tcp >/dev/null
+	run vz nic add db --network site
+	[ "$status" -eq 5 ]
+	[[ $output == *"$said"* ]]
+	vz destroy web >/dev/null
+	vz destroy db >/dev/null
+	vz network rm site
+	h ip link del br9
 }
 
 @test "order: at a place, removed by number, listed as they stand" {

@@ -2,7 +2,7 @@
 # `network why`: would a packet pass, and what stops it. Real guests, real packets, nftables of ours and of others.
 load guest
 
-setup_file() { need_guests busybox; }
+setup_file() { need_guests busybox && alone guest; }
 
 setup() {
 	guest_setup

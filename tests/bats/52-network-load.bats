@@ -250,3 +250,22 @@ kills() {
 @test "killed between any two steps: an interface more" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills nic-add; }
 @test "killed between any two steps: an interface less" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills nic-rm; }
 @test "killed between any two steps: another address" { foreign >"$BATS_TEST_TMPDIR/foreign"; kills set-ip; }
+
+# Whoever was killed while an address changed: what its record has, nobody else is given.
+@test "killed while an address changes: no two guests have one" {
+	foreign >"$BATS_TEST_TMPDIR/foreign"
+	for n in $(seq 60); do
+		eval "${BEFORE[set-ip]}" >/dev/null
+		rc=0
+		eval "VZRUN_KILL=$n fz ${COMMAND[set-ip]}" >/dev/null 2>&1 3>&- || rc=$?
+		vz create "$G-a" --template busybox --net red >/dev/null
+		vz create "$G-b" --template busybox --net red --ip 10.120.0.77 >/dev/null 2>&1 || true
+		vz create "$G-c" --template busybox --net red --ip 10.120.0.9 >/dev/null 2>&1 || true
+		run bash -c "jq -r '.nics[].ip' '$VZRUN_HOME'/networks/.guests/*.json | sort | uniq -d"
+		[ -z "$output" ] || { echo "killed at $n: twice: $output"; return 1; }
+		for g in "$G" "$G-a" "$G-b" "$G-c"; do [ ! -e "$VZRUN_HOME/guests/$g" ] || vz destroy -f "$g" >/dev/null; done
+		for net in $(networks); do vz network rm "$net" >/dev/null || return 1; done
+		[ "$rc" != 0 ] || break
+	done
+	[ "$n" -gt 1 ]
+}

@@ -16,7 +16,13 @@ need_guests() {
 	done
 }
 
+# alone NAME: in setup_file; of the files that say it with one NAME (of a .bash file here) one runs at a time
+alone() {
+	exec 6<"$BATS_TEST_DIRNAME/$1.bash"
+	flock 6
+}
 guest_setup() {
+	exec 6>&-
 	export VZRUN_HOME=$BATS_TEST_TMPDIR/home
 	ROOT=$BATS_TEST_TMPDIR/state
 	G=t$$-$BATS_TEST_NUMBER

@@ -1,25 +1,10 @@
 # A host with a lan and a world, all of it network namespaces of the test's own: vzrun runs in HOST, whose link eth0
 # has 192.0.2.1 and 2001:db8::1; LAN is 192.0.2.50 and 2001:db8::50 on the same link; WORLD is 198.51.100.9 and
-# 2001:db8:1::9 behind the router GW. Guests are real ones.
+# 2001:db8:1::9 behind the router GW. Guests are real ones; their names are the same in all files, and so would their
+# control groups be: these files say "alone netlab".
+load spaces
 load guest
 
-# A namespace held by a sleeping process, its pid in the variable $1.
-space() {
-	local mine
-
-	unshare -n sleep 1000 3>&- &
-	SPACES+=("$!")
-	printf -v "$1" %s "$!"
-	mine=$(readlink /proc/self/ns/net)
-	for _ in {1..400}; do
-		[ "$(readlink "/proc/$!/ns/net")" = "$mine" ] || return 0
-		sleep 0.01
-	done
-	return 1
-}
-
-in_ns() { nsenter -t "$1" -n -- "${@:2}"; }
-h() { in_ns "$HOST" "$@"; }
 vz() { h "$VZ" --root "$ROOT" "$@"; }
 
 # wire A LINK B LINK: a pair between two namespaces, both ends up
@@ -39,16 +24,9 @@ addresses() {
 	done
 }
 
-# The guests of these files have the same names, and so would their control groups: one file at a time.
-lab_alone() {
-	exec 6>"${TMPDIR:-/tmp}/.vzrun-netlab"
-	flock 6
-}
-
 lab_setup() {
 	local s
-	exec 6>&-
-	SPACES=()
+	PIDS=()
 	guest_setup
 	for s in HOST GW LAN WORLD; do space "$s"; in_ns "${!s}" ip link set lo up; done
 	in_ns "$GW" ip link add name lan type bridge
@@ -73,7 +51,7 @@ lab_setup() {
 }
 
 lab_teardown() {
-	local r=0 g n p
+	local r=0 g n
 
 	for g in $(vz ls -q 2>/dev/null); do vz destroy -f "$g" >/dev/null || r=1; done
 	for n in $(vz --json network ls 2>/dev/null | jq -r '.networks[].name'); do vz network rm "$n" || r=1; done
@@ -81,9 +59,7 @@ lab_teardown() {
 	[ -z "$(h ip -br link show type bridge)" ] || { echo "left: $(h ip -br link show type bridge)"; r=1; }
 	[ -z "$(ls -A "$VZRUN_HOME/networks" | grep -vxE '.lock|.guests')" ] || { echo "left: $(ls -A "$VZRUN_HOME/networks")"; r=1; }
 	wait_for guests_gone 2>/dev/null || { echo "left: $(guests_left)"; r=1; }
-	{
-		for p in "${SPACES[@]}"; do kill -9 "$p"; builtin wait "$p"; done
-	} 2>/dev/null
+	end_all
 	leaks || r=1
 	return "$r"
 }
@@ -97,50 +73,6 @@ lab_guest() {
 addr() { in_ns "$(init_of "$1")" ip -j addr show eth0 | jq -r '.[0].addr_info[] | select(.family == "inet" and .scope == "global").local'; }
 addr6() { in_ns "$(init_of "$1")" ip -j -6 addr show eth0 | jq -r '.[0].addr_info[] | select(.scope == "global").local'; }
 
-# serve PID PORT [udp]: answers with the address that it is asked from, on all addresses, IPv4 and IPv6
-serve() {
-	nsenter -t "$1" -n -- python3 -c '
-import socket, sys
-udp = sys.argv[3:] == ["udp"]
-s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
-s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-s.bind(("::", int(sys.argv[1])))
-if not udp:
-    s.listen(50)
-open(sys.argv[2], "w").close()
-name = lambda a: a[0].replace("::ffff:", "").encode()
-while udp:
-    _, a = s.recvfrom(100)
-    s.sendto(name(a), a)
-while True:
-    c, a = s.accept()
-    c.sendall(name(a))
-    c.close()
-' "$2" "$BATS_TEST_TMPDIR/ready.$1.$2${3:-}" "${@:3}" 3>&- &
-	SPACES+=("$!")
-	wait_for test -e "$BATS_TEST_TMPDIR/ready.$1.$2${3:-}"
-}
-
-# dial PID ADDRESS PORT [udp]: what the server says; "refused" or "silence" when it does not
-dial() {
-	in_ns "$1" python3 -c '
-import socket, sys
-udp = sys.argv[3:] == ["udp"]
-try:
-    f = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
-    c = socket.socket(f, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
-    c.settimeout(1.5)
-    c.connect((sys.argv[1], int(sys.argv[2])))
-    if udp:
-        c.send(b"x")
-    print(c.recv(100).decode())
-except ConnectionRefusedError:
-    print("refused")
-except OSError:
-    print("silence")
-' "${@:2}"
-}
 # gets WANT PID ADDRESS PORT [udp]
 gets() {
 	local got n

@@ -123,6 +123,13 @@ class LinkLocal(Echo6):
         return (self.dst.fe80, 0, 0, self.src.index)
 
 
+def connected(sock):
+    try:
+        return bool(sock.getpeername())
+    except OSError:
+        return False
+
+
 class Tcp(Probe):
     family, port = socket.AF_INET, OPEN
 
@@ -146,7 +153,9 @@ class Tcp(Probe):
 
     def got(self):
         e = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        self.done, self.over = e == 0, e != 0
+        # What is not connected, and has no error, had one that was told already.
+        self.done = e == 0 and connected(self.sock)
+        self.over = not self.done
 
 
 class Tcp6(Tcp):
