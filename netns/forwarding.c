@@ -332,3 +332,15 @@ void net_forwarding_check_bridge(const char *bridge, net_switch_differs *differs
 	if (peek(key, now, sizeof now) > 0 && !str_eq(now, "1"))
 		differs(ctx, key, now, "1");
 }
+
+void net_forwarding_let(const char *link)
+{
+	static const char *const switches[] = { FORWARD4, FORWARD6 };
+	char key[96];
+
+	for (size_t i = 0; i < COUNT(switches); i++) {
+		snprintf(key, sizeof key, switches[i], link);
+		if (poke(key, "1") < 0)
+			err_clear();
+	}
+}

@@ -8,13 +8,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-struct reading { struct net_outside *o; bool oom; };
+struct reading { struct net_host_links *o; bool oom; };
 
-void net_outside_free(struct net_outside *o)
+void net_host_links_free(struct net_host_links *o)
 {
 	free(o->link);
 	free(o->on);
-	*o = (struct net_outside){ 0 };
+	*o = (struct net_host_links){ 0 };
 }
 
 static void see_link(void *ctx, size_t i, const struct nlmsghdr *h)
@@ -76,7 +76,7 @@ static void see_address(void *ctx, size_t i, const struct nlmsghdr *h)
 	net_subnet_mask(&v->s);
 }
 
-int net_outside_read(struct net_outside *out)
+int net_host_links_read(struct net_host_links *out)
 {
 	auto_nlq struct nlq q = { 0 };
 	struct ifinfomsg link = { 0 };
@@ -84,7 +84,7 @@ int net_outside_read(struct net_outside *out)
 	struct reading read = { out, false };
 	int r;
 
-	*out = (struct net_outside){ 0 };
+	*out = (struct net_host_links){ 0 };
 	TRY(nlq_open(&q, NETLINK_ROUTE));
 	nlq_add(&q, RTM_GETLINK, NLM_F_DUMP, &link, sizeof link);
 	nlq_put_u32(&q, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
@@ -98,6 +98,6 @@ int net_outside_read(struct net_outside *out)
 	else if (read.oom)
 		r = fail(ENOMEM, "out of memory");
 	if (r < 0)
-		net_outside_free(out);
+		net_host_links_free(out);
 	return r;
 }

@@ -111,7 +111,7 @@ static bool somebody_filters(void)
 	return nlq_talk(&q, see_chain, &c) < 0 || c.some;
 }
 
-static int request(struct arena *a, const struct net_outside *o, const struct net_publish *const *p, size_t n,
+static int request(struct arena *a, const struct net_host_links *o, const struct net_publish *const *p, size_t n,
 		   struct buf *out)
 {
 	struct fw_link *links = arena_alloc(a, o->n + 1, sizeof *links);
@@ -152,7 +152,7 @@ static int answer(struct arena *a, const struct buf *text, struct net_judged *ou
 	return 0;
 }
 
-int net_judge(const struct net_outside *o, const struct net_publish *const *p, size_t n, struct net_judged *out)
+int net_judge(const struct net_host_links *o, const struct net_publish *const *p, size_t n, struct net_judged *out)
 {
 	auto_buf struct buf in = { 0 }, text = { 0 };
 	auto_arena struct arena a = { 0 };

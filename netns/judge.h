@@ -12,4 +12,4 @@ int net_port_free(const struct net_publish *p);
 /* Of one port exposed to lan or world: what the firewall would do; "" when it lets it through. */
 struct net_judged { char why[700]; };
 /* out: one for each of p[0..n). Asks vzrun-net only when somebody has chains that matter. */
-int net_judge(const struct net_outside *o, const struct net_publish *const *p, size_t n, struct net_judged *out);
+int net_judge(const struct net_host_links *o, const struct net_publish *const *p, size_t n, struct net_judged *out);

@@ -20,7 +20,7 @@ static void add(struct nft_list *l, const struct net_subnet *s)
 }
 
 /* A subnet within another, or the same again, would clash with it in the set. */
-static bool covered(const struct net_outside *o, size_t i)
+static bool covered(const struct net_host_links *o, size_t i)
 {
 	for (size_t k = 0; k < o->n_on; k++)
 		if (k != i && net_subnet_overlap(&o->on[k].s, &o->on[i].s) &&
@@ -53,10 +53,10 @@ void net_onlink_forget(int dir)
 /* As it is on the host now: elements, and the same as the book's text. */
 static int look(struct nft_list *is, struct buf *book)
 {
-	SCOPED(net_outside_free) struct net_outside o = { 0 };
+	SCOPED(net_host_links_free) struct net_host_links o = { 0 };
 	char text[64];
 
-	TRY(net_outside_read(&o));
+	TRY(net_host_links_read(&o));
 	for (size_t i = 0; i < o.n_on; i++) {
 		if (covered(&o, i))
 			continue;

@@ -1,5 +1,4 @@
 #include "netns/outside.h"
-#include "base/file.h"
 #include "base/scope.h"
 #include "netns/kernel.h"
 #include "netns/link.h"
@@ -82,19 +81,6 @@ static int end(int netns_fd, const char *link, bool there)
 	return r < 0 ? net_fail_talk(&q, r, "set up link %s", link) : 0;
 }
 
-/* What the links have that lead outside (netns/forwarding.c). The second one came with Linux 6.17. */
-static void let_forward(const char *link)
-{
-	static const char *const keys[] = { "ipv4/conf/%s/forwarding", "ipv6/conf/%s/force_forwarding" };
-	char path[128];
-	size_t n = (size_t)snprintf(path, sizeof path, "/proc/sys/net/");
-
-	for (size_t i = 0; i < COUNT(keys); i++) {
-		snprintf(path + n, sizeof path - n, keys[i], link);
-		(void)file_poke(AT_FDCWD, path, "1");
-	}
-}
-
 int net_outside_open(struct net_outside *o)
 {
 	auto_nlq struct nlq q = { 0 };
@@ -108,7 +94,7 @@ int net_outside_open(struct net_outside *o)
 	r = nlq_talk(&q, NULL, NULL);
 	if (r < 0)
 		return net_fail_talk(&q, r, "make link %s", o->link);
-	let_forward(o->link);
+	net_forwarding_let(o->link);
 	TRY(end(-1, o->link, false));
 	return end(o->netns_fd, INSIDE, true);
 }

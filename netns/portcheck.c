@@ -55,7 +55,7 @@ static int take(void *ctx, struct net_held *held)
 
 static int judge(struct survey *s)
 {
-	SCOPED(net_outside_free) struct net_outside o = { 0 };
+	SCOPED(net_host_links_free) struct net_host_links o = { 0 };
 	auto_free const struct net_publish **ask = calloc(s->n + 1, sizeof *ask);
 	size_t n = 0;
 
@@ -73,7 +73,7 @@ static int judge(struct survey *s)
 	}
 	if (n == 0)
 		return 0;
-	TRY(net_outside_read(&o));
+	TRY(net_host_links_read(&o));
 	return net_judge(&o, ask, n, s->why);
 }
 

@@ -69,7 +69,7 @@ static int refuse_clash(int dir, const char *owner, const struct list *ports)
 /* why[i] for each of the list; "" for what is only for the host, or let through. */
 static int judge_all(const struct list *ports, struct net_judged *why)
 {
-	SCOPED(net_outside_free) struct net_outside o = { 0 };
+	SCOPED(net_host_links_free) struct net_host_links o = { 0 };
 	const struct net_publish *ask[NET_PUBLISH_MAX], *v = ports->v;
 	struct net_judged *got;
 	size_t n = 0, at[NET_PUBLISH_MAX];
@@ -84,7 +84,7 @@ static int judge_all(const struct list *ports, struct net_judged *why)
 	}
 	if (n == 0)
 		return 0;
-	TRY(net_outside_read(&o));
+	TRY(net_host_links_read(&o));
 	got = calloc(n, sizeof *got);
 	r = got ? net_judge(&o, ask, n, got) : fail(ENOMEM, "out of memory");
 	for (size_t i = 0; r >= 0 && i < n; i++)
