@@ -3,6 +3,7 @@
 #   make demo       install what it needs, build, run a Debian guest (TEMPLATE=busybox: offline)
 #   make test-vm    suites in a virtual machine under systemd
 #   make test       install what the tests need, build, run every suite
+#   make test-hard  the long sweeps of tests/hard, as root (PART="faults ...": only these)
 #   make bench      vzrun, the floor and the runtimes that are installed, side by side (QUICK=1, BENCH="--only run")
 #   make check-unit | check-bats T=pattern | check-fuzz | asan | lint | fmt | install | deps | clean
 #   make FAULT=1 | ASAN=1 | FUZZ=1 | V=1 | CC=clang | WERROR=1
@@ -203,6 +204,11 @@ test-vm: all $(TOOLS)
 	$(Q)tests/vm/run -c v1 tests/bats/46-systemd-cgroup.bats
 	$(Q)tests/vm/run -c hybrid tests/bats/46-systemd-cgroup.bats
 
+# What takes hours rather than a minute. Each part of tests/hard is an executable.
+test-hard: all $(TOOLS)
+	$(Q)$(MAKE) --no-print-directory FAULT=1 all
+	$(Q)tests/hard/run $(PART)
+
 # make check-bats T=mounts: the files whose name has the word
 check-bats: all $(BENCH_BIN) $(TOOLS)
 	$(Q)$(MAKE) --no-print-directory FAULT=1 all
@@ -219,7 +225,7 @@ asan:
 lint: layers
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=gcc B=build/lint-gcc $(addprefix build/lint-gcc/,vzrun $(HELPERS))
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang B=build/lint-clang $(addprefix build/lint-clang/,vzrun $(HELPERS))
-	$(Q)shellcheck -x tests/deps tests/run tests/run-unit tests/vm/run tests/vm/image tests/vm/guest .ci/run
+	$(Q)shellcheck -x tests/deps tests/run tests/run-unit tests/hard/run tests/vm/run tests/vm/image tests/vm/guest .ci/run
 	$(Q)shellcheck -s bash -e SC2034,SC2154,SC2317,SC2314,SC2315,SC2016,SC2013,SC2119,SC2120 tests/bats/helpers.bash tests/bats/engines.bash tests/bats/containerd.bash tests/bats/podman.bash
 	$(Q)long=$$(grep -nE '^.{111,}' $(filter-out $(wildcard build/*),$(wildcard */*.[ch] */*/*.[ch])) /dev/null | \
 	  awk -F: '{ print $$1 ":" $$2 }'); [ -z "$$long" ] || { echo "lines over 110 columns:"; echo "$$long"; } >&2
@@ -251,7 +257,7 @@ install: all man
 clean:
 	rm -rf build
 
-.PHONY: FORCE all layers clean deps test test-vm fuzz check-unit check-bats check-fuzz asan lint fmt man install
+.PHONY: FORCE all layers clean deps test test-vm test-hard fuzz check-unit check-bats check-fuzz asan lint fmt man install
 -include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c))
 
 # --- the main job, shown (demo/run); offline: make demo TEMPLATE=busybox ------------------------------------
