@@ -7,7 +7,7 @@
  *
  * Order of a start:  net_claim (lease on disk)  net_setup (host side, after the clone)
  *                    net_finish_inside (in the guest's namespace)
- * Order of an end:   the namespace dies and takes the pair; net_teardown only for a killed run; net_release.
+ * Order of an end:   the namespace dies and takes the pair; net_release.
  */
 #pragma once
 #include "base/bind.h"

@@ -53,7 +53,9 @@ snapshot() {
 	h nft -a list ruleset
 	h sh -c 'grep . /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/*forwarding'
 }
-same() { snapshot | diff "$BATS_TEST_TMPDIR/before" -; }
+unchanged() { snapshot | diff "$BATS_TEST_TMPDIR/before" -; }
+# A link goes with its guest's namespace, which the kernel takes apart after the last process is gone.
+same() { PATIENCE=100 wait_for unchanged || { unchanged; false; }; }
 networks() { vz --json network ls | jq -r '.networks[].name'; }
 # Of networks, on disk.
 held() { find "$VZRUN_HOME/networks" -mindepth 1 ! -name .lock ! -name .guests 2>/dev/null; }
