@@ -21,6 +21,7 @@ struct up {
 	struct nlq q;
 	struct net_route *routes;
 	size_t nroutes;
+	struct net_others others;
 	const char *old_bridge;
 	struct net_link link;
 	bool fresh, made_bridge;
@@ -30,6 +31,7 @@ static void up_free(struct up *u)
 {
 	nlq_close(&u->q);
 	free(u->routes);
+	net_others_free(&u->others);
 }
 
 /* ---- the definition ---------------------------------------------------------------------------- */
@@ -38,7 +40,7 @@ static int define(void *ctx)
 {
 	struct up *u = ctx;
 	struct net_def *d = &u->f->d;
-	struct net_draft c = { u->h, &u->q, u->dir, u->f, u->routes, u->nroutes };
+	struct net_draft c = { u->h, &u->q, u->dir, u->f, u->routes, u->nroutes, &u->others };
 	int r;
 
 	if (u->fresh) {
@@ -175,7 +177,8 @@ static int make_forwarding(void *ctx)
 
 	if (u->f->d.mode == NET_ISOLATED || u->f->d.mode == NET_BRIDGE)
 		return 0;
-	int r = net_forwarding_on(u->dir, u->f->d.bridge, u->routes, u->nroutes);
+	TRY(net_others_read(u->dir, u->f->d.name, false, &u->others));
+	int r = net_forwarding_on(u->dir, u->f->d.bridge, &u->others, u->routes, u->nroutes);
 	if (r < 0) {
 		struct err_saved why;
 

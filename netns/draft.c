@@ -10,43 +10,9 @@
 
 enum { NAMES_MAX = 10000 };
 
-/* The other networks of the home. */
-struct other { char name[64], bridge[IFNAMSIZ]; int mode; uint32_t vlan; struct net_subnet v4, v6; };
-struct others { const char *except; struct other *v; size_t n; };
-
-static void others_free(struct others *o) { free(o->v); }
-
-static int take(void *ctx, struct net_file *f)
-{
-	const struct net_def *d = &f->d;
-	struct others *o = ctx;
-
-	if (str_eq(d->name, o->except))
-		return 0;
-	/* Room is the next power of two above n: it is full exactly when n + 1 is one. */
-	if ((o->n & (o->n + 1)) == 0) {
-		struct other *v = reallocarray(o->v, 2 * (o->n + 1), sizeof *v);
-
-		if (!v)
-			return fail(ENOMEM, "network %s: out of memory", o->except);
-		o->v = v;
-	}
-	struct other *one = &o->v[o->n++];
-	*one = (struct other){ .mode = d->mode, .vlan = d->vlan, .v4 = d->v4, .v6 = d->v6 };
-	snprintf(one->name, sizeof one->name, "%s", d->name);
-	snprintf(one->bridge, sizeof one->bridge, "%s", d->bridge);
-	return 0;
-}
-
-static int others_of(const struct net_draft *c, struct others *o)
-{
-	o->except = c->f->d.name;
-	return net_def_each(c->dir, take, o);
-}
-
 /* ---- the bridge's name ---------------------------------------------------------------------------- */
 
-static int choose_bridge(const struct net_draft *c, const struct others *o)
+static int choose_bridge(const struct net_draft *c, const struct net_others *o)
 {
 	static uint64_t taken[NAMES_MAX / 64 + 1];
 	char name[IFNAMSIZ];
@@ -76,10 +42,8 @@ static int choose_bridge(const struct net_draft *c, const struct others *o)
 
 int net_draft_bridge(const struct net_draft *c)
 {
-	SCOPED(others_free) struct others o = { 0 };
-
-	TRY(others_of(c, &o));
-	return choose_bridge(c, &o);
+	TRY(net_others_read(c->dir, c->f->d.name, true, c->others));
+	return choose_bridge(c, c->others);
 }
 
 /* The kernel gives a bridge the least of its ports' MTUs: ours must not change that of somebody else's. */
@@ -130,7 +94,7 @@ static bool is_own_prefix(const struct net_subnet *s)
 	return s->family == AF_INET6 && s->prefix == 64 && s->addr[0] == 0xfd && s->addr[1] == 0x77;
 }
 
-static int choose_subnet6(const struct others *o, const struct net_route *busy, size_t n,
+static int choose_subnet6(const struct net_others *o, const struct net_route *busy, size_t n,
 			  struct net_subnet *out)
 {
 	auto_free uint64_t *used = calloc(n + 1, sizeof *used);
@@ -172,7 +136,7 @@ static int set_subnet(struct net_file *f, const struct net_subnet *s, const char
 }
 
 /* The host's routes and the subnets of networks that are not up. */
-static struct net_route *all_busy(const struct net_draft *c, const struct others *o, size_t *n)
+static struct net_route *all_busy(const struct net_draft *c, const struct net_others *o, size_t *n)
 {
 	struct net_route *v = calloc(c->n + 2 * o->n + 1, sizeof *v);
 
@@ -190,7 +154,7 @@ static struct net_route *all_busy(const struct net_draft *c, const struct others
 	return v;
 }
 
-static int choose_subnets(const struct net_draft *c, const struct others *o)
+static int choose_subnets(const struct net_draft *c, const struct net_others *o)
 {
 	struct net_def *d = &c->f->d;
 	auto_free struct net_route *busy = NULL;
@@ -218,16 +182,16 @@ static int choose_subnets(const struct net_draft *c, const struct others *o)
 }
 
 /* Segments of the administrator's that are apart may use the same addresses. */
-static bool may_share(const struct net_def *d, const struct other *o)
+static bool may_share(const struct net_def *d, const struct net_other *o)
 {
 	return d->mode == NET_BRIDGE && o->mode == NET_BRIDGE &&
 	       (!str_eq(d->bridge, o->bridge) || d->vlan != o->vlan);
 }
 
-static int refuse_others(const struct net_def *d, const struct others *o)
+static int refuse_others(const struct net_def *d, const struct net_others *o)
 {
 	for (size_t i = 0; i < o->n; i++) {
-		const struct other *x = &o->v[i];
+		const struct net_other *x = &o->v[i];
 		bool four = net_subnet_overlap(&d->v4, &x->v4);
 		char mine[64], its[64];
 
@@ -268,18 +232,17 @@ int net_draft_clash(const struct net_draft *c, int own)
 
 int net_draft_choose(const struct net_draft *c)
 {
-	SCOPED(others_free) struct others o = { 0 };
 	struct net_def *d = &c->f->d;
 
-	TRY(others_of(c, &o));
-	TRY_IN(choose_subnets(c, &o), "network %s", d->name);
+	TRY(net_others_read(c->dir, d->name, true, c->others));
+	TRY_IN(choose_subnets(c, c->others), "network %s", d->name);
 	if (!d->bridge)
-		TRY(choose_bridge(c, &o));
+		TRY(choose_bridge(c, c->others));
 	TRY_IN(net_def_check(d), "network %s", d->name);
 	if (d->mode == NET_BRIDGE)
 		TRY(find_bridge(c));
 	if (d->vxlan)
 		TRY(fit_tunnel(c));
-	TRY(refuse_others(d, &o));
+	TRY(refuse_others(d, c->others));
 	return net_draft_clash(c, 0);
 }

@@ -6,6 +6,7 @@
 #include "netns/def.h"
 #include "netns/link.h"
 #include "netns/name.h"
+#include "netns/others.h"
 
 struct net_draft {
 	const struct net_home *h;
@@ -14,6 +15,7 @@ struct net_draft {
 	struct net_file *f;
 	const struct net_route *routes;	/* the host's */
 	size_t n;
+	struct net_others *others;	/* read when they are needed */
 };
 
 /*

@@ -15,6 +15,8 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #define SYS "/proc/sys/net/"
 #define RECORD_FILE ".forwarding"
@@ -28,10 +30,7 @@ struct open_book {
 	struct arena a;
 	struct json *tree;
 	struct book b;
-	int dir;
 	bool dirty;
-	struct strv bridges;	/* of all networks: no ways out */
-	bool routed;		/* some network leads out */
 };
 
 static const struct field saved_fields[] = {
@@ -127,52 +126,37 @@ static int want(struct open_book *o, const char *key, const char *only_if, const
 	return 0;
 }
 
-/* One that cannot be read keeps no other from being routed. */
-static int take_bridge(void *ctx, const char *name)
-{
-	auto_net_file struct net_file f = { 0 };
-	struct open_book *o = ctx;
-	struct strv *s = &o->bridges;
+/* The ways out are links that routes lead by, and no bridges of ours. */
+struct ways { const struct net_others *others; const char *bridge; const struct net_route *r; size_t n; };
 
-	if (net_def_load(o->dir, name, &f) < 0 || f.d.mode == NET_BRIDGE) {
-		err_clear();
-		return 0;
-	}
-	o->routed |= f.d.mode != NET_ISOLATED;
-	/* Room is the next power of two above n: it is full exactly when n + 1 is one. */
-	if ((s->n & (s->n + 1)) == 0) {
-		const char **more = arena_alloc(&o->a, 2 * (s->n + 1), sizeof *more);
-
-		if (!more)
-			return fail(ENOMEM, "forwarding: out of memory");
-		if (s->n)
-			memcpy(more, s->v, s->n * sizeof *more);
-		s->v = more;
-	}
-	s->v[s->n] = arena_strdup(&o->a, f.d.bridge);
-	return s->v[s->n++] ? 0 : fail(ENOMEM, "forwarding: out of memory");
-}
-
-/* The switch of each link that a route of the family leads out by; link-local ones lead nowhere. */
-static int each_way_out(const struct open_book *o, const char *fmt, int family, const struct net_route *r, size_t n,
-			int (*each)(void *ctx, const char *key), void *ctx)
+static bool leads_out(const struct net_route *r, int family)
 {
 	static const struct net_subnet link_local = { AF_INET6, 10, { 0xfe, 0x80 } };
-	char name[IFNAMSIZ], key[128];
-	int last = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		if (r[i].to.family != family ||
-		    (r[i].to.prefix >= 8 && net_subnet_overlap(&r[i].to, &link_local)) ||
-		    (family == AF_INET6 && r[i].to.addr[0] == 0xff))
+	return r->to.family == family && !(r->to.prefix >= 8 && net_subnet_overlap(&r->to, &link_local)) &&
+	       !(family == AF_INET6 && r->to.addr[0] == 0xff);
+}
+
+/* The switch of each. */
+static int each_way_out(const struct ways *w, const char *fmt, int family, int (*each)(void *ctx, const char *key),
+			void *ctx)
+{
+	/* As if_indextoname(3) does, but not with a socket for each. */
+	auto_close int s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq link = { 0 };
+	char key[128];
+
+	if (s < 0)
+		return fail_errno("socket");
+	for (size_t i = 0; i < w->n; i++) {
+		if (!leads_out(&w->r[i], family) || w->r[i].oif == link.ifr_ifindex)
 			continue;
-		if (r[i].oif == last)
+		link.ifr_ifindex = w->r[i].oif;
+		if (ioctl(s, SIOCGIFNAME, &link) < 0 || str_eq(link.ifr_name, "lo") ||
+		    (w->bridge && str_eq(link.ifr_name, w->bridge)) ||
+		    net_others_made_bridge(w->others, link.ifr_name))
 			continue;
-		last = r[i].oif;
-		if (!if_indextoname((unsigned)r[i].oif, name) || str_eq(name, "lo") ||
-		    strv_has(&o->bridges, name))
-			continue;
-		snprintf(key, sizeof key, fmt, name);
+		snprintf(key, sizeof key, fmt, link.ifr_name);
 		TRY(each(ctx, key));
 	}
 	return 0;
@@ -202,20 +186,21 @@ bool net_host_has_ipv6(void)
 	return access(SYS "ipv6/conf", F_OK) == 0;
 }
 
-int net_forwarding_on(int dirfd, const char *bridge, const struct net_route *r, size_t n)
+int net_forwarding_on(int dirfd, const char *bridge, const struct net_others *others, const struct net_route *r,
+		      size_t n)
 {
-	SCOPED(book_close) struct open_book o = { .dir = dirfd };
+	const struct ways ways = { others, bridge, r, n };
+	SCOPED(book_close) struct open_book o = { 0 };
 	char key[128], now[32];
 
 	TRY(book_open(dirfd, &o));
 	if (!o.b.ip_forward && peek("ipv4/ip_forward", now, sizeof now) > 0)
 		o.b.ip_forward = arena_strdup(&o.a, now);
-	TRY(net_def_each_name(dirfd, take_bridge, &o));
-	TRY(each_way_out(&o, FORWARD4, AF_INET, r, n, want_on, &o));
+	TRY(each_way_out(&ways, FORWARD4, AF_INET, want_on, &o));
 	snprintf(key, sizeof key, FORWARD6, bridge);
 	if (peek("ipv6/conf/all/forwarding", now, sizeof now) > 0 && str_eq(now, "0")) {
 		if (peek(key, now, sizeof now) > 0)
-			TRY(each_way_out(&o, FORWARD6, AF_INET6, r, n, want_on, &o));
+			TRY(each_way_out(&ways, FORWARD6, AF_INET6, want_on, &o));
 		else
 			TRY(want_whole_host6(&o));
 	}
@@ -303,20 +288,25 @@ static int see_way_out(void *ctx, const char *key)
 
 int net_forwarding_check(int dirfd, const struct net_route *r, size_t n, net_switch_differs *differs, void *ctx)
 {
-	SCOPED(book_close) struct open_book o = { .dir = dirfd };
+	SCOPED(net_others_free) struct net_others all = { 0 };
+	const struct ways ways = { &all, NULL, r, n };
+	SCOPED(book_close) struct open_book o = { 0 };
 	struct seeing s = { &o, differs, ctx };
+	bool routed = false;
 	char now[32];
 
 	TRY(book_open(dirfd, &o));
 	LIST_EACH(const struct saved, v, o.b.saved)
 		if (!strstr(v->key, "..") && peek(v->key, now, sizeof now) > 0 && !str_eq(now, v->set))
 			differs(ctx, v->key, now, v->set);
-	TRY(net_def_each_name(dirfd, take_bridge, &o));
-	if (!o.routed)
+	TRY(net_others_read(dirfd, NULL, false, &all));
+	for (size_t i = 0; i < all.n; i++)
+		routed |= all.v[i].mode == NET_NAT || all.v[i].mode == NET_ROUTED;
+	if (!routed)
 		return 0;
-	TRY(each_way_out(&o, FORWARD4, AF_INET, r, n, see_way_out, &s));
+	TRY(each_way_out(&ways, FORWARD4, AF_INET, see_way_out, &s));
 	return peek("ipv6/conf/all/forwarding", now, sizeof now) > 0 && str_eq(now, "0")
-		       ? each_way_out(&o, FORWARD6, AF_INET6, r, n, see_way_out, &s) : 0;
+		       ? each_way_out(&ways, FORWARD6, AF_INET6, see_way_out, &s) : 0;
 }
 
 void net_forwarding_check_bridge(const char *bridge, net_switch_differs *differs, void *ctx)

@@ -3,6 +3,7 @@
 #include "netns/def.h"
 #include "netns/name.h"
 #include "netns/nl.h"
+#include "netns/others.h"
 
 enum { NET_LACKS_BRIDGE = 1, NET_LACKS_TABLE = 2, NET_LACKS_ELEMENTS = 4, NET_RULES_DIFFER = 8, NET_LACKS_PORTS = 16 };
 struct nft_list;
@@ -41,7 +42,9 @@ int net_allow_forget(int dirfd, const char *from);
 /* What must not be overlapped, what leads outside. *out is malloc'ed. */
 int net_routes(struct net_route **out, size_t *n);
 
-int net_forwarding_on(int dirfd, const char *bridge, const struct net_route *r, size_t n);
+/* For bridge; others: the home's other networks, which are no ways out. */
+int net_forwarding_on(int dirfd, const char *bridge, const struct net_others *others, const struct net_route *r,
+		      size_t n);
 /* keep: somebody else of ours needs the switches; they stay as they are. */
 int net_forwarding_off(int dirfd, bool keep);
 /* A network goes: off, unless another one of the home needs it. */

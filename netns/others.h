@@ -1,0 +1,22 @@
+/* The other networks of a home, as far as a network must know of them: read once for a command. */
+#pragma once
+#include "netns/addr.h"
+#include <net/if.h>
+#include <stdbool.h>
+
+struct net_other {
+	char name[64], bridge[IFNAMSIZ];
+	int mode;
+	uint32_t vlan;
+	struct net_subnet v4, v6;
+};
+/* By bridge. */
+struct net_others { struct net_other *v; size_t n; bool read; };
+void net_others_free(struct net_others *o);
+
+/*
+ * definition that cannot be read is an error when `all`, and left out else.
+ */
+int net_others_read(int dirfd, const char *except, bool all, struct net_others *o);
+/* Whether a link is the bridge of one of them, and not the administrator's. */
+bool net_others_made_bridge(const struct net_others *o, const char *link);
