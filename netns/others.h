@@ -15,7 +15,8 @@ struct net_others { struct net_other *v; size_t n; bool read; };
 void net_others_free(struct net_others *o);
 
 /*
- * definition that cannot be read is an error when `all`, and left out else.
+ * All but `except` (NULL: all of them), from dirfd, HOME/networks; nothing is done when they were read before.
+ * A definition that cannot be read is an error when `all`, and left out else.
  */
 int net_others_read(int dirfd, const char *except, bool all, struct net_others *o);
 /* Whether a link is the bridge of one of them, and not the administrator's. */
