@@ -59,7 +59,7 @@ WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 HARDEN  := -fstack-protector-strong -fstack-clash-protection -fcf-protection
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVZRUN_VERSION='"$(VERSION)"' -DVZRUN_PREFIX='"$(PREFIX)"' -iquote . $(shell pkg-config --cflags libnl-3.0 2>/dev/null) \
            -MMD -MP $(WARN) $(HARDEN) $(if $(FAULT),-DVZRUN_FAULT_POINTS) \
-           $(if $(ASAN)$(FUZZ),-fsanitize=address$(comma)undefined -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
+           $(if $(ASAN)$(FUZZ),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
            $(if $(FUZZ),-fsanitize=fuzzer-no-link) $(CFLAGS)
 comma   := ,
 LDHARD  := -Wl,-z,relro,-z,now,-z,noexecstack $(if $(ASAN),-fsanitize=address$(comma)undefined)
@@ -170,14 +170,17 @@ bench: all $(BENCH_BIN)
 	$(Q)bench/bench $(if $(QUICK),--quick) $(BENCH)
 .PHONY: bench
 
-# --- fuzz targets: tests/fuzz/fuzz_*.c links everything but the main()s -----------------------------------
+# --- fuzz targets: tests/fuzz/fuzz_*.c with an archive of everything but the main()s ----------------------
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SRC := $(filter-out cli/main.c images/main.c netns/firewall%.c cgroups/systemd_bus.c cgroups/systemd_main.c,$(sort $(VZRUN_SRC) $(IMAGE_SRC)))
 FUZZ_OBJ := $(call obj,$(FUZZ_SRC))
 ifneq ($(FUZZ),)
-$(B)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ)
+$(B)/libvzrun.a: $(FUZZ_OBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(B)/libvzrun.a
 	@echo "  FUZZ    $*"
-	$(Q)$(CC) $(filter-out -fsanitize=fuzzer-no-link,$(ALL_CFLAGS)) -fsanitize=fuzzer -o $@ $^ \
+	$(Q)$(CC) $(filter-out -fsanitize=fuzzer-no-link,$(ALL_CFLAGS)) -fsanitize=fuzzer -o $@ $< $(B)/libvzrun.a \
 	    -lseccomp -lcap -lnl-route-3 -lnl-3 -larchive -lnettle -lm -lpthread $(LDFLAGS)
 endif
 fuzz:

@@ -219,6 +219,28 @@ void str_json_escape(char *out, size_t size, const char *s)
 	out[n] = '\0';
 }
 
+static bool is_octal(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (s[i] < '0' || s[i] > '7')
+			return false;
+	return true;
+}
+
+void str_unescape(char *out, size_t size, const char *from, size_t n)
+{
+	const char *end = from + n;
+
+	for (; from < end && size > 1; size--)
+		if (*from == '\\' && end - from > 3 && from[1] < '4' && is_octal(from + 1, 3)) {
+			*out++ = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
+			from += 4;
+		} else {
+			*out++ = *from++;
+		}
+	*out = '\0';
+}
+
 uint64_t str_hash(const void *p, size_t n)
 {
 	const unsigned char *c = p;

@@ -189,6 +189,20 @@ static void put_each(struct jout *o, const char *name, const char *text)
 	jout_close(o, '}');
 }
 
+/* "avg10=0.25", "total=77"; a text may be cut anywhere. */
+static void put_part(struct jout *o, const char *name, const char *line)
+{
+	const char *p = strstr(line, name);
+	char value[48], *end = NULL;
+	uint64_t whole, cents;
+
+	p = p ? p + strcspn(p, "=") : "";
+	whole = strtoull(p + (*p == '='), &end, 10);
+	cents = *end == '.' ? strtoull(end + 1, NULL, 10) % 100 : 0;
+	snprintf(value, sizeof value, *name == 'a' ? "%ju.%02ju" : "%ju", (uintmax_t)whole, (uintmax_t)cents);
+	jout_raw(o, name, value);
+}
+
 /* "some avg10=0.00 avg60=0.00 avg300=0.00 total=0", and a line for "full" */
 static void put_pressure(struct jout *o, const char *name, const char *text)
 {
@@ -204,14 +218,8 @@ static void put_pressure(struct jout *o, const char *name, const char *text)
 		if (!at)
 			continue;
 		jout_open(o, lines[i], '{');
-		for (size_t k = 0; k < COUNT(parts); k++) {
-			char value[32];
-			const char *p = strstr(at, parts[k]);
-
-			p = p ? p + strlen(parts[k]) + 1 : "0";
-			snprintf(value, sizeof value, "%.*s", (int)strspn(p, "0123456789."), p);
-			jout_raw(o, parts[k], *value ? value : "0");
-		}
+		for (size_t k = 0; k < COUNT(parts); k++)
+			put_part(o, parts[k], at);
 		jout_close(o, '}');
 	}
 	jout_close(o, '}');

@@ -84,21 +84,6 @@ void cg_parse_self(const char *text, struct cg_host *out)
 	}
 }
 
-/* The kernel writes blank, tab, newline and backslash as \ooo. */
-static void unescape(const char *from, size_t len, char *out, size_t size)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < len && n + 1 < size; i++)
-		if (from[i] == '\\' && i + 3 < len) {
-			out[n++] = (char)((from[i + 1] & 3) << 6 | (from[i + 2] & 7) << 3 | (from[i + 3] & 7));
-			i += 3;
-		} else {
-			out[n++] = from[i];
-		}
-	out[n] = '\0';
-}
-
 enum { MI_ROOT = 3, MI_POINT = 4, MI_TYPE = 6, MI_SUPER = 8, MI_N = 9 };
 
 /* The fields before " - " vary in number; what follows it is counted from MI_TYPE. */
@@ -111,9 +96,8 @@ static bool split_mount(const char *line, const char *end, const char *f[MI_N], 
 		const char *stop = memchr(p, ' ', (size_t)(end - p));
 
 		stop = stop ? stop : end;
-		if (!tail && stop - p == 1 && *p == '-') {
+		if (!tail && n == MI_TYPE && stop - p == 1 && *p == '-') {
 			tail = true;
-			n = MI_TYPE;
 		} else if (n < MI_N && (tail || n < MI_TYPE)) {
 			f[n] = p;
 			len[n++] = (size_t)(stop - p);
@@ -167,8 +151,8 @@ static void parse_mount_line(const char *line, const char *end, struct cg_host *
 	if (!split_mount(line, end, f, len) || len[MI_TYPE] < 6 || memcmp(f[MI_TYPE], "cgroup", 6) != 0)
 		return;
 	v2 = len[MI_TYPE] == 7;
-	unescape(f[MI_ROOT], len[MI_ROOT], root, sizeof root);
-	unescape(f[MI_POINT], len[MI_POINT], point, sizeof point);
+	str_unescape(root, sizeof root, f[MI_ROOT], len[MI_ROOT]);
+	str_unescape(point, sizeof point, f[MI_POINT], len[MI_POINT]);
 	for (size_t i = 0; i < out->n; i++) {
 		struct cg_hier *h = &out->h[i];
 

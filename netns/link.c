@@ -55,7 +55,7 @@ static void read_vlans(struct nlattr *info, struct net_link *l)
 void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 {
 	const struct ifinfomsg *info = NLMSG_DATA(h);
-	struct nlattr *a[IFLA_MAX + 1], *kind, *port, *isolated;
+	struct nlattr *a[IFLA_MAX + 1], *of, *kind, *port, *isolated;
 
 	if (h->nlmsg_type != RTM_NEWLINK ||
 	    nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof *info, a, IFLA_MAX, NULL) < 0)
@@ -78,17 +78,14 @@ void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 		nla_strlcpy(l->alias, a[IFLA_IFALIAS], sizeof l->alias);
 	if (a[IFLA_AF_SPEC])
 		l->forwards = forwards(a[IFLA_AF_SPEC]);
-	kind = a[IFLA_LINKINFO]
-		   ? nla_find(nla_data(a[IFLA_LINKINFO]), nla_len(a[IFLA_LINKINFO]), IFLA_INFO_KIND)
-		   : NULL;
+	of = a[IFLA_LINKINFO];
+	kind = of ? nla_find(nla_data(of), nla_len(of), IFLA_INFO_KIND) : NULL;
 	if (kind)
 		nla_strlcpy(l->kind, kind, sizeof l->kind);
-	l->bridge = str_eq(l->kind, "bridge");
+	l->bridge = kind && str_eq(l->kind, "bridge");
 	if (l->bridge)
-		read_vlans(a[IFLA_LINKINFO], l);
-	port = a[IFLA_LINKINFO] ? nla_find(nla_data(a[IFLA_LINKINFO]), nla_len(a[IFLA_LINKINFO]),
-					   IFLA_INFO_SLAVE_DATA)
-				: NULL;
+		read_vlans(of, l);
+	port = of ? nla_find(nla_data(of), nla_len(of), IFLA_INFO_SLAVE_DATA) : NULL;
 	isolated = port && l->master ? nla_find(nla_data(port), nla_len(port), IFLA_BRPORT_ISOLATED) : NULL;
 	l->isolated = isolated && nla_get_u8(isolated);
 }

@@ -209,7 +209,8 @@ static int listen_all(struct nlq *q, struct talk *t)
 			continue;
 		if (got < 0)
 			return -errno;
-		for (const struct nlmsghdr *h = (void *)b; NLMSG_OK(h, (size_t)got); h = NLMSG_NEXT(h, got))
+		int left = (int)got;
+		for (struct nlmsghdr *h = (void *)b; nlmsg_ok(h, left); h = nlmsg_next(h, &left))
 			hear(q, t, h);
 	}
 	return 0;

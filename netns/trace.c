@@ -349,7 +349,8 @@ int net_trace_read(struct net_trace *t)
 		/* Too much at once: what is lost was not the last word. */
 		if (got < 0)
 			return errno == EAGAIN || errno == ENOBUFS ? 0 : fail_errno("nftables: trace");
-		for (struct nlmsghdr *h = (void *)b; NLMSG_OK(h, (size_t)got); h = NLMSG_NEXT(h, got))
+		int left = (int)got;
+		for (struct nlmsghdr *h = (void *)b; nlmsg_ok(h, left); h = nlmsg_next(h, &left))
 			read_step(t, h);
 	}
 }

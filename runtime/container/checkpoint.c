@@ -136,20 +136,6 @@ int image_list(const struct image *image, const char *name, struct strv *out, st
 struct mounted { char *dev, *root, *at, *type; bool inner; };
 struct mount_list { struct mounted v[512]; size_t n; };
 
-static void unescape(char *s)
-{
-	char *out = s;
-
-	for (; *s; s++)
-		if (s[0] == '\\' && s[1] && s[2] && s[3]) {
-			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
-			s += 3;
-		} else {
-			*out++ = *s;
-		}
-	*out = '\0';
-}
-
 /* "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw" */
 static bool parse_mount(char *line, struct mounted *m)
 {
@@ -164,8 +150,8 @@ static bool parse_mount(char *line, struct mounted *m)
 	m->type = word ? strtok_r(NULL, " ", &save) : NULL;
 	if (!m->type)
 		return false;
-	unescape(m->root);
-	unescape(m->at);
+	str_unescape(m->root, strlen(m->root) + 1, m->root, strlen(m->root));
+	str_unescape(m->at, strlen(m->at) + 1, m->at, strlen(m->at));
 	return true;
 }
 

@@ -32,7 +32,8 @@ int journal_reopen(int dir_fd)
 
 	TRY(fd);
 	TRY(file_read(dir_fd, "journal", &text, &n));
-	last = memrchr(text, '\n', n);
+	/* No line that we wrote has a NUL, and whoever reads ends there. */
+	last = memrchr(text, '\n', strlen(text));
 	whole = last ? (size_t)(last + 1 - text) : 0;
 	if (whole < n && ftruncate(fd, (off_t)whole) < 0)
 		return fail_errno("cut the journal");

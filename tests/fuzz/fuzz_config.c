@@ -1,12 +1,7 @@
 /* A configuration from a stranger: parsed, checked, planned; as a bundle's and as a guest's. */
-#include "base/scope.h"
 #include "runtime/child/mount.h"
 #include "runtime/guest/guest.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static void as_bundle(const char *text, size_t size)
 {
@@ -36,12 +31,8 @@ static void as_guest(const char *text, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	auto_free char *text = malloc(size + 1);
+	auto_free char *text = fuzz_text(data, size);
 
-	if (!text)
-		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
 	as_bundle(text, size);
 	as_guest(text, size);
 	err_clear();

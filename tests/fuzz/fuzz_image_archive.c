@@ -2,17 +2,7 @@
 #include "base/err.h"
 #include "images/member.h"
 #include "images/probe.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 static void check_path(const char *s)
 {

@@ -1,10 +1,6 @@
 /* Index, manifest, configuration, docker's manifest.json: what is accepted has checked digests only. */
 #include "images/manifest.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static void try_index(const char *text, size_t n)
 {
@@ -39,20 +35,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	auto_doc struct doc md = { 0 }, cd = { 0 };
 	/* The manifest, a NUL, its configuration. */
-	char *text = malloc(size + 1);
-	size_t first;
+	auto_free char *text = fuzz_text(data, size);
+	size_t first = strlen(text);
 	struct manifest m;
 	struct image_config c;
 
-	memcpy(text, data, size);
-	text[size] = '\0';
-	first = strlen(text);
 	try_index(text, size);
 	try_saved(text, size);
 	if (manifest_parse(&md, "manifest", text, first, &m) == 0 && first < size &&
 	    config_parse(&cd, "configuration", text + first + 1, size - first - 1, &c) == 0 &&
 	    image_check("manifest", &m, &c) == 0 && (m.layers.n != c.rootfs.diff_ids.n || !m.layers.n))
 		abort();
-	free(text);
+	err_clear();
 	return 0;
 }

@@ -2,21 +2,10 @@
  * References, digests, template names, limits: what is accepted must be harmless as a file name and a word of
  * argv.
  */
-#include "base/err.h"
 #include "images/limits.h"
 #include "images/ref.h"
 #include "images/template.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

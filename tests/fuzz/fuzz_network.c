@@ -1,11 +1,6 @@
 /* A network's file as somebody edited it. What is taken is written again as what it was read. */
-#include "base/scope.h"
 #include "netns/def.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static void written_as_read(const struct net_def *d)
 {
@@ -26,12 +21,8 @@ static void written_as_read(const struct net_def *d)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	auto_net_file struct net_file f = { 0 };
-	auto_free char *text = malloc(size + 1);
+	auto_free char *text = fuzz_text(data, size);
 
-	if (!text)
-		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
 	if (net_def_parse("web", text, size, &f) == 0)
 		written_as_read(&f.d);
 	err_clear();

@@ -82,6 +82,18 @@ TEST(escape)
 	CHECK_STR(out, "ab");
 }
 
+TEST(unescape)
+{
+	char out[16], own[] = "/a\\040b\\134";
+
+	str_unescape(own, sizeof own, own, strlen(own));
+	CHECK_STR(own, "/a b\\");
+	str_unescape(out, sizeof out, "\\12 \\999\\777\\04", 15);
+	CHECK_STR(out, "\\12 \\999\\777\\04");
+	str_unescape(out, 3, "\\040\\011\\012", 12);
+	CHECK_STR(out, " \t");
+}
+
 TEST(buffers)
 {
 	struct buf b = { 0 };
@@ -134,4 +146,5 @@ TEST(errors)
 	CHECK_STR(err_text(), "write: No space left on device");
 }
 
-UNIT_MAIN(UNIT(numbers), UNIT(sizes), UNIT(durations), UNIT(names), UNIT(escape), UNIT(buffers), UNIT(lists), UNIT(errors))
+UNIT_MAIN(UNIT(numbers), UNIT(sizes), UNIT(durations), UNIT(names), UNIT(escape), UNIT(unescape), UNIT(buffers),
+	  UNIT(lists), UNIT(errors))
