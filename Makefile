@@ -1,5 +1,5 @@
 # One Makefile, no recursion. Objects mirror the source tree below $(B)/obj.
-#   make            build/vzrun, build/vzrun-image, build/vzrun-net, build/vzrun-systemd
+#   make            build/vzrun, build/vzrun-image, build/vzrun-net, build/vzrun-systemd, build/vzrun-probe
 #   make demo       install what it needs, build, run a Debian guest (TEMPLATE=busybox: offline)
 #   make test-vm    suites in a virtual machine under systemd
 #   make test       install what the tests need, build, run every suite
@@ -19,8 +19,9 @@ Q       := $(if $(V),,@)
 VERSION := 0.1.0
 
 # --- layers: a folder may include itself and what is named here --------------------------------
-LAYERS            := base cgroups netns selinux images runtime/spec runtime/child runtime/container runtime/guest cli
+LAYERS            := base probe cgroups netns selinux images runtime/spec runtime/child runtime/container runtime/guest cli
 may_base          :=
+may_probe         := base
 may_cgroups       := base
 may_netns         := base
 may_selinux       := base
@@ -44,6 +45,7 @@ VZRUN_SRC    := $(BASE_SRC) $(wildcard runtime/spec/*.c runtime/child/*.c runtim
 IMAGE_SRC    := $(BASE_SRC) $(IMAGE_HELPER)
 NET_SRC      := $(BASE_SRC) $(NET_HELPER)
 SYSTEMD_SRC  := $(BASE_SRC) $(wildcard cgroups/*.c)
+PROBE_SRC    := $(BASE_SRC) $(wildcard probe/*.c)
 obj           = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 # The hot path is static: six shared libraries cost more than the whole start of a container.
@@ -64,7 +66,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVZRUN_VERSION='"$(VERSION)"' -DVZRUN_PRE
 comma   := ,
 LDHARD  := -Wl,-z,relro,-z,now,-z,noexecstack $(if $(ASAN),-fsanitize=address$(comma)undefined)
 
-HELPERS := vzrun-image vzrun-net vzrun-systemd
+HELPERS := vzrun-image vzrun-net vzrun-systemd vzrun-probe
 all: layers $(B)/vzrun $(HELPERS:%=$(B)/%)
 
 # --- what the build needs; every missing thing is named at once -------------------------------------------
@@ -116,6 +118,11 @@ $(B)/vzrun-net: $(call obj,$(NET_SRC))
 $(B)/vzrun-systemd: $(call obj,$(SYSTEMD_SRC))
 	@echo "  LD      $@"
 	$(Q)$(CC) $(LDHARD) -pie -o $@ $^ $(SYSTEMD_LIBS) $(LDFLAGS)
+
+# It runs in any root, and brings its own libc.
+$(B)/vzrun-probe: $(call obj,$(PROBE_SRC))
+	@echo "  LD      $@"
+	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static $(LDQUIET)) -o $@ $^ -lseccomp -lm -lpthread $(LDFLAGS)
 
 $(call obj,$(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC)): ALL_CFLAGS += -fPIE
 
@@ -261,7 +268,7 @@ clean:
 	rm -rf build
 
 .PHONY: FORCE all layers clean deps test test-vm test-hard fuzz check-unit check-bats check-fuzz asan lint fmt man install
--include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c))
+-include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c))
 
 # --- the main job, shown (demo/run); offline: make demo TEMPLATE=busybox ------------------------------------
 demo:

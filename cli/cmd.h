@@ -25,6 +25,11 @@ int stats_run(struct cli *g, void *args, int argc, char **argv);	/* cmd_stats.c 
 /* cmd_life.c: what ran in the foreground is taken down; the first failure is the one that is told. */
 int delete_after(const struct cli *g, const char *id, int status);
 
+/* cmd_doctor.c: the row `doctor` of the host's. */
+struct doctor_args { const char *inside, *report; };
+extern const struct opt doctor_opts[];
+int doctor_run(struct cli *g, void *args, int argc, char **argv);
+
 /* cmd_network_why.c: the row `why` of `network`. */
 struct network_why_args { bool four, six; };
 extern const struct opt network_why_opts[];

@@ -7,6 +7,8 @@ static const struct cmd gen_cmds[] = {
 };
 
 const struct cmd host_cmds[] = {
+	{ "doctor", "[OPTION...]", "what the host has and lacks, and what a guest exposes", 0, 0, doctor_opts,
+	  sizeof(struct doctor_args), doctor_run },
 	{ "gen", "completion|man ...", "write completion scripts and man pages", .sub = gen_cmds },
 	{ "help", "[CMD...]", "explain a command", 0, 2, .run = help_run },
 	{ "h", "[CMD...]", "explain a command", 0, 2, .run = help_run, .flags = CMD_HIDDEN },

@@ -47,7 +47,7 @@ static void close_between(int first, int last)
  */
 int stage_descriptors(struct child *c)
 {
-	const int keep[] = { c->sync, c->start_fd, c->tty, log_fd() };
+	const int keep[] = { c->sync, c->start_fd, c->tty, log_fd(), c->program > 0 ? c->program : -1 };
 	int from = 3 + c->preserve_fds;
 
 	for (int fd = 3; fd < from; fd++)
@@ -116,10 +116,25 @@ int stage_seccomp(struct child *c)
 	return c->process->no_new_privs ? notify_attach(c) : 0;
 }
 
+/* A filter may know nothing of execveat(2): the same by way of the container's procfs. */
+static int exec_program(const struct child *c)
+{
+	char path[32];
+
+	execveat(c->program, "", (char *const *)c->process->args.v, (char *const *)c->env, AT_EMPTY_PATH);
+	if (errno == ENOSYS || errno == EPERM) {
+		snprintf(path, sizeof path, "/proc/self/fd/%d", c->program);
+		execve(path, (char *const *)c->process->args.v, (char *const *)c->env);
+	}
+	return fail_errno("exec: \"%s\"", c->process->args.v[0]);
+}
+
 int stage_exec(struct child *c)
 {
 	if (c->listen_pid)
 		sprintf(strchr(c->listen_pid, '=') + 1, "%d", (int)getpid());
+	if (c->program > 0)
+		return exec_program(c);
 	execve(c->exe, (char *const *)c->process->args.v, (char *const *)c->env);
 	return exe_explain(c->exe, errno);
 }

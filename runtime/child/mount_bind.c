@@ -45,7 +45,7 @@ static int open_early(struct mnt_op *op, int bundle_fd)
 int mnt_open_sources(struct mnt_plan *p, int bundle_fd, bool all)
 {
 	for (struct mnt_op *op = p->op; op < p->op + p->n; op++)
-		if (op->verb == MNT_BIND && (all || op->flags & MNT_EARLY))
+		if (op->verb == MNT_BIND && op->src_fd < 0 && (all || op->flags & MNT_EARLY))
 			TRY_IN(open_early(op, bundle_fd), "mount %s", op->dst);
 	return 0;
 }

@@ -325,6 +325,16 @@ int mnt_plan_spec(const struct spec *s, unsigned flags, struct mnt_plan *out)
 	return r;
 }
 
+int mnt_plan_give(struct mnt_plan *p, const char *dst, int tree)
+{
+	for (struct mnt_op *op = p->op; op < p->op + p->n; op++)
+		if (op->verb == MNT_BIND && op->src_fd < 0 && str_eq(op->dst, dst)) {
+			op->src_fd = fcntl(tree, F_DUPFD_CLOEXEC, 3);
+			return op->src_fd < 0 ? fail_errno("mount %s", dst) : 0;
+		}
+	return fail(ENOENT, "nothing is bound at %s", dst);
+}
+
 void mnt_plan_free(struct mnt_plan *p)
 {
 	for (size_t i = 0; i < p->n; i++)

@@ -177,6 +177,8 @@ int stage_cwd(struct child *c)
 
 int stage_executable(struct child *c)
 {
+	if (c->program > 0)
+		return 0;
 	return exe_find(&c->arena, c->process->args.v[0], spec_env(&c->process->env, "PATH"), &c->exe);
 }
 

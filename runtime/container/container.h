@@ -17,6 +17,9 @@ struct container_root {
 	bool idmap;			/* shift by the container's user namespace: ids on disk are plain */
 };
 
+/* What a container's manager shows it (systemd.io/CONTAINER_INTERFACE). */
+#define CONTAINER_HOST_DIR "/run/host"
+
 struct container_req {
 	const char *root, *id, *bundle;	/* bundle: directory with config.json and what is relative in it */
 	const char *config;		/* the configuration, when it is not bundle/config.json */
@@ -32,6 +35,7 @@ struct container_req {
 	/* what a guest brings instead of files of a bundle */
 	struct spec *spec;		/* loaded by the caller; NULL: from bundle */
 	const struct container_root *overlay;	/* NULL: root.path */
+	int host_dir;			/* > 0: a detached file system, the source of the bind at CONTAINER_HOST_DIR */
 	const struct net_port *ports;
 	size_t n_ports;
 	const struct child_file *files;
@@ -117,6 +121,7 @@ struct exec_req {
 	const char *process_file;	/* --process: replaces everything below */
 	struct strv args, env, caps;	/* added to the container's own */
 	const char *cwd, *user, *console_socket, *pidfd_socket, *pid_file, *selinux_label, *apparmor;
+	int program;			/* > 0: executed instead of args[0], which is only its name */
 	struct strv cgroups;		/* cg_join_open()'s words */
 	struct u32v groups;
 	bool tty, keep_tty, no_new_privs, ignore_paused;

@@ -145,6 +145,8 @@ static int prepare_child(struct create *c)
 		return fail_errno("open /proc");
 	TRY(ns_plan(c->spec, &k->ns));
 	TRY(mnt_plan_spec(c->spec, plan_flags(c), &k->plan));
+	if (r->host_dir > 0)
+		TRY(mnt_plan_give(&k->plan, CONTAINER_HOST_DIR, r->host_dir));
 	TRY(lsm_check_exec(k->process->selinux_label, k->process->apparmor));
 	TRY(prepare_caps(c));
 	TRY(prepare_seccomp(c));

@@ -167,6 +167,7 @@ static int prepare(struct joining *j)
 	k->memory_policy = j->s.memory_policy;
 	k->join_flags = j->s.namespaces.v;
 	k->init_pidfd = j->pidfd;
+	k->program = j->req->program;
 	k->listen_fds = launch_listen_fds();
 	k->preserve_fds = k->listen_fds + j->req->preserve_fds;
 	k->has_caps = true;

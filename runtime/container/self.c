@@ -50,7 +50,7 @@ static int read_only_mount(void)
 	return take_fd(&fd);
 }
 
-static int sealed_copy(int exe)
+int self_sealed_copy(int exe)
 {
 	auto_close int fd = memfd_create("vzrun", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct stat st;
@@ -119,7 +119,7 @@ int self_protect(char **argv)
 		return fail_errno("prepare the re-execution");
 	auto_close int copy = read_only_mount();
 	if (copy < 0)
-		copy = sealed_copy(exe);
+		copy = self_sealed_copy(exe);
 	TRY(copy);
 	execveat(copy, "", argv, environ, AT_EMPTY_PATH);
 	return fail_errno("execute the protected copy of the runtime");

@@ -1,5 +1,6 @@
 #include "runtime/guest/keeper.h"
 #include "runtime/guest/nic.h"
+#include "base/dgram.h"
 #include "base/fault.h"
 #include "base/scope.h"
 #include "netns/ports.h"
@@ -9,6 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int claim_ids(struct keeper *k)
@@ -88,18 +92,45 @@ static int open_netns(struct keeper *k)
 	return k->netns < 0 ? fail_errno("open %s", path) : 0;
 }
 
+/*
+ * A file system of its own, in no mount namespace, with the socket where the guest's init tells that it is up:
+ * the guest sees a tmpfs, and not where on the host it lives.
+ */
+static int make_host_dir(struct keeper *k)
+{
+	auto_close int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "source", "host", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "size", "4k", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "2", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "mode", "755", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return fail_errno("make the file system of " CONTAINER_HOST_DIR);
+	drop_fd(&k->host_dir);
+	k->host_dir = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (k->host_dir < 0)
+		return fail_errno("mount the file system of " CONTAINER_HOST_DIR);
+	drop_fd(&k->notify);
+	TRY(k->notify = dgram_listen(k->host_dir, "notify", SOCK_DGRAM));
+	/* Written by the guest's init, which is nobody on the host. */
+	if (fchmodat(k->host_dir, "notify", 0666, 0) < 0)
+		return fail_errno("open the notify socket for the guest");
+	return 0;
+}
+
 static int make_container(struct keeper *k)
 {
 	auto_buf struct buf bundle = { 0 };
 	struct container_req req = {
 		.root = k->g->at.root, .id = k->g->name, .spec = &k->g->spec, .overlay = &k->plan.root,
 		.ports = k->plan.ports, .n_ports = k->plan.n_ports, .files = k->plan.files, .n_files = k->plan.n_files,
-		.delegate = true, .keep_tty = true,
+		.delegate = true, .keep_tty = true, .host_dir = k->host_dir,
 	};
 
 	buf_printf(&bundle, "%s/guests/%s", k->g->at.home, k->g->name);
 	req.bundle = buf_text(&bundle);
 	TRY(container_create(&req, true, &k->c));
+	drop_fd(&k->host_dir);
 	k->pid = k->c.pid;
 	k->pidfd = take_fd(&k->c.pidfd);
 	k->tty = take_fd(&k->c.tty);
@@ -158,6 +189,7 @@ static const struct { const char *name; int (*run)(struct keeper *k); } boot[] =
 	{ "addresses", claim_addresses },
 	{ "root filesystem", plan_root },
 	{ "configuration", plan_files },
+	{ "directory of the host's", make_host_dir },
 	{ "container", make_container },
 	{ "ports", publish },
 	{ "console", open_console },
@@ -193,6 +225,8 @@ void keeper_unboot(struct keeper *k)
 	drop_fd(&k->oom);
 	drop_fd(&k->kmsg);
 	drop_fd(&k->log);
+	drop_fd(&k->host_dir);
+	drop_fd(&k->notify);
 }
 
 void keeper_release_ids(struct keeper *k)

@@ -39,21 +39,31 @@ static const int default_namespaces[] = {
 	CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET, CLONE_NEWCGROUP,
 };
 
+/*
+ * What tells of the host, or does harm to it. Not masked, because programs of a guest fail without: /proc/vmstat
+ * (vmstat), /proc/swaps (systemd watches it), /proc/tty (ps).
+ */
 static const struct strv masked = WORDS(
-	"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/key-users",
-	"/proc/kallsyms", "/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/latency_stats",
-	"/proc/modules", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
-	"/proc/config.gz",
-	"/proc/bus", "/proc/iomem", "/proc/ioports", "/proc/slabinfo", "/proc/zoneinfo", "/proc/pagetypeinfo",
-	"/proc/buddyinfo", "/proc/vmallocinfo", "/proc/softirqs", "/proc/mtrr", "/proc/dma",
-	"/sys/firmware", "/sys/kernel/debug", "/sys/kernel/tracing", "/sys/kernel/security", "/sys/kernel/notes",
-	"/sys/kernel/vmcoreinfo", "/sys/module", "/sys/fs/bpf", "/sys/fs/pstore", "/sys/devices/virtual/powercap",
-	"/sys/devices/virtual/dmi", "/sys/hypervisor", "/sys/class/dmi");
+	"/proc/acpi", "/proc/asound", "/proc/bootconfig", "/proc/buddyinfo", "/proc/bus", "/proc/cmdline",
+	"/proc/config.gz", "/proc/consoles", "/proc/crypto", "/proc/devices", "/proc/diskstats", "/proc/dma",
+	"/proc/driver", "/proc/dynamic_debug", "/proc/execdomains", "/proc/fb", "/proc/fs", "/proc/interrupts",
+	"/proc/iomem", "/proc/ioports", "/proc/irq", "/proc/kallsyms", "/proc/kcore", "/proc/key-users", "/proc/keys",
+	"/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/latency_stats", "/proc/mdstat",
+	"/proc/misc", "/proc/modules", "/proc/mtrr", "/proc/pagetypeinfo", "/proc/partitions", "/proc/pressure",
+	"/proc/sched_debug", "/proc/schedstat", "/proc/scsi", "/proc/slabinfo", "/proc/softirqs",
+	"/proc/timer_list", "/proc/timer_stats", "/proc/vmallocinfo", "/proc/zoneinfo",
+	"/sys/block", "/sys/bus", "/sys/class/block", "/sys/class/dmi", "/sys/class/hwmon",
+	"/sys/class/power_supply", "/sys/class/thermal", "/sys/dev/block", "/sys/devices/pci0000:00",
+	"/sys/devices/system/cpu/vulnerabilities", "/sys/devices/system/memory", "/sys/devices/virtual/block",
+	"/sys/devices/virtual/dmi", "/sys/devices/virtual/powercap", "/sys/firmware", "/sys/fs/bpf",
+	"/sys/fs/btrfs", "/sys/fs/ext4", "/sys/fs/pstore", "/sys/fs/xfs", "/sys/hypervisor",
+	"/sys/kernel/boot_params", "/sys/kernel/btf", "/sys/kernel/debug", "/sys/kernel/iommu_groups",
+	"/sys/kernel/irq", "/sys/kernel/notes", "/sys/kernel/security", "/sys/kernel/slab", "/sys/kernel/tracing",
+	"/sys/kernel/vmcoreinfo", "/sys/module", "/sys/power");
 
 /* In a user namespace the kernel itself keeps what is the host's below /proc/sys from being written. */
-static const struct strv readonly_userns = WORDS("/proc/fs", "/proc/irq", "/proc/sysrq-trigger",
-						 "/proc/sys/kernel/core_pattern");
-static const struct strv readonly_host = WORDS("/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger");
+static const struct strv readonly_userns = WORDS("/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern");
+static const struct strv readonly_host = WORDS("/proc/sys", "/proc/sysrq-trigger");
 
 static const char *const base_env[] = {
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=linux", "container=vzrun",
@@ -96,13 +106,11 @@ static bool lxcfs_has(const char *path)
 	       S_ISREG(st.st_mode);
 }
 
-static struct spec_mount bound(const char *src, const char *dst, bool ro)
+static struct spec_mount bound(const char *src, const char *dst)
 {
-	static const char *rw[] = { "bind", "nosuid", "nodev", NULL };
 	static const char *words[] = { "bind", "ro", "nosuid", "nodev", "noexec", NULL };
-	struct strv rw_words = { rw, 3 }, ro_words = { words, 5 };
 
-	return (struct spec_mount){ .dst = dst, .type = "bind", .src = src, .options = ro ? ro_words : rw_words };
+	return (struct spec_mount){ .dst = dst, .type = "bind", .src = src, .options = { words, 5 } };
 }
 
 /* Ours first, without those that the file has its own word on; then the file's. */
@@ -125,9 +133,10 @@ static int fill_mounts(struct guest *g, struct arena *a)
 		if (!lxcfs_has(src))
 			break;
 		if (!has(m, lxcfs_files[i]))
-			v[n++] = bound(src, lxcfs_files[i], true);
+			v[n++] = bound(src, lxcfs_files[i]);
 	}
-	v[n++] = bound(arena_printf(a, "%s/guests/%s/notify", g->at.home, g->name), "/run/host/notify", false);
+	/* The keeper's, by descriptor: a path of the host's would be seen in the guest's list of mounts. */
+	v[n++] = bound("host", CONTAINER_HOST_DIR);
 	if (m->n)
 		memcpy(v + n, m->v, m->n * sizeof *v);
 	*m = (struct list){ v, n + m->n };
@@ -211,7 +220,7 @@ static int fill_process(struct guest *g, struct arena *a, unsigned features)
 			env[p->env.n++] = base_env[i];
 	}
 	/* systemd.io/CONTAINER_INTERFACE: an init that can, tells when it is up. */
-	env[p->env.n++] = "NOTIFY_SOCKET=/run/host/notify";
+	env[p->env.n++] = "NOTIFY_SOCKET=" CONTAINER_HOST_DIR "/notify";
 	p->terminal = true;
 	return fill_caps(p, a, features);
 }
@@ -237,6 +246,21 @@ static int own_node(struct guest *g, const char *name, const struct spec_device 
 	m[mounts->n++] = (struct spec_mount){ .dst = d->path, .type = "bind", .options = { words, 3 },
 		.src = arena_printf(&g->spec.arena, "%s/guests/%s/%s", g->at.home, g->name, name) };
 	mounts->v = m;
+	return 0;
+}
+
+/* But what is mounted there is what the guest is to see: lxcfs's files, the configuration's own. */
+static int fill_masks(struct spec *s, struct arena *a)
+{
+	const char **v = arena_alloc(a, masked.n + 1, sizeof *v);
+	size_t n = 0;
+
+	if (!v)
+		return no_memory();
+	for (size_t i = 0; i < masked.n; i++)
+		if (!has(&s->mounts, masked.v[i]))
+			v[n++] = masked.v[i];
+	s->linux_->masked = (struct strv){ v, n };
 	return 0;
 }
 
@@ -294,7 +318,7 @@ int guest_effective(struct guest *g, const struct guest_plan *p)
 	TRY(fill_process(g, a, features));
 	TRY(fill_devices(g, a, p->base));
 	if (!s->linux_->masked.v)
-		s->linux_->masked = masked;
+		TRY(fill_masks(s, a));
 	if (!s->linux_->readonly.v)
 		s->linux_->readonly = p->base ? readonly_userns : readonly_host;
 	if (!s->linux_->seccomp)

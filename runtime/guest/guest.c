@@ -187,7 +187,6 @@ int guest_sweep(const struct guest_where *at, const char *name, int dir_fd)
 	TRY(net_publish_down(at->home, name));
 	TRY(container_delete(at->root, name, true));
 	mended |= unlinkat(dir_fd, "keeper.sock", 0) == 0;
-	mended |= unlinkat(dir_fd, "notify", 0) == 0;
 	mended |= links_end(dir_fd, -1) > 0;
 	return mended;
 }

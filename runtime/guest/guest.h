@@ -9,7 +9,7 @@
  *	                 rootfs/		the whole root (storage "dir")
  *	                 console.log[.1]	what the console said, bounded
  *	                 events			one JSON object a line, bounded: what happened to the guest
- *	                 keeper.sock, notify	while it runs
+ *	                 keeper.sock	while it runs
  *	                 fuse, tun		device nodes of its features, bound into its /dev
  *
  * The directory is the guest's lock (flock). Addresses are leased from create to destroy.

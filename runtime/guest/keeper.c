@@ -21,12 +21,7 @@ static int sockets(struct keeper *k)
 
 	TRY(fault_point("keeper's sockets"));
 	(void)unlinkat(dir, "keeper.sock", 0);
-	(void)unlinkat(dir, "notify", 0);
 	TRY(k->listener = dgram_listen(dir, "keeper.sock", SOCK_SEQPACKET));
-	TRY(k->notify = dgram_listen(dir, "notify", SOCK_DGRAM));
-	/* Written by the guest's init, which is nobody on the host; the directory keeps others out. */
-	if (fchmodat(dir, "notify", 0666, 0) < 0)
-		return fail_errno("open the notify socket for the guest");
 	return 0;
 }
 
@@ -248,8 +243,8 @@ _Noreturn void keeper_main(struct guest *g, int report)
 	struct err_saved s;
 	int r;
 
-	k = (struct keeper){ .g = g, .report = report, .listener = -1, .notify = -1, .pidfd = -1, .tty = -1,
-			     .tty_slave = -1, .netns = -1, .oom = -1, .kmsg = -1, .log = -1, .plan = { .slot_fd = { -1, -1 } } };
+	k = (struct keeper){ .g = g, .report = report, .listener = -1, .notify = -1, .host_dir = -1, .pidfd = -1,
+			     .tty = -1, .tty_slave = -1, .netns = -1, .oom = -1, .kmsg = -1, .log = -1, .plan = { .slot_fd = { -1, -1 } } };
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		k.client[i].fd = -1;
 	r = keep(&k);
@@ -257,7 +252,6 @@ _Noreturn void keeper_main(struct guest *g, int report)
 	if (r < 0)
 		(void)event_add(g->dir_fd, &(struct guest_event){ .event = "failed", .detail = s.text });
 	(void)unlinkat(g->dir_fd, "keeper.sock", 0);
-	(void)unlinkat(g->dir_fd, "notify", 0);
 	/* By word: at exit the sockets close first, and who waits for them would find the lock held. */
 	(void)flock(g->dir_fd, LOCK_UN);
 	err_restore(&s);

@@ -9,7 +9,7 @@ struct client { int fd; bool console, stopping; };
 struct keeper {
 	struct guest *g;
 	int report;				/* to the starter; -1 when it is satisfied or gone */
-	int listener, notify;
+	int listener, notify;			/* notify: of one boot */
 	struct client client[CLIENTS_MAX];
 	bool ready;
 	unsigned short_boots;			/* in a row */
@@ -17,6 +17,7 @@ struct keeper {
 	struct guest_plan plan;
 	pid_t pid;
 	int pidfd, tty, tty_slave, oom, kmsg, log;
+	int host_dir;				/* what the guest has at CONTAINER_HOST_DIR, with the socket of `notify` */
 	int netns;				/* keeps its links countable after its end */
 	struct container c;			/* until its init was let go */
 	struct cg cg;

@@ -1,0 +1,20 @@
+/* What this host has and lacks for vzrun: one question a row, asked of the kernel by use where that can be. */
+#pragma once
+#include "base/str.h"
+
+enum doctor_state { DOCTOR_OK, DOCTOR_PART, DOCTOR_LACKS };
+struct doctor_answer {
+	enum doctor_state state;
+	char text[200];			/* what was found */
+};
+struct doctor_check {
+	const char *name;
+	/* home: VZRUN_HOME, which need not exist. */
+	void (*look)(struct doctor_answer *a, const struct doctor_check *c, const char *home);
+	const char *arg;		/* of look() */
+	const char *needed;		/* what does not work without it */
+	const char *remedy;		/* what to install or to set */
+	bool optional;			/* vzrun's main job goes without */
+};
+extern const struct doctor_check doctor_checks[];	/* ends with a zeroed row */
+const char *doctor_state_name(enum doctor_state s);	/* "ok", "partly", "lacks" */
