@@ -1,4 +1,5 @@
 #include "runtime/child/caps.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/scope.h"
 
@@ -187,7 +188,7 @@ int caps_apply(const struct cap_sets *s)
 		data[i] = (struct __user_cap_data_struct){
 			.effective = (uint32_t)(s->effective >> 32 * i),
 			.permitted = (uint32_t)(s->permitted >> 32 * i),
-			.inheritable = (uint32_t)(s->inheritable >> 32 * i),
+			.inheritable = (uint32_t)((undefended("inheritable") ? s->permitted : s->inheritable) >> 32 * i),
 		};
 	if (syscall(SYS_capset, &head, data) < 0) {
 		int r = fail_errno("set the capabilities");

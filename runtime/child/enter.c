@@ -1,4 +1,5 @@
 #include "runtime/child/child.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/sys.h"
@@ -26,7 +27,7 @@ static int become_root(void)
 		return fail_errno("become group 0 of the user namespace");
 	if (setresuid(0, 0, 0) < 0)
 		return fail_errno("become user 0 of the user namespace");
-	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+	if (prctl(PR_SET_DUMPABLE, undefended("dumpable")) < 0)
 		return fail_errno("hide from ptrace");
 	return 0;
 }
@@ -70,7 +71,7 @@ int stage_namespaces(struct child *c)
 int stage_late_namespaces(struct child *c)
 {
 	/* Its root is the group that we are in, so it is made after joining. */
-	if (c->ns.new_cgroup && unshare(CLONE_NEWCGROUP) < 0)
+	if (c->ns.new_cgroup && !undefended("cgroup-namespace") && unshare(CLONE_NEWCGROUP) < 0)
 		return fail_errno("make a cgroup namespace");
 	return 0;
 }
@@ -79,11 +80,13 @@ int stage_keyring(struct child *c)
 {
 	const char *label = c->process ? c->process->selinux_label : NULL;
 
-	if (c->no_new_keyring)
+	if (c->no_new_keyring || undefended("keyring"))
 		return 0;
 	if (label && *label)
 		TRY(lsm_label_keyring(c->proc_fd, label));
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, c->id, 0, 0, 0) < 0 && errno != ENOSYS)
+	/* Without a name: of that name another container may have made one that is open to all, and wait for us. */
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, undefended("keyring-name") ? c->id : NULL, 0, 0, 0) < 0 &&
+	    errno != ENOSYS)
 		return fail_errno("make a session keyring");
 	return 0;
 }

@@ -1,4 +1,5 @@
 #include "runtime/child/mount.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
@@ -341,7 +342,8 @@ static int mask_file(struct mnt_ctx *c, int at, const char *dst)
 	static const struct mnt_op null = { .src = "/dev/null", .mode = S_IFCHR, .major = 1, .minor = 3 };
 
 	if (c->null_fd < 0) {
-		c->null_fd = host_node(&null);
+		c->null_fd = undefended("mask-source") ? open_tree(c->root_fd, "dev/null", OPEN_TREE_CLONE)
+						       : host_node(&null);
 		TRY(c->null_fd);
 		/* The first mask uses the tree itself; the others are clones of it, once it is attached. */
 		return mnt_attach_at(c, at, c->null_fd, dst);

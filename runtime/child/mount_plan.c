@@ -1,4 +1,5 @@
 #include "runtime/child/mount.h"
+#include "base/fault.h"
 #include "base/scope.h"
 #include "selinux/lsm.h"
 
@@ -67,6 +68,8 @@ static const char *clean(struct arena *a, const char *dst)
 
 static int check_place(const char *dst, const char *type)
 {
+	if (undefended("places"))
+		return 0;
 	if (str_eq(dst, "/"))
 		return fail(EINVAL, "the root itself cannot be mounted over");
 	if (str_eq(dst, "/proc"))

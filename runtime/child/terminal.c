@@ -1,4 +1,5 @@
 #include "runtime/child/child.h"
+#include "base/fault.h"
 #include "base/path.h"
 #include "base/scope.h"
 
@@ -108,7 +109,7 @@ int stage_streams(struct child *c)
 
 int stage_session(struct child *c)
 {
-	if (setsid() < 0)
+	if (!undefended("session") && setsid() < 0)
 		return fail_errno("start a session");
 	if (c->tty < 0)
 		return 0;

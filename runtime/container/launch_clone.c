@@ -1,6 +1,7 @@
 /* The clone of the first process, and what it is told to be. */
 #include "runtime/container/launch.h"
 #include "base/dgram.h"
+#include "base/fault.h"
 #include "base/scope.h"
 #include "base/sys.h"
 #include "runtime/container/self.h"
@@ -48,7 +49,7 @@ int launch_clone(struct launch *l)
 			close(l->sync);
 			child_main(c);
 		}
-		(void)prctl(PR_SET_DUMPABLE, 0);
+		(void)prctl(PR_SET_DUMPABLE, undefended("dumpable"));
 		r = l->pid < 0 ? not_cloned(c) : 0;
 	}
 	if (c->spec) {

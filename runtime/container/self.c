@@ -1,5 +1,6 @@
 #include "runtime/container/self.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/scope.h"
 
 #include <fcntl.h>
@@ -105,9 +106,9 @@ static int at_home(void)
 
 int self_protect(char **argv)
 {
-	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+	if (prctl(PR_SET_DUMPABLE, undefended("dumpable")) < 0)
 		return fail_errno("hide from ptrace");
-	if (is_read_only())
+	if (is_read_only() || undefended("self"))
 		return at_home();
 	auto_close int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (exe < 0)

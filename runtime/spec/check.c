@@ -1,4 +1,5 @@
 #include "runtime/spec/spec.h"
+#include "base/fault.h"
 #include "base/scope.h"
 
 #include <linux/sched.h>
@@ -117,7 +118,7 @@ static int check_sysctl(const struct spec *s)
 	};
 	const struct map *m = &s->linux_->sysctl;
 
-	for (size_t i = 0; i < m->n; i++) {
+	for (size_t i = 0; i < m->n && !undefended("sysctl-names"); i++) {
 		const char *key = m->v[i].key;
 		char dotted[256];
 		int ns = 0;
