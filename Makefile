@@ -164,7 +164,13 @@ $(B)/tools/jsontool: $(call obj,tests/tools/jsontool.c $(BASE_SRC))
 	@echo "  LD      $@"
 	$(Q)$(CC) $(LDHARD) -o $@ $^ -lm -lpthread $(LDFLAGS)
 
-TOOLS := build/tools/nettool build/tools/cgtool build/tools/jsontool
+# --- tests/tools/escape: an attacker's words, static, for tests/bats/54-escapes* ---------------------------
+$(B)/tools/escape: $(call obj,tests/tools/escape.c)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ $(LDFLAGS)
+
+TOOLS := build/tools/nettool build/tools/cgtool build/tools/jsontool build/tools/escape
 
 # --- bench/: the least work there is, and vzrun and its peers against it (docs/speed.md) -------------------
 BENCH_BIN := $(B)/bench/floor $(B)/bench/timer $(B)/bench/packets
@@ -268,7 +274,7 @@ clean:
 	rm -rf build
 
 .PHONY: FORCE all layers clean deps test test-vm test-hard fuzz check-unit check-bats check-fuzz asan lint fmt man install
--include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c))
+-include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c tests/tools/escape.c))
 
 # --- the main job, shown (demo/run); offline: make demo TEMPLATE=busybox ------------------------------------
 demo:

@@ -1,0 +1,410 @@
+#!/usr/bin/env bats
+# The escapes of the field (docs/security.md has the table), each with the defence and without it.
+load helpers
+load escapes
+
+setup_file() { need_escapes; }
+setup() {
+	engine_setup
+	T=$BATS_TEST_TMPDIR
+	mkdir "$T/victim"
+	echo precious >"$T/victim/file"
+	cp "$ESCAPE" "$B/rootfs/bin/escape"
+}
+teardown() { engine_teardown; }
+
+all_caps() {
+	local all
+	all=$(capsh --print | sed -n 's/^Bounding set =//p' | tr ',' '\n' | tr a-z A-Z | jq -R . | jq -sc .)
+	cfg --argjson c "$all" '.process.capabilities = {bounding: $c, effective: $c, permitted: $c}'
+}
+running() { fresh; args sleep 300; v create "$ID" && v start "$ID"; }
+
+@test "R1: the runtime's executable is written over from inside (CVE-2019-5736)" {
+	all_caps
+	args sleep 300
+	# The waiting first process is the runtime itself: a second one holds its executable until it is free.
+	overwrite() {
+		local whole=$VZ VZ=$T/vzrun.$RANDOM out=$T/out by
+		fresh
+		cp "$whole" "$VZ"
+		rm -f "$T/in"; mkfifo "$T/in"; : >"$out"
+		v create "$ID"
+		"$VZ" --root "$ROOT" exec "$ID" escape exe 1 <"$T/in" >"$out" 2>&1 3>&- & by=$!
+		exec 9>"$T/in"
+		wait_for test -s "$out"
+		v start "$ID"
+		# Who waits for the attacker runs the file, too.
+		kill -9 $by; wait $by || true
+		exec 9>&-
+		wait_for grep -qE 'wrote|write:|/exe:' "$out"
+		cat "$out"
+		VZ=$PRODUCT v delete -f "$ID"
+		! cmp -s "$whole" "$VZ"
+	}
+	beats self overwrite
+}
+
+@test "R2: a process on its way in is looked into (CVE-2016-9962, CVE-2016-8649)" {
+	args true
+	look() {
+		fresh
+		v create "$ID" || return 1
+		run vz exec "$ID" readlink /proc/1/exe
+		vz delete -f "$ID"
+		[ "$status" = 0 ]
+	}
+	beats dumpable look
+}
+
+@test "R2: an evil library, nsswitch.conf or loader of the container is nothing to who joins (CVE-2019-14271)" {
+	running
+	mkdir -p "$B/rootfs/lib64" "$B/rootfs/lib/x86_64-linux-gnu"
+	for f in lib64/ld-linux-x86-64.so.2 lib/x86_64-linux-gnu/libnss_files.so.2 lib/x86_64-linux-gnu/libc.so.6 \
+		etc/nsswitch.conf etc/ld.so.preload etc/ld.so.cache etc/localtime; do echo evil >"$B/rootfs/$f"; done
+	strace -f -qq -o "$T/trace" -e trace=setns,open,openat,openat2,execve "$VZ" --root "$ROOT" exec -u 1000 "$ID" true
+	# From the join to the last execve: what is opened by name, and by whom it is executed.
+	sed -n '/setns(/,$p' "$T/trace" >"$T/after"
+	grep -q '"etc/passwd"\|"/etc/passwd"' "$T/after"		# so that we know what we look at
+	run grep -E 'nss|ld\.so|/lib|localtime|gconv' "$T/after"
+	[ "$status" = 1 ] || { echo "$output"; return 1; }
+	[ "$(grep -c 'execve(' "$T/after")" = 1 ]
+	vz delete -f "$ID"
+}
+
+# A directory of the host's by a descriptor of ours: every number that one may have.
+@test "R3: the working directory is a descriptor of ours (CVE-2024-21626)" {
+	args cat "../../../../../../../../../..$T/victim/file"
+	by_cwd() {
+		local n
+		for n in 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+			cfg --arg d "/proc/self/fd/$n" '.process.cwd = $d'
+			once
+			[[ "$output" != *precious* ]] || return 0
+		done
+		return 1
+	}
+	beats cwd,in-root by_cwd
+	alone_enough cwd,in-root by_cwd
+}
+
+@test "R3: the program is found by way of a descriptor of ours (CVE-2024-21626)" {
+	cp "$ESCAPE" "$T/victim/program"
+	by_exe() {
+		local n
+		for n in 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+			args "/proc/self/fd/$n/../../../../../../../../../..$T/victim/program" hello
+			once
+			[[ "$output" != *"escape: wrong words"* ]] || return 0
+		done
+		return 1
+	}
+	beats descriptors by_exe
+}
+
+@test "R4: a lookalike of procfs takes the sysctl that is meant for the kernel (CVE-2019-16884, CVE-2025-52881)" {
+	mkdir -p "$T/proc/sys/kernel"
+	cfg --arg p "$T/proc" --arg v "$T/victim" '.mounts = [.mounts[] | select(.destination != "/proc")] + [{destination: "/proc", type: "bind",
+		source: $p, options: ["rbind"]}, {destination: "/mnt", type: "bind", source: $v, options: ["rbind"]}] | .linux.maskedPaths = [] | .linux.readonlyPaths = []
+		| .linux.sysctl = {"kernel.domainname": "redirected"}'
+	args true
+	redirect() {
+		echo >"$T/victim/file"
+		ln -sfn /mnt/file "$T/proc/sys/kernel/domainname"
+		once
+		grep -q redirected "$T/victim/file"
+	}
+	beats places,procfs,no-links redirect
+	alone_enough places,procfs redirect
+}
+
+@test "R5: a destination that is a link leads the set-up out of the root (CVE-2021-30465, CVE-2024-45310)" {
+	cfg '.mounts += [{destination: "/data/made/by/us", type: "tmpfs", source: "t"}]'
+	args true
+	make_outside() {
+		rm -rf "$T/victim/made" "$B/rootfs/data"
+		ln -s "$T/victim" "$B/rootfs/data"
+		once
+		[ -e "$T/victim/made" ]
+	}
+	beats in-root make_outside
+	rm -rf "$T/victim/made"
+}
+
+@test "R5: /proc/self/root in a link is no way out either" {
+	cfg '.mounts += [{destination: "/data/made/by/us", type: "tmpfs", source: "t"}]'
+	args true
+	make_outside() {
+		rm -rf "$T/victim/made" "$B/rootfs/data"
+		ln -s "/proc/self/root$T/victim" "$B/rootfs/data"
+		once
+		[ -e "$T/victim/made" ]
+	}
+	beats in-root make_outside
+	rm -rf "$T/victim/made"
+}
+
+@test "R5: the working directory is made through a link" {
+	cfg '.process.cwd = "/w/made"'
+	args true
+	ln -s "$T/victim" "$B/rootfs/w"
+	make_cwd() {
+		rm -rf "$T/victim/made"
+		once
+		[ -e "$T/victim/made" ]
+	}
+	beats in-root make_cwd
+}
+
+@test "R5: /dev of the image is a link to a volume, and the devices are made there (CVE-2026-41579, CVE-2026-47766)" {
+	mkdir "$T/volume"
+	cfg --arg v "$T/volume" '.mounts = [{destination: "/vol", type: "bind", source: $v, options: ["rbind"]}] | .linux.maskedPaths = []
+		| .linux.readonlyPaths = []'
+	args true
+	rm -rf "$B/rootfs/dev"; ln -s /vol "$B/rootfs/dev"
+	devices() {
+		rm -rf "$T/volume"/*
+		once
+		[ -n "$(ls -A "$T/volume")" ]
+	}
+	beats special-places devices
+}
+
+@test "R5: /sys of the image is a link, and what is mounted there covers something else (CVE-2023-27561)" {
+	mkdir -p "$B/rootfs/real"; echo own >"$B/rootfs/real/file"
+	cfg '.mounts = [.mounts[] | select(.destination | startswith("/sys") | not)] + [{destination: "/sys/x", type: "tmpfs", source: "t"}]'
+	args true
+	rm -rf "$B/rootfs/sys"; ln -s /real "$B/rootfs/sys"
+	covered() {
+		rmdir "$B/rootfs/real/x" 2>/dev/null
+		once
+		[ -d "$B/rootfs/real/x" ]
+	}
+	beats special-places covered
+}
+
+@test "R6: /dev/null of the image is bound over what is to be masked (CVE-2025-31133)" {
+	# The hook is the attacker: it comes at the moment that he would have to win.
+	cfg --arg n "$B/rootfs/dev/null" '.mounts = [.mounts[] | select(.destination | startswith("/dev") | not)]
+		| .hooks = {createRuntime: [{path: "/bin/sh", args: ["sh", "-c", "rm -f \($n) && ln -s ../proc/sys/kernel/domainname \($n)"]}]}
+		| .linux.maskedPaths = ["/proc/keys"] | .domainname = "taken"'
+	args cat /proc/keys
+	masks() {
+		rm -rf "$B/rootfs/dev"; mkdir "$B/rootfs/dev"
+		once
+		[[ "$output" == *taken* ]]
+	}
+	beats mask-source masks
+}
+
+@test "R7: capabilities that a file takes from the inheritable set (CVE-2022-29162, CVE-2022-27650)" {
+	mkdir "$B/rootfs/caps"; cp "$BUSYBOX" "$B/rootfs/caps/busybox"
+	setcap cap_net_raw=ei "$B/rootfs/caps/busybox"
+	cfg '.process.capabilities = {bounding: ["CAP_NET_RAW"], permitted: ["CAP_NET_RAW"], effective: ["CAP_NET_RAW"]}
+		| .process.noNewPrivileges = false | .process.user = {uid: 1000, gid: 1000}'
+	args /caps/busybox grep CapEff /proc/self/status
+	inherit() { once; [[ "$output" == *0000000000002000 ]]; }
+	beats inheritable,audit inherit
+}
+
+@test "R7: the groups of whoever called stay with the process" {
+	chgrp 4242 "$T/victim/file"; chmod 040 "$T/victim/file"
+	cfg --arg v "$T/victim" '.mounts += [{destination: "/mnt", type: "bind", source: $v, options: ["rbind", "ro"]}]
+		| .process.user = {uid: 1000, gid: 1000} | .process.capabilities = {}'
+	args cat /mnt/file
+	chmod 755 "$T/victim"
+	by_group() {
+		fresh
+		output=$(cd "$B" && setpriv --groups 4242 "$VZ" --root "$ROOT" run "$ID" </dev/null 2>&1)
+		[[ "$output" == *precious* ]]
+	}
+	beats groups by_group
+}
+
+@test "R7, R11: a set-user-id file of the image, where no_new_privs was lost on the way" {
+	chmod 4755 "$B/rootfs/bin/escape"
+	cfg '.process.user = {uid: 1000, gid: 1000} | .process.noNewPrivileges = true'
+	args escape id
+	become() { once; [ "$output" = 0 ]; }
+	beats no-new-privs,audit become
+	# The audit alone finds it, and nothing of the container's runs.
+	export VZRUN_UNDEFENDED=no-new-privs
+	VZ=$UNDEFENDED
+	once
+	fails 1 "confinement: no_new_privs is 0, not 1 as planned"
+	unset VZRUN_UNDEFENDED
+}
+
+@test "R11: a filter that was lost on the way, and inheritable capabilities, are found before the exec" {
+	cfg '.process.noNewPrivileges = true | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW",
+		syscalls: [{names: ["chroot"], action: "SCMP_ACT_ERRNO"}]}'
+	VZ=$UNDEFENDED
+	export VZRUN_UNDEFENDED=inheritable
+	once
+	[ "$status" = 1 ]
+	has "confinement: "
+	has "is among the inheritable capabilities, against the plan"
+	cfg '.process.noNewPrivileges = false'
+	export VZRUN_UNDEFENDED=filter
+	once
+	fails 1 "confinement: the mode of seccomp is 0, not 2 as planned"
+	unset VZRUN_UNDEFENDED
+}
+
+@test "R8: the group's place on the host is seen without a cgroup namespace" {
+	args cat /proc/self/cgroup
+	seen() { once; [[ "$output" == *"$ID"* ]]; }
+	beats cgroup-namespace seen
+}
+
+@test "R8: what the container mounts comes up on the host" {
+	args true
+	propagates() {
+		fresh
+		run unshare -m --propagation shared sh -c 'cd "$1" && "$2" --root "$3" run "$4" </dev/null; grep "$1" /proc/self/mountinfo' \
+			- "$B" "$VZ" "$ROOT" "$ID"
+		[[ "$output" == *"$B/rootfs/proc "* ]]
+	}
+	beats private propagates
+}
+
+@test "R8: the caller's session keyring, and one that another container made of the same name" {
+	grep -q keyring /proc/keys 2>/dev/null || skip "kernel: no keys"
+	args escape key
+	cfg '.linux.seccomp = null'
+	caller() {
+		fresh
+		run "$ESCAPE" session - "$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null
+		[[ "$output" == *secret* ]]
+	}
+	beats keyring caller
+	named() {
+		fresh
+		"$ESCAPE" session "$ID" sleep 300 3>&- & local p=$!
+		wait_for sh -c "grep -q ' $ID: ' /proc/keys"
+		run v run "$ID"
+		kill $p; wait $p || true
+		[[ "$output" == *secret* ]]
+	}
+	beats keyring-name named
+}
+
+@test "R9: a user id that is cut to 32 bits is root (CVE-2026-30892)" {
+	cfg '.process.user = {uid: 1000, gid: 1000}'
+	running
+	as_root() {
+		local u
+		for u in 4294967296 -1 -4294967296; do
+			run vz exec -u "$u" "$ID" id -u
+			[ "$output" != 0 ] || return 0
+		done
+		return 1
+	}
+	beats exec-user as_root
+	vz delete -f "$ID"
+}
+
+@test "R9: a sysctl of the host's, or a way to one" {
+	local was; was=$(cat /proc/sys/vm/stat_interval)
+	args true
+	host_sysctl() {
+		local k r=1
+		for k in vm.stat_interval net/../vm/stat_interval kernel.hostname/../../vm/stat_interval; do
+			cfg --arg k "$k" '.linux.sysctl = {($k): "7"}'
+			once
+			[ "$(cat /proc/sys/vm/stat_interval)" != 7 ] || r=0
+			echo "$was" >/proc/sys/vm/stat_interval
+		done
+		return $r
+	}
+	beats sysctl-names host_sysctl
+}
+
+@test "R10: characters are pushed into the caller's terminal (CVE-2016-10124, CVE-2017-5226)" {
+	[ "$(cat /proc/sys/dev/tty/legacy_tiocsti 2>/dev/null || echo 1)" = 1 ] || skip "kernel: TIOCSTI is off"
+	cfg '.linux.seccomp = null'
+	args escape type whoami
+	push() {
+		fresh
+		run python3 - "$VZ" "$ROOT" "$B" "$ID" <<-'P'
+		import fcntl, os, pty, sys, termios
+		vz, root, bundle, id = sys.argv[1:]
+		pid, master = pty.fork()
+		if pid == 0:
+		    os.execv(vz, [vz, "--root", root, "run", "-b", bundle, id])
+		said = b""
+		while b"whoami" not in said:
+		    try: got = os.read(master, 4096)
+		    except OSError: break
+		    if not got: break
+		    said += got
+		os.waitpid(pid, 0)
+		print("pushed" if b"whoami" in said else "nothing")
+		P
+		[ "$output" = pushed ]
+	}
+	beats session push
+}
+
+@test "R12: no set-user-id program, no abstract socket, nothing that listens" {
+	running
+	[ -z "$(find "$TOP"/build/vzrun "$TOP"/build/vzrun-* -maxdepth 0 -perm /6000 2>/dev/null)" ]
+	abstract() { awk '$8 ~ /^@/ { print $8 }' /proc/net/unix | sort; }
+	ours() { for p in $(pgrep -x vzrun; pgrep -x vzrun-keeper); do ls -l "/proc/$p/fd" 2>/dev/null; done | grep -c socket: || true; }
+	python3 -c 'import socket, time; s = socket.socket(socket.AF_UNIX); s.bind("\0vzrun-planted"); s.listen(); time.sleep(600)' 3>&- &
+	wait_for sh -c 'grep -q @vzrun-planted /proc/net/unix'
+	[ "$(abstract | grep -c vzrun)" = 1 ]		# such a one would be seen
+	kill $!; wait $! || true
+	[ "$(abstract | grep -c vzrun)" = 0 ]
+	vz delete -f "$ID"
+}
+
+@test "R14: a fifo as /etc/passwd is read, and answered by the attacker (CVE-2024-9676)" {
+	cfg '.process.env = ["PATH=/bin"]'
+	sh_ 'echo home $HOME'
+	rm "$B/rootfs/etc/passwd"; mkfifo "$B/rootfs/etc/passwd"
+	fed() {
+		fresh
+		sh -c 'echo root:x:0:0::/fed:/bin/sh >"$1"' - "$B/rootfs/etc/passwd" 3>&- & local p=$!
+		run v run "$ID"
+		kill $p 2>/dev/null; wait $p 2>/dev/null || true
+		[[ "$output" == *"home /fed"* ]]
+	}
+	beats guest-files fed
+}
+
+@test "R14: a passwd that leads out of the root" {
+	cfg '.process.env = ["PATH=/bin"]'
+	sh_ 'echo home $HOME'
+	echo "root:x:0:0::/of-the-host:/bin/sh" >"$T/victim/file"
+	ln -sf "$T/victim/file" "$B/rootfs/etc/passwd"
+	# In the container's own root the same name is another file: what is opened is never the host's.
+	mkdir -p "$B/rootfs$T/victim"; echo "root:x:0:0::/of-the-container:/bin/sh" >"$B/rootfs$T/victim/file"
+	once
+	says "home /of-the-container"
+}
+
+@test "R15: a pid that is another process by now is not signalled" {
+	args true
+	stale() {
+		local victim
+		fresh
+		v run --keep "$ID"
+		sleep 300 3>&- & victim=$!
+		jq --argjson p "$victim" '.pid = $p' "$ROOT/$ID/state.json" >"$T/new" && cp "$T/new" "$ROOT/$ID/state.json"
+		run vz kill "$ID" TERM
+		[ "$status" = 0 ] || kill -9 "$victim"
+		ended "$victim"
+		VZRUN_UNDEFENDED='' vz delete -f "$ID"
+		[ "$status" = 143 ]
+	}
+	beats birth stale
+}
+
+@test "in the product no word of all this is left" {
+	run strings -a "$UNDEFENDED"
+	has VZRUN_UNDEFENDED
+	for p in vzrun vzrun-image vzrun-net vzrun-systemd; do
+		! strings -a "$TOP/build/$p" | grep -E 'VZRUN_UNDEFENDED|VZRUN_FAULT'
+	done
+}
