@@ -9,12 +9,12 @@
 #include <unistd.h>
 
 /* A file opened as descriptor 2 would be written into by the next message. */
-static bool standard_fds(void)
+static int standard_fds(void)
 {
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
-			return false;
-	return true;
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+			return fail_errno("open /dev/null in place of descriptor %d", fd);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -22,9 +22,11 @@ int main(int argc, char **argv)
 	static struct cli g;
 	int r;
 
-	if (argc < 1 || !standard_fds())
+	if (argc < 1)
 		return 1;
-	r = self_protect(argv);
+	r = standard_fds();
+	if (r >= 0)
+		r = self_protect(argv);
 	if (r >= 0) {
 		/* Only now: self_protect() executes us once more, and the caller's umask would be lost. */
 		g.umask = umask(0077);

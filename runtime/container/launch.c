@@ -69,6 +69,9 @@ static int record_pid(struct launch *l)
 	if (l->journal < 0)
 		return 0;
 	l->start_time = sys_birth(l->pid, l->pidfd);
+	/* A record without it would be nobody's, and its process never ended. */
+	if (!l->start_time)
+		return fail_errno("look when process %d was born", (int)l->pid);
 	return journal_pid(l->journal, l->pid, l->start_time);
 }
 
@@ -198,6 +201,21 @@ static void give_streams(const struct launch *l)
 		streams_give(l, l->child->process->user.uid.v);
 }
 
+/*
+ * Until there is something to hear. The second of two processes holds the talk open and waits for us, while the first,
+ * who is to tell its number, may have died: what it said is there before it is dead.
+ */
+static int hear_first(const struct launch *l)
+{
+	struct pollfd p[] = { { l->sync, POLLIN, 0 }, { l->pidfd, POLLIN, 0 } };
+
+	if (TEMP_FAILURE_RETRY(poll(p, COUNT(p), -1)) < 0)
+		return fail_errno("wait for a message");
+	if (p[0].revents || poll(p, 1, 0) > 0)
+		return 0;
+	return fail(ECHILD, "the first of two processes died without a word");
+}
+
 static int talk(struct launch *l)
 {
 	/* A joining process is two: either may be heard first, the one that made it or the one that is ready. */
@@ -220,8 +238,11 @@ static int talk(struct launch *l)
 	}
 	while (!ready || second) {
 		pid_t pid = 0;
-		int fd = -1, m = sync_next(l->sync, &pid, &fd);
+		int fd = -1, m;
 
+		if (second && (ready || l->child->spec))
+			TRY_IN(hear_first(l), "container init");
+		m = sync_next(l->sync, &pid, &fd);
 		TRY_IN(m == -ECHILD ? m : 0, "container init");
 		TRY(m);
 		if (m == SYNC_CONSOLE) {
