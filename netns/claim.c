@@ -243,6 +243,21 @@ static int mend(const struct claim *c, const struct net_record *is)
 					: net_fw_replace(c->h, c->dir);
 }
 
+/* What was held before is held again where the kernel cannot be told of the new. */
+static int hold_whole(const struct claim *c, const struct net_record *was, const struct net_record *is)
+{
+	struct err_saved why;
+
+	TRY(net_hold(c->h, c->dir, was, is));
+	int r = mend(c, is);
+	if (r >= 0)
+		return 0;
+	err_save(&why);
+	(void)net_hold(c->h, c->dir, is, was);
+	err_restore(&why);
+	return r;
+}
+
 static int under_lock(struct claim *c, struct net_port *ports)
 {
 	int r = net_record_load(c->dir, c->owner, &c->held);
@@ -267,8 +282,7 @@ static int under_lock(struct claim *c, struct net_port *ports)
 		u = use_of(c, network_of(conf_at(c, i)));
 		TRY(net_port_of(c->h, &u->f.d, c->owner, held_at(c, &is, i), u->bridge_index, &ports[i]));
 	}
-	TRY(net_hold(c->h, c->dir, r == -ENOENT ? NULL : &c->held.r, &is));
-	return mend(c, &is);
+	return hold_whole(c, r == -ENOENT ? NULL : &c->held.r, &is);
 }
 
 int net_claim(const char *home, const char *owner, const struct list *nics, struct net_port *ports, size_t *n)

@@ -17,8 +17,8 @@ static void path_of(const char *network, const char *address, char out[PATH_SIZE
 	snprintf(out, PATH_SIZE, "%.63s.d/%.63s", network, address);
 }
 
-/* "OWNER/INDEX"; anything else is nobody's. */
-static bool read_link(int dirfd, const char *path, struct net_holder *out)
+/* "OWNER/INDEX"; anything else is nobody's (0). What cannot be read is not nobody's: somebody may have it. */
+static int read_link(int dirfd, const char *path, struct net_holder *out)
 {
 	char text[TARGET_SIZE];
 	ssize_t n = readlinkat(dirfd, path, text, sizeof text - 1);
@@ -26,17 +26,17 @@ static bool read_link(int dirfd, const char *path, struct net_holder *out)
 	uint64_t index;
 
 	if (n < 0)
-		return false;
+		return errno == ENOENT || errno == EINVAL ? 0 : fail_errno("networks/%s", path);
 	text[n] = '\0';
 	slash = strchr(text, '/');
 	if (!slash || str_u64(slash + 1, UINT32_MAX, &index) < 0)
-		return false;
+		return 0;
 	*slash = '\0';
 	if (!net_is_owner(text))
-		return false;
+		return 0;
 	snprintf(out->owner, sizeof out->owner, "%s", text);
 	out->index = (unsigned)index;
-	return true;
+	return 1;
 }
 
 static bool is(const char *a, const char *b) { return a && str_eq(a, b); }
@@ -56,8 +56,9 @@ int net_index_holder(int dirfd, const char *network, const char *address, struct
 	int r;
 
 	path_of(network, address, path);
-	if (!read_link(dirfd, path, out))
-		return 0;
+	r = read_link(dirfd, path, out);
+	if (r <= 0)
+		return r;
 	r = net_record_load(dirfd, out->owner, &h);
 	if (r == -ENOENT)
 		return 0;
@@ -71,7 +72,10 @@ bool net_index_is(int dirfd, const char *network, const char *address, const cha
 	char path[PATH_SIZE];
 
 	path_of(network, address, path);
-	return read_link(dirfd, path, &now) && now.index == index && str_eq(now.owner, owner);
+	if (read_link(dirfd, path, &now) > 0)
+		return now.index == index && str_eq(now.owner, owner);
+	err_clear();
+	return false;
 }
 
 static int make_link(int dirfd, const char *network, const char *target, const char *path)
@@ -124,7 +128,7 @@ bool net_index_has(int dirfd, const char *network, const char *address)
 	char path[PATH_SIZE];
 
 	path_of(network, address, path);
-	return faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
 bool net_index_hint(int dirfd, const char *network, int family, unsigned char *addr)
@@ -170,8 +174,9 @@ int net_index_drop(int dirfd, const char *network, const char *address, const ch
 	char path[PATH_SIZE];
 
 	path_of(network, address, path);
-	if (!read_link(dirfd, path, &now) || !str_eq(now.owner, owner))
-		return 0;
+	int r = read_link(dirfd, path, &now);
+	if (r <= 0 || !str_eq(now.owner, owner))
+		return r < 0 ? r : 0;
 	lower_hint(dirfd, network, address);
 	return unlinkat(dirfd, path, 0) < 0 && errno != ENOENT ? fail_errno("networks/%s", path) : 0;
 }

@@ -54,5 +54,7 @@ int nlq_ask(struct nlq *q, nlq_reply *reply, void *ctx, int *err);
 
 /* A descriptor of the own network namespace. */
 int net_ns_own(void);
+/* Back to it; who cannot come back ends: nothing that follows may happen in a guest's namespace. */
+void net_ns_return(int own);
 /* do_it(ctx) in another network namespace, which is left again whatever it says. */
 int net_ns_within(int netns_fd, int (*do_it)(void *ctx), void *ctx);

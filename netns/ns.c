@@ -1,15 +1,28 @@
 /* Other network namespaces. A socket belongs to the one in which it was made, wherever it is used. */
 #include "base/err.h"
+#include "base/log.h"
 #include "netns/nl.h"
 
 #include <fcntl.h>
 #include <sched.h>
+#include <unistd.h>
+
+enum { RETURN_TRIES = 10 };
 
 int net_ns_own(void)
 {
 	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
 	return fd < 0 ? fail_errno("open /proc/self/ns/net") : fd;
+}
+
+void net_ns_return(int own)
+{
+	for (int tries = 1; setns(own, CLONE_NEWNET) < 0; tries++)
+		if (tries == RETURN_TRIES) {
+			log_warn("cannot return to the own network namespace: %s", strerrordesc_np(errno));
+			_exit(ERR_OTHER);
+		}
 }
 
 int net_ns_within(int netns_fd, int (*do_it)(void *ctx), void *ctx)
@@ -21,11 +34,7 @@ int net_ns_within(int netns_fd, int (*do_it)(void *ctx), void *ctx)
 	if (setns(netns_fd, CLONE_NEWNET) < 0)
 		return fail_errno("enter the network namespace");
 	r = do_it(ctx);
-	/* Nothing that follows may happen in a guest's namespace. */
-	if (setns(own, CLONE_NEWNET) < 0) {
-		(void)fail_errno("return to the own network namespace");
-		abort();
-	}
+	net_ns_return(own);
 	return r;
 }
 

@@ -28,10 +28,7 @@ static int make_namespace(void)
 	if (unshare(CLONE_NEWNET) < 0)
 		return fail_errno("make a network namespace");
 	made = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (setns(own, CLONE_NEWNET) < 0) {
-		(void)fail_errno("return to the own network namespace");
-		abort();
-	}
+	net_ns_return(own);
 	return made < 0 ? fail_errno("open /proc/self/ns/net") : take_fd(&made);
 }
 

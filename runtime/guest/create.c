@@ -318,7 +318,7 @@ int guest_create(const struct guest_where *at, const char *name, const struct gu
 	if (r >= 0)
 		r = steps_run(steps, COUNT(steps), &m, NULL);
 	if (r >= 0)
-		r = event_add(m.dir_fd, &(struct guest_event){ .event = "created", .detail = buf_text(&m.ref) });
+		(void)event_add(m.dir_fd, &(struct guest_event){ .event = "created", .detail = buf_text(&m.ref) });
 	making_free(&m);
 	return r;
 }
@@ -329,6 +329,8 @@ static int take_apart(struct making *m, bool force)
 	pid_t pid;
 	enum guest_status s = guest_status(m->at, m->name, &pid);
 
+	if (s == GUEST_UNKNOWN)
+		return -EIO;
 	/* Started since we looked, before we had the lock. */
 	if (s != GUEST_STOPPED && (s != GUEST_STARTING || keeper_lives(m->at, m->name))) {
 		fail_as(ERR_STATE, "guest \"%s\" is running", m->name);
