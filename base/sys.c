@@ -104,7 +104,10 @@ int sys_pivot_root(const char *new_root, const char *put_old)
 	return (int)syscall(SYS_pivot_root, new_root, put_old);
 }
 
-/* The text after the command's name, which may itself hold blanks and parentheses. */
+/*
+ * The text after the command's name, which may itself hold blanks and parentheses. NULL: errno is ESRCH when it is
+ * gone, and another when that cannot be told.
+ */
 static const char *stat_fields(pid_t pid, char *text, size_t size)
 {
 	char path[32];
@@ -113,6 +116,8 @@ static const char *stat_fields(pid_t pid, char *text, size_t size)
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, text, size - 1);
+	if (n == 0 || (fd < 0 && errno == ENOENT))
+		errno = ESRCH;
 	if (n <= 0)
 		return NULL;
 	text[n] = '\0';
@@ -153,13 +158,14 @@ static uint64_t this_boot(void)
 	return known;
 }
 
-/* 0: the kernel has none that is used once, or the boot cannot be told. */
+/* 0: the kernel has none that is used once (errno 0), or it cannot be told. */
 static uint64_t inode_of(int pidfd)
 {
 	uint64_t boot;
 	struct statfs fs;
 	struct stat st;
 
+	errno = 0;
 	if (fstatfs(pidfd, &fs) < 0 || fs.f_type != PID_FS_MAGIC || fstat(pidfd, &st) < 0 || !(boot = this_boot()))
 		return 0;
 	return BY_INODE | (st.st_ino ^ boot);
@@ -172,21 +178,26 @@ uint64_t sys_birth(pid_t pid, int pidfd)
 	return birth ? birth : sys_start_time(pid);
 }
 
-bool sys_is_alive(pid_t pid, uint64_t birth)
+int sys_is_alive(pid_t pid, uint64_t birth)
 {
 	char text[1024];
 	const char *p = NULL;
 
 	if (!(birth & BY_INODE)) {
 		p = stat_fields(pid, text, sizeof text);
-		if (!p || start_time_of(p) != birth)
-			return false;
+		if (!p)
+			return errno == ESRCH ? 0 : -1;
+		if (start_time_of(p) != birth)
+			return 0;
 		if (*p != 'Z' && *p != 'X')
-			return true;
+			return 1;
 	}
 	/* Its first thread ended; whether all have, a descriptor knows. */
 	auto_close int fd = sys_pidfd_of(pid, birth);
-	return fd >= 0 && sys_pidfd_wait(fd, 0) != 1;
+	if (fd < 0)
+		return errno == ESRCH ? 0 : -1;
+	int dead = sys_pidfd_wait(fd, 0);
+	return dead < 0 ? -1 : !dead;
 }
 
 char sys_proc_state(pid_t pid)
@@ -197,21 +208,36 @@ char sys_proc_state(pid_t pid)
 	return p ? *p : 0;
 }
 
+/* As sys_is_alive(), of the process of a descriptor. */
+static int is_born(pid_t pid, int pidfd, uint64_t birth)
+{
+	char text[1024];
+	uint64_t is;
+
+	if (birth & BY_INODE) {
+		is = inode_of(pidfd);
+		return !is && errno ? -1 : is == birth;
+	}
+	const char *p = stat_fields(pid, text, sizeof text);
+	if (!p)
+		return errno == ESRCH ? 0 : -1;
+	return start_time_of(p) == birth;
+}
+
 int sys_pidfd_of(pid_t pid, uint64_t birth)
 {
-	int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+	auto_close int fd = -1;
 
-	if (fd < 0) {
-		errno = ESRCH;
+	errno = ESRCH;
+	if (pid <= 0 || (fd = pidfd_open(pid, 0)) < 0)
 		return -1;
-	}
 	/* The descriptor first, the comparison after: the number cannot change hands between. */
-	if ((birth & BY_INODE ? inode_of(fd) : sys_start_time(pid)) != birth && !undefended("birth")) {
-		close(fd);
+	int same = is_born(pid, fd, birth);
+	if (same > 0 || (same == 0 && undefended("birth")))
+		return take_fd(&fd);
+	if (same == 0)
 		errno = ESRCH;
-		return -1;
-	}
-	return fd;
+	return -1;
 }
 
 int sys_pidfd_kill(int pidfd, int sig)

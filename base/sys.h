@@ -34,9 +34,12 @@ uint64_t sys_start_time(pid_t pid);
  * of its pidfd, which is never used twice (Linux 6.9), marked by the highest bit; before that its start time.
  */
 uint64_t sys_birth(pid_t pid, int pidfd);
-/* Whether exactly this process lives: one look, where no descriptor of it is wanted. */
-bool sys_is_alive(pid_t pid, uint64_t birth);
-/* A descriptor of exactly this process; -1 and ESRCH when it is gone or its number was reused. */
+/*
+ * Whether exactly this process lives: one look, where no descriptor of it is wanted. 1, 0, or -1 and errno when it
+ * cannot be told (no descriptors, no memory): who cannot look must not take it for dead.
+ */
+int sys_is_alive(pid_t pid, uint64_t birth);
+/* A descriptor of exactly this process; -1 and ESRCH when it is gone or its number was reused, else it cannot be told. */
 int sys_pidfd_of(pid_t pid, uint64_t birth);
 int sys_pidfd_kill(int pidfd, int sig);
 /* The state letter of a process (R, S, Z, ...); 0 when it is gone. */

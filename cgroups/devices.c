@@ -236,11 +236,14 @@ static int open_list(const struct cg *cg, size_t i, const char *name)
 }
 
 /* A new group, as a rule: it has the default of those above and no exceptions. */
-static bool allows_all(const char *path)
+static int allows_all(const char *path)
 {
 	char list[64];
+	ssize_t n = file_peek(AT_FDCWD, path, list, sizeof list);
 
-	return file_peek(AT_FDCWD, path, list, sizeof list) > 0 && listed(list, "a *:* rwm");
+	if (n < 0)
+		return fail((int)-n, "device rules: read %s: %s", path, strerrordesc_np((int)-n));
+	return n > 0 && listed(list, "a *:* rwm");
 }
 
 static int apply_v1(const struct cg *cg, size_t i, const struct dev_list *want)
@@ -251,7 +254,9 @@ static int apply_v1(const struct cg *cg, size_t i, const struct dev_list *want)
 	char path[CG_FULL], text[64];
 
 	TRY(deny);
-	if (!want->allow && !allows_all(cg_file(cg, i, "devices.list", path))) {
+	int all = want->allow ? 1 : allows_all(cg_file(cg, i, "devices.list", path));
+	TRY(all);
+	if (!all) {
 		TRY(file_read(AT_FDCWD, path, &now, NULL));
 		return write_difference(allow, deny, now, want);
 	}

@@ -322,9 +322,14 @@ int cg_open(struct cg *cg, const char *path)
 		return fail(EINVAL, "cgroup %.64s: not a path that was stored", path);
 	if (path != cg->path)
 		strcpy(cg->path, path);
-	for (size_t i = 0; i < cg_host()->n; i++)
-		if (cg_hier(i) && access(cg_file(cg, i, NULL, dir), F_OK) == 0)
+	for (size_t i = 0; i < cg_host()->n; i++) {
+		if (!cg_hier(i))
+			continue;
+		if (access(cg_file(cg, i, NULL, dir), F_OK) == 0)
 			cg->hiers |= BIT(i);
+		else if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+			return fail_errno("look for cgroup %s", dir);
+	}
 	cg->made = cg->hiers;
 	TRY(cg_host_check());
 	if (!cg->hiers)

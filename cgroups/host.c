@@ -172,15 +172,20 @@ void cg_parse_mounts(const char *text, struct cg_host *out)
 		}
 }
 
-/* One statfs(2) tells that the place is a mount of the right kind and that our own group is in it. */
+/*
+ * One statfs(2) tells that the place is a mount of the right kind and that our own group is in it. A hierarchy that
+ * could not be looked at is not one that is missing: what lies in it would be left.
+ */
 static bool at_place(struct cg_hier *h, const char *place)
 {
 	char path[sizeof h->mount + sizeof h->own];
 	struct statfs fs;
 
 	snprintf(path, sizeof path, "%s%s", place, h->own);
-	if (statfs(path, &fs) < 0 ||
-	    (unsigned long)fs.f_type != (h->v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC))
+	int r = statfs(path, &fs);
+	if (r < 0 && errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+		unread = -errno;
+	if (r < 0 || (unsigned long)fs.f_type != (h->v2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC))
 		return false;
 	snprintf(h->mount, sizeof h->mount, "%s", place);
 	return true;
@@ -302,8 +307,11 @@ int cg_ctl_hier(enum ctl c)
 		return -1;
 	if (!v2_known) {
 		snprintf(path, sizeof path, "%s/cgroup.controllers", host.h[v2_hier].mount);
-		if (file_peek(AT_FDCWD, path, words, sizeof words) > 0)
+		ssize_t n = file_peek(AT_FDCWD, path, words, sizeof words);
+		if (n > 0)
 			v2_mask = cg_ctl_mask(words);
+		else if (n < 0)
+			unread = (int)n;
 		v2_known = true;
 	}
 	return v2_mask & BIT(c) ? v2_hier : -1;

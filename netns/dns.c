@@ -21,7 +21,7 @@ enum net_dns_state net_dns_state(const struct net_home *h, const struct net_def 
 	if (!d->dns)
 		return NET_DNS_RUNS;
 	dns_where_of(h, d->name, &w);
-	if (!dns_run_read(&w, &r) || r.bridge != (uint64_t)bridge_index || !sys_is_alive((pid_t)r.pid, r.start))
+	if (!dns_run_read(&w, &r) || r.bridge != (uint64_t)bridge_index || sys_is_alive((pid_t)r.pid, r.start) == 0)
 		return NET_DNS_DEAD;
 	return r.stamp == dns_resolv_stamp() ? NET_DNS_RUNS : NET_DNS_STALE;
 }

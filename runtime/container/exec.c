@@ -149,7 +149,9 @@ static int open_target(struct joining *j)
 	TRY(j->dir_fd);
 	TRY(state_load(j->dir_fd, j->req->id, &j->s));
 	TRY(state_settled(j->dir_fd, j->req->id));
-	j->status = state_status(j->dir_fd, &j->s, &j->pidfd);
+	int status = state_status(j->dir_fd, &j->s, &j->pidfd);
+	TRY(status);
+	j->status = (enum status)status;
 	if (j->status == ST_STOPPED)
 		return fail_as(ERR_STATE, "cannot exec in a stopped container");
 	if (j->status == ST_PAUSED && !j->req->ignore_paused)

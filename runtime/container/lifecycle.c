@@ -143,14 +143,21 @@ static int delete_opened(struct opened *o, const char *id, int loaded)
 }
 
 /* Unless somebody else did meanwhile: then the directory that we hold is no longer there. */
+static int delete_unless_gone(struct opened *o, const char *id)
+{
+	struct stat st;
+
+	if (TEMP_FAILURE_RETRY(flock(o->dir_fd, LOCK_EX)) < 0 || fstat(o->dir_fd, &st) < 0)
+		return fail_errno("lock its state");
+	return st.st_nlink > 0 ? delete_opened(o, id, 0) : 0;
+}
+
 static void destroy_opened(struct opened *o, const char *id)
 {
 	struct err_saved why;
-	struct stat st;
 
 	err_save(&why);
-	if (TEMP_FAILURE_RETRY(flock(o->dir_fd, LOCK_EX)) == 0 && fstat(o->dir_fd, &st) == 0 && st.st_nlink > 0 &&
-	    delete_opened(o, id, 0) < 0)
+	if (delete_unless_gone(o, id) < 0)
 		log_warn("container %s was not taken down: %s", id, err_text());
 	err_restore(&why);
 }
@@ -193,7 +200,7 @@ static int delete_container(const char *root, const char *id, enum how how)
 		return r;
 	/* Judged under the lock: meanwhile another may have finished under this name. */
 	if (how == DELETE_UNFINISHED && r != -ENODATA)
-		return 0;
+		return r < 0 ? r : 0;
 	if (r >= 0 && !force && o.status != ST_STOPPED)
 		return fail_as(ERR_STATE, "cannot delete container %s that is not stopped: %s", id,
 			       status_name(o.status));
@@ -256,16 +263,23 @@ struct recovery { const char *root, *only; int root_fd, n; };
 static int recover_one(void *p, const char *id)
 {
 	struct recovery *r = p;
-	auto_close int dir = state_open(r->root_fd, id, false);
+	auto_close int dir = -1;
 	auto_state struct state s = { 0 };
 
 	if (r->only && !str_eq(r->only, id))
 		return 0;
+	dir = state_open(r->root_fd, id, false);
+	if (dir < 0)
+		return err_class() == ERR_NOT_FOUND ? 0 : dir;
 	/* Somebody is at work on it: not ours to judge. */
-	if (dir < 0 || flock(dir, LOCK_EX | LOCK_NB) < 0)
+	if (flock(dir, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? 0 : fail_errno("lock the state of %s", id);
+	int loaded = state_load(dir, id, &s);
+	/* A record that is corrupt is for `delete -f`: who asks for that wants it gone. */
+	if (loaded >= 0 || loaded == -EINVAL || err_class() == ERR_UNSUPPORTED)
 		return 0;
-	if (state_load(dir, id, &s) != -ENODATA)
-		return 0;
+	if (loaded != -ENODATA)
+		return loaded;
 	drop_fd(&dir);
 	TRY(delete_container(r->root, id, DELETE_UNFINISHED));
 	r->n++;

@@ -29,7 +29,9 @@ int opened_container(const char *root, const char *id, bool lock, struct opened 
 	o->dir_fd = state_open(o->root_fd, id, lock);
 	TRY(o->dir_fd);
 	TRY(state_load(o->dir_fd, id, &o->s));
-	o->status = state_status(o->dir_fd, &o->s, &o->pidfd);
+	int status = state_status(o->dir_fd, &o->s, &o->pidfd);
+	TRY(status);
+	o->status = (enum status)status;
 	return 0;
 }
 

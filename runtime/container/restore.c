@@ -181,7 +181,8 @@ static int take_over(struct create *c, pid_t pid)
 	c->launch.start_time = c->t.start_time;
 	c->launch.pidfd = sys_pidfd_of(pid, c->t.start_time);
 	if (c->launch.pidfd < 0)
-		return fail(ESRCH, "the restored process died at once");
+		return errno == ESRCH ? fail(ESRCH, "the restored process died at once") :
+		       fail_errno("look for process %d", (int)pid);
 	if (has_own_time(pid))
 		c->more_namespaces |= CLONE_NEWTIME;
 	c->t.ours = true;

@@ -98,8 +98,14 @@ int state_claim(int root_fd, const char *id)
 			(void)unlinkat(root_fd, id, AT_REMOVEDIR);
 			return r;
 		}
+		if (fstat(fd, &st) < 0) {
+			int r = fail_errno("look at the state directory of %s", id);
+
+			(void)unlinkat(root_fd, id, AT_REMOVEDIR);
+			return r;
+		}
 		/* A delete that came between took away what was still empty: only who has the lock may. */
-		if (fstat(fd, &st) < 0 || st.st_nlink == 0)
+		if (st.st_nlink == 0)
 			continue;
 		return take_fd(&fd);
 	}
@@ -122,8 +128,10 @@ int state_open(int root_fd, const char *id, bool lock)
 		return take_fd(&fd);
 	if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) < 0)
 		return fail_errno("lock the state of %s", id);
+	if (fstat(fd, &st) < 0)
+		return fail_errno("look at the state of %s", id);
 	/* Whoever held the lock may have been deleting it. */
-	if (fstat(fd, &st) < 0 || st.st_nlink == 0)
+	if (st.st_nlink == 0)
 		return unknown(id);
 	return take_fd(&fd);
 }
@@ -293,34 +301,50 @@ void state_group(const struct state *s, struct cg *cg)
 	cg->made = s->cgroup.made.v;
 }
 
-/* A zombie is dead for everybody but its parent. */
-static bool is_alive(const struct state *s, int *pidfd)
+/* A zombie is dead for everybody but its parent. Without a descriptor to spare nobody is dead. */
+static int is_alive(const struct state *s, int *pidfd)
 {
-	if (!pidfd)
-		return sys_is_alive((pid_t)s->pid.v, s->start_time.v);
-	auto_close int fd = sys_pidfd_of((pid_t)s->pid.v, s->start_time.v);
-	if (fd < 0 || sys_pidfd_wait(fd, 0) == 1)
-		return false;
+	auto_close int fd = -1;
+	int dead = 1;
+
+	if (!pidfd) {
+		int alive = sys_is_alive((pid_t)s->pid.v, s->start_time.v);
+
+		return alive < 0 ? fail_errno("look whether process %d lives", (int)s->pid.v) : alive;
+	}
+	fd = sys_pidfd_of((pid_t)s->pid.v, s->start_time.v);
+	if (fd >= 0)
+		dead = sys_pidfd_wait(fd, 0);
+	if ((fd < 0 && errno != ESRCH) || dead < 0)
+		return fail_errno("look whether process %d lives", (int)s->pid.v);
+	if (dead)
+		return 0;
 	*pidfd = take_fd(&fd);
-	return true;
+	return 1;
 }
 
-static enum status status(int fd, const char *start, const struct state *s, int *pidfd)
+static int status(int fd, const char *start, const struct state *s, int *pidfd)
 {
+	int alive = is_alive(s, pidfd);
 	struct cg cg;
 
-	if (!is_alive(s, pidfd))
+	TRY(alive);
+	if (!alive)
 		return ST_STOPPED;
 	if (faccessat(fd, start, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return ST_CREATED;
+	if (errno != ENOENT)
+		return fail_errno("look whether %s was started", s->id);
 	state_group(s, &cg);
-	if (cg.hiers && cg_is_frozen(&cg) == 1)
-		return ST_PAUSED;
+	int frozen = cg.hiers ? cg_is_frozen(&cg) : 0;
+	/* Somebody took its group away, or there is no freezer in it. */
+	if (frozen < 0 && frozen != -ENOENT && err_class() != ERR_UNSUPPORTED)
+		return frozen;
 	err_clear();
-	return ST_RUNNING;
+	return frozen > 0 ? ST_PAUSED : ST_RUNNING;
 }
 
-enum status state_status(int dir_fd, const struct state *s, int *pidfd)
+int state_status(int dir_fd, const struct state *s, int *pidfd)
 {
 	return status(dir_fd, "start", s, pidfd);
 }
@@ -338,8 +362,12 @@ int state_look(int root_fd, const char *id, struct state *out, enum status *st)
 		return unknown(id);
 	TRY(r);
 	snprintf(path, sizeof path, "%s/start", id);
-	*st = status(root_fd, path, out, NULL);
-	return 0;
+	r = status(root_fd, path, out, NULL);
+	if (r < 0)
+		state_free(out);
+	else
+		*st = (enum status)r;
+	return r < 0 ? r : 0;
 }
 
 int state_each(int root_fd, int (*each)(void *, const char *), void *ctx)
@@ -354,9 +382,11 @@ int state_each(int root_fd, int (*each)(void *, const char *), void *ctx)
 			close(copy);
 		return fail_errno("read the state directory");
 	}
-	while (r >= 0 && (e = readdir(d)))
+	while (r >= 0 && (errno = 0, e = readdir(d)))
 		if (str_is_id(e->d_name))
 			r = each(ctx, e->d_name);
+	if (r >= 0 && errno)
+		r = fail_errno("read the state directory");
 	closedir(d);
 	return r;
 }

@@ -72,8 +72,11 @@ int state_load(int dir_fd, const char *id, struct state *out);
 void state_free(struct state *s);
 #define auto_state __attribute__((cleanup(state_free)))
 
-/* Also opens a pidfd of the init into *pidfd when it is alive (may be NULL). */
-enum status state_status(int dir_fd, const struct state *s, int *pidfd);
+/*
+ * An enum status; an error when it cannot be told whether the init lives. Also opens a pidfd of the init into *pidfd
+ * when it is alive (may be NULL).
+ */
+int state_status(int dir_fd, const struct state *s, int *pidfd);
 
 /* What the journal says; what it does not say is empty. */
 struct journal {

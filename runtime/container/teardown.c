@@ -17,6 +17,13 @@ const struct step container_steps[CONTAINER_STEPS] = {
 	{ "record",        create_record, NULL },
 };
 
+/* The record goes last, and stays as long as anything is there that it tells of. */
+static int noted(struct teardown *t, int r)
+{
+	t->incomplete |= r < 0;
+	return r;
+}
+
 int teardown_claim(void *p)
 {
 	struct teardown *t = p;
@@ -48,14 +55,12 @@ static int settle(struct teardown *t)
 	if (!t->group_unsure || !t->cg.unit[0])
 		return 0;
 	r = cg_unit_settle(t->cg.unit, t->id);
-	t->incomplete |= r < 0;
 	t->cg.unit[0] = '\0';
 	return r;
 }
 
-int teardown_cgroup(void *p)
+static int end_cgroup(struct teardown *t)
 {
-	struct teardown *t = p;
 	bool killed = t->cg.made && !t->group_unsure;
 
 	cg_unit_release(&t->cg);
@@ -77,8 +82,12 @@ int teardown_cgroup(void *p)
 		err_clear();
 		return 0;
 	}
-	t->incomplete |= r < 0;
 	return r;
+}
+
+int teardown_cgroup(void *p)
+{
+	return noted(p, end_cgroup(p));
 }
 
 int teardown_rdt(void *p)
@@ -93,18 +102,15 @@ int teardown_rdt(void *p)
 		err_clear();
 		return 0;
 	}
-	int r = rdt_remove(root, &t->rdt);
-	t->incomplete |= r < 0;
-	return r;
+	return noted(t, rdt_remove(root, &t->rdt));
 }
 
-int teardown_init(void *p)
+static int end_init(const struct teardown *t)
 {
-	struct teardown *t = p;
 	auto_close int fd = sys_pidfd_of(t->pid, t->start_time);
 
 	if (fd < 0)
-		return 0;
+		return errno == ESRCH ? 0 : fail_errno("look for process %d", (int)t->pid);
 	/* A frozen process does not die. */
 	if (t->cg.hiers && cg_is_frozen(&t->cg) == 1)
 		(void)cg_freeze(&t->cg, false);
@@ -120,19 +126,33 @@ int teardown_init(void *p)
 	return 0;
 }
 
+int teardown_init(void *p)
+{
+	return noted(p, end_init(p));
+}
+
+/* A group that is not there is no error; one that could not be looked for is. */
+static int find_group(struct teardown *t, const char *path)
+{
+	int r = cg_open(&t->cg, path);
+
+	if (r != -ENOENT && r != -EINVAL)
+		return r;
+	err_clear();
+	t->cg.hiers = 0;
+	return 0;
+}
+
 /*
  * Without a journal the name is all there is: a group of our own making for this id is /vzrun-ID, and
  * whatever lives in it is the container's (rule R15).
  */
-static void group_by_name(struct teardown *t)
+static int group_by_name(struct teardown *t)
 {
 	char path[CG_PATH_MAX];
 
 	snprintf(path, sizeof path, "/vzrun-%s", t->id);
-	if (cg_open(&t->cg, path) < 0) {
-		err_clear();
-		t->cg.hiers = 0;
-	}
+	return find_group(t, path);
 }
 
 static int from_journal(struct teardown *t, const struct journal *j, uint64_t *steps)
@@ -147,16 +167,13 @@ static int from_journal(struct teardown *t, const struct journal *j, uint64_t *s
 		t->cg.made = j->made;
 	} else if (*j->cgroup) {
 		/* Killed while making it: whatever is there and empty was begun by us or is nobody's. */
-		if (cg_open(&t->cg, j->cgroup) < 0) {
-			err_clear();
-			t->cg.hiers = 0;
-		}
+		TRY(find_group(t, j->cgroup));
 		t->group_unsure = true;
 	} else if (*j->unit) {
 		/* The anchor died with the runtime, and the unit with it, unless it is a slice. */
 		t->group_unsure = true;
 	} else if (!j->steps) {
-		group_by_name(t);
+		TRY(group_by_name(t));
 		*steps = ~UINT64_C(0);
 	}
 	return 0;

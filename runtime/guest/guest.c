@@ -124,7 +124,8 @@ int guest_each(const struct guest_where *at, int (*each)(void *, const char *), 
 const char *guest_status_name(enum guest_status s)
 {
 	static const char *const names[] = { [GUEST_STOPPED] = "stopped", [GUEST_STARTING] = "starting",
-					     [GUEST_RUNNING] = "running", [GUEST_PAUSED] = "paused" };
+					     [GUEST_RUNNING] = "running", [GUEST_PAUSED] = "paused",
+					     [GUEST_UNKNOWN] = "unknown" };
 
 	return names[s];
 }
@@ -137,6 +138,9 @@ enum guest_status guest_status(const struct guest_where *at, const char *name, p
 
 	*pid = 0;
 	if (r < 0) {
+		/* A corrupt record says nothing of its guest; that a system call failed says nothing of the record. */
+		if (r != -ENODATA && r != -EINVAL && err_class() != ERR_NOT_FOUND && err_class() != ERR_UNSUPPORTED)
+			return GUEST_UNKNOWN;
 		err_clear();
 		/* Between two boots there is a keeper and no container. */
 		return r == -ENODATA || keeper_lives(at, name) ? GUEST_STARTING : GUEST_STOPPED;
@@ -161,8 +165,12 @@ int guest_init(const struct guest_where *at, const char *name, pid_t *pid)
 	TRY(container_info(at->root, name, &i));
 	fd = sys_pidfd_of((pid_t)i.s.pid.v, i.s.start_time.v);
 	*pid = (pid_t)i.s.pid.v;
+	if (fd < 0 && errno != ESRCH)
+		fd = fail_errno("look for process %d", (int)*pid);
+	else if (fd < 0)
+		fd = -ESRCH;
 	container_info_free(&i);
-	return fd < 0 ? -ESRCH : fd;
+	return fd;
 }
 
 int guest_sweep(const struct guest_where *at, const char *name, int dir_fd)

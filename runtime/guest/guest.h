@@ -92,8 +92,9 @@ int guest_start(const struct guest_where *at, const char *name, bool wait, uint6
 int guest_stop(const struct guest_where *at, const char *name, const uint64_t *timeout_ms, bool *killed);
 
 /* ---- what it is ------------------------------------------------------------------------------- */
-enum guest_status { GUEST_STOPPED = 1, GUEST_STARTING, GUEST_RUNNING, GUEST_PAUSED };
+enum guest_status { GUEST_STOPPED = 1, GUEST_STARTING, GUEST_RUNNING, GUEST_PAUSED, GUEST_UNKNOWN };
 const char *guest_status_name(enum guest_status s);
+/* GUEST_UNKNOWN, with the error pending, when it cannot be told: nobody may take that for stopped. */
 enum guest_status guest_status(const struct guest_where *at, const char *name, pid_t *pid);
 /* A pidfd of the init and its number; -ESRCH when it is dead, ERR_NOT_FOUND when there is no container. */
 int guest_init(const struct guest_where *at, const char *name, pid_t *pid);

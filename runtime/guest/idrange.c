@@ -44,9 +44,14 @@ static bool still_lives(int fd)
 	unsigned long long start;
 	int pid;
 
-	if (pread(fd, text, sizeof text - 1, 0) <= 0 || sscanf(text, "%d %llu", &pid, &start) != 2)
+	ssize_t n = pread(fd, text, sizeof text - 1, 0);
+
+	if (n < 0)
+		return true;
+	if (n == 0 || sscanf(text, "%d %llu", &pid, &start) != 2)
 		return false;
-	return start && sys_start_time(pid) == start && sys_proc_state(pid) != 'Z';
+	/* What cannot be told may live. */
+	return start && sys_is_alive(pid, start) != 0;
 }
 
 static int try_slot(int dir, uint32_t base)
@@ -124,9 +129,12 @@ int idrange_claim_at(uint32_t base, int fds[2])
 
 int idrange_bind(int fd, pid_t pid)
 {
+	uint64_t start = sys_start_time(pid);
 	char text[64];
-	int n = snprintf(text, sizeof text, "%d %ju\n", (int)pid, (uintmax_t)sys_start_time(pid));
+	int n = snprintf(text, sizeof text, "%d %ju\n", (int)pid, (uintmax_t)start);
 
+	if (!start)
+		return fail_errno("look when process %d was born", (int)pid);
 	return pwrite(fd, text, (size_t)n, 0) != n || ftruncate(fd, n) < 0 ? fail_errno("record the id range") : 0;
 }
 

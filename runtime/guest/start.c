@@ -180,12 +180,12 @@ int guest_start(const struct guest_where *at, const char *name, bool wait, uint6
 bool keeper_lives(const struct guest_where *at, const char *name)
 {
 	auto_close int dir = guest_dir(at, name);
-	auto_close int fd = -1;
+	auto_close int fd = dir < 0 ? dir : -ENOENT;
 
-	if (dir >= 0 && faccessat(dir, "keeper.sock", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (dir >= 0 && (faccessat(dir, "keeper.sock", F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT))
 		fd = dgram_connect(dir, "keeper.sock", SOCK_SEQPACKET);
 	err_clear();
-	return fd >= 0;
+	return fd != -ENOENT && fd != -ECONNREFUSED;
 }
 
 int keeper_connect(const struct guest_where *at, const char *name, enum keeper_msg hello)

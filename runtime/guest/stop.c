@@ -126,6 +126,8 @@ static int find_running(struct stopping *s)
 	for (int tries = 0; tries < 3; tries++) {
 		enum guest_status st = guest_status(s->at, s->name, &s->pid);
 
+		if (st == GUEST_UNKNOWN)
+			return -EIO;
 		err_clear();
 		if (st == GUEST_RUNNING || st == GUEST_PAUSED)
 			s->init = guest_init(s->at, s->name, &s->pid);
