@@ -170,7 +170,13 @@ $(B)/tools/escape: $(call obj,tests/tools/escape.c)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ $(LDFLAGS)
 
-TOOLS := build/tools/nettool build/tools/cgtool build/tools/jsontool build/tools/escape
+# --- tests/tools/inject: system calls that fail, for tests/hard/faults and tests/bats/82 ---------------------
+$(B)/tools/inject: $(call obj,tests/tools/inject.c)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ -lseccomp $(LDFLAGS)
+
+TOOLS := build/tools/nettool build/tools/cgtool build/tools/jsontool build/tools/escape build/tools/inject
 
 # --- bench/: the least work there is, and vzrun and its peers against it (docs/speed.md) -------------------
 BENCH_BIN := $(B)/bench/floor $(B)/bench/timer $(B)/bench/packets
@@ -274,7 +280,7 @@ clean:
 	rm -rf build
 
 .PHONY: FORCE all layers clean deps test test-vm test-hard fuzz check-unit check-bats check-fuzz asan lint fmt man install
--include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c tests/tools/escape.c))
+-include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c tests/tools/escape.c tests/tools/inject.c))
 
 # --- the main job, shown (demo/run); offline: make demo TEMPLATE=busybox ------------------------------------
 demo:

@@ -1,0 +1,46 @@
+#!/usr/bin/env bats
+# A sample of tests/hard/faults, the same every time: system calls of every command fail, or are the last of their
+# process; nothing may leak, hang, crash or be half done. `make test-hard PART=faults` takes all of them.
+load helpers
+
+setup_file() {
+	need_engine
+	[ -x "$TOP/build/tools/inject" ] || { echo "no build/tools/inject: make build/tools/inject" >&2; return 1; }
+}
+
+# sweep N COMMAND,...: every command was swept, and no fault of N each was a bad one
+sweep() {
+	run "$TOP/tests/hard/faults" --jobs 1 --sample "$1" --only "$2"
+	[ "$status" -eq 0 ] || { echo "$output"; return 1; }
+	local name
+	while read -r name; do
+		grep -qE "^${name//[()]/.} +[1-9][0-9]* +[1-9]" <<<"$output" || { echo "$name was not swept: $output"; return 1; }
+	done < <(tr ',' '\n' <<<"$2")
+}
+
+@test "the injector: a call of a child's, by ancestry and number; what was hit is told" {
+	I=$TOP/build/tools/inject
+	seen=$BATS_TEST_TMPDIR/seen
+	"$I" -o "$seen" list "$VZ" version | cat >/dev/null
+	n=$(grep -n ' openat$' "$seen" | head -1 | cut -d: -f1)
+	[ "$n" -gt 0 ]
+	run "$I" -o "$seen" kill "0:$n" "$VZ" version
+	[ "$status" -eq 137 ]
+	[ "$(cat "$seen")" = "hit 0:$n openat" ]
+	last=$("$I" -o "$seen" list "$VZ" version | cat >/dev/null; grep ' write$' "$seen" | tail -1 | cut -d' ' -f2)
+	run "$I" -o "$seen" fail "$last" ENOSPC "$VZ" version
+	[ "$status" -eq 1 ]
+	has "write to standard output: No space left on device"
+}
+
+@test "containers: a sample of system calls failed and killed" {
+	sweep 10 "create,create (user ns),start,run,exec,update,kill,pause,resume,delete -f,recover"
+}
+
+@test "guests: a sample of system calls failed and killed" {
+	sweep 5 "guest create,guest start,guest stop,guest destroy,guest set,guest exec,port add"
+}
+
+@test "networks and images: a sample of system calls failed and killed" {
+	sweep 8 "network create,network rm,image import,image rm"
+}

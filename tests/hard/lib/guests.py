@@ -1,0 +1,229 @@
+"""The commands of guests, networks and images that are swept."""
+import json
+import os
+import subprocess
+
+from lib.cases import Case, REPORT
+from lib.host import HOME, STATE, WORK, must, vz, wait_for
+
+
+class Guest(Case):
+    guests = network = True
+
+    def create(self): must("create", self.id, "--template", "busybox", "--memory", "64M")
+
+    def up(self):
+        self.create()
+        must("start", self.id)
+
+    def status(self):
+        rc, out, _ = vz("--json", "show", self.id)
+        return json.loads(out)["status"] if rc == 0 else "none"
+
+    def report(self):
+        rc, out, err = vz("exec", self.id, "/bin/sh", "-c", REPORT)
+        return "exec: " + err.strip() if rc else self.compare(out)
+
+    def there(self): return os.path.exists(HOME + "/guests/" + self.id)
+    def whole(self): return os.path.exists(HOME + "/guests/%s/config.json" % self.id)
+
+    def half(self):
+        return "half a guest: %s" % os.listdir(HOME + "/guests/" + self.id) if self.there() and not self.whole() else None
+
+    def after(self):
+        if not self.there():
+            return None
+        rc, _, err = vz("destroy", "-f", self.id)
+        return "destroy -f: " + err.strip() if rc else None
+
+
+class GuestCreate(Guest):
+    name = "guest create"
+    nothing = True
+    def argv(self): return ["create", self.id, "--template", "busybox", "--memory", "64M"]
+
+    def done(self):
+        rc, _, err = vz("start", self.id)
+        return "created, and does not start: " + err.strip() if rc else self.report()
+
+    def renew(self): self.after()
+
+
+class GuestStart(Guest):
+    name = "guest start"
+    def before(self): self.create()
+    def argv(self): return ["start", self.id]
+    def done(self): return self.report() if self.status() == "running" else "started, and is " + self.status()
+
+    def half(self):
+        s = self.status()
+        return super().half() or (None if s in ("stopped", "running") else "the guest is " + s)
+
+    def renew(self):
+        if self.status() == "running":
+            must("stop", "-k", self.id)
+
+
+class GuestStop(GuestStart):
+    name = "guest stop"
+    def before(self): self.up()
+    def argv(self): return ["stop", "-t", "20s", self.id]
+    def done(self): return None if self.status() == "stopped" else "stopped, and is " + self.status()
+
+    def renew(self):
+        if self.status() != "running":
+            must("start", self.id)
+
+
+class GuestKill(GuestStop):
+    name = "guest stop -k"
+    def argv(self): return ["stop", "-k", self.id]
+
+
+class GuestDestroy(Guest):
+    name = "guest destroy"
+
+    def half(self):
+        # What was begun goes on: without its config.json it is no guest any more, and recover ends it.
+        if self.there() and not self.whole():
+            must("recover")
+        return super().half()
+
+    def before(self): self.create()
+    def argv(self): return ["destroy", self.id]
+    def done(self): return "destroyed, and is there" if self.there() else None
+
+    def renew(self):
+        if not self.there():
+            self.create()
+
+
+class GuestSet(Guest):
+    name = "guest set"
+    def before(self): self.up()
+    def argv(self): return ["set", self.id, "--memory", "96M", "--pids", "333", "--rate", "100M"]
+
+    def values(self):
+        return must("exec", self.id, "/bin/sh", "-c", "grep MemTotal /proc/meminfo; cat /sys/fs/cgroup/pids/pids.max "
+                    "/sys/fs/cgroup/memory/memory.limit_in_bytes 2>&1; :")
+
+    def done(self):
+        with open(HOME + "/guests/%s/config.json" % self.id) as f:
+            text = f.read()
+        group = "/sys/fs/cgroup/memory/vzrun-%s/memory.limit_in_bytes" % self.id
+        if os.path.exists(group) and open(group).read().strip() != str(96 << 20):
+            return "set, and the memory limit is " + open(group).read().strip()
+        return None if str(96 << 20) in text and "333" in text else "set, and not saved"
+
+    def half(self): return super().half() or (None if self.status() == "running" else "the guest is " + self.status())
+
+
+class GuestExec(Guest):
+    name = "guest exec"
+    def before(self): self.up()
+    def argv(self): return ["exec", self.id, "/bin/sh", "-c", REPORT]
+    def done(self): return self.compare(self.stdout)
+    def half(self): return None if self.status() == "running" else "the guest is " + self.status()
+
+
+class PortAdd(Guest):
+    name = "port add"
+    def before(self): self.up()
+    def argv(self): return ["port", "add", self.id, "8080:80"]
+    def done(self): return None if "8080" in must("--json", "port", "ls", self.id) else "added, and not there"
+
+    def renew(self): vz("port", "rm", self.id, "8080:80")
+
+
+class Keeper(Guest):
+    """A guest's whole life: the keeper, from its fork to its end."""
+    name = "keeper"
+    follow = True
+    def before(self): self.create()
+    def argv(self): return ["start", self.id]
+    def renew(self): self.meanwhile()
+
+    def meanwhile(self):
+        if self.status() == "running":
+            vz("stop", "-k", self.id)
+
+
+class NetworkCreate(Case):
+    name = "network create"
+    network = nothing = True
+
+    def argv(self): return ["network", "create", "--subnet", "10.99.7.0/24", "--subnet6", "none", self.id]
+    def there(self): return os.path.exists(HOME + "/networks/%s.json" % self.id)
+
+    def done(self):
+        if not self.there():
+            return "created, and not there"
+        rc, out, err = vz("network", "check")
+        return "created, and check says: " + (out + err).strip() if rc else None
+
+    def renew(self): self.after()
+
+    def after(self):
+        if not self.there():
+            return None
+        rc, _, err = vz("network", "rm", self.id)
+        return "network rm: " + err.strip() if rc else None
+
+
+class NetworkRemove(NetworkCreate):
+    name = "network rm"
+    nothing = False
+    def before(self): must(*super().argv())
+    def argv(self): return ["network", "rm", self.id]
+    def done(self): return "removed, and there" if self.there() else None
+
+    def renew(self):
+        if not self.there():
+            self.before()
+
+
+class ImageImport(Case):
+    name = "image import"
+    images = nothing = True
+    ref = "swept:1"
+    archive = WORK + "/image.tar.gz"
+
+    def settle(self):
+        top = WORK + "/tree"
+        os.makedirs(top + "/etc", exist_ok=True)
+        with open(top + "/etc/name", "w") as f:
+            f.write("swept\n" * 5000)
+        if not os.path.lexists(top + "/link"):
+            os.symlink("etc/name", top + "/link")
+        subprocess.run(["tar", "-C", top, "-czf", self.archive, "."], check=True)
+
+    def argv(self): return ["image", "import", "--ref", self.ref, self.archive]
+    def there(self): return self.ref in must("image", "ls")
+
+    def done(self):
+        if not self.there():
+            return "imported, and not there"
+        rc, out, err = vz("image", "verify", self.ref)
+        return "imported, and verify says: " + (out + err).strip() if rc else None
+
+    def after(self):
+        if self.there():
+            must("image", "rm", self.ref)
+        rc, _, err = vz("image", "prune")
+        return "image prune: " + err.strip() if rc else None
+
+
+class ImageRemove(ImageImport):
+    name = "image rm"
+    nothing = False
+    def before(self): must(*super().argv())
+    def argv(self): return ["image", "rm", self.ref]
+    def done(self): return "removed, and there" if self.there() else None
+
+    def renew(self):
+        if not self.there():
+            self.before()
+
+
+GUESTS = [GuestCreate, GuestStart, GuestStop, GuestKill, GuestDestroy, GuestSet, GuestExec, PortAdd, Keeper,
+          NetworkCreate, NetworkRemove, ImageImport, ImageRemove]
