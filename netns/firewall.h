@@ -154,13 +154,18 @@ static const char *const fw_inward[] = {
 	"oifname . meta l4proto . th dport @inward_port accept",
 	NULL
 };
-/* The host is reached by its guests as far as they need it, and by tunnels from their other ends alone. */
+/*
+ * The host is reached by its guests as far as they need it, and by tunnels from their other ends alone. A guest comes to
+ * its addresses whatever its own rules say: neighbours, DHCP.
+ */
 static const char *const fw_input[] = {
 	"udp dport . @th,96,24 @vnis jump tunnel",
 	"iifname != @bridges accept",
 	"ct state established,related accept",
 	"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-report, "
 		"mld-listener-done, mld2-listener-report } accept",
+	"udp sport 68 udp dport 67 iifname . ip daddr . meta l4proto . th dport @services4 accept",
+	"udp sport 546 udp dport 547 iifname . ip6 daddr . meta l4proto . th dport @services6 accept",
 	"iifname . ip saddr vmap @fw_out4",
 	"iifname . ip6 saddr vmap @fw_out6",
 	"iifname . ip daddr @hosts4 icmp type echo-request accept",
@@ -180,6 +185,8 @@ static const char *const fw_tunnel[] = {
 };
 /* Guests of one segment need no advice from the host about the way to each other. */
 static const char *const fw_output[] = {
+	"udp sport 67 udp dport 68 oifname @bridges accept",
+	"udp sport 547 udp dport 546 oifname @bridges accept",
 	"ct state new ip daddr vmap @fw_in4",
 	"ct state new ip6 daddr vmap @fw_in6",
 	"oifname != @bridges accept",

@@ -192,6 +192,22 @@ same() { [ "$1" = "$2" ] || { echo "got:  $2"; echo "want: $1"; return 1; }; }
 	same "$(address6 "$A")" "$(within "$A" python3 "$NAMES" dhcp6 eth0)"
 }
 
+@test "a guest's own rules do not keep its address from it: DHCP, a renewal, DHCPv6" {
+	network NET
+	on "$A" "$NET"
+	a=$(address "$A") a6=$(address6 "$A")
+	vz fw deny "$A" in >/dev/null
+	vz fw deny "$A" out >/dev/null
+	same "$a" "$(within "$A" python3 "$NAMES" dhcp eth0 | cut -d' ' -f1)"
+	same "$a6" "$(within "$A" python3 "$NAMES" dhcp6 eth0)"
+	# A client that holds its address asks the server by its own.
+	vz exec "$A" sh -c 'printf "#!/bin/sh\necho \$1 >>/tmp/heard\n" >/tmp/s && chmod +x /tmp/s && udhcpc -i eth0 -s /tmp/s -p /tmp/pid 2>/dev/null >&2'
+	vz exec "$A" sh -c 'kill -USR1 $(cat /tmp/pid)'
+	wait_for vz exec "$A" grep -x renew /tmp/heard
+	# Nothing else of the host has come to be open.
+	same SILENCE "$(ask "$A" "$(gateway "$NET")" "$A")"
+}
+
 @test "routed: guests without a segment in common have names and DHCP all the same" {
 	network NET '' --mode routed
 	on "$A" "$NET"

@@ -320,7 +320,11 @@ update() { run v update "$@" "$ID"; }
 	vz update --cpuset-cpus 0 "$ID"
 	# whoever is a child of one inside is inside: nobody of the group is left in the root of cpuset
 	for p in $(cat "/sys/fs/cgroup/pids/vzrun-$ID/cgroup.procs"); do
-		if grep -qsE ":cpuset:/$" "/proc/$p/cgroup"; then echo "outside: $p"; return 1; fi
+		# Who is about to end is shown in the root of each: not outside of one alone.
+		if grep -qsE ":cpuset:/$" "/proc/$p/cgroup" && grep -qsE ":pids:/." "/proc/$p/cgroup"; then
+			echo "outside: $p"
+			return 1
+		fi
 	done
 	vz delete -f "$ID"
 }

@@ -190,7 +190,7 @@ ok"
 	p exec a sh -c 'echo out >/tmp/out'
 	p cp a:/tmp/out "$W/out"
 	[ "$(cat "$W/out")" = out ]
-	run p diff a
+	run p container diff a
 	has "A /tmp/out"
 	p stop -t 0 a
 	p cp "$W/in" a:/tmp/in2
