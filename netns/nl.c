@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+enum { ERRNO_MAX = 4095 };	/* of the kernel's */
+
 int nlq_open(struct nlq *q, int protocol)
 {
 	int one = 1, r;
@@ -187,6 +189,8 @@ static void hear(struct nlq *q, struct talk *t, const struct nlmsghdr *h)
 		return;
 	}
 	code = h->nlmsg_type == NLMSG_ERROR ? ((const struct nlmsgerr *)NLMSG_DATA(h))->error : 0;
+	if (code < -ERRNO_MAX)
+		code = -EPROTO;
 	if (code < 0 && t->err)
 		t->err[i] = code;
 	if (code < 0 && !t->result) {
