@@ -5,6 +5,7 @@
 #   make test       install what the tests need, build, run every suite
 #   make test-hard  the long sweeps of tests/hard, as root (PART="faults ...": only these)
 #   make bench      vzrun, the floor and the runtimes that are installed, side by side (QUICK=1, BENCH="--only run")
+#   make exposure   what a default guest exposes, beside the defaults of its peers
 #   make check-unit | check-bats T=pattern | check-fuzz | asan | lint | fmt | install | deps | clean
 #   make FAULT=1 | ASAN=1 | FUZZ=1 | V=1 | CC=clang | WERROR=1
 CC      ?= cc
@@ -187,7 +188,11 @@ $(BENCH_BIN): $(B)/bench/%: bench/%.c
 
 bench: all $(BENCH_BIN)
 	$(Q)bench/bench $(if $(QUICK),--quick) $(BENCH)
-.PHONY: bench
+# What a default guest exposes, beside the defaults of its peers (docs/exposure.md).
+exposure: all
+	$(Q)tests/deps exposure
+	$(Q)bench/exposure $(EXPOSURE)
+.PHONY: bench exposure
 
 # --- fuzz targets: tests/fuzz/fuzz_*.c with an archive of everything but the main()s ----------------------
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -49,6 +49,21 @@ void fact(const char *name, const char *fmt, ...)
 	va_end(ap);
 }
 
+static int end(void)
+{
+	return printf("end\n") < 0 || fflush(stdout) == EOF;
+}
+
+void give_up(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line("=cannot", fmt, ap);
+	va_end(ap);
+	exit(end());
+}
+
 static void interrupt(int sig)
 {
 	(void)sig;
@@ -83,15 +98,14 @@ int in_child(int (*fn)(void *arg), void *arg)
 		sigprocmask(SIG_SETMASK, &old, NULL);
 		child_main(fn, arg);
 	}
-	if (pid > 0) {
-		if (sigtimedwait(&chld, NULL, &patience) < 0)
-			kill(pid, SIGKILL);
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-	}
-	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (pid < 0)
-		return -1;
+		give_up("fork: %s", strerrordesc_np(errno));
+	/* A filter may know nothing of this call: then waiting has no limit but the child's own timer. */
+	if (sigtimedwait(&chld, NULL, &patience) < 0 && errno == EAGAIN)
+		kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	sigprocmask(SIG_SETMASK, &old, NULL);
 	return WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
@@ -162,5 +176,5 @@ int main(void)
 		return 1;
 	for (size_t i = 0; i < COUNT(batteries); i++)
 		batteries[i]();
-	return printf("end\n") < 0 || fflush(stdout) == EOF;
+	return end();
 }

@@ -4,7 +4,7 @@
  *
  *	vzrun-probe 1		the first line
  *	ROW<TAB>ITEM		one thing that is open; rows and weights: runtime/guest/exposure.h
- *	=FACT<TAB>VALUE		what somebody outside compares with the host's
+ *	=FACT<TAB>VALUE		what somebody outside compares with the host's; =cannot: why this is no report
  *	end			the last line; without it the report was cut
  *
  * Nothing is changed that is not made for the purpose and removed again: files are opened and never written,
@@ -21,13 +21,16 @@ enum { PROBE_VERSION = 1 };
 void found(const char *row, const char *fmt, ...) PRINTF(2, 3);
 void fact(const char *name, const char *fmt, ...) PRINTF(2, 3);
 
+/* Ends the report with the reason why it says nothing: what was not tried would look closed. */
+_Noreturn void give_up(const char *fmt, ...) PRINTF(1, 2);
+
 /*
  * Runs fn(arg) in a child, for at most two seconds; what it blocks in is interrupted before. Returns what fn
- * returned (0..255), 256 + the signal that ended it, or -1 when no child could be made.
+ * returned (0..255), or 256 + the signal that ended it.
  */
 int in_child(int (*fn)(void *arg), void *arg);
 
-/* Calls each(path, mode, ctx) for what is below dir; links and mounts of other file systems are not entered. */
+/* Calls each(path, mode, ctx) for what is below dir; neither links nor other file systems are entered. */
 typedef void walk_fn(const char *path, mode_t mode, void *ctx);
 void walk(const char *dir, walk_fn *each, void *ctx);
 

@@ -72,7 +72,7 @@ enum mnt_plan_flag {
 };
 
 int mnt_plan_spec(const struct spec *s, unsigned flags, struct mnt_plan *out);
-/* The bind at dst gets a detached tree that the caller has; the descriptor stays the caller's. -ENOENT: none there. */
+/* The bind at dst gets a detached tree of the caller's, who keeps the descriptor. -ENOENT: no such bind. */
 int mnt_plan_give(struct mnt_plan *p, const char *dst, int tree);
 void mnt_plan_free(struct mnt_plan *p);		/* closes src_fd and idmap_fd */
 void mnt_plan_print(struct buf *out, const struct mnt_plan *p);	/* golden form: one line an op */

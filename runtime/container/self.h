@@ -23,7 +23,7 @@ extern int self_tree;
  * to life; then this only looks. Returns 0 in the protected process. Called first in main().
  */
 int self_protect(char **argv);
-/* A sealed copy of another program of ours, for who executes it where it could be written to. A descriptor. */
+/* A descriptor of a sealed copy of a program, to be executed where the program could be written to. */
 int self_sealed_copy(int exe);
 /* The directory of the executable as it was called first, for finding its helpers; "" when unknown. */
 const char *self_dir(void);

@@ -93,8 +93,8 @@ static int open_netns(struct keeper *k)
 }
 
 /*
- * A file system of its own, in no mount namespace, with the socket where the guest's init tells that it is up:
- * the guest sees a tmpfs, and not where on the host it lives.
+ * A file system of its own, in no mount namespace, with the socket where the guest's init tells that it is
+ * up: the guest sees a tmpfs, and not where on the host it lives.
  */
 static int make_host_dir(struct keeper *k)
 {

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
 
 #define WORDS(...) \
 	{ (const char *[]){ __VA_ARGS__, NULL }, sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *) }
@@ -37,18 +39,19 @@ static const char *const lxcfs_files[] = {
 
 static const int default_namespaces[] = {
 	CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET, CLONE_NEWCGROUP,
+	CLONE_NEWTIME,
 };
 
 /*
- * What tells of the host, or does harm to it. Not masked, because programs of a guest fail without: /proc/vmstat
- * (vmstat), /proc/swaps (systemd watches it), /proc/tty (ps).
+ * What tells of the host, or does harm to it. Not masked, because programs of a guest fail without:
+ * /proc/vmstat (vmstat), /proc/swaps (systemd watches it), /proc/tty (ps), node of /sys (libnuma).
  */
 static const struct strv masked = WORDS(
 	"/proc/acpi", "/proc/asound", "/proc/bootconfig", "/proc/buddyinfo", "/proc/bus", "/proc/cmdline",
 	"/proc/config.gz", "/proc/consoles", "/proc/crypto", "/proc/devices", "/proc/diskstats", "/proc/dma",
 	"/proc/driver", "/proc/dynamic_debug", "/proc/execdomains", "/proc/fb", "/proc/fs", "/proc/interrupts",
-	"/proc/iomem", "/proc/ioports", "/proc/irq", "/proc/kallsyms", "/proc/kcore", "/proc/key-users", "/proc/keys",
-	"/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/latency_stats", "/proc/mdstat",
+	"/proc/iomem", "/proc/ioports", "/proc/irq", "/proc/kallsyms", "/proc/kcore", "/proc/key-users",
+	"/proc/keys", "/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/latency_stats", "/proc/mdstat",
 	"/proc/misc", "/proc/modules", "/proc/mtrr", "/proc/pagetypeinfo", "/proc/partitions", "/proc/pressure",
 	"/proc/sched_debug", "/proc/schedstat", "/proc/scsi", "/proc/slabinfo", "/proc/softirqs",
 	"/proc/timer_list", "/proc/timer_stats", "/proc/vmallocinfo", "/proc/zoneinfo",
@@ -143,6 +146,31 @@ static int fill_mounts(struct guest *g, struct arena *a)
 	return 0;
 }
 
+/* A guest's clocks begin when it starts: its uptime is its own. */
+static int fill_clocks(struct spec_linux *l, struct arena *a)
+{
+	static const struct { const char *name; clockid_t id; } clocks[] = {
+		{ "monotonic", CLOCK_MONOTONIC }, { "boottime", CLOCK_BOOTTIME },
+	};
+	const struct spec_ns *last = (const struct spec_ns *)l->namespaces.v + l->namespaces.n - 1;
+	struct spec_time_offset *v;
+
+	if (l->time_offsets.n > 0 || last->type != CLONE_NEWTIME)
+		return 0;
+	v = arena_alloc(a, COUNT(clocks), sizeof *v);
+	if (!v)
+		return no_memory();
+	for (size_t i = 0; i < COUNT(clocks); i++) {
+		struct timespec now;
+
+		if (clock_gettime(clocks[i].id, &now) < 0)
+			return fail_errno("read the clock %s", clocks[i].name);
+		v[i] = (struct spec_time_offset){ .key = clocks[i].name, .secs = { -now.tv_sec, true } };
+	}
+	l->time_offsets = (struct list){ v, COUNT(clocks) };
+	return 0;
+}
+
 static int fill_namespaces(struct guest *g, struct arena *a, bool userns)
 {
 	struct list *l = &g->spec.linux_->namespaces;
@@ -154,11 +182,16 @@ static int fill_namespaces(struct guest *g, struct arena *a, bool userns)
 	v = arena_alloc(a, COUNT(default_namespaces), sizeof *v);
 	if (!v)
 		return no_memory();
-	for (size_t i = 0; i < COUNT(default_namespaces); i++)
-		if (userns || default_namespaces[i] != CLONE_NEWUSER)
-			v[n++] = (struct spec_ns){ .type = default_namespaces[i] };
+	for (size_t i = 0; i < COUNT(default_namespaces); i++) {
+		if (!userns && default_namespaces[i] == CLONE_NEWUSER)
+			continue;
+		/* Not in every kernel; a guest then sees the host's uptime. */
+		if (default_namespaces[i] == CLONE_NEWTIME && access("/proc/self/ns/time", F_OK) < 0)
+			continue;
+		v[n++] = (struct spec_ns){ .type = default_namespaces[i] };
+	}
 	*l = (struct list){ v, n };
-	return 0;
+	return fill_clocks(g->spec.linux_, a);
 }
 
 static int fill_ids(struct spec_linux *l, struct arena *a, uint32_t base)

@@ -1,4 +1,4 @@
-/* What this host has and lacks for vzrun: one question a row, asked of the kernel by use where that can be. */
+/* What this host has and lacks for vzrun: a question a row, asked of the kernel by use where that can be. */
 #pragma once
 #include "base/str.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 const struct exposure_row exposure_rows[EXPOSURE_ROWS] = {
-	{ "host-namespace", 50, 1, "namespaces that are the host's own", "clocks: an offset of them is no secret" },
+	{ "host-namespace", 50, 0, "namespaces that are the host's own", NULL },
 	{ "host-capability", 10, 0, "capabilities over the host", NULL },
 	{ "capability", 1, 28, "capabilities in a user namespace of its own",
 	  "an init mounts, sets addresses, changes users" },
@@ -24,7 +24,7 @@ const struct exposure_row exposure_rows[EXPOSURE_ROWS] = {
 	  "they are the guest's own to set" },
 	{ "cgroup-writable", 2, 2, "control groups open for writing", "its systemd makes groups below its own" },
 	{ "host-information", 2, 6, "files that tell of the host", "vmstat, ps and systemd fail without" },
-	{ "host-figure", 2, 5, "memory, processors, uptime, load, boot id that are the host's",
+	{ "host-figure", 2, 4, "memory, processors, uptime, load, boot id that are the host's",
 	  "but for the boot id they are the guest's own where lxcfs runs" },
 	{ "host-name", 5, 0, "the host's name", NULL },
 	{ "host-path", 5, 0, "mounts that name paths and disks of the host", NULL },
@@ -233,8 +233,8 @@ int exposure_read(struct arena *a, const char *report, const struct map *host, s
 	if (!text || !found || !r.facts.v || !out->items)
 		return fail(ENOMEM, "out of memory");
 	TRY(split(&r, text, found, &n));
-	if (seen(&r, "no-proc"))
-		return fail_as(ERR_UNSUPPORTED, "the container has no procfs at /proc: what it exposes cannot be told");
+	if (seen(&r, "cannot"))
+		return fail_as(ERR_UNSUPPORTED, "the probe cannot tell: %s", seen(&r, "cannot"));
 	TRY(add_facts(&r));
 	for (size_t i = 0; i < n; i++)
 		TRY(add_found(&r, found[i].key, found[i].value));

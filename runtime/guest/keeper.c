@@ -244,7 +244,8 @@ _Noreturn void keeper_main(struct guest *g, int report)
 	int r;
 
 	k = (struct keeper){ .g = g, .report = report, .listener = -1, .notify = -1, .host_dir = -1, .pidfd = -1,
-			     .tty = -1, .tty_slave = -1, .netns = -1, .oom = -1, .kmsg = -1, .log = -1, .plan = { .slot_fd = { -1, -1 } } };
+			     .tty = -1, .tty_slave = -1, .netns = -1, .oom = -1, .kmsg = -1, .log = -1,
+			     .plan = { .slot_fd = { -1, -1 } } };
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		k.client[i].fd = -1;
 	r = keep(&k);

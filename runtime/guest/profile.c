@@ -16,43 +16,38 @@ static words files = {
 	"dup2", "dup3", "faccessat", "faccessat2", "fadvise64", "fallocate", "fchdir", "fchmod",
 	"fchmodat", "fchmodat2", "fchown", "fchownat", "fcntl", "fdatasync", "fgetxattr",
 	"file_getattr", "file_setattr", "flistxattr", "flock", "fremovexattr", "fsetxattr", "fstat",
-	"fstatfs", "fsync", "ftruncate", "futimesat", "getcwd", "getdents", "getdents64", "getxattr",
-	"getxattrat", "lchown", "lgetxattr", "link", "linkat", "listmount", "listxattr", "listxattrat",
-	"llistxattr", "lremovexattr", "lseek", "lsetxattr", "lstat", "mkdir", "mkdirat", "mknod",
-	"mknodat", "name_to_handle_at", "newfstatat", "open", "openat", "openat2", "pread64", "preadv",
-	"preadv2", "pwrite64", "pwritev", "pwritev2", "read", "readahead", "readlink", "readlinkat",
-	"readv", "removexattr", "removexattrat", "rename", "renameat", "renameat2", "rmdir", "sendfile",
+	"fstatfs", "fsync", "ftruncate", "getcwd", "getdents", "getdents64", "getxattr", "getxattrat",
+	"lchown", "lgetxattr", "link", "linkat", "listmount", "listxattr", "listxattrat", "llistxattr",
+	"lremovexattr", "lseek", "lsetxattr", "lstat", "mkdir", "mkdirat", "mknod", "mknodat",
+	"name_to_handle_at", "newfstatat", "open", "openat", "openat2", "pread64", "preadv", "preadv2",
+	"pwrite64", "pwritev", "pwritev2", "read", "readahead", "readlink", "readlinkat", "readv",
+	"removexattr", "removexattrat", "rename", "renameat", "renameat2", "rmdir", "sendfile",
 	"setxattr", "setxattrat", "splice", "stat", "statfs", "statmount", "statx", "symlink",
 	"symlinkat", "sync", "sync_file_range", "sync_file_range2", "syncfs", "tee", "truncate",
-	"umask", "unlink", "unlinkat", "utime", "utimensat", "utimes", "vmsplice", "write", "writev",
-	NULL
+	"umask", "unlink", "unlinkat", "utime", "utimensat", "utimes", "write", "writev", NULL
 };
 
 static words waiting = {
 	"epoll_create", "epoll_create1", "epoll_ctl", "epoll_ctl_old", "epoll_pwait", "epoll_pwait2",
-	"epoll_wait", "epoll_wait_old", "eventfd", "eventfd2", "fanotify_init", "fanotify_mark",
-	"inotify_add_watch", "inotify_init", "inotify_init1", "inotify_rm_watch", "io_cancel",
-	"io_destroy", "io_getevents", "io_pgetevents", "io_setup", "io_submit", "memfd_create",
-	"memfd_secret", "pipe", "pipe2", "poll", "ppoll", "pselect6", "select", "signalfd", "signalfd4",
-	"timerfd_create", "timerfd_gettime", "timerfd_settime", NULL
+	"epoll_wait", "epoll_wait_old", "eventfd", "eventfd2", "inotify_add_watch", "inotify_init",
+	"inotify_init1", "inotify_rm_watch", "io_cancel", "io_destroy", "io_getevents", "io_setup",
+	"io_submit", "memfd_create", "pipe", "pipe2", "poll", "ppoll", "pselect6", "select", "signalfd",
+	"signalfd4", "timerfd_create", "timerfd_gettime", "timerfd_settime", NULL
 };
 
 static words memory = {
-	"brk", "cachestat", "get_mempolicy", "madvise", "map_shadow_stack", "mbind", "membarrier",
-	"mincore", "mlock", "mlock2", "mlockall", "mmap", "mprotect", "mremap", "mseal", "msync",
-	"munlock", "munlockall", "munmap", "pkey_alloc", "pkey_free", "pkey_mprotect",
-	"process_madvise", "process_mrelease", "remap_file_pages", "set_mempolicy",
-	"set_mempolicy_home_node", NULL
+	"brk", "get_mempolicy", "madvise", "map_shadow_stack", "mbind", "membarrier", "mincore",
+	"mlock", "mlock2", "mlockall", "mmap", "mprotect", "mremap", "mseal", "msync", "munlock",
+	"munlockall", "munmap", "pkey_alloc", "pkey_free", "pkey_mprotect", "set_mempolicy", NULL
 };
 
 static words processes = {
 	"arch_prctl", "capget", "capset", "execve", "execveat", "exit", "exit_group", "fork", "futex",
-	"futex_requeue", "futex_wait", "futex_waitv", "futex_wake", "get_robust_list", "getcpu",
-	"getegid", "geteuid", "getgid", "getgroups", "getitimer", "getpgid", "getpgrp", "getpid",
-	"getppid", "getpriority", "getrandom", "getresgid", "getresuid", "getrlimit", "getrusage",
-	"getsid", "gettid", "getuid", "ioprio_get", "ioprio_set", "kill", "landlock_add_rule",
-	"landlock_create_ruleset", "landlock_restrict_self", "lsm_get_self_attr", "lsm_list_modules",
-	"lsm_set_self_attr", "pause", "pidfd_getfd", "pidfd_open", "pidfd_send_signal", "prctl",
+	"futex_waitv", "getcpu", "getegid", "geteuid", "getgid", "getgroups", "getitimer", "getpgid",
+	"getpgrp", "getpid", "getppid", "getpriority", "getrandom", "getresgid", "getresuid",
+	"getrlimit", "getrusage", "getsid", "gettid", "getuid", "ioprio_get", "ioprio_set", "kill",
+	"landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self", "lsm_get_self_attr",
+	"lsm_list_modules", "lsm_set_self_attr", "pause", "pidfd_open", "pidfd_send_signal", "prctl",
 	"prlimit64", "process_vm_readv", "process_vm_writev", "ptrace", "restart_syscall", "rseq",
 	"rt_sigaction", "rt_sigpending", "rt_sigprocmask", "rt_sigqueueinfo", "rt_sigreturn",
 	"rt_sigsuspend", "rt_sigtimedwait", "rt_tgsigqueueinfo", "sched_get_priority_max",
@@ -66,11 +61,10 @@ static words processes = {
 };
 
 static words machine = {
-	"adjtimex", "alarm", "chroot", "clock_adjtime", "clock_getres", "clock_gettime",
-	"clock_nanosleep", "gettimeofday", "nanosleep", "reboot", "setdomainname", "sethostname",
-	"sysinfo", "time", "timer_create", "timer_delete", "timer_getoverrun", "timer_gettime",
-	"timer_settime", "times", "uname", "vhangup", "riscv_flush_icache", "riscv_hwprobe",
-	"swapcontext", NULL
+	"alarm", "chroot", "clock_getres", "clock_gettime", "clock_nanosleep", "gettimeofday",
+	"nanosleep", "reboot", "setdomainname", "sethostname", "sysinfo", "time", "timer_create",
+	"timer_delete", "timer_getoverrun", "timer_gettime", "timer_settime", "times", "uname",
+	"vhangup", "riscv_flush_icache", "riscv_hwprobe", "swapcontext", NULL
 };
 
 static words messages = {
@@ -90,13 +84,12 @@ static words nesting = { "add_key", "clone", "clone3", "keyctl", "request_key", 
 
 static words old_words = {
 	"_llseek", "_newselect", "arm_fadvise64_64", "arm_sync_file_range", "breakpoint", "cacheflush",
-	"chown32", "clock_adjtime64", "clock_getres_time64", "clock_gettime64",
-	"clock_nanosleep_time64", "fadvise64_64", "fchown32", "fcntl64", "fstat64", "fstatat64",
-	"fstatfs64", "ftruncate64", "futex_time64", "get_thread_area", "getegid32", "geteuid32",
-	"getgid32", "getgroups32", "getresgid32", "getresuid32", "getuid32", "io_pgetevents_time64",
-	"ipc", "lchown32", "lstat64", "mmap2", "modify_ldt", "mq_timedreceive_time64",
-	"mq_timedsend_time64", "nice", "ppoll_time64", "pselect6_time64", "readdir", "recv",
-	"recvmmsg_time64", "rt_sigtimedwait_time64", "sched_rr_get_interval_time64",
+	"chown32", "clock_getres_time64", "clock_gettime64", "clock_nanosleep_time64", "fadvise64_64",
+	"fchown32", "fcntl64", "fstat64", "fstatat64", "fstatfs64", "ftruncate64", "futex_time64",
+	"get_thread_area", "getegid32", "geteuid32", "getgid32", "getgroups32", "getresgid32",
+	"getresuid32", "getuid32", "ipc", "lchown32", "lstat64", "mmap2", "modify_ldt",
+	"mq_timedreceive_time64", "mq_timedsend_time64", "nice", "ppoll_time64", "pselect6_time64",
+	"readdir", "recv", "recvmmsg_time64", "rt_sigtimedwait_time64", "sched_rr_get_interval_time64",
 	"semtimedop_time64", "send", "sendfile64", "set_thread_area", "set_tls", "setfsgid32",
 	"setfsuid32", "setgid32", "setgroups32", "setregid32", "setresgid32", "setresuid32",
 	"setreuid32", "setuid32", "sgetmask", "sigaction", "signal", "sigpending", "sigprocmask",
@@ -106,10 +99,10 @@ static words old_words = {
 };
 
 static words forbidden = {
-	"acct", "bpf", "clock_settime", "clock_settime64", "delete_module", "finit_module",
-	"init_module", "ioperm", "iopl", "kexec_file_load", "kexec_load", "open_by_handle_at",
-	"perf_event_open", "quotactl", "quotactl_fd", "settimeofday", "stime", "swapoff", "swapon",
-	"syslog", "userfaultfd", NULL
+	"acct", "adjtimex", "bpf", "clock_adjtime", "clock_adjtime64", "clock_settime",
+	"clock_settime64", "delete_module", "finit_module", "init_module", "ioperm", "iopl",
+	"kexec_file_load", "kexec_load", "open_by_handle_at", "perf_event_open", "quotactl",
+	"quotactl_fd", "settimeofday", "stime", "swapoff", "swapon", "syslog", "userfaultfd", NULL
 };
 
 /* OLD_WORDS: 32-bit calls, of a 32-bit machine or of 32-bit programs. */

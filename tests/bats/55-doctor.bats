@@ -56,10 +56,14 @@ finds() { row "$1" 'findings[]' | grep -qF -- "$2" || { echo "$1 has not $2: $(r
 	[ "$(jq -r '[.rows[] | select(.verdict == "exposed").row] | join(" ")' <<<"$output")" = "" ] ||
 		{ jq -c '.rows[] | select(.verdict == "exposed")' <<<"$output"; return 1; }
 	for r in host-capability no-filter foreign-abi interface terminal-injection proc-writable sys-writable \
-		host-name host-path cgroup-path foreign-process kernel-log mknod nested device; do
+		host-name host-path host-namespace cgroup-path foreign-process kernel-log mknod nested device; do
 		count $r -eq 0
 	done
 	count syscall -gt 200
+	count syscall -lt 310
+	# Its clocks are its own, with or without lxcfs.
+	count host-namespace -eq 0
+	! row host-figure 'findings[]' | grep -q '^uptime' || return 1
 	count capability -gt 10
 	[ "$(jq '([.rows[] | .count * .weight] | add) == .score' <<<"$output")" = true ]
 	run vz doctor --inside "$G"
@@ -175,6 +179,18 @@ finds() { row "$1" 'findings[]' | grep -qF -- "$2" || { echo "$1 has not $2: $(r
 	waiting '.linux.resources.memory = {limit: 67108864}'
 	look
 	finds host-figure "above the limit 67108864"
+}
+
+@test "where it cannot look the probe says so, and not that all is closed" {
+	waiting '.mounts |= map(select(.destination != "/proc")) | .linux.maskedPaths = [] | .linux.readonlyPaths = []'
+	run vz doctor --inside "$ID"
+	refuses 8 "$ID: the probe cannot tell: no procfs at /proc"
+	vz delete -f "$ID"
+	rm -r "$B"
+	waiting '.process.noNewPrivileges = true | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW",
+		syscalls: [{names: ["clone", "clone3", "fork"], action: "SCMP_ACT_ERRNO"}]}'
+	run vz doctor --inside "$ID"
+	refuses 8 "$ID: the probe cannot tell: fork: Operation not permitted"
 }
 
 @test "the probe changes nothing, and is nobody's to write" {

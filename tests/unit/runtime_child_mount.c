@@ -194,5 +194,22 @@ TEST(below)
 	CHECK(!mnt_is_below("/process", "/proc") && !mnt_is_below("/pro", "/proc"));
 }
 
+/* A tree that the caller has goes to the first bind there, and no other; it stays the caller's. */
+TEST(given)
+{
+	struct mnt_op ops[] = {
+		{ .verb = MNT_FS, .dst = "/a", .src_fd = -1 }, { .verb = MNT_BIND, .dst = "/b", .src_fd = -1 },
+		{ .verb = MNT_BIND, .dst = "/a", .src_fd = -1 }, { .verb = MNT_BIND, .dst = "/a", .src_fd = -1 },
+	};
+	struct mnt_plan p = { .op = ops, .n = COUNT(ops) };
+	auto_close int tree = open("/", O_PATH | O_CLOEXEC);
+
+	CHECK(mnt_plan_give(&p, "/a", tree) == 0);
+	CHECK(ops[0].src_fd == -1 && ops[1].src_fd == -1 && ops[2].src_fd > tree && ops[3].src_fd == -1);
+	CHECK(fcntl(tree, F_GETFD) == FD_CLOEXEC && fcntl(ops[2].src_fd, F_GETFD) == FD_CLOEXEC);
+	CHECK_FAILS(mnt_plan_give(&p, "/c", tree), "nothing is bound at /c");
+	drop_fd(&ops[2].src_fd);
+}
+
 UNIT_MAIN(UNIT(golden_plans), UNIT(options), UNIT(options_refused), UNIT(options_foreign), UNIT(options_idmap),
-	  UNIT(idmap_texts), UNIT(below))
+	  UNIT(idmap_texts), UNIT(below), UNIT(given))

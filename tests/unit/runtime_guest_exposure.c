@@ -125,8 +125,7 @@ TEST(hostile)
 		    "the probe's report: goes on behind its end");
 	CHECK_FAILS(score("syscall read\n"), "the probe's report: a line without a tab");
 	CHECK_FAILS(score("syscalls\tread\n"), "the probe's report: unknown row \"syscalls\"");
-	CHECK_FAILS(score("=no-proc\tx\n"),
-		    "the container has no procfs at /proc: what it exposes cannot be told");
+	CHECK_FAILS(score("=cannot\tfork: x\n"), "the probe cannot tell: fork: x");
 	CHECK(score("capability\t99 x\ncapability\tx\n=cpus\tmany\n=process\t1\n") == 2 * (int)weight("capability"));
 	arena_free(&arena);
 }
