@@ -47,6 +47,14 @@ static void traffic(struct jout *o, const struct guest_where *at, const struct g
 		err_clear();
 }
 
+static void tell_label(struct jout *o, const struct guest *g)
+{
+	char label[256];
+
+	label_read(g->dir_fd, label, sizeof label);
+	jout_str(o, "selinuxLabel", *label ? label : NULL);
+}
+
 static int ls_json(struct listing *l, const char *name, struct guest *g, const char *status, pid_t pid)
 {
 	auto_buf struct buf ip = { 0 };
@@ -59,6 +67,7 @@ static int ls_json(struct listing *l, const char *name, struct guest *g, const c
 	if (g) {
 		addresses(&l->at, g, &ip);
 		jout_str(l->o, "image", g->conf.image);
+		tell_label(l->o, g);
 		jout_u64(l->o, "memory", memory_of(g));
 		jout_str(l->o, "ip", ip.n ? buf_text(&ip) : NULL);
 		traffic(l->o, &l->at, g);
@@ -129,6 +138,7 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 	struct guest_where at = guest_at(g);
 	auto_guest struct guest guest;
 	auto_buf struct buf b = { 0 }, ip = { 0 };
+	char label[256];
 	struct jout o;
 	pid_t pid;
 	enum guest_status s;
@@ -144,6 +154,7 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 		jout_str(&o, "status", guest_status_name(s));
 		jout_i64(&o, "pid", pid);
 		jout_str(&o, "ip", ip.n ? buf_text(&ip) : NULL);
+		tell_label(&o, &guest);
 		traffic(&o, &at, &guest);
 		jout_tree(&o, "config", guest.spec.tree);
 		return out_close(&o);
@@ -151,10 +162,12 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 	printf("name      %s\nstatus    %s\n", argv[0], guest_status_name(s));
 	if (pid)
 		printf("pid       %d\n", (int)pid);
-	printf("image     %s\nstorage   %s\nuserns    %s\naddress   %s\nmemory    %s\n"
+	label_read(guest.dir_fd, label, sizeof label);
+	printf("image     %s\nstorage   %s\nuserns    %s\nselinux   %s\naddress   %s\nmemory    %s\n"
 	       "config    %s/guests/%s/config.json\n",
 	       guest.conf.image ? guest.conf.image : "-", guest.conf.storage ? guest.conf.storage : "overlay",
-	       guest.conf.userns ? guest.conf.userns : "auto", ip.n ? buf_text(&ip) : "-",
+	       guest.conf.userns ? guest.conf.userns : "auto",
+	       *label ? label : guest.conf.selinux ? guest.conf.selinux : "auto", ip.n ? buf_text(&ip) : "-",
 	       memory_of(&guest) ? out_size(memory_of(&guest)) : "no limit", at.home, argv[0]);
 	return 0;
 }

@@ -211,6 +211,13 @@ int lsm_label_keyring(int procfd, const char *selinux_label)
 	return write_selinux(procfd, "attr/keycreate", selinux_label);
 }
 
+int lsm_label_sockets(int procfd, const char *label)
+{
+	if (label && *label)
+		return write_selinux(procfd, "attr/sockcreate", label);
+	return lsm_selinux_on() ? no_file(lsm_write_own(procfd, "attr/sockcreate", ""), "attr/sockcreate") : 0;
+}
+
 int lsm_quote_option(const char *label, char *out, size_t size)
 {
 	int n = snprintf(out, size, "context=\"%s\"", label);

@@ -27,3 +27,21 @@ int lsm_prepare_exec(int procfd, const char *selinux_label, const char *apparmor
 int lsm_label_keyring(int procfd, const char *selinux_label);
 /* "context=\"LABEL\"" for mount data, or "" when SELinux is off or label is NULL. -ENAMETOOLONG. */
 int lsm_mount_option(const char *label, char *out, size_t size);
+/*
+ * What the calling thread makes next has this label: sockets by the label of a process. NULL: as the policy says
+ * again.
+ */
+int lsm_label_sockets(int procfd, const char *selinux_label);
+
+/* ---- policy.c ---------------------------------------------------------------------------------- */
+/* 1: the loaded policy lets subject do it, 0: it does not. Where SELinux is on only. */
+int lsm_allows(const char *subject, const char *object, const char *class, const char *perm);
+/* Files below are labelled where SELinux is on, else it is a no-op. name: one component, not followed. */
+int lsm_label_at(int dir, const char *name, const char *label);
+/* The directory and all below it that is not another mount, each name on the descriptor of its directory. */
+int lsm_relabel(int dir, const char *label);
+/*
+ * Makes sure that a process of this label can use what it inherits: a pipe that the policy keeps from it becomes
+ * one of its own. 0: it may not use it (the kernel will put /dev/null in its place); label: its own.
+ */
+int lsm_hand_over(int fd, const char *process, char *label, size_t size);

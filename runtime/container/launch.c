@@ -197,8 +197,10 @@ static int give_listener(struct launch *l, int *fd)
 
 static void give_streams(const struct launch *l)
 {
-	if (!l->child->process->terminal)
-		streams_give(l, l->child->process->user.uid.v);
+	if (l->child->process->terminal)
+		return;
+	streams_give(l, l->child->process->user.uid.v);
+	streams_label(l->child->process->selinux_label);
 }
 
 /*

@@ -66,5 +66,7 @@ int idmap_mounts(struct mnt_plan *p, const struct ns_plan *ns);
  * streams.c: the pipes among the standard streams are the user's whom uid is in the process's user namespace.
  */
 void streams_give(const struct launch *l, uint32_t uid);
+/* And they are what a process of this SELinux label may use; what it may not is told. */
+void streams_label(const char *process);
 /* rootfs.c: the detached root tree; userns_fd: the child's, for idmapping. */
 int rootfs_assemble(const struct container_root *r, int userns_fd, const struct spec_linux *l);

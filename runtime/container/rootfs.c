@@ -2,6 +2,7 @@
 #include "base/dgram.h"
 #include "base/scope.h"
 #include "base/sys.h"
+#include "selinux/lsm.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -65,7 +66,7 @@ static int set(int fs, const char *key, const char *value)
 }
 
 /* Run in /proc/self/fd: "7:6:5" is short enough for the 256 bytes that fsconfig takes. */
-static int mount_overlay(const struct container_root *r, const int *layer, int upper)
+static int mount_overlay(const struct container_root *r, const int *layer, int upper, const char *label)
 {
 	auto_buf struct buf lower = { 0 };
 	char text[32];
@@ -84,6 +85,9 @@ static int mount_overlay(const struct container_root *r, const int *layer, int u
 		snprintf(text, sizeof text, "%d/work", upper);
 		TRY(set(fs, "workdir", text));
 	}
+	/* One label for all of it, whatever the layers' files have: no file is touched. */
+	if (label && *label && lsm_selinux_on())
+		TRY(set(fs, "context", label));
 	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return fail_errno("overlay of %zu layers", r->layers.n);
 	mnt = fsmount(fs, FSMOUNT_CLOEXEC, 0);
@@ -111,7 +115,7 @@ static int in_fd_dir(const struct container_root *r, const int *layer, int upper
 		return fail_errno("enter /proc/self/fd");
 	int ret = r->idmap ? act_as(uid, gid) : 0;
 	if (ret >= 0)
-		mnt = ret = mount_overlay(r, layer, upper);
+		mnt = ret = mount_overlay(r, layer, upper, l ? l->mount_label : NULL);
 	if (ret >= 0 && upper >= 0)
 		ret = check_writable(mnt);
 	if (r->idmap && act_as(0, 0) < 0 && ret >= 0)

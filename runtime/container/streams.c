@@ -1,6 +1,7 @@
 #include "runtime/container/launch.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "selinux/lsm.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,4 +48,20 @@ void streams_give(const struct launch *l, uint32_t uid)
 		if (st.st_uid != owner && fchown(fd, owner, (gid_t)-1) < 0)
 			log_debug("descriptor %d: change the owner to %u: %s", fd, owner, strerrordesc_np(errno));
 	}
+}
+
+void streams_label(const char *process)
+{
+	char label[512];
+	int r;
+
+	for (int fd = 0; fd <= 2; fd++) {
+		r = lsm_hand_over(fd, process, label, sizeof label);
+		if (r == 0)
+			log_warn("SELinux keeps the process from its %s, which is \"%s\": use a pipe (vzrun ... | cat)",
+				 fd == 0 ? "standard input" : fd == 1 ? "standard output" : "standard error", label);
+		else if (r < 0)
+			log_debug("descriptor %d: %s", fd, err_text());
+	}
+	err_clear();
 }

@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "base/scope.h"
 #include "netns/ports.h"
+#include "selinux/lsm.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -92,6 +93,21 @@ static int open_netns(struct keeper *k)
 	return k->netns < 0 ? fail_errno("open %s", path) : 0;
 }
 
+/* The guest may write to it as to a socket of its own, and under SELinux no other guest may. */
+static int notify_socket(struct keeper *k)
+{
+	auto_close int proc = *k->labels.process ? open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	drop_fd(&k->notify);
+	if (proc >= 0)
+		TRY(lsm_label_sockets(proc, k->labels.process));
+	TRY(k->notify = dgram_listen(k->host_dir, "notify", SOCK_DGRAM));
+	if (proc >= 0)
+		TRY(lsm_label_sockets(proc, NULL));
+	/* Written by the guest's init, which is nobody on the host. */
+	return fchmodat(k->host_dir, "notify", 0666, 0) < 0 ? fail_errno("open the notify socket for the guest") : 0;
+}
+
 /*
  * A file system of its own, in no mount namespace, with the socket where the guest's init tells that it is
  * up: the guest sees a tmpfs, and not where on the host it lives.
@@ -104,18 +120,14 @@ static int make_host_dir(struct keeper *k)
 	    fsconfig(fs, FSCONFIG_SET_STRING, "size", "4k", 0) < 0 ||
 	    fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "2", 0) < 0 ||
 	    fsconfig(fs, FSCONFIG_SET_STRING, "mode", "755", 0) < 0 ||
+	    (*k->labels.file && fsconfig(fs, FSCONFIG_SET_STRING, "context", k->labels.file, 0) < 0) ||
 	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return fail_errno("make the file system of " CONTAINER_HOST_DIR);
 	drop_fd(&k->host_dir);
 	k->host_dir = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	if (k->host_dir < 0)
 		return fail_errno("mount the file system of " CONTAINER_HOST_DIR);
-	drop_fd(&k->notify);
-	TRY(k->notify = dgram_listen(k->host_dir, "notify", SOCK_DGRAM));
-	/* Written by the guest's init, which is nobody on the host. */
-	if (fchmodat(k->host_dir, "notify", 0666, 0) < 0)
-		return fail_errno("open the notify socket for the guest");
-	return 0;
+	return notify_socket(k);
 }
 
 static int make_container(struct keeper *k)
@@ -179,6 +191,7 @@ static int release(struct keeper *k)
 
 static int plan_files(struct keeper *k)
 {
+	k->plan.labels = &k->labels;
 	TRY(guest_files(k->g, &k->plan));
 	TRY_IN(fail_class(guest_effective(k->g, &k->plan), ERR_CONFIG), "config.json");
 	return 0;

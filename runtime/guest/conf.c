@@ -12,6 +12,7 @@ static const struct field conf_fields[] = {
 	F(struct guest_conf,   "layers",      K_STRV, layers),
 	F(struct guest_conf,   "storage",     K_STR,  storage),
 	F(struct guest_conf,   "userns",      K_STR,  userns),
+	F(struct guest_conf,   "selinux",     K_STR,  selinux),
 	SUB(struct guest_conf, "networks",    K_LIST, networks, &net_nic_record),
 	SUB(struct guest_conf, "ports",       K_LIST, ports,    &net_publish_record),
 	SUB(struct guest_conf, "firewall",    K_LIST, firewall, &net_rule_record),
@@ -63,6 +64,8 @@ static int check_conf(const struct guest_conf *c)
 	if (c->userns && !str_eq(c->userns, "auto") && !str_eq(c->userns, "host") &&
 	    (str_u64(c->userns, UINT32_MAX - 65536, &base) < 0 || base < 65536))
 		return fail(EINVAL, "userns: unknown value \"%s\" (auto, host, or a first id from 65536 on)", c->userns);
+	if (c->selinux && label_check(c->selinux) < 0)
+		return fail(EINVAL, "selinux: \"%.80s\" is neither auto, none nor a label of the host's policy", c->selinux);
 	for (size_t i = 0; i < c->features.n; i++)
 		if (!guest_feature_known(c->features.v[i]))
 			return fail(EINVAL, "features[%zu]: unknown value \"%s\" (nesting, fuse, tun, i386)", i,

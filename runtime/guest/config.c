@@ -1,6 +1,7 @@
 #include "runtime/guest/guest.h"
 #include "base/scope.h"
 #include "runtime/guest/profile.h"
+#include "selinux/lsm.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -262,9 +263,10 @@ static int fill_process(struct guest *g, struct arena *a, unsigned features)
  * In a user namespace nobody makes nodes, and the host's own may be closed to all but its root. So the
  * guest's lie beside its disk and are bound. dir_fd < 0: the file is only checked.
  */
-static int own_node(struct guest *g, const char *name, const struct spec_device *d, struct list *mounts)
+static int own_node(struct guest *g, const char *name, const struct spec_device *d, const char *label)
 {
 	static const char *words[] = { "bind", "nosuid", "noexec", NULL };
+	struct list *mounts = &g->spec.mounts;
 	struct spec_mount *m = more(&g->spec.arena, mounts->v, mounts->n, 1, sizeof *m);
 	struct stat st;
 
@@ -275,6 +277,7 @@ static int own_node(struct guest *g, const char *name, const struct spec_device 
 		if (mknodat(g->dir_fd, name, S_IFCHR | 0666, makedev((unsigned)d->major.v, (unsigned)d->minor.v)) < 0 ||
 		    fchmodat(g->dir_fd, name, 0666, 0) < 0 || fstatat(g->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return fail_errno("make the device %s of the guest", name);
+		TRY(lsm_label_at(g->dir_fd, name, label));
 	}
 	m[mounts->n++] = (struct spec_mount){ .dst = d->path, .type = "bind", .options = { words, 3 },
 		.src = arena_printf(&g->spec.arena, "%s/guests/%s/%s", g->at.home, g->name, name) };
@@ -298,7 +301,7 @@ static int fill_masks(struct spec *s, struct arena *a)
 }
 
 /* A guest's devices: the default ones, and what its features ask for. */
-static int fill_devices(struct guest *g, struct arena *a, bool userns)
+static int fill_devices(struct guest *g, struct arena *a, const struct guest_plan *p)
 {
 	static const struct { const char *feature; struct spec_device d; } known[] = {
 		{ "fuse", { .path = "/dev/fuse", .type = S_IFCHR, .major = { 10, true }, .minor = { 229, true } } },
@@ -321,8 +324,8 @@ static int fill_devices(struct guest *g, struct arena *a, bool userns)
 			continue;
 		rules[r->devices.n++] = (struct cg_device_rule){ .allow = { true, true }, .type = "c",
 			.major = known[i].d.major, .minor = known[i].d.minor, .access = "rwm" };
-		if (userns)
-			TRY(own_node(g, known[i].feature, &known[i].d, &g->spec.mounts));
+		if (p->base)
+			TRY(own_node(g, known[i].feature, &known[i].d, p->labels ? p->labels->file : NULL));
 		else
 			v[l->devices.n++] = known[i].d;
 	}
@@ -330,6 +333,16 @@ static int fill_devices(struct guest *g, struct arena *a, bool userns)
 	r->devices.v = rules;
 	l->resources = r;
 	return 0;
+}
+
+/* A label that the file gives is the user's own. */
+static void fill_labels(struct guest *g, const struct guest_labels *l)
+{
+	if (!l || !*l->process || g->spec.process->selinux_label)
+		return;
+	g->spec.process->selinux_label = l->process;
+	if (!g->spec.linux_->mount_label)
+		g->spec.linux_->mount_label = l->file;
 }
 
 int guest_effective(struct guest *g, const struct guest_plan *p)
@@ -349,7 +362,8 @@ int guest_effective(struct guest *g, const struct guest_plan *p)
 	TRY(fill_namespaces(g, a, p->base));
 	TRY(fill_ids(s->linux_, a, p->base));
 	TRY(fill_process(g, a, features));
-	TRY(fill_devices(g, a, p->base));
+	TRY(fill_devices(g, a, p));
+	fill_labels(g, p->labels);
 	if (!s->linux_->masked.v)
 		TRY(fill_masks(s, a));
 	if (!s->linux_->readonly.v)

@@ -103,6 +103,22 @@ static int drop_root(void *p)
 	return path_remove_tree(m->dir_fd, "rootfs");
 }
 
+static int label(void *p)
+{
+	struct making *m = p;
+	struct guest_labels l;
+
+	return label_get(m->dir_fd, m->dir, m->req->selinux, &l);
+}
+
+static int unlabel(void *p)
+{
+	struct making *m = p;
+
+	TRY(label_release(m->dir));
+	return unlinkat(m->dir_fd, "label", 0) < 0 && errno != ENOENT ? fail_errno("remove the label of %s", m->name) : 0;
+}
+
 static int wish(struct making *m)
 {
 	const struct guest_create_req *r = m->req;
@@ -211,6 +227,7 @@ static void put_vzrun(struct making *m, struct jout *o)
 		jout_close(o, ']');
 	}
 	jout_str(o, "userns", r->userns ? r->userns : "auto");
+	jout_str(o, "selinux", r->selinux ? r->selinux : "auto");
 	nic_encode(o, "networks", &m->nics);
 	if (r->dns.n > 0) {
 		jout_open(o, "dns", '[');
@@ -264,6 +281,7 @@ static const struct step steps[] = {
 	{ "claim the name",  claim,        unclaim },
 	{ "image",           find_image,   NULL },
 	{ "root filesystem", make_root,    drop_root },
+	{ "label",           label,        unlabel },
 	{ "address",         lease,        unlease },
 	{ "configuration",   write_config, remove_config },
 };
@@ -279,6 +297,9 @@ static int check_words(const struct guest_create_req *r)
 	if (r->userns && !str_eq(r->userns, "auto") && !str_eq(r->userns, "host") &&
 	    (str_u64(r->userns, UINT32_MAX - 65536, &base) < 0 || base < 65536))
 		return fail_as(ERR_USAGE, "--userns: \"%s\" is neither auto, host nor a first id from 65536 on", r->userns);
+	if (r->selinux)
+		TRY(label_check(r->selinux));
+	TRY(label_possible(r->selinux));
 	if (r->memory.set && r->memory.v < (1 << 20))
 		return fail_as(ERR_USAGE, "--memory: less than 1M");
 	if (r->swap.set && !r->memory.set)
@@ -360,6 +381,7 @@ int guest_destroy(const struct guest_where *at, const char *name, bool force)
 	int r;
 
 	TRY(m.dir_fd = guest_dir(at, name));
+	m.dir = arena_printf(&m.arena, "%s/guests/%s", at->home, name);
 	if (force && guest_status(at, name, &pid) != GUEST_STOPPED &&
 	    guest_stop(at, name, &at_once, &killed) < 0 && err_class() != ERR_STATE) {
 		making_free(&m);

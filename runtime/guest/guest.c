@@ -234,5 +234,5 @@ int guest_recover(const struct guest_where *at, const char *only)
 
 	TRY(n);
 	TRY(guest_each(at, recover_one, &r));
-	return n + r.n + idrange_sweep();
+	return n + r.n + idrange_sweep() + label_sweep();
 }

@@ -9,6 +9,7 @@
  *	                 rootfs/		the whole root (storage "dir")
  *	                 console.log[.1]	what the console said, bounded
  *	                 events			one JSON object a line, bounded: what happened to the guest
+ *	                 label			SELinux label of its processes, which its files are labelled for
  *	                 keeper.sock	while it runs
  *	                 fuse, tun		device nodes of its features, bound into its /dev
  *
@@ -29,6 +30,7 @@ struct guest_conf {
 	struct strv layers;		/* directories, lowest first; storage "overlay" */
 	const char *storage;		/* "overlay" or "dir" */
 	const char *userns;		/* "auto", "host", or the first host id of 65536 */
+	const char *selinux;		/* "auto", "none", or the label of its processes */
 	struct list networks;		/* struct net_nic_conf; absent: one NIC in "default"; []: none */
 	struct strv dns;		/* servers for /etc/resolv.conf; absent: the network's, or the host's */
 	struct list ports;		/* struct net_publish */
@@ -65,7 +67,7 @@ struct nic_words { struct strv ip, ip6, ip_del, mac, rate; };
 /* ---- create, destroy ------------------------------------------------------------------------ */
 struct guest_create_req {
 	const char *image, *rootfs, *template;	/* exactly one */
-	const char *storage, *userns, *hostname;
+	const char *storage, *userns, *selinux, *hostname;
 	struct strv networks;			/* "none" alone: none; empty: "default" */
 	struct nic_words nics;
 	struct strv dns;
@@ -168,6 +170,26 @@ int event_add(int dir_fd, const struct guest_event *e);		/* time is filled in */
 /* Why the guest is in the state it is in, in words; the last end and what led to it. */
 int guest_why(const struct guest_where *at, const char *name, struct buf *out, struct jout *json);
 
+/* ---- label.c: SELinux -------------------------------------------------------------------------------- */
+struct guest_labels { char process[256], file[256]; };	/* "": none */
+/* "auto", "none" or a label. ERR_USAGE */
+int label_check(const char *word);
+/*
+ * Where SELinux is on: the policy knows the label, ERR_CONFIG, or for "auto" (NULL) the type of guests,
+ * ERR_UNSUPPORTED.
+ */
+int label_possible(const char *word);
+/*
+ * The guest's labels: none where SELinux is off, or not wanted. What they need is done where it was not yet: two
+ * categories claimed, of which no other guest of the host has both; the files below rootfs/ labelled. Fails as
+ * label_possible().
+ */
+int label_get(int dir_fd, const char *dir, const char *word, struct guest_labels *out);
+/* What label_get() said, "" before it was asked. */
+void label_read(int dir_fd, char *out, size_t size);
+int label_release(const char *dir);	/* dir: the guest's, absolute */
+int label_sweep(void);			/* of guests that are no more; how many */
+
 /* ---- config.c ----------------------------------------------------------------------------------- */
 /* Fills in what the file leaves to the defaults: namespaces, mounts, masks, capabilities, filter, devices. */
 struct guest_plan {
@@ -177,6 +199,7 @@ struct guest_plan {
 	struct net_port ports[NET_PORTS_MAX];
 	size_t n_ports;
 	uint32_t base;			/* first host id; 0: the host's user namespace */
+	const struct guest_labels *labels;
 	int slot_fd[2];			/* hold the range */
 	struct arena arena;
 };

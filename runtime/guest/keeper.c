@@ -15,6 +15,14 @@
 #include <time.h>
 #include <unistd.h>
 
+static int labels(struct keeper *k)
+{
+	auto_buf struct buf dir = { 0 };
+
+	buf_printf(&dir, "%s/guests/%s", k->g->at.home, k->g->name);
+	return label_get(k->g->dir_fd, buf_text(&dir), k->g->conf.selinux, &k->labels);
+}
+
 static int sockets(struct keeper *k)
 {
 	int dir = k->g->dir_fd;
@@ -224,6 +232,7 @@ static int keep(struct keeper *k)
 
 	TRY(keeper_detach());
 	TRY(keeper_title(k->g));
+	TRY(labels(k));
 	TRY(sockets(k));
 	for (;;) {
 		began = now();

@@ -8,6 +8,7 @@ struct client { int fd; bool console, stopping; };
 
 struct keeper {
 	struct guest *g;
+	struct guest_labels labels;		/* of its whole life, reboots included */
 	int report;				/* to the starter; -1 when it is satisfied or gone */
 	int listener, notify;			/* notify: of one boot */
 	struct client client[CLIENTS_MAX];

@@ -1,0 +1,221 @@
+/* SELinux labels of guests. */
+#include "runtime/guest/label.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "selinux/lsm.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * A pair of categories is a link CLAIMS/c1,c2 to the directory of the guest that has it, for the whole host whatever
+ * VZRUN_HOME. Unlike a range of ids it is its from create to destroy, because files carry it: so it outlives the
+ * machine, and is free when that directory is gone. Links are made and removed under the lock of the directory.
+ */
+#define CLAIMS "/var/lib/vzrun-selinux"
+#define PROCESS "system_u:system_r:vzrun_t:s0"
+#define FILES "system_u:object_r:vzrun_file_t"
+#define MODULE VZRUN_PREFIX "/share/vzrun/packaging/selinux/vzrun.cil"
+enum { CATEGORIES = 1024 };
+
+int label_check(const char *word)
+{
+	if (str_eq(word, "auto") || str_eq(word, "none"))
+		return 0;
+	if (strlen(word) >= sizeof(struct guest_labels){ 0 }.process || !strchr(word, ':'))
+		return fail_as(ERR_USAGE, "--selinux: \"%.80s\" is neither auto, none nor a label", word);
+	return 0;
+}
+
+/* Locked. The last one to release removes it, perhaps between our opening and our lock. */
+static int open_claims(const char *path, bool make)
+{
+	struct stat st;
+
+	for (;;) {
+		auto_close int dir = make ? file_make_dirs(path, 0700)
+					  : open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (dir < 0)
+			return make ? dir : errno == ENOENT ? -ENOENT : fail_errno("open %s", path);
+		if (TEMP_FAILURE_RETRY(flock(dir, LOCK_EX)) < 0 || fstat(dir, &st) < 0)
+			return fail_errno("lock %s", path);
+		if (st.st_nlink > 0)
+			return take_fd(&dir);
+	}
+}
+
+static void read_owner(int claims, const char *pair, char *out, size_t size)
+{
+	ssize_t n = readlinkat(claims, pair, out, size - 1);
+
+	out[n > 0 ? n : 0] = '\0';
+}
+
+/* 1: it is ours, 0: it is another's. */
+static int try_pair(int claims, const char *pair, const char *dir)
+{
+	char owner[PATH_MAX];
+
+	for (int tries = 0; tries < 2; tries++) {
+		if (symlinkat(dir, claims, pair) == 0)
+			return 1;
+		if (errno != EEXIST)
+			return fail_errno("claim categories %s", pair);
+		read_owner(claims, pair, owner, sizeof owner);
+		if (str_eq(owner, dir))
+			return 1;
+		if (faccessat(AT_FDCWD, owner, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+			return 0;
+		(void)unlinkat(claims, pair, 0);
+	}
+	return 0;
+}
+
+int label_claim(const char *path, const char *dir, const char *had, char pair[16])
+{
+	auto_close int claims = open_claims(path, true);
+	uint64_t h = str_hash(dir, strlen(dir));
+	int r = 0;
+
+	TRY(claims);
+	if (*had) {
+		snprintf(pair, 16, "%s", had);
+		r = try_pair(claims, pair, dir);
+	}
+	/* From a place of its own, so that many at once do not queue for the first. */
+	for (uint64_t i = 0; r == 0 && i < CATEGORIES * CATEGORIES; i++) {
+		unsigned slot = (unsigned)((h + i) % (CATEGORIES * CATEGORIES)), a = slot / CATEGORIES, b = slot % CATEGORIES;
+
+		if (a >= b)
+			continue;
+		snprintf(pair, 16, "c%u,c%u", a, b);
+		r = try_pair(claims, pair, dir);
+	}
+	return r != 0 ? r : fail_as(ERR_RESOURCE, "all pairs of SELinux categories are in use");
+}
+
+/* "c1,c2" of our own labels; "" of another. */
+static const char *pair_of(const char *label)
+{
+	unsigned a, b;
+	int used = 0;
+
+	if (!str_starts(label, PROCESS ":") ||
+	    sscanf(label + strlen(PROCESS ":"), "c%4u,c%4u%n", &a, &b, &used) != 2 || label[strlen(PROCESS ":") + (size_t)used])
+		return "";
+	return a < b && b < CATEGORIES ? label + strlen(PROCESS ":") : "";
+}
+
+static int check_policy(void)
+{
+	int r = lsm_check_label(PROCESS);
+
+	if (r >= 0 && (r = lsm_check_label(FILES ":s0")) >= 0)
+		return 0;
+	if (err_class() != ERR_CONFIG)
+		return r;
+	fail_as(ERR_UNSUPPORTED, "SELinux is on, and its policy has no vzrun_t, the type of guests");
+	err_try("semodule -i " MODULE "   |   --selinux none");
+	return -EOPNOTSUPP;
+}
+
+int label_possible(const char *word)
+{
+	if (!lsm_selinux_on() || (word && str_eq(word, "none")))
+		return 0;
+	return !word || str_eq(word, "auto") ? check_policy() : lsm_check_label(word);
+}
+
+static int compose(const char *dir, const char *word, const char *had, struct guest_labels *out)
+{
+	const char *level;
+	char pair[16];
+
+	TRY(label_possible(word));
+	if (str_eq(word, "auto")) {
+		TRY(label_claim(CLAIMS, dir, pair_of(had), pair));
+		snprintf(out->process, sizeof out->process, PROCESS ":%s", pair);
+	} else {
+		snprintf(out->process, sizeof out->process, "%s", word);
+	}
+	/* user:role:type:level, and a level may have colons of its own. */
+	level = out->process;
+	for (int i = 0; level && i < 3; i++)
+		level = strchr(level, ':') ? strchr(level, ':') + 1 : NULL;
+	snprintf(out->file, sizeof out->file, FILES "%s%s", level ? ":" : "", level ? level : "");
+	return lsm_check_label(out->file);
+}
+
+void label_read(int dir_fd, char *out, size_t size)
+{
+	if (file_peek(dir_fd, "label", out, size) < 0)
+		*out = '\0';
+}
+
+/* Once: the record that it is done comes last. */
+static int label_root(int dir_fd, const struct guest_labels *l)
+{
+	auto_close int root = path_open_strict(dir_fd, "rootfs", O_RDONLY | O_DIRECTORY);
+
+	if (root >= 0)
+		TRY_IN(lsm_relabel(root, l->file), "rootfs");
+	else if (root != -ENOENT)
+		return root;
+	err_clear();
+	return file_write_atomic(dir_fd, "label", l->process, strlen(l->process), 0600);
+}
+
+int label_get(int dir_fd, const char *dir, const char *word, struct guest_labels *out)
+{
+	char had[sizeof out->process];
+
+	*out = (struct guest_labels){ 0 };
+	word = word ? word : "auto";
+	if (str_eq(word, "none") || !lsm_selinux_on())
+		return 0;
+	label_read(dir_fd, had, sizeof had);
+	TRY_IN(compose(dir, word, had, out), "SELinux");
+	return str_eq(had, out->process) ? 0 : label_root(dir_fd, out);
+}
+
+int label_drop(const char *path, const char *dir)
+{
+	auto_close int claims = open_claims(path, false);
+	DIR *d = claims < 0 ? NULL : opendir(path);
+	char owner[PATH_MAX];
+	struct dirent *e;
+	int n = 0;
+
+	if (claims < 0)
+		return claims == -ENOENT ? 0 : claims;
+	while (d && (e = readdir(d))) {
+		if (e->d_name[0] == '.')
+			continue;
+		read_owner(claims, e->d_name, owner, sizeof owner);
+		if (dir ? str_eq(owner, dir)
+			: *owner && faccessat(AT_FDCWD, owner, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+			n += unlinkat(claims, e->d_name, 0) == 0;
+	}
+	if (d)
+		closedir(d);
+	(void)rmdir(path);
+	return n;
+}
+
+int label_release(const char *dir)
+{
+	return label_drop(CLAIMS, dir);
+}
+
+int label_sweep(void)
+{
+	return label_drop(CLAIMS, NULL);
+}
