@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/scope.h"
+#include "selinux/denials.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -159,6 +160,29 @@ static void free_history(struct history *h)
 	*h = (struct history){ 0 };
 }
 
+enum { DENIALS_MAX = 8 };
+
+/* Under SELinux what a guest's programs fail on is often said in the host's logs only. */
+static void why_denied(int dir_fd, struct buf *out, struct jout *json)
+{
+	static struct denial d[DENIALS_MAX];
+	char label[256];
+	size_t n;
+
+	label_read(dir_fd, label, sizeof label);
+	n = *label ? denials_of(label, d, DENIALS_MAX) : 0;
+	if (json)
+		jout_open(json, "denials", '[');
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(out, "  SELinux kept \"%s\" from %s of the %s \"%s\", which is %s\n    %s\n", d[i].program, d[i].perms,
+			   d[i].class, d[i].object, d[i].target, d[i].record);
+		if (json)
+			jout_str(json, NULL, d[i].record);
+	}
+	if (json)
+		jout_close(json, ']');
+}
+
 int guest_why(const struct guest_where *at, const char *name, struct buf *out, struct jout *json)
 {
 	static struct history h;
@@ -191,6 +215,7 @@ int guest_why(const struct guest_where *at, const char *name, struct buf *out, s
 			bind_encode(json, NULL, &guest_event_record, &h.e[i]);
 		jout_close(json, ']');
 	}
+	why_denied(dir, out, json);
 	free_history(&h);
 	return 0;
 }

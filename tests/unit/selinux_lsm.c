@@ -1,5 +1,6 @@
 #include "base/scope.h"
 #include "base/str.h"
+#include "selinux/denials.h"
 #include "selinux/internal.h"
 #include "selinux/lsm.h"
 #include "tests/unit/unit.h"
@@ -87,4 +88,29 @@ TEST(nothing_asked)
 	CHECK_FAILS(lsm_check_label("a\tb"), "SELinux label \"a\tb\": character 2 is not allowed");
 }
 
-UNIT_MAIN(UNIT(grammar), UNIT(mount_option), UNIT(own_file), UNIT(nothing_asked))
+#define V1 "system_u:system_r:vzrun_t:s0:c1,c2"
+#define AVC(perms, rest) "5,1,2,-;audit: type=1400 audit(1795909315.564:4): avc:  denied  { " perms " } for  pid=146 " \
+	"comm=\"cat\" " rest " scontext=" V1 " tcontext=u:object_r:shadow_t:s0 tclass=file permissive=0\n"
+
+TEST(denial)
+{
+	struct denial d;
+
+	CHECK(denial_parse(AVC("read open", "name=\"sha dow\" dev=\"vda\" ino=3"), V1, &d));
+	CHECK_STR(d.perms, "read open");
+	CHECK_STR(d.program, "cat");
+	CHECK_STR(d.object, "sha dow");
+	CHECK_STR(d.class, "file");
+	CHECK_STR(d.target, "u:object_r:shadow_t:s0");
+	CHECK(strncmp(d.record, "audit(1795909315.564:4): avc:", 29) == 0);
+	CHECK(strchr(d.record, '\n') == NULL);
+	CHECK(denial_parse(AVC("read", "path=\"/etc/x\" dev=\"vda\""), V1, &d));
+	CHECK_STR(d.perms, "read");
+	CHECK_STR(d.object, "/etc/x");
+	CHECK(!denial_parse(AVC("read", "name=x"), "system_u:system_r:vzrun_t:s0:c1,c20", &d));
+	CHECK(!denial_parse("5,1,2,-;scontext=" V1, V1, &d));
+	CHECK(!denial_parse("audit(1): avc:  denied  { ", V1, &d));
+	CHECK(!denial_parse("", V1, &d));
+}
+
+UNIT_MAIN(UNIT(denial), UNIT(grammar), UNIT(mount_option), UNIT(own_file), UNIT(nothing_asked))
