@@ -1,0 +1,209 @@
+#!/usr/bin/env bats
+# SELinux, enforcing: in the machine of tests/vm (tests/vm/run -l selinux).
+load guest
+
+setup_file() {
+	[ -e /sys/fs/selinux/enforce ] || return 0
+	need_guests busybox
+	# Every denial is asked for; the kernel would leave most of them out.
+	sysctl -qw kernel.printk_ratelimit=0
+}
+setup() {
+	[ -e /sys/fs/selinux/enforce ] || skip "SELinux is off (tests/vm/run -l selinux)"
+	setenforce 1
+	guest_setup
+	B=
+}
+teardown() {
+	[ -e /sys/fs/selinux/enforce ] || return 0
+	setenforce 1
+	[ -z "$B" ] || engine_teardown
+	guest_teardown
+	[ ! -e /var/lib/vzrun-selinux ] || { echo "left: $(ls -l /var/lib/vzrun-selinux)"; return 1; }
+}
+
+T=system_u:system_r:vzrun_t:s0 F=system_u:object_r:vzrun_file_t:s0
+label_of() { vz --json show "${1:-$G}" | jq -r .selinuxLabel; }
+bare_guest() { vz create "$1" --template busybox --net none "${@:2}" >/dev/null; }
+
+# The host's directory $2 at $3 of guest $1, from its next start on
+bind() {
+	jq --arg s "$2" --arg d "$3" \
+		'.mounts += [{destination: $d, source: $s, type: "bind", options: ["bind", "rw"]}]' \
+		<"$(conf "$1")" >"$BATS_TEST_TMPDIR/new.json"
+	cp "$BATS_TEST_TMPDIR/new.json" "$(conf "$1")"
+}
+
+# A busybox that every guest may execute, in /shared of guest $1
+share() {
+	mkdir -p "$BATS_TEST_TMPDIR/shared"
+	cp "$(command -v busybox)" "$BATS_TEST_TMPDIR/shared/busybox"
+	chcon -R "$F" "$BATS_TEST_TMPDIR/shared"
+	bind "$1" "$BATS_TEST_TMPDIR/shared" /shared
+}
+
+@test "processLabel and mountLabel of a bundle, seen from inside" {
+	make_bundle
+	ID=t$$-$BATS_TEST_NUMBER
+	chcon -R "$F:c7,c8" "$B/rootfs"
+	cfg --arg p "$T:c7,c8" --arg m "$F:c7,c8" '.process.selinuxLabel = $p | .linux.mountLabel = $m'
+	sh_ 'tr -d "\0" </proc/self/attr/current; echo; grep -c context= /proc/mounts; touch /dev/shm/x; sleep 300'
+	vz run -d "$ID" </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 || { cat "$BATS_TEST_TMPDIR/out"; false; }
+	pid=$(vz state "$ID" | jq -r .pid)
+	[ "$(tr -d '\0' <"/proc/$pid/attr/current")" = "$T:c7,c8" ]
+	wait_for test -e "/proc/$pid/root/dev/shm/x"
+	[ "$(stat -c %C "/proc/$pid/root/dev/shm/x")" = "$F:c7,c8" ]
+	[ "$(stat -c %C "/proc/$pid/root/dev/mqueue")" = "$F:c7,c8" ]
+}
+
+@test "a guest has a label of its own on its processes and files, and what it says arrives" {
+	bare_guest "$G"
+	vz start "$G" >/dev/null
+	label=$(label_of)
+	[[ $label =~ ^"$T":c[0-9]+,c[0-9]+$ ]]
+	[ "$(tr -d '\0' <"/proc/$(init_of)/attr/current")" = "$label" ]
+	# Our pipes have all categories, as those of an administrator's shell; the guest's processes have two.
+	[[ $(id -Z) = *:s0-s0:c0.c1023 ]]
+	[ "$(vz exec "$G" cat /proc/self/attr/current | tr -d '\0')" = "$label" ]
+	[ "$(echo in | vz exec "$G" cat)" = in ]
+	[ "$(stat -c %C "/proc/$(init_of)/root/etc/passwd")" = "$F:${label#"$T":}" ]
+	[ "$(vz ls --json | jq -r --arg g "$G" '.guests[] | select(.name == $g) | .selinuxLabel')" = "$label" ]
+	vz exec "$G" sh -c 'echo x >/root/x; mkdir /tmp/d; mount -t tmpfs t /tmp/d; echo y >/tmp/d/y; cat /root/x /tmp/d/y' |
+		diff - <(printf 'x\ny\n')
+	# A file of the host's is not the guest's to write to: said, not swallowed.
+	run bash -c "'$VZ' --root '$ROOT' exec '$G' echo lost 2>&1 >'$BATS_TEST_TMPDIR/file'"
+	[[ $output = *"SELinux keeps the process from its standard output"* ]]
+	vz stop -k "$G" >/dev/null
+	vz start "$G" >/dev/null
+	[ "$(label_of)" = "$label" ]
+}
+
+# What a process of label $1 in all namespaces of guest $G can do to it and its host; $2: the process to signal
+attempts() {
+	local in=(vz exec --process-label "$1" "$G" /shared/busybox)
+	"${in[@]}" cat /root/secret 2>/dev/null | grep -q secret && echo read
+	"${in[@]}" sh -c ": </proc/$2/mem" 2>/dev/null && echo trace
+	"${in[@]}" sh -c 'echo message | /shared/busybox logger' 2>/dev/null
+	# The log's own process writes it: what it got before the next one is in it by then.
+	vz exec "$G" sh -c 'logger end-'"$3"'; until grep -q "end-'"$3"'" /root/log; do :; done; grep -q message /root/log' && echo connect
+	vz exec "$G" sh -c ': >/root/log'
+	"${in[@]}" cat /host/secret 2>/dev/null | grep -q host && echo host
+	"${in[@]}" kill -USR1 "$2" 2>/dev/null && echo signal
+	return 0
+}
+
+@test "guests with the host's user ids: no reading, tracing, connecting, signalling between them, nor of the host's files" {
+	mkdir "$BATS_TEST_TMPDIR/host"
+	echo host >"$BATS_TEST_TMPDIR/host/secret"
+	bare_guest "$G" --userns host
+	bare_guest "$G-b" --userns host
+	share "$G"
+	bind "$G" "$BATS_TEST_TMPDIR/host" /host
+	vz start "$G" >/dev/null
+	vz start "$G-b" >/dev/null
+	other=$(label_of "$G-b")
+	[ "$other" != "$(label_of)" ]
+	vz exec "$G" sh -c 'echo secret >/root/secret; syslogd -O /root/log; until [ -S /dev/log ]; do :; done'
+	victim() { vz exec "$G" sh -c 'sleep 1000 </dev/null >/dev/null 2>&1 & echo $!'; }
+	run attempts "$other" "$(victim)" one
+	[ "$output" = "" ]
+	# And all of it but the host's file to the guest itself, and all of it to the other one without the policy.
+	run attempts "$(label_of)" "$(victim)" two
+	[ "${lines[*]}" = "read trace connect signal" ]
+	setenforce 0
+	run attempts "$other" "$(victim)" three
+	[ "${lines[*]}" = "read trace connect host signal" ]
+}
+
+@test "--selinux none: no label, and the host's files are read" {
+	mkdir "$BATS_TEST_TMPDIR/host"
+	echo host >"$BATS_TEST_TMPDIR/host/secret"
+	bare_guest "$G" --userns host --selinux none
+	bind "$G" "$BATS_TEST_TMPDIR/host" /host
+	vz start "$G" >/dev/null
+	[ "$(label_of)" = null ]
+	[ ! -e /var/lib/vzrun-selinux ]
+	[ "$(tr -d '\0' <"/proc/$(init_of)/attr/current")" = "$(id -Z)" ]
+	[ "$(vz exec "$G" cat /host/secret)" = host ]
+}
+
+@test "a label that the policy lacks is refused by name; one that it has is taken" {
+	run vz create "$G" --template busybox --net none --selinux system_u:system_r:nosuch_t:s0
+	refuses 10 'SELinux label "system_u:system_r:nosuch_t:s0" is not valid in the host'\''s policy'
+	run vz create "$G" --template busybox --net none --selinux yes
+	refuses 2 '--selinux: "yes" is neither auto, none nor a label'
+	[ ! -e "$VZRUN_HOME/guests/$G" ]
+	bare_guest "$G" --selinux "$T:c1,c2"
+	vz start "$G" >/dev/null
+	[ "$(tr -d '\0' <"/proc/$(init_of)/attr/current")" = "$T:c1,c2" ]
+}
+
+@test "pairs of categories: each guest's own over parallel creations, and given back" {
+	for i in 1 2 3 4 5 6; do bare_guest "$G-$i" & done
+	wait
+	for i in 1 2 3 4 5 6; do label_of "$G-$i"; done >"$BATS_TEST_TMPDIR/labels"
+	[ "$(grep -c "^$T:c" "$BATS_TEST_TMPDIR/labels")" -eq 6 ]
+	[ "$(sort -u "$BATS_TEST_TMPDIR/labels" | wc -l)" -eq 6 ]
+	[ "$(ls /var/lib/vzrun-selinux | wc -l)" -eq 6 ]
+	vz destroy "$G-1" >/dev/null
+	[ "$(ls /var/lib/vzrun-selinux | wc -l)" -eq 5 ]
+	# A guest that vanished without a word: recover gives its pair back.
+	rm -r "$VZRUN_HOME/guests/$G-2"
+	vz recover >/dev/null
+	[ "$(ls /var/lib/vzrun-selinux | wc -l)" -eq 4 ]
+}
+
+@test "--storage dir: labelled once, links not followed" {
+	bare_guest "$G" --storage dir
+	root=$VZRUN_HOME/guests/$G/rootfs
+	level=${F}:$(label_of | cut -d: -f5)
+	[ "$(find "$root" -printf '%Z\n' | sort -u)" = "$level" ]
+	vz start "$G" >/dev/null
+	vz exec "$G" sh -c 'echo x >/root/x'
+	[ "$(stat -c %C "$root/root/x")" = "$level" ]
+	vz stop -k "$G" >/dev/null
+	# What lost its label keeps it lost: only another label than the recorded one is put on again.
+	touch "$BATS_TEST_TMPDIR/outside"
+	before=$(stat -c %C "$BATS_TEST_TMPDIR/outside")
+	ln -s "$BATS_TEST_TMPDIR/outside" "$root/link"
+	rm "$VZRUN_HOME/guests/$G/label"
+	vz start "$G" >/dev/null
+	[ "$(label_of)" = "$T:${level#"$F":}" ]
+	[ "$(stat -c %C "$root/link")" = "$level" ]
+	[ "$(stat -c %C "$BATS_TEST_TMPDIR/outside")" = "$before" ]
+}
+
+@test "why tells what was denied, with the record" {
+	mkdir "$BATS_TEST_TMPDIR/host"
+	echo host >"$BATS_TEST_TMPDIR/host/secret"
+	bare_guest "$G"
+	bind "$G" "$BATS_TEST_TMPDIR/host" /host
+	vz start "$G" >/dev/null
+	run vz exec "$G" ls /host
+	[ "$status" -ne 0 ]
+	run vz why "$G"
+	[[ $output =~ SELinux\ kept\ \"ls\"\ from\ [a-z\ ]+\ of\ the\ dir\ \"/?host\" ]]
+	[[ $output = *"avc:  denied  {"*"scontext=$(label_of)"* ]]
+	vz --json why "$G" | jq -e '.denials | length > 0'
+}
+
+@test "a guest whose init is systemd is up, with nothing failed" {
+	# The machine's own root, below a layer on a file system of its own: no other is here without a network.
+	truncate -s 300M "$BATS_TEST_TMPDIR/disk"
+	mkfs.ext4 -q "$BATS_TEST_TMPDIR/disk"
+	mkdir "$BATS_TEST_TMPDIR/big"
+	mount -o loop "$BATS_TEST_TMPDIR/disk" "$BATS_TEST_TMPDIR/big"
+	ln -s "$STORE/images" "$BATS_TEST_TMPDIR/big/images"
+	small=$VZRUN_HOME VZRUN_HOME=$BATS_TEST_TMPDIR/big
+	bare_guest "$G"
+	jq '.vzrun.layers = ["/"] | .process.args = ["/lib/systemd/systemd"]' <"$(conf)" >"$BATS_TEST_TMPDIR/new.json"
+	cp "$BATS_TEST_TMPDIR/new.json" "$(conf)"
+	run vz start "$G" --timeout 300s
+	up=$status state=$(vz exec "$G" systemctl is-system-running --wait | cat)
+	failed=$(vz exec "$G" systemctl --failed --no-legend --plain | cat) label=$(tr -d '\0' <"/proc/$(init_of)/attr/current")
+	vz destroy -f "$G" >/dev/null
+	umount "$BATS_TEST_TMPDIR/big"
+	VZRUN_HOME=$small
+	echo "$output; $state; $failed"
+	[ "$up" -eq 0 ] && [ "$state" = running ] && [ "$failed" = "" ] && [[ $label = "$T":c* ]]
+}
