@@ -7,7 +7,7 @@ struct guest_create_args {
 	const char *image, *rootfs, *template, *storage, *userns, *selinux, *hostname, *cpus;
 	struct opt_u64 memory, swap;
 	struct opt_i64 pids;
-	struct strv features, net, dns;
+	struct strv features, binds, net, dns;
 	struct nic_words nics;
 };
 /* The rows of guest_create_args at member m of T. */
@@ -28,6 +28,7 @@ struct guest_create_args {
 	OSTRV(T, 0, "ip6", "ADDRESS|auto[,net=NAME]", m.nics.ip6, "the same, IPv6 only"),                      \
 	OSTRV(T, 0, "mac", "ADDRESS[,net=NAME]", m.nics.mac, "MAC address (default: derived from the name)"),  \
 	OSTRV(T, 0, "rate", "IN[:OUT][:BURST][,net=NAME]", m.nics.rate, "bits a second: 100M, 1G:10M, max"),   \
+	OSTRV(T, 0, "bind", "SRC:DST[:OPTION,...]", m.binds, "of the host; ro, idmap, z or Z (label it); repeatable"), \
 	OSTRV(T, 0, "dns", "ADDRESS|auto", m.dns, "DNS server; repeatable (default: the network's)"),          \
 	OSTRV(T, 0, "features", "WORD", m.features, "nesting, fuse, tun or i386; repeatable")
 

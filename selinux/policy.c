@@ -108,16 +108,19 @@ static int label_below(int dir, dev_t dev, const char *label, int depth)
 	return r;
 }
 
-int lsm_relabel(int dir, const char *label)
+int lsm_relabel(int fd, const char *label)
 {
+	char path[32];
 	struct stat st;
 
 	if (!label || !*label || !lsm_selinux_on())
 		return 0;
 	TRY(lsm_check_grammar("SELinux label", label));
-	if (fstat(dir, &st) < 0 || set_at(dir, ".", label) < 0)
-		return fail_errno("label the directory as \"%s\"", label);
-	return label_below(dir, st.st_dev, label, 0);
+	/* Of our own procfs: the descriptor itself, whatever became of its name. */
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) < 0 || setxattr(path, "security.selinux", label, strlen(label) + 1, 0) < 0)
+		return fail_errno("label it as \"%s\"", label);
+	return S_ISDIR(st.st_mode) ? label_below(fd, st.st_dev, label, 0) : 0;
 }
 
 /* The class of what a descriptor is of, as the policy knows it; NULL: labelled by other ways. */

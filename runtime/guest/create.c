@@ -1,3 +1,4 @@
+#include "runtime/guest/binds.h"
 #include "runtime/guest/nic.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -24,6 +25,7 @@ struct making {
 	struct buf ref;
 	struct image_rootfs image;
 	struct nic_wishes nics;
+	struct guest_labels labels;
 	int guests_fd, dir_fd;
 	struct arena arena;
 };
@@ -106,9 +108,25 @@ static int drop_root(void *p)
 static int label(void *p)
 {
 	struct making *m = p;
-	struct guest_labels l;
 
-	return label_get(m->dir_fd, m->dir, m->req->selinux, &l);
+	return label_get(m->dir_fd, m->dir, m->req->selinux, &m->labels);
+}
+
+/* What was labelled stays so: no label that it had would be right for a second guest of the name. */
+static int label_binds(void *p)
+{
+	struct making *m = p;
+
+	for (size_t i = 0; i < m->req->binds.n; i++) {
+		struct bind_word b;
+		int r = bind_parse(m->req->binds.v[i], &b);
+
+		if (r >= 0)
+			r = bind_label(&b, &m->labels);
+		buf_free(&b.options);
+		TRY(r);
+	}
+	return 0;
 }
 
 static int unlabel(void *p)
@@ -181,6 +199,21 @@ static void put_process(struct making *m, struct jout *o)
 		jout_close(o, ']');
 	}
 	jout_close(o, '}');
+}
+
+static void put_binds(struct making *m, struct jout *o)
+{
+	if (m->req->binds.n == 0)
+		return;
+	jout_open(o, "mounts", '[');
+	for (size_t i = 0; i < m->req->binds.n; i++) {
+		struct bind_word b;
+
+		if (bind_parse(m->req->binds.v[i], &b) >= 0)
+			bind_encode_mount(o, &b);
+		buf_free(&b.options);
+	}
+	jout_close(o, ']');
 }
 
 static int put_resources(struct making *m, struct jout *o)
@@ -259,6 +292,7 @@ static int write_config(void *p)
 	jout_str(&o, "path", "rootfs");
 	jout_close(&o, '}');
 	put_process(m, &o);
+	put_binds(m, &o);
 	TRY(put_resources(m, &o));
 	put_vzrun(m, &o);
 	jout_close(&o, '}');
@@ -283,6 +317,7 @@ static const struct step steps[] = {
 	{ "root filesystem", make_root,    drop_root },
 	{ "label",           label,        unlabel },
 	{ "address",         lease,        unlease },
+	{ "volumes",         label_binds,  NULL },
 	{ "configuration",   write_config, remove_config },
 };
 
@@ -311,6 +346,13 @@ static int check_words(const struct guest_create_req *r)
 	if (r->hostname && !str_is_name(r->hostname))
 		return fail_as(ERR_USAGE, "--hostname: \"%s\" is not a host name", r->hostname);
 	TRY(guest_check_dns(&r->dns, "--dns"));
+	for (size_t i = 0; i < r->binds.n; i++) {
+		struct bind_word b;
+		int bad = bind_parse(r->binds.v[i], &b);
+
+		buf_free(&b.options);
+		TRY(bad);
+	}
 	for (size_t i = 0; i < r->features.n; i++)
 		if (!guest_feature_known(r->features.v[i]))
 			return fail_as(ERR_USAGE, "--features: \"%s\" is unknown (nesting, fuse, tun, i386)",

@@ -74,7 +74,7 @@ struct guest_create_req {
 	struct opt_u64 memory, swap;
 	struct opt_u64 pids;
 	const char *cpus;			/* "1.5" */
-	struct strv features;
+	struct strv features, binds;
 	struct strv command;			/* instead of the image's or /sbin/init */
 };
 int guest_create(const struct guest_where *at, const char *name, const struct guest_create_req *r);
@@ -185,6 +185,8 @@ int label_possible(const char *word);
  * label_possible().
  */
 int label_get(int dir_fd, const char *dir, const char *word, struct guest_labels *out);
+/* The label of files that are every guest's. */
+void label_shared(char *out, size_t size);
 /* What label_get() said, "" before it was asked. */
 void label_read(int dir_fd, char *out, size_t size);
 int label_release(const char *dir);	/* dir: the guest's, absolute */

@@ -507,3 +507,21 @@ teardown() { guest_teardown; }
 	[ "$status" -ne 0 ]
 	[ "$(vz exec "$G" awk '{ print $2; exit }' /proc/self/uid_map)" != "$(vz exec "$G-b" awk '{ print $2; exit }' /proc/self/uid_map)" ]
 }
+
+@test "--bind: the host's directory, read-only or with the guest's own ids; what is no bind is refused" {
+	mkdir "$BATS_TEST_TMPDIR/src"
+	echo hi >"$BATS_TEST_TMPDIR/src/f"
+	run vz create "$G" --template busybox --net none --bind src:/x
+	refuses 2 '--bind: "src:/x" is not /SOURCE:/DESTINATION[:OPTION,...]'
+	run vz create "$G" --template busybox --net none --bind "$BATS_TEST_TMPDIR/none:/x"
+	refuses 1 "--bind: $BATS_TEST_TMPDIR/none: No such file or directory"
+	[ ! -e "$VZRUN_HOME/guests/$G" ]
+	vz create "$G" --template busybox --net none --bind "$BATS_TEST_TMPDIR/src:/ro:ro,z" \
+		--bind "$BATS_TEST_TMPDIR/src:/own:idmap" >/dev/null
+	vz start "$G" >/dev/null
+	[ "$(vz exec "$G" cat /ro/f)" = hi ]
+	run vz exec "$G" touch /ro/x
+	[[ $output = *"Read-only file system"* ]]
+	vz exec "$G" touch /own/x
+	[ "$(stat -c %u "$BATS_TEST_TMPDIR/src/x")" = 0 ]
+}

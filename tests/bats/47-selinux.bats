@@ -34,12 +34,11 @@ bind() {
 	cp "$BATS_TEST_TMPDIR/new.json" "$(conf "$1")"
 }
 
-# A busybox that every guest may execute, in /shared of guest $1
-share() {
+# A busybox that every guest may execute
+shared() {
 	mkdir -p "$BATS_TEST_TMPDIR/shared"
 	cp "$(command -v busybox)" "$BATS_TEST_TMPDIR/shared/busybox"
-	chcon -R "$F" "$BATS_TEST_TMPDIR/shared"
-	bind "$1" "$BATS_TEST_TMPDIR/shared" /shared
+	echo "$BATS_TEST_TMPDIR/shared:/shared:z"
 }
 
 @test "processLabel and mountLabel of a bundle, seen from inside" {
@@ -95,9 +94,8 @@ attempts() {
 @test "guests with the host's user ids: no reading, tracing, connecting, signalling between them, nor of the host's files" {
 	mkdir "$BATS_TEST_TMPDIR/host"
 	echo host >"$BATS_TEST_TMPDIR/host/secret"
-	bare_guest "$G" --userns host
+	bare_guest "$G" --userns host --bind "$(shared)"
 	bare_guest "$G-b" --userns host
-	share "$G"
 	bind "$G" "$BATS_TEST_TMPDIR/host" /host
 	vz start "$G" >/dev/null
 	vz start "$G-b" >/dev/null
@@ -113,6 +111,26 @@ attempts() {
 	setenforce 0
 	run attempts "$other" "$(victim)" three
 	[ "${lines[*]}" = "read trace connect host signal" ]
+}
+
+@test "--bind: z labels for all guests, Z for one; never the host's own directories" {
+	mkdir "$BATS_TEST_TMPDIR/one" "$BATS_TEST_TMPDIR/all"
+	echo x | tee "$BATS_TEST_TMPDIR/one/f" >"$BATS_TEST_TMPDIR/all/f"
+	bare_guest "$G-b" --userns host --bind "$BATS_TEST_TMPDIR/all:/all:z" --bind "$BATS_TEST_TMPDIR/one:/one:ro"
+	bare_guest "$G" --userns host --bind "$BATS_TEST_TMPDIR/all:/all:z" --bind "$BATS_TEST_TMPDIR/one:/one:Z"
+	[ "$(stat -c %C "$BATS_TEST_TMPDIR/all/f")" = "$F" ]
+	vz start "$G" >/dev/null
+	vz start "$G-b" >/dev/null
+	[ "$(vz exec "$G" cat /all/f /one/f)" = $'x\nx' ]
+	[ "$(vz exec "$G-b" cat /all/f)" = x ]
+	run vz exec "$G-b" cat /one/f
+	[ "$status" -ne 0 ]
+	[[ $output = *"Permission denied"* ]]
+	run vz create "$G-c" --template busybox --net none --bind /etc:/e:Z
+	refuses 2 '--bind: /etc: "Z" would take the host'\''s own label from it'
+	run vz create "$G-c" --template busybox --net none --selinux none --bind "$BATS_TEST_TMPDIR/one:/e:Z"
+	refuses 2 "--bind: $BATS_TEST_TMPDIR/one: \"Z\" needs a guest with a label (--selinux none was given)"
+	[ ! -e "$VZRUN_HOME/guests/$G-c" ]
 }
 
 @test "--selinux none: no label, and the host's files are read" {
