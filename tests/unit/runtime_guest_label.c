@@ -105,6 +105,43 @@ TEST(parallel)
 	CHECK(rmdir(base) == 0);
 }
 
+/* All want one pair, whose owner vanishes again and again without giving it back. */
+static int want_one(int who)
+{
+	char dir[PATH_MAX + 80], link[PATH_MAX + 80], owner[PATH_MAX + 80], pair[16];
+
+	snprintf(link, sizeof link, "%s/c1,c2", claims);
+	for (int i = 0; i < 300; i++) {
+		snprintf(dir, sizeof dir, "%s/w%d-%d", base, who, i);
+		if (mkdir(dir, 0700) < 0 || label_claim(claims, dir, "c1,c2", pair) < 0)
+			return 1;
+		for (int k = 0; k < 50 && strcmp(pair, "c1,c2") == 0; k++) {
+			ssize_t n = readlink(link, owner, sizeof owner - 1);
+
+			owner[n > 0 ? n : 0] = '\0';
+			if (strcmp(owner, dir) != 0)
+				return 2;
+		}
+		rmdir(dir);
+	}
+	return 0;
+}
+
+TEST(taken_over)
+{
+	enum { MANY = 8 };
+	int status;
+
+	begin();
+	for (int i = 0; i < MANY; i++)
+		if (fork() == 0)
+			_exit(want_one(i));
+	for (int i = 0; i < MANY; i++)
+		CHECK(wait(&status) > 0 && status == 0);
+	CHECK(label_drop(claims, NULL) > 0);
+	CHECK(rmdir(base) == 0);
+}
+
 TEST(words)
 {
 	CHECK(label_check("auto") == 0);
@@ -114,4 +151,4 @@ TEST(words)
 	CHECK(err_class() == ERR_USAGE);
 }
 
-UNIT_MAIN(UNIT(claim_and_drop), UNIT(parallel), UNIT(words))
+UNIT_MAIN(UNIT(claim_and_drop), UNIT(parallel), UNIT(taken_over), UNIT(words))
