@@ -59,7 +59,7 @@ int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const cha
 	struct guest_where at = guest_at(g);
 	struct guest_create_req r = {
 		.image = a->image, .rootfs = a->rootfs, .template = a->template, .storage = a->storage,
-		.userns = a->userns, .selinux = a->selinux, .hostname = a->hostname,
+		.userns = a->userns, .selinux = a->selinux, .apparmor = a->apparmor, .hostname = a->hostname,
 		.networks = a->net, .nics = a->nics, .dns = a->dns, .memory = a->memory, .swap = a->swap,
 		.pids = { (uint64_t)a->pids.v, a->pids.set }, .cpus = a->cpus, .features = a->features, .binds = a->binds,
 		.command = { (const char **)command, (size_t)argc },

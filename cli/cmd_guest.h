@@ -4,7 +4,7 @@
 #include "runtime/guest/guest.h"
 
 struct guest_create_args {
-	const char *image, *rootfs, *template, *storage, *userns, *selinux, *hostname, *cpus;
+	const char *image, *rootfs, *template, *storage, *userns, *selinux, *apparmor, *hostname, *cpus;
 	struct opt_u64 memory, swap;
 	struct opt_i64 pids;
 	struct strv features, binds, net, dns;
@@ -18,6 +18,7 @@ struct guest_create_args {
 	OCHOICE(T, 0, "storage", "overlay|dir", m.storage, "a layer over the image, or a copy of its own"),   \
 	OSTR(T, 0, "userns", "auto|host|BASE", m.userns, "user namespace (default: auto, a range of its own)"), \
 	OSTR(T, 0, "selinux", "auto|none|LABEL", m.selinux, "label (default: auto, two categories of its own)"), \
+	OSTR(T, 0, "apparmor", "auto|none|PROFILE", m.apparmor, "AppArmor profile (default: auto, one of its own)"), \
 	OSTR(T, 0, "hostname", "NAME", m.hostname, "host name inside (default: the guest's name)"),           \
 	OSIZE(T, 0, "memory", m.memory, "memory limit"),                                                      \
 	OSIZE(T, 0, "swap", m.swap, "swap limit, beside the memory"),                                         \

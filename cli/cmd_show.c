@@ -163,11 +163,12 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 	if (pid)
 		printf("pid       %d\n", (int)pid);
 	label_read(guest.dir_fd, label, sizeof label);
-	printf("image     %s\nstorage   %s\nuserns    %s\nselinux   %s\naddress   %s\nmemory    %s\n"
+	printf("image     %s\nstorage   %s\nuserns    %s\nselinux   %s\napparmor  %s\naddress   %s\nmemory    %s\n"
 	       "config    %s/guests/%s/config.json\n",
 	       guest.conf.image ? guest.conf.image : "-", guest.conf.storage ? guest.conf.storage : "overlay",
 	       guest.conf.userns ? guest.conf.userns : "auto",
-	       *label ? label : guest.conf.selinux ? guest.conf.selinux : "auto", ip.n ? buf_text(&ip) : "-",
+	       *label ? label : guest.conf.selinux ? guest.conf.selinux : "auto",
+	       guest.conf.apparmor ? guest.conf.apparmor : "auto", ip.n ? buf_text(&ip) : "-",
 	       memory_of(&guest) ? out_size(memory_of(&guest)) : "no limit", at.home, argv[0]);
 	return 0;
 }

@@ -2,9 +2,10 @@
 #pragma once
 #include <stddef.h>
 
-/* -EINVAL: empty, of a page or more, or with control characters, quotes or backslashes. */
-int lsm_check_grammar(const char *what, const char *label);
 /* context="LABEL"; -ENAMETOOLONG. */
 int lsm_quote_option(const char *label, char *out, size_t size);
-/* One write to TGID/task/TID/NAME of the calling thread. -ENOENT (no message): there is no such file. */
+/*
+ * One write to TGID/task/TID/NAME of the calling thread. -ENOENT (no message): there is no such file; -ENXIO: the
+ * kernel knows nothing of the name in `text`.
+ */
 int lsm_write_own(int procfd, const char *name, const char *text);

@@ -128,6 +128,8 @@ int lsm_write_own(int procfd, const char *name, const char *text)
 	if (fd < 0)
 		return fd;
 	n = write(fd, text, strlen(text));
+	if (n < 0 && errno == ENOENT)
+		return fail(ENXIO, "the kernel knows none of that name (is it loaded?)");
 	if (n < 0)
 		return fail_errno("write %s", name);
 	return (size_t)n == strlen(text) ? 0 : fail(EIO, "write %s: cut short", name);

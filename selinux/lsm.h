@@ -14,6 +14,8 @@
 
 bool lsm_selinux_on(void);
 bool lsm_apparmor_on(void);
+/* -EINVAL: empty, of a page or more, or with control characters, quotes or backslashes. */
+int lsm_check_grammar(const char *what, const char *label);
 /* Checks a context with the kernel's policy (/sys/fs/selinux/context). -EINVAL names the label. */
 int lsm_check_label(const char *label);
 /*
@@ -45,3 +47,15 @@ int lsm_relabel(int fd, const char *label);
  * one of its own. 0: it may not use it (the kernel will put /dev/null in its place); label: its own.
  */
 int lsm_hand_over(int fd, const char *process, char *label, size_t size);
+
+/*
+ * AppArmor profiles of our own (apparmor.c). Whether they can be loaded at all: AppArmor is on, its policy is ours to
+ * change, and apparmor_parser is installed.
+ */
+bool lsm_profiles(void);
+/* text: the whole profile, by that name; replaces one that is there. */
+int lsm_profile_load(const char *name, const char *text);
+/* 1: it is gone; 0: there was none. Whom it confined nothing confines any more: the dead only. */
+int lsm_profile_drop(const char *name);
+/* Somebody else's profile: loaded, and AppArmor is on; else ERR_UNSUPPORTED by name. */
+int lsm_profile_check(const char *name);

@@ -189,6 +189,17 @@ static int release(struct keeper *k)
 	return 0;
 }
 
+static int choose_profile(struct keeper *k)
+{
+	TRY_IN(guest_apparmor_choose(k->g, &k->plan), "config.json");
+	return 0;
+}
+
+static int load_profile(struct keeper *k)
+{
+	return guest_apparmor_load(k->g, &k->plan);
+}
+
 static int plan_files(struct keeper *k)
 {
 	k->plan.labels = &k->labels;
@@ -201,8 +212,10 @@ static const struct { const char *name; int (*run)(struct keeper *k); } boot[] =
 	{ "range of user ids", claim_ids },
 	{ "addresses", claim_addresses },
 	{ "root filesystem", plan_root },
+	{ "profile", choose_profile },
 	{ "configuration", plan_files },
 	{ "directory of the host's", make_host_dir },
+	{ "load the profile", load_profile },
 	{ "container", make_container },
 	{ "ports", publish },
 	{ "console", open_console },

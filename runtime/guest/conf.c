@@ -2,6 +2,7 @@
 #include "runtime/guest/guest.h"
 #include "base/scope.h"
 #include "runtime/guest/profile.h"
+#include "selinux/lsm.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@ static const struct field conf_fields[] = {
 	F(struct guest_conf,   "storage",     K_STR,  storage),
 	F(struct guest_conf,   "userns",      K_STR,  userns),
 	F(struct guest_conf,   "selinux",     K_STR,  selinux),
+	F(struct guest_conf,   "apparmor",    K_STR,  apparmor),
 	SUB(struct guest_conf, "networks",    K_LIST, networks, &net_nic_record),
 	SUB(struct guest_conf, "ports",       K_LIST, ports,    &net_publish_record),
 	SUB(struct guest_conf, "firewall",    K_LIST, firewall, &net_rule_record),
@@ -66,6 +68,8 @@ static int check_conf(const struct guest_conf *c)
 		return fail(EINVAL, "userns: unknown value \"%s\" (auto, host, or a first id from 65536 on)", c->userns);
 	if (c->selinux && label_check(c->selinux) < 0)
 		return fail(EINVAL, "selinux: \"%.80s\" is neither auto, none nor a label of the host's policy", c->selinux);
+	if (c->apparmor)
+		TRY(lsm_check_grammar("apparmor: profile", c->apparmor));
 	for (size_t i = 0; i < c->features.n; i++)
 		if (!guest_feature_known(c->features.v[i]))
 			return fail(EINVAL, "features[%zu]: unknown value \"%s\" (nesting, fuse, tun, i386)", i,

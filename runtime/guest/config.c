@@ -352,6 +352,9 @@ int guest_effective(struct guest *g, const struct guest_plan *p)
 	unsigned features = (p->base ? PROFILE_USERNS : 0) | (guest_wants(g, "nesting") ? PROFILE_NESTING : 0) |
 			    (guest_wants(g, "i386") ? PROFILE_I386 : 0);
 
+	/* Runtimes inside mount with whatever the kernel has. */
+	if (p->apparmor && !(features & PROFILE_NESTING))
+		features |= PROFILE_MEDIATED;
 	if (!s->linux_)
 		s->linux_ = arena_alloc(a, 1, sizeof *s->linux_);
 	if (!s->linux_)
@@ -364,6 +367,8 @@ int guest_effective(struct guest *g, const struct guest_plan *p)
 	TRY(fill_process(g, a, features));
 	TRY(fill_devices(g, a, p));
 	fill_labels(g, p->labels);
+	if (p->apparmor)
+		s->process->apparmor = p->apparmor;
 	if (!s->linux_->masked.v)
 		TRY(fill_masks(s, a));
 	if (!s->linux_->readonly.v)

@@ -261,6 +261,7 @@ static void put_vzrun(struct making *m, struct jout *o)
 	}
 	jout_str(o, "userns", r->userns ? r->userns : "auto");
 	jout_str(o, "selinux", r->selinux ? r->selinux : "auto");
+	jout_str(o, "apparmor", r->apparmor ? r->apparmor : "auto");
 	nic_encode(o, "networks", &m->nics);
 	if (r->dns.n > 0) {
 		jout_open(o, "dns", '[');
@@ -345,6 +346,7 @@ static int check_words(const struct guest_create_req *r)
 		TRY(guest_cpu_quota(r->cpus, &quota));
 	if (r->hostname && !str_is_name(r->hostname))
 		return fail_as(ERR_USAGE, "--hostname: \"%s\" is not a host name", r->hostname);
+	TRY(guest_apparmor_check(r->apparmor));
 	TRY(guest_check_dns(&r->dns, "--dns"));
 	for (size_t i = 0; i < r->binds.n; i++) {
 		struct bind_word b;
@@ -402,6 +404,7 @@ static int take_apart(struct making *m, bool force)
 	}
 	TRY(fault_point("remove the container"));
 	TRY(container_delete(m->at->root, m->name, true));
+	TRY(guest_apparmor_drop(m->at, m->name));
 	TRY(fault_point("remove the guest"));
 	for (size_t i = COUNT(steps); i-- > 0;) {
 		if (!steps[i].undo)

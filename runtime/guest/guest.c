@@ -194,6 +194,8 @@ int guest_sweep(const struct guest_where *at, const char *name, int dir_fd)
 	err_clear();
 	TRY(net_publish_down(at->home, name));
 	TRY(container_delete(at->root, name, true));
+	TRY(r = guest_apparmor_drop(at, name));
+	mended |= r;
 	mended |= unlinkat(dir_fd, "keeper.sock", 0) == 0;
 	mended |= links_end(dir_fd, -1) > 0;
 	return mended;

@@ -31,6 +31,7 @@ struct guest_conf {
 	const char *storage;		/* "overlay" or "dir" */
 	const char *userns;		/* "auto", "host", or the first host id of 65536 */
 	const char *selinux;		/* "auto", "none", or the label of its processes */
+	const char *apparmor;		/* "auto", "none", or the name of a profile that is loaded */
 	struct list networks;		/* struct net_nic_conf; absent: one NIC in "default"; []: none */
 	struct strv dns;		/* servers for /etc/resolv.conf; absent: the network's, or the host's */
 	struct list ports;		/* struct net_publish */
@@ -67,7 +68,7 @@ struct nic_words { struct strv ip, ip6, ip_del, mac, rate; };
 /* ---- create, destroy ------------------------------------------------------------------------ */
 struct guest_create_req {
 	const char *image, *rootfs, *template;	/* exactly one */
-	const char *storage, *userns, *selinux, *hostname;
+	const char *storage, *userns, *selinux, *apparmor, *hostname;
 	struct strv networks;			/* "none" alone: none; empty: "default" */
 	struct nic_words nics;
 	struct strv dns;
@@ -203,6 +204,8 @@ struct guest_plan {
 	uint32_t base;			/* first host id; 0: the host's user namespace */
 	const struct guest_labels *labels;
 	int slot_fd[2];			/* hold the range */
+	const char *apparmor;		/* the profile; NULL: none, or the file's own */
+	bool own_profile;		/* it is made for this guest, and loaded while it runs */
 	struct arena arena;
 };
 int guest_effective(struct guest *g, const struct guest_plan *p);
@@ -224,6 +227,18 @@ int idrange_claim_at(uint32_t base, int fds[2]);
 int idrange_bind(int fd, pid_t pid);				/* the range is taken while this process lives, too */
 void idrange_release(int fd, uint32_t base);
 int idrange_sweep(void);					/* what nobody holds any more is removed; how many */
+
+/* ---- apparmor.c -------------------------------------------------------------------------------------- */
+/* Of --apparmor: what is asked for can be had now. ERR_UNSUPPORTED by name. */
+int guest_apparmor_check(const char *word);
+/* Which profile this start gets. "auto" on a host that can have none: none. */
+int guest_apparmor_choose(struct guest *g, struct guest_plan *p);
+/* After guest_effective(), whose capabilities it allows. Only a profile of our own is loaded. */
+int guest_apparmor_load(const struct guest *g, const struct guest_plan *p);
+/* When the guest is dead. 1: there was one of our own; 0: none. */
+int guest_apparmor_drop(const struct guest_where *at, const char *name);
+void guest_apparmor_name(const struct guest_where *at, const char *name, char out[96]);
+int guest_apparmor_text(const char *name, const struct strv *bounding, struct buf *b);
 
 /* ---- files.c ---------------------------------------------------------------------------------------- */
 int guest_files(struct guest *g, struct guest_plan *p);		/* hostname, hosts, resolv.conf */

@@ -186,6 +186,8 @@ static int one_boot(struct keeper *k, enum ending *end)
 		(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "cleanup-failed", .detail = err_text() });
 	if (container_delete(k->g->at.root, k->g->name, true) < 0)
 		(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "cleanup-failed", .detail = err_text() });
+	else if (guest_apparmor_drop(&k->g->at, k->g->name) < 0)
+		(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "cleanup-failed", .detail = err_text() });
 	keeper_release_ids(k);
 	err_restore(&s);
 	return r;

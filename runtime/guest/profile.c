@@ -76,9 +76,12 @@ static words messages = {
 };
 
 static words mounts = {
-	"fsconfig", "fsmount", "fsopen", "fspick", "mount", "mount_setattr", "move_mount", "open_tree",
+	"fsconfig", "fsmount", "fspick", "mount", "mount_setattr", "move_mount", "open_tree",
 	"open_tree_attr", "pivot_root", "setns", "umount2", NULL
 };
+
+/* Not where a profile is to see what is mounted: programs fall back to mount(2). */
+static words new_mounts = { "fsopen", NULL };
 
 static words nesting = { "add_key", "clone", "clone3", "keyctl", "request_key", "unshare", NULL };
 
@@ -121,6 +124,8 @@ static const struct group {
 	{ messages,  0, 0, SC_ALLOW },
 	{ mounts,    PROFILE_USERNS, 0, SC_ALLOW },
 	{ mounts,    0, PROFILE_USERNS, SC_ERRNO },
+	{ new_mounts, PROFILE_USERNS, PROFILE_MEDIATED, SC_ALLOW },
+	{ new_mounts, 0, PROFILE_USERNS, SC_ERRNO },
 	{ nesting,   PROFILE_NESTING, 0, SC_ALLOW },
 	{ old_words, OLD_WORDS, 0, SC_ALLOW },
 	{ forbidden, 0, 0, SC_ERRNO },

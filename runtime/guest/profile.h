@@ -9,9 +9,10 @@
 #include <stdint.h>
 
 enum {
-	PROFILE_USERNS  = 1,	/* the guest has a user namespace of its own */
-	PROFILE_NESTING = 2,	/* containers in the guest: user namespaces, keyrings */
-	PROFILE_I386    = 4,	/* 32-bit programs; they reach every address family through socketcall */
+	PROFILE_USERNS   = 1,	/* the guest has a user namespace of its own */
+	PROFILE_NESTING  = 2,	/* containers in the guest: user namespaces, keyrings */
+	PROFILE_MEDIATED = 8,	/* fsopen(2) is left out: an AppArmor profile sees mount(2) only */
+	PROFILE_I386     = 4,	/* 32-bit programs; they reach every address family through socketcall */
 };
 
 /*

@@ -84,6 +84,9 @@ TEST(objects)
 	CHECK_STR(says("\"vzrun\":{" LAYERS ",\"userns\":\"65536\"}"), "good");
 	CHECK_STR(says("\"vzrun\":{" LAYERS ",\"userns\":\"4294967295\"}"),
 		  "vzrun.userns: unknown value \"4294967295\" (auto, host, or a first id from 65536 on)");
+	CHECK_STR(says("\"vzrun\":{" LAYERS ",\"apparmor\":\"web\"}"), "good");
+	CHECK_STR(says("\"vzrun\":{" LAYERS ",\"apparmor\":\"a\\nb\"}"),
+		  "vzrun.apparmor: profile \"a\nb\": character 2 is not allowed");
 	CHECK_STR(says("\"vzrun\":{" LAYERS ",\"features\":[\"tun\",\"kvm\"]}"),
 		  "vzrun.features[1]: unknown value \"kvm\" (nesting, fuse, tun, i386)");
 	CHECK_STR(says("\"vzrun\":{" LAYERS ",\"stopSignal\":\"SIGX\"}"), "vzrun.stopSignal: unknown value \"SIGX\"");

@@ -72,6 +72,8 @@ static const struct { int features, nr; uint64_t a0, a1, want; } rows[] = {
 	{ USER, SYS_mount, 0, 0, ALLOWED },
 	{ USER, SYS_move_mount, 0, 0, ALLOWED },
 	{ USER, SYS_setns, 0, 0, ALLOWED },
+	{ USER, SYS_fsopen, 0, 0, ALLOWED },
+	{ HOST, SYS_fsopen, 0, 0, NOT_PERM },
 	{ ALL, SYS_clone, SIGCHLD, 0, ALLOWED },
 	{ ALL, SYS_clone, 0x3d0f00, 0, ALLOWED },
 	{ HOST, SYS_clone, CLONE_NEWNS | SIGCHLD, 0, NOT_PERM },
@@ -110,6 +112,15 @@ TEST(answers)
 			CHECK(answer(&p, rows[i].nr, rows[i].a0, rows[i].a1) == rows[i].want);
 		}
 	}
+}
+
+TEST(mediated)
+{
+	auto_seccomp struct seccomp_prog user = { 0 }, host = { 0 };
+
+	CHECK(compile(PROFILE_USERNS | PROFILE_MEDIATED, &user) == 0 && compile(PROFILE_MEDIATED, &host) == 0);
+	CHECK(answer(&user, SYS_fsopen, 0, 0) == NOT_THERE && answer(&host, SYS_fsopen, 0, 0) == NOT_PERM);
+	CHECK(answer(&user, SYS_mount, 0, 0) == ALLOWED && answer(&user, SYS_move_mount, 0, 0) == ALLOWED);
 }
 
 /* Every request near the two, and each of their one-bit neighbours; the upper half never matters. */
@@ -256,4 +267,4 @@ TEST(caps)
 	CHECK(__builtin_popcountll(host) < 16 && user >> 41 == 0);
 }
 
-UNIT_MAIN(UNIT(answers), UNIT(terminals), UNIT(families), UNIT(other_architectures), UNIT(alive), UNIT(caps))
+UNIT_MAIN(UNIT(answers), UNIT(mediated), UNIT(terminals), UNIT(families), UNIT(other_architectures), UNIT(alive), UNIT(caps))
