@@ -141,10 +141,12 @@ static bool dir_tells(const char *path)
 
 static bool tells(const char *path)
 {
+	struct statfs fs;
 	struct stat st;
 	char byte;
 
-	if (stat(path, &st) < 0)
+	/* lxcfs shows the container itself. */
+	if (stat(path, &st) < 0 || (statfs(path, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC))
 		return false;
 	if (S_ISDIR(st.st_mode))
 		return dir_tells(path);

@@ -40,6 +40,7 @@ enum mnt_flag {
 	MNT_IDMAP = 16384,	/* ids are mapped by idmap_fd */
 	MNT_IDMAP_REC = 32768,	/* the mounts below, too */
 	MNT_RIGHTS = 65536,	/* MNT_NODE: its mode or its owner was asked for */
+	MNT_INSIDE = 131072,	/* MNT_BIND: src is a path of the container, mounted before */
 };
 
 struct mnt_op {
@@ -72,8 +73,11 @@ enum mnt_plan_flag {
 };
 
 int mnt_plan_spec(const struct spec *s, unsigned flags, struct mnt_plan *out);
-/* The bind at dst gets a detached tree of the caller's, who keeps the descriptor. -ENOENT: no such bind. */
-int mnt_plan_give(struct mnt_plan *p, const char *dst, int tree);
+/*
+ * The first bind of `name` gets a detached tree of the caller's, who keeps the descriptor; binds of NAME/PATH
+ * that follow get what is in it, from where it was mounted. -ENOENT: no such bind.
+ */
+int mnt_plan_give(struct mnt_plan *p, const char *name, int tree);
 void mnt_plan_free(struct mnt_plan *p);		/* closes src_fd and idmap_fd */
 void mnt_plan_print(struct buf *out, const struct mnt_plan *p);	/* golden form: one line an op */
 

@@ -46,7 +46,7 @@ static int open_early(struct mnt_op *op, int bundle_fd)
 int mnt_open_sources(struct mnt_plan *p, int bundle_fd, bool all)
 {
 	for (struct mnt_op *op = p->op; op < p->op + p->n; op++)
-		if (op->verb == MNT_BIND && op->src_fd < 0 && (all || op->flags & MNT_EARLY))
+		if (op->verb == MNT_BIND && op->src_fd < 0 && !(op->flags & MNT_INSIDE) && (all || op->flags & MNT_EARLY))
 			TRY_IN(open_early(op, bundle_fd), "mount %s", op->dst);
 	return 0;
 }
@@ -88,6 +88,16 @@ static int attach(struct mnt_ctx *c, const struct mnt_op *op, int mnt, bool dir)
 	return r;
 }
 
+static int open_inside(struct mnt_ctx *c, const struct mnt_op *op)
+{
+	auto_close int at = path_open_strict(c->root_fd, op->src + 1, O_PATH);
+	int tree;
+
+	TRY_IN(at, "source %s", op->src);
+	tree = open_tree(at, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	return tree < 0 ? fail_errno("source %s", op->src) : tree;
+}
+
 int mnt_bind(struct mnt_ctx *c, const struct mnt_op *op)
 {
 	auto_close int own = -1;
@@ -95,7 +105,7 @@ int mnt_bind(struct mnt_ctx *c, const struct mnt_op *op)
 	struct stat st;
 
 	if (mnt < 0) {
-		own = open_source(c->bundle_fd, op);
+		own = op->flags & MNT_INSIDE ? open_inside(c, op) : open_source(c->bundle_fd, op);
 		if (own == -ENOENT && op->flags & MNT_ENOENT_SRC)
 			return 0;
 		TRY(own);

@@ -33,6 +33,7 @@ static int added(const struct mnt_op *op)
 static const char *const proc_files[] = {
 	"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime",
 	"/proc/loadavg", "/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid",
+	"/proc/sys/kernel/random/boot_id",
 	"/proc/sys/crypto/fips_enabled", "/proc/pressure/cpu", "/proc/pressure/io", "/proc/pressure/memory",
 };
 
@@ -328,14 +329,27 @@ int mnt_plan_spec(const struct spec *s, unsigned flags, struct mnt_plan *out)
 	return r;
 }
 
-int mnt_plan_give(struct mnt_plan *p, const char *dst, int tree)
+int mnt_plan_give(struct mnt_plan *p, const char *name, int tree)
 {
-	for (struct mnt_op *op = p->op; op < p->op + p->n; op++)
-		if (op->verb == MNT_BIND && op->src_fd < 0 && str_eq(op->dst, dst)) {
+	const char *at = NULL;
+	size_t n = strlen(name);
+
+	for (struct mnt_op *op = p->op; op < p->op + p->n; op++) {
+		if (op->verb != MNT_BIND || op->src_fd >= 0 || strncmp(op->src, name, n) != 0)
+			continue;
+		if (!op->src[n] && !at) {
 			op->src_fd = fcntl(tree, F_DUPFD_CLOEXEC, 3);
-			return op->src_fd < 0 ? fail_errno("mount %s", dst) : 0;
+			if (op->src_fd < 0)
+				return fail_errno("mount %s", op->dst);
+			at = op->dst;
+		} else if (op->src[n] == '/' && at) {
+			op->flags |= MNT_INSIDE;
+			op->src = arena_printf(&p->arena, "%s%s", at, op->src + n);
+			if (!op->src)
+				return fail(ENOMEM, "out of memory");
 		}
-	return fail(ENOENT, "nothing is bound at %s", dst);
+	}
+	return at ? 0 : fail(ENOENT, "nothing is bound from %s", name);
 }
 
 void mnt_plan_free(struct mnt_plan *p)

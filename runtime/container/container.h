@@ -17,8 +17,8 @@ struct container_root {
 	bool idmap;			/* shift by the container's user namespace: ids on disk are plain */
 };
 
-/* What a container's manager shows it (systemd.io/CONTAINER_INTERFACE). */
-#define CONTAINER_HOST_DIR "/run/host"
+/* The source of mounts from container_req.host_dir: "host" itself, "host/FILE". */
+#define CONTAINER_HOST_DIR "host"
 
 struct container_req {
 	const char *root, *id, *bundle;	/* bundle: directory with config.json and what is relative in it */
@@ -35,7 +35,7 @@ struct container_req {
 	/* what a guest brings instead of files of a bundle */
 	struct spec *spec;		/* loaded by the caller; NULL: from bundle */
 	const struct container_root *overlay;	/* NULL: root.path */
-	int host_dir;			/* > 0: a detached file system, the source of the bind at CONTAINER_HOST_DIR */
+	int host_dir;			/* > 0: a detached file system, which binds of CONTAINER_HOST_DIR mean */
 	const struct net_port *ports;
 	size_t n_ports;
 	const struct child_file *files;

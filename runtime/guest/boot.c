@@ -2,6 +2,7 @@
 #include "runtime/guest/nic.h"
 #include "base/dgram.h"
 #include "base/fault.h"
+#include "base/file.h"
 #include "base/scope.h"
 #include "netns/ports.h"
 #include "selinux/lsm.h"
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -108,9 +110,29 @@ static int notify_socket(struct keeper *k)
 	return fchmodat(k->host_dir, "notify", 0666, 0) < 0 ? fail_errno("open the notify socket for the guest") : 0;
 }
 
+/* A guest boots when it does, not when the host did: systemd's journal is told apart by this. */
+static int write_boot_id(int dir)
+{
+	unsigned char id[16];
+	char text[40];
+	size_t n = 0;
+
+	if (getrandom(id, sizeof id, 0) != sizeof id)
+		return fail_errno("make a boot id");
+	id[6] = (unsigned char)((id[6] & 0x0f) | 0x40);		/* random: version 4, RFC 9562 */
+	id[8] = (unsigned char)((id[8] & 0x3f) | 0x80);
+	for (size_t i = 0; i < sizeof id; i++)
+		n += (size_t)sprintf(text + n, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", id[i]);
+	text[n++] = '\n';
+	auto_close int fd = openat(dir, "boot_id", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+	if (fd < 0 || fchmod(fd, 0444) < 0 || file_write_all(fd, text, n) < 0)
+		return fail_errno("write the guest's boot id");
+	return 0;
+}
+
 /*
- * A file system of its own, in no mount namespace, with the socket where the guest's init tells that it is
- * up: the guest sees a tmpfs, and not where on the host it lives.
+ * A file system of its own, in no mount namespace, with the guest's boot id and the socket where its
+ * init tells that it is up: the guest sees a tmpfs, and not where on the host it lives.
  */
 static int make_host_dir(struct keeper *k)
 {
@@ -118,15 +140,16 @@ static int make_host_dir(struct keeper *k)
 
 	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "source", "host", 0) < 0 ||
 	    fsconfig(fs, FSCONFIG_SET_STRING, "size", "4k", 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "2", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "3", 0) < 0 ||
 	    fsconfig(fs, FSCONFIG_SET_STRING, "mode", "755", 0) < 0 ||
 	    (*k->labels.file && fsconfig(fs, FSCONFIG_SET_STRING, "context", k->labels.file, 0) < 0) ||
 	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return fail_errno("make the file system of " CONTAINER_HOST_DIR);
+		return fail_errno("make the file system of " GUEST_HOST_DIR);
 	drop_fd(&k->host_dir);
 	k->host_dir = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	if (k->host_dir < 0)
-		return fail_errno("mount the file system of " CONTAINER_HOST_DIR);
+		return fail_errno("mount the file system of " GUEST_HOST_DIR);
+	TRY(write_boot_id(k->host_dir));
 	return notify_socket(k);
 }
 

@@ -38,6 +38,8 @@ static const char *const lxcfs_files[] = {
 	"/proc/uptime", "/sys/devices/system/cpu/online",
 };
 
+static const char boot_id[] = "/proc/sys/kernel/random/boot_id";
+
 static const int default_namespaces[] = {
 	CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWNET, CLONE_NEWCGROUP,
 	CLONE_NEWTIME,
@@ -121,7 +123,7 @@ static struct spec_mount bound(const char *src, const char *dst)
 static int fill_mounts(struct guest *g, struct arena *a)
 {
 	struct list *m = &g->spec.mounts;
-	struct spec_mount *v = arena_alloc(a, m->n + COUNT(default_mounts) + COUNT(lxcfs_files) + 2, sizeof *v);
+	struct spec_mount *v = arena_alloc(a, m->n + COUNT(default_mounts) + COUNT(lxcfs_files) + 3, sizeof *v);
 	size_t n = 0;
 
 	if (!v)
@@ -140,7 +142,9 @@ static int fill_mounts(struct guest *g, struct arena *a)
 			v[n++] = bound(src, lxcfs_files[i]);
 	}
 	/* The keeper's, by descriptor: a path of the host's would be seen in the guest's list of mounts. */
-	v[n++] = bound("host", CONTAINER_HOST_DIR);
+	v[n++] = bound(CONTAINER_HOST_DIR, GUEST_HOST_DIR);
+	if (!has(m, boot_id))
+		v[n++] = bound(CONTAINER_HOST_DIR "/boot_id", boot_id);
 	if (m->n)
 		memcpy(v + n, m->v, m->n * sizeof *v);
 	*m = (struct list){ v, n + m->n };
@@ -254,7 +258,7 @@ static int fill_process(struct guest *g, struct arena *a, unsigned features)
 			env[p->env.n++] = base_env[i];
 	}
 	/* systemd.io/CONTAINER_INTERFACE: an init that can, tells when it is up. */
-	env[p->env.n++] = "NOTIFY_SOCKET=" CONTAINER_HOST_DIR "/notify";
+	env[p->env.n++] = "NOTIFY_SOCKET=" GUEST_HOST_DIR "/notify";
 	p->terminal = true;
 	return fill_caps(p, a, features);
 }

@@ -22,6 +22,9 @@
 #include "netns/rule.h"
 #include "runtime/container/container.h"
 
+/* What a container's manager shows it (systemd.io/CONTAINER_INTERFACE): notify, boot_id. */
+#define GUEST_HOST_DIR "/run/host"
+
 struct guest_where { const char *home, *root; };	/* VZRUN_HOME and --root, absolute */
 
 /* The "vzrun" object of a guest's config.json. */

@@ -18,7 +18,7 @@ struct keeper {
 	struct guest_plan plan;
 	pid_t pid;
 	int pidfd, tty, tty_slave, oom, kmsg, log;
-	int host_dir;				/* CONTAINER_HOST_DIR with the socket, until the guest has it */
+	int host_dir;				/* GUEST_HOST_DIR, until the guest has it */
 	int netns;				/* keeps its links countable after its end */
 	struct container c;			/* until its init was let go */
 	struct cg cg;

@@ -63,7 +63,12 @@ finds() { row "$1" 'findings[]' | grep -qF -- "$2" || { echo "$1 has not $2: $(r
 	count syscall -lt 310
 	# Its clocks are its own, with or without lxcfs.
 	count host-namespace -eq 0
-	! row host-figure 'findings[]' | grep -q '^uptime' || return 1
+	! row host-figure 'findings[]' | grep -qE '^uptime|^boot' || return 1
+	boot=$(vz exec "$G" cat /proc/sys/kernel/random/boot_id)
+	[[ "$boot" =~ ^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$ ]]
+	vz restart "$G" >/dev/null
+	[ "$(vz exec "$G" cat /proc/sys/kernel/random/boot_id)" != "$boot" ]
+	look "$G"
 	count capability -gt 10
 	[ "$(jq '([.rows[] | .count * .weight] | add) == .score' <<<"$output")" = true ]
 	run vz doctor --inside "$G"

@@ -194,21 +194,30 @@ TEST(below)
 	CHECK(!mnt_is_below("/process", "/proc") && !mnt_is_below("/pro", "/proc"));
 }
 
-/* A tree that the caller has goes to the first bind there, and no other; it stays the caller's. */
+/* A tree that the caller has goes to the first bind of it; later ones of what is in it look there. */
 TEST(given)
 {
 	struct mnt_op ops[] = {
-		{ .verb = MNT_FS, .dst = "/a", .src_fd = -1 }, { .verb = MNT_BIND, .dst = "/b", .src_fd = -1 },
-		{ .verb = MNT_BIND, .dst = "/a", .src_fd = -1 }, { .verb = MNT_BIND, .dst = "/a", .src_fd = -1 },
+		{ .verb = MNT_FS, .src = "host", .dst = "/a", .src_fd = -1 },
+		{ .verb = MNT_BIND, .src = "host/x", .dst = "/early", .src_fd = -1 },
+		{ .verb = MNT_BIND, .src = "host", .dst = "/run/host", .src_fd = -1 },
+		{ .verb = MNT_BIND, .src = "host", .dst = "/again", .src_fd = -1 },
+		{ .verb = MNT_BIND, .src = "host/x", .dst = "/x", .src_fd = -1 },
+		{ .verb = MNT_BIND, .src = "hosts", .dst = "/y", .src_fd = -1 },
 	};
 	struct mnt_plan p = { .op = ops, .n = COUNT(ops) };
 	auto_close int tree = open("/", O_PATH | O_CLOEXEC);
 
-	CHECK(mnt_plan_give(&p, "/a", tree) == 0);
-	CHECK(ops[0].src_fd == -1 && ops[1].src_fd == -1 && ops[2].src_fd > tree && ops[3].src_fd == -1);
+	CHECK(mnt_plan_give(&p, "host", tree) == 0);
+	for (size_t i = 0; i < COUNT(ops); i++) {
+		CHECK(i == 2 ? ops[i].src_fd > tree : ops[i].src_fd == -1);
+		CHECK(!(ops[i].flags & MNT_INSIDE) == (i != 4));
+	}
+	CHECK_STR(ops[4].src, "/run/host/x");
 	CHECK(fcntl(tree, F_GETFD) == FD_CLOEXEC && fcntl(ops[2].src_fd, F_GETFD) == FD_CLOEXEC);
-	CHECK_FAILS(mnt_plan_give(&p, "/c", tree), "nothing is bound at /c");
+	CHECK_FAILS(mnt_plan_give(&p, "elsewhere", tree), "nothing is bound from elsewhere");
 	drop_fd(&ops[2].src_fd);
+	arena_free(&p.arena);
 }
 
 UNIT_MAIN(UNIT(golden_plans), UNIT(options), UNIT(options_refused), UNIT(options_foreign), UNIT(options_idmap),
