@@ -69,7 +69,7 @@ static void cgroup_line(char *line)
 	if (!path)
 		return;
 	path[strcspn(path, "\n")] = '\0';
-	/* An init may put us below: it names nothing of the host. A path that leaves by ".." is outside. */
+	/* A path that leaves by ".." is outside, whosever namespace this is. */
 	if (str_starts(path, ":/.."))
 		found("cgroup-path", "%s", line);
 	fact("cgroup", "%s", line);

@@ -170,6 +170,14 @@ static int add_process(struct reading *r, const char *text)
 	return is_hosts(r, "ns-pid") || (space && str_eq(space, " unknown")) ? add(r, "foreign-process", text) : 0;
 }
 
+/* "4:memory:/user.slice": seen from the host's namespace it says where on the host this is. */
+static int add_cgroup(struct reading *r, const char *text)
+{
+	const char *path = strrchr(text, ':');
+
+	return path && !str_eq(path, ":/") && is_hosts(r, "ns-cgroup") ? add(r, "cgroup-path", text) : 0;
+}
+
 /* Facts first: the meaning of a finding depends on whose namespaces they are. */
 static int add_facts(struct reading *r)
 {
@@ -180,6 +188,8 @@ static int add_facts(struct reading *r)
 	for (size_t i = 0; i < r->facts.n; i++) {
 		if (str_eq(r->facts.v[i].key, "process"))
 			TRY(add_process(r, r->facts.v[i].value));
+		if (str_eq(r->facts.v[i].key, "cgroup"))
+			TRY(add_cgroup(r, r->facts.v[i].value));
 	}
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 static struct pair host_facts[] = {
 	{ "ns-user", "user:[1]" }, { "ns-pid", "pid:[2]" }, { "ns-net", "net:[3]" }, { "ns-ipc", "ipc:[4]" },
+	{ "ns-cgroup", "cgroup:[5]" },
 	{ "hostname", "metal" }, { "memory", "1000" }, { "cpus", "4" }, { "uptime", "90000" }, { "boot", "b-1" },
 };
 static const struct map host = { host_facts, COUNT(host_facts) };
@@ -76,6 +77,9 @@ TEST(namespaces)
 	CHECK(score("=ns-net\tnet:[3]\nsysctl-net\t/proc/sys/net/x\nabstract-socket\t@x\n") ==
 	      (int)(weight("host-namespace") + weight("proc-writable") + weight("foreign-ipc")));
 	CHECK(score("=ns-pid\tpid:[9]\n=process\t1 pid:[9]\n=process\t7 pid:[10]\n") == 0);
+	CHECK(score("=ns-cgroup\tcgroup:[9]\n=cgroup\t4:memory:/init.scope\n") == 0);
+	CHECK(score("=ns-cgroup\tcgroup:[5]\n=cgroup\t4:memory:/x\n=cgroup\t3:cpu:/\n") ==
+	      (int)(weight("cgroup-path") + weight("host-namespace")));
 	CHECK(score("=ns-pid\tpid:[9]\n=process\t1 unknown\n") == (int)weight("foreign-process"));
 	CHECK(score("=ns-pid\tpid:[2]\n=process\t1 pid:[2]\n") ==
 	      (int)(weight("foreign-process") + weight("host-namespace")));
