@@ -6,6 +6,7 @@
 #include "cgroups/cgroup.h"
 #include "netns/nl.h"
 #include "runtime/container/criu.h"
+#include "runtime/guest/guest.h"
 #include "selinux/lsm.h"
 
 #include <fcntl.h>
@@ -231,8 +232,11 @@ static void modules(struct doctor_answer *a, const struct doctor_check *c, const
 	(void)file_peek(AT_FDCWD, "/sys/kernel/security/lsm", text, sizeof text);
 	if (!lsm_selinux_on() && !lsm_apparmor_on())
 		say(a, DOCTOR_PART, "neither SELinux nor AppArmor is on%s%s", *text ? ": " : "", text);
+	else if (lsm_selinux_on() && label_possible(NULL) < 0)
+		say(a, DOCTOR_PART, "SELinux: %.120s: %.60s", err_text(), err_try_text());
 	else
 		say(a, DOCTOR_OK, "%s%s: %s", lsm_selinux_on() ? "SELinux" : "", lsm_apparmor_on() ? "AppArmor" : "", text);
+	err_clear();
 }
 
 static void helper(struct doctor_answer *a, const struct doctor_check *c, const char *home)
