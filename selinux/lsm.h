@@ -41,7 +41,8 @@ int lsm_allows(const char *subject, const char *object, const char *class, const
 /* Files below are labelled where SELinux is on, else it is a no-op. name: one component, not followed. */
 int lsm_label_at(int dir, const char *name, const char *label);
 /* What fd is of and all below it that is not another mount, each name on the descriptor of its directory. */
-int lsm_relabel(int fd, const char *label);
+int lsm_relabel(int fd, const char *label);	/* its own label last: it has it when all of it has */
+int lsm_label_of(int fd, char *out, size_t size);	/* "": SELinux is off */
 /*
  * Makes sure that a process of this label can use what it inherits: a pipe that the policy keeps from it becomes
  * one of its own. 0: it may not use it (the kernel will put /dev/null in its place); label: its own.

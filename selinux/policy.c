@@ -118,9 +118,21 @@ int lsm_relabel(int fd, const char *label)
 	TRY(lsm_check_grammar("SELinux label", label));
 	/* Of our own procfs: the descriptor itself, whatever became of its name. */
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	if (fstat(fd, &st) < 0 || setxattr(path, "security.selinux", label, strlen(label) + 1, 0) < 0)
-		return fail_errno("label it as \"%s\"", label);
-	return S_ISDIR(st.st_mode) ? label_below(fd, st.st_dev, label, 0) : 0;
+	if (fstat(fd, &st) < 0)
+		return fail_errno("look at it");
+	if (S_ISDIR(st.st_mode))
+		TRY(label_below(fd, st.st_dev, label, 0));
+	/* Last: it says that the rest is done. */
+	return setxattr(path, "security.selinux", label, strlen(label) + 1, 0) < 0
+		? fail_errno("label it as \"%s\"", label) : 0;
+}
+
+int lsm_label_of(int fd, char *out, size_t size)
+{
+	ssize_t n = lsm_selinux_on() ? fgetxattr(fd, "security.selinux", out, size - 1) : 0;
+
+	out[n > 0 ? n : 0] = '\0';
+	return n < 0 ? fail_errno("read its label") : 0;
 }
 
 /* The class of what a descriptor is of, as the policy knows it; NULL: labelled by other ways. */

@@ -18,7 +18,7 @@ enum mnt_verb {
 	MNT_NODE,	/* a device node or fifo; bound from the host's when nodes cannot be made */
 	MNT_LINK,	/* dst -> src */
 	MNT_RO,		/* dst bound over itself, read-only */
-	MNT_MASK,	/* dst covered: a file by the null device, a directory by an empty tmpfs */
+	MNT_MASK,	/* dst covered: a file by the null device, a directory by an empty tmpfs (data: its options) */
 	MNT_VERBS
 };
 
@@ -59,6 +59,8 @@ struct mnt_op {
 	struct list uid_maps, gid_maps;	/* MNT_IDMAP: struct spec_idmap; none: those of the joined user namespace */
 	int idmap_fd;			/* MNT_IDMAP: a user namespace with these maps, which the runtime made; -1 */
 };
+
+#define MNT_MASK_OPTIONS "size=0,nr_inodes=2,mode=555"
 
 struct mnt_plan {
 	struct mnt_op *op;

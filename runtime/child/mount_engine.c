@@ -359,20 +359,19 @@ static int mask_file(struct mnt_ctx *c, int at, const char *dst)
 	return mnt_attach_at(c, at, tree, dst);
 }
 
-static int mask_dir(struct mnt_ctx *c, int at, const char *dst)
+static int mask_dir(struct mnt_ctx *c, int at, const struct mnt_op *op)
 {
-	static const struct mnt_op empty = { .type = "tmpfs", .src = "mask", .data = "size=0,nr_inodes=2,mode=555",
-					     .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-							 MOUNT_ATTR_NOEXEC };
+	struct mnt_op empty = { .type = "tmpfs", .src = "mask", .data = op->data ? op->data : MNT_MASK_OPTIONS,
+				.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
 
 	if (c->mask_fd < 0) {
 		c->mask_fd = new_fs(&empty, -1);
 		TRY(c->mask_fd);
-		return mnt_attach_at(c, at, c->mask_fd, dst);
+		return mnt_attach_at(c, at, c->mask_fd, op->dst);
 	}
 	auto_close int tree = clone_of(c->mask_fd);
 	TRY(tree);
-	return mnt_attach_at(c, at, tree, dst);
+	return mnt_attach_at(c, at, tree, op->dst);
 }
 
 static int do_mask(struct mnt_ctx *c, const struct mnt_op *op)
@@ -385,7 +384,7 @@ static int do_mask(struct mnt_ctx *c, const struct mnt_op *op)
 	TRY(at);
 	if (fstat(at, &st) < 0)
 		return fail_errno("look at it");
-	return S_ISDIR(st.st_mode) ? mask_dir(c, at, op->dst) : mask_file(c, at, op->dst);
+	return S_ISDIR(st.st_mode) ? mask_dir(c, at, op) : mask_file(c, at, op->dst);
 }
 
 static int (*const verbs[MNT_VERBS])(struct mnt_ctx *, const struct mnt_op *) = {

@@ -299,6 +299,7 @@ static int plan_devices(struct mnt_plan *p, const struct spec *s, unsigned flags
 static int plan_all(const struct spec *s, unsigned flags, struct mnt_plan *p)
 {
 	struct label label = { .label = s->linux_ ? s->linux_->mount_label : NULL };
+	const char *masks = NULL;
 	size_t i;
 
 	TRY_IN(lsm_mount_option(label.label, label.option, sizeof label.option), "linux.mountLabel");
@@ -312,8 +313,10 @@ static int plan_all(const struct spec *s, unsigned flags, struct mnt_plan *p)
 	for (i = 0; i < s->linux_->readonly.n; i++)
 		TRY(added(add(p, (struct mnt_op){ .verb = MNT_RO, .flags = MNT_OPTIONAL,
 						  .dst = s->linux_->readonly.v[i] })));
+	if (*label.option && !(masks = arena_printf(&p->arena, MNT_MASK_OPTIONS ",%s", label.option)))
+		return fail(ENOMEM, "out of memory");
 	for (i = 0; i < s->linux_->masked.n; i++)
-		TRY(added(add(p, (struct mnt_op){ .verb = MNT_MASK, .flags = MNT_OPTIONAL,
+		TRY(added(add(p, (struct mnt_op){ .verb = MNT_MASK, .flags = MNT_OPTIONAL, .data = masks,
 						  .dst = s->linux_->masked.v[i] })));
 	return 0;
 }

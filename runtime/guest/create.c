@@ -109,7 +109,8 @@ static int label(void *p)
 {
 	struct making *m = p;
 
-	return label_get(m->dir_fd, m->dir, m->req->selinux, &m->labels);
+	TRY(label_get(m->dir_fd, m->dir, m->req->selinux, &m->labels));
+	return dir_storage(m) ? 0 : label_layers(m->at->home, &m->image.layers, &m->labels);
 }
 
 /* What was labelled stays so: no label that it had would be right for a second guest of the name. */

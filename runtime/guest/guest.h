@@ -189,6 +189,11 @@ int label_possible(const char *word);
  * label_possible().
  */
 int label_get(int dir_fd, const char *dir, const char *word, struct guest_labels *out);
+/*
+ * Layers of the store get the label of what all guests may read, each once: an overlay is labelled as a whole, but
+ * mprotect(2) of a mapped file asks for the label of the file below.
+ */
+int label_layers(const char *home, const struct strv *layers, const struct guest_labels *l);
 /* The label of files that are every guest's. */
 void label_shared(char *out, size_t size);
 /* What label_get() said, "" before it was asked. */

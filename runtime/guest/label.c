@@ -22,6 +22,7 @@
 #define CLAIMS "/var/lib/vzrun-selinux"
 #define PROCESS "system_u:system_r:vzrun_t:s0"
 #define FILES "system_u:object_r:vzrun_file_t"
+#define LAYERS "system_u:object_r:vzrun_ro_file_t:s0"
 #define MODULE VZRUN_PREFIX "/share/vzrun/packaging/selinux/vzrun.cil"
 enum { CATEGORIES = 1024 };
 
@@ -189,6 +190,29 @@ int label_get(int dir_fd, const char *dir, const char *word, struct guest_labels
 	label_read(dir_fd, had, sizeof had);
 	TRY_IN(compose(dir, word, had, out), "SELinux");
 	return str_eq(had, out->process) ? 0 : label_root(dir_fd, out);
+}
+
+/* One of the store that has not its label yet. Others' directories are theirs to label. */
+static int label_layer(const char *home, const char *path)
+{
+	auto_buf struct buf store = { 0 };
+	char label[256];
+
+	buf_printf(&store, "%s/images/", home);
+	if (!str_starts(path, buf_text(&store)))
+		return 0;
+	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return fail_errno("layer %s", path);
+	TRY(lsm_label_of(fd, label, sizeof label));
+	return str_eq(label, LAYERS) ? 0 : lsm_relabel(fd, LAYERS);
+}
+
+int label_layers(const char *home, const struct strv *layers, const struct guest_labels *l)
+{
+	for (size_t i = 0; *l->process && i < layers->n; i++)
+		TRY_IN(label_layer(home, layers->v[i]), "SELinux: layer %s", layers->v[i]);
+	return 0;
 }
 
 int label_drop(const char *path, const char *dir)
