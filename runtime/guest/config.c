@@ -1,16 +1,15 @@
 #include "runtime/guest/guest.h"
 #include "base/scope.h"
+#include "runtime/guest/lxcfs.h"
 #include "runtime/guest/profile.h"
 #include "selinux/lsm.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <linux/sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,13 +28,6 @@ static const struct spec_mount default_mounts[] = {
 	{ "/run", "tmpfs", "tmpfs", WORDS("nosuid", "nodev", "mode=755"), { 0 }, { 0 } },
 	/* A systemd that may not mount gives up without it. */
 	{ "/run/lock", "tmpfs", "tmpfs", WORDS("nosuid", "nodev", "noexec", "mode=1777", "size=5m"), { 0 }, { 0 } },
-};
-
-/* What lxcfs makes true: `free`, `nproc`, `uptime` and `top` of the guest show the guest. */
-#define LXCFS "/var/lib/lxcfs"
-static const char *const lxcfs_files[] = {
-	"/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo", "/proc/stat", "/proc/swaps",
-	"/proc/uptime", "/sys/devices/system/cpu/online",
 };
 
 static const char boot_id[] = "/proc/sys/kernel/random/boot_id";
@@ -102,16 +94,6 @@ static bool has(const struct list *mounts, const char *dst)
 	return false;
 }
 
-/* One that was killed leaves a mount on which everything fails, and one of another version lacks files. */
-static bool lxcfs_has(const char *path)
-{
-	struct statfs fs;
-	struct stat st;
-
-	return statfs(path, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC && stat(path, &st) == 0 &&
-	       S_ISREG(st.st_mode);
-}
-
 static struct spec_mount bound(const char *src, const char *dst)
 {
 	static const char *words[] = { "bind", "ro", "nosuid", "nodev", "noexec", NULL };
@@ -123,7 +105,8 @@ static struct spec_mount bound(const char *src, const char *dst)
 static int fill_mounts(struct guest *g, struct arena *a)
 {
 	struct list *m = &g->spec.mounts;
-	struct spec_mount *v = arena_alloc(a, m->n + COUNT(default_mounts) + COUNT(lxcfs_files) + 3, sizeof *v);
+	struct spec_mount *v = arena_alloc(a, m->n + COUNT(default_mounts) + LXCFS_FILES + 3, sizeof *v);
+	uint32_t served = lxcfs_serves();
 	size_t n = 0;
 
 	if (!v)
@@ -131,14 +114,12 @@ static int fill_mounts(struct guest *g, struct arena *a)
 	for (size_t i = 0; i < COUNT(default_mounts); i++)
 		if (!has(m, default_mounts[i].dst))
 			v[n++] = default_mounts[i];
-	for (size_t i = 0; i < COUNT(lxcfs_files); i++) {
+	for (size_t i = 0; i < LXCFS_FILES; i++) {
 		const char *src = arena_printf(a, LXCFS "%s", lxcfs_files[i]);
 
 		if (!src)
 			return no_memory();
-		if (!lxcfs_has(src))
-			break;
-		if (!has(m, lxcfs_files[i]))
+		if (served >> i & 1 && !has(m, lxcfs_files[i]))
 			v[n++] = bound(src, lxcfs_files[i]);
 	}
 	/* The keeper's, by descriptor: a path of the host's would be seen in the guest's list of mounts. */

@@ -8,11 +8,11 @@
 #include "runtime/container/criu.h"
 #include "runtime/guest/guest.h"
 #include "selinux/lsm.h"
+#include "runtime/guest/lxcfs.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/if_link.h>
-#include <linux/magic.h>
 #include <linux/mount.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -25,7 +25,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/utsname.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -276,15 +275,13 @@ static void criu(struct doctor_answer *a, const struct doctor_check *c, const ch
 
 static void lxcfs(struct doctor_answer *a, const struct doctor_check *c, const char *home)
 {
-	struct statfs fs;
-
 	program(a, c, home);
 	if (a->state != DOCTOR_OK)
 		return;
-	if (statfs("/var/lib/lxcfs", &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC)
-		say(a, DOCTOR_OK, "runs on /var/lib/lxcfs");
+	if (lxcfs_serves())
+		say(a, DOCTOR_OK, "runs on " LXCFS);
 	else
-		say(a, DOCTOR_LACKS, "installed, and does not run on /var/lib/lxcfs");
+		say(a, DOCTOR_LACKS, "installed, and does not run on " LXCFS);
 }
 
 /* In a network namespace that ends with the process. */

@@ -103,6 +103,8 @@ int idrange_claim(const char *holder, uint32_t *base)
 	/* The last one to release removes the directory, perhaps between our opening it and our claim in it. */
 	for (int tries = 0; fd == -ENOENT && tries < 64; tries++)
 		fd = claim_once(holder, base);
+	if (fd < 0)
+		(void)rmdir(RUN_DIR);
 	return fd;
 }
 
