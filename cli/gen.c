@@ -301,18 +301,6 @@ void gen_man(struct buf *b, const struct cmd_group *groups, const struct cmd *on
 
 int gen_man_run(struct cli *g, void *args, int argc, char **argv)
 {
-	auto_buf struct buf b = { 0 }, path = { 0 };
-	const struct cmd *c = NULL;
-	int used = 0;
-
 	(void)g, (void)args;
-	if (argc > 0) {
-		c = cmd_find(cli_groups, argc, argv, &used);
-		if (!c || used < argc)
-			return fail_as(ERR_USAGE, "no command \"%s\"", argv[used]);
-	}
-	for (int i = 0; i < argc; i++)
-		buf_printf(&path, "%s%s", i ? " " : "", argv[i]);
-	gen_man(&b, cli_groups, c, buf_text(&path));
-	return b.oom || path.oom ? fail(ENOMEM, "out of memory") : out_text(buf_text(&b));
+	return help_about(gen_man, argc, argv);
 }

@@ -119,13 +119,12 @@ void help_write(struct buf *b, const struct cmd_group *groups, const struct cmd 
 	options(b, "Options", c->opts);
 }
 
-int help_run(struct cli *g, void *args, int argc, char **argv)
+int help_about(help_fn *write, int argc, char **argv)
 {
 	auto_buf struct buf b = { 0 }, path = { 0 };
 	const struct cmd *c = NULL;
 	int used = 0;
 
-	(void)g, (void)args;
 	if (argc > 0) {
 		c = cmd_find(cli_groups, argc, argv, &used);
 		if (!c || used < argc)
@@ -133,6 +132,12 @@ int help_run(struct cli *g, void *args, int argc, char **argv)
 	}
 	for (int i = 0; i < argc; i++)
 		buf_printf(&path, "%s%s", i ? " " : "", argv[i]);
-	help_write(&b, cli_groups, c, buf_text(&path));
+	write(&b, cli_groups, c, buf_text(&path));
 	return b.oom || path.oom ? fail(ENOMEM, "out of memory") : out_text(buf_text(&b));
+}
+
+int help_run(struct cli *g, void *args, int argc, char **argv)
+{
+	(void)g, (void)args;
+	return help_about(help_write, argc, argv);
 }

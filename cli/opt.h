@@ -144,6 +144,9 @@ int gen_completion_run(struct cli *g, void *args, int argc, char **argv);	/* com
 int gen_man_run(struct cli *g, void *args, int argc, char **argv);	/* man [CMD] */
 
 /* The help of a command (path: its words, "image ls"); cmd NULL: of the whole program. */
+typedef void help_fn(struct buf *b, const struct cmd_group *groups, const struct cmd *cmd, const char *path);
+/* What write says about the command that argv names (argc 0: the whole program) to standard output. ERR_USAGE. */
+int help_about(help_fn *write, int argc, char **argv);
 void help_write(struct buf *b, const struct cmd_group *groups, const struct cmd *cmd, const char *path);
 void gen_bash(struct buf *b, const struct cmd_group *groups);
 void gen_man(struct buf *b, const struct cmd_group *groups, const struct cmd *only, const char *path);
