@@ -55,9 +55,27 @@ static inline int fuzz_dir(void)
 	return dir;
 }
 
-static inline void fuzz_file(int dir, const char *name, const uint8_t *data, size_t size)
+static inline void fuzz_file(const char *name, const uint8_t *data, size_t size)
 {
-	auto_close int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	auto_close int fd = openat(fuzz_dir(), name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	demand(fd >= 0 && file_write_all(fd, data, size) == 0);
+}
+
+/* Kinds of input: a letter, one more byte, and what goes to `record` as it is or to `text`. */
+struct fuzz_kind { char letter; void (*record)(const uint8_t *data, size_t size); void (*text)(char *s); };
+
+static inline void fuzz_kinds(const struct fuzz_kind *kinds, size_t n, const uint8_t *data, size_t size)
+{
+	for (size_t i = 0; size > 1 && i < n; i++) {
+		auto_free char *text = NULL;
+
+		if (data[0] != kinds[i].letter)
+			continue;
+		if (kinds[i].record)
+			kinds[i].record(data + 2, size - 2);
+		else
+			kinds[i].text(text = fuzz_text(data + 2, size - 2));
+	}
+	err_clear();
 }

@@ -49,7 +49,7 @@ static void passwd(char *text)
 	const char *home;
 
 	(void)mkdirat(dir, "etc", 0755);
-	fuzz_file(dir, "etc/passwd", (const uint8_t *)text, strlen(text));
+	fuzz_file("etc/passwd", (const uint8_t *)text, strlen(text));
 	for (uid_t uid = 0; uid < 2; uid++) {
 		home = home_of(&a, dir, uid);
 		demand(home && !strpbrk(home, ":\n"));
@@ -86,18 +86,13 @@ static void hosts(char *text)
 	demand(!net_dns_names(buf_text(&kept), "10.77.0.2"));
 }
 
-static const struct { char letter; void (*run)(char *text); } texts[] = {
-	{ 'g', groups }, { 'm', mounts }, { 'p', passwd }, { 'r', resolvers }, { 'h', hosts },
+static const struct fuzz_kind kinds[] = {
+	{ 'g', .text = groups }, { 'm', .text = mounts }, { 'p', .text = passwd }, { 'r', .text = resolvers },
+	{ 'h', .text = hosts },
 };
 
-/* A letter, a newline, the text. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	auto_free char *text = size < 2 ? NULL : fuzz_text(data + 2, size - 2);
-
-	for (size_t i = 0; text && i < COUNT(texts); i++)
-		if (data[0] == texts[i].letter)
-			texts[i].run(text);
-	err_clear();
+	fuzz_kinds(kinds, COUNT(kinds), data, size);
 	return 0;
 }

@@ -6,14 +6,15 @@
 
 #include <sys/stat.h>
 
-static void links(int dir, const uint8_t *data, size_t size)
+static void links(const uint8_t *data, size_t size)
 {
+	int dir = fuzz_dir();
 	auto_links struct guest_links l = { 0 };
 	struct guest_links again;
 	struct net_port p;
 	size_t i = 0;
 
-	fuzz_file(dir, "links.json", data, size);
+	fuzz_file("links.json", data, size);
 	if (links_load(dir, &l) < 0)
 		return;
 	LIST_EACH(const struct net_nic_conf, nic, l.nics)
@@ -29,22 +30,24 @@ static void links(int dir, const uint8_t *data, size_t size)
 	}
 }
 
-static void traffic(int dir, const uint8_t *data, size_t size)
+static void traffic(const uint8_t *data, size_t size)
 {
+	int dir = fuzz_dir();
 	struct guest_where at = { "/nowhere", "/nowhere" };
 	struct guest_traffic t;
 
-	fuzz_file(dir, "traffic.json", data, size);
+	fuzz_file("traffic.json", data, size);
 	if (guest_traffic(&at, "web", dir, NULL, -1, &t) == 0)
 		demand(t.n <= COUNT(t.nic));
 }
 
-static void record(int dir, const uint8_t *data, size_t size)
+static void record(const uint8_t *data, size_t size)
 {
+	int dir = fuzz_dir();
 	auto_net_held struct net_held h = { 0 }, again = { 0 };
 
 	(void)mkdirat(dir, ".guests", 0700);
-	fuzz_file(dir, ".guests/web.json", data, size);
+	fuzz_file(".guests/web.json", data, size);
 	if (net_record_load(dir, "web", &h) < 0) {
 		demand(!h.tree && !h.r.owner);
 		return;
@@ -55,28 +58,25 @@ static void record(int dir, const uint8_t *data, size_t size)
 }
 
 /* Which dnsmasq is ours to signal. */
-static void dns(int dir, const uint8_t *data, size_t size)
+static void dns(const uint8_t *data, size_t size)
 {
+	int dir = fuzz_dir();
 	struct dns_where w = { .name = "x" };
 	struct dns_run r, again;
 
-	fuzz_file(dir, "run", data, size);
+	fuzz_file("run", data, size);
 	snprintf(w.path, sizeof w.path, "/proc/self/fd/%d", dir);
 	if (!dns_run_read(&w, &r))
 		return;
 	demand(dns_run_write(dir, &r) == 0 && dns_run_read(&w, &again) && memcmp(&r, &again, sizeof r) == 0);
 }
 
-static const struct { char letter; void (*run)(int dir, const uint8_t *data, size_t size); } records[] = {
+static const struct fuzz_kind kinds[] = {
 	{ 'l', links }, { 't', traffic }, { 'r', record }, { 'd', dns },
 };
 
-/* A letter, a newline, the record. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	for (size_t i = 0; size > 1 && i < COUNT(records); i++)
-		if (data[0] == records[i].letter)
-			records[i].run(fuzz_dir(), data + 2, size - 2);
-	err_clear();
+	fuzz_kinds(kinds, COUNT(kinds), data, size);
 	return 0;
 }

@@ -7,12 +7,13 @@
 #include "runtime/container/state.h"
 #include "tests/fuzz/fuzz.h"
 
-static void state(int dir, const uint8_t *data, size_t size)
+static void state(const uint8_t *data, size_t size)
 {
+	int dir = fuzz_dir();
 	auto_state struct state s = { 0 }, again = { 0 };
 	struct cg cg;
 
-	fuzz_file(dir, "state.json", data, size);
+	fuzz_file("state.json", data, size);
 	if (state_load(dir, "c1", &s) < 0) {
 		demand(!s.id && !s.tree);
 		return;
@@ -26,15 +27,16 @@ static void state(int dir, const uint8_t *data, size_t size)
 	demand(again.pid.v == s.pid.v && again.start_time.v == s.start_time.v && str_eq(again.bundle, s.bundle));
 }
 
-static void journal(int dir, const uint8_t *data, size_t size)
+static void journal(const uint8_t *data, size_t size)
 {
+	int dir = fuzz_dir();
 	auto_arena struct arena a = { 0 };
 	auto_json struct json *tree = NULL;
 	struct spec_process p;
 	struct journal j, again;
 	int fd;
 
-	fuzz_file(dir, "journal", data, size);
+	fuzz_file("journal", data, size);
 	demand(journal_read(dir, &j) == 0);
 	demand(!j.cgroup[0] || j.cgroup_made || j.cgroup[0] == '/');
 	demand(!strchr(j.rdt.group, '/') && !strchr(j.rdt.monitor, '/') && j.rdt.group[0] != '.');
@@ -46,39 +48,37 @@ static void journal(int dir, const uint8_t *data, size_t size)
 	demand(journal_read(dir, &again) == 0 && again.steps == (j.steps | 1 << 7) && again.pid == j.pid);
 }
 
-static void filter(int dir, const uint8_t *data, size_t size)
+static void filter(const uint8_t *data, size_t size)
 {
+	int dir = fuzz_dir();
 	auto_seccomp struct seccomp_prog p = { 0 };
 
-	fuzz_file(dir, "seccomp", data, size);
+	fuzz_file("seccomp", data, size);
 	if (seccomp_restore(dir, "seccomp", &p) == 0)
 		demand(p.len > 0 && (const char *)p.insns + p.len * 8 <= (const char *)p.block + size);
 }
 
-static void list(int dir, const uint8_t *data, size_t size)
+static void list(const uint8_t *data, size_t size)
 {
+	int dir = fuzz_dir();
 	struct image image = { .dir = dir, .work = -1, .path = "image" };
 	auto_arena struct arena a = { 0 };
 	auto_json struct json *tree = NULL;
 	struct strv v;
 
-	fuzz_file(dir, "external.json", data, size);
+	fuzz_file("external.json", data, size);
 	if (image_list(&image, "external.json", &v, &a, &tree) < 0)
 		return;
 	for (size_t i = 0; i < v.n; i++)
 		demand(v.v[i] != NULL);
 }
 
-static const struct { char letter; void (*run)(int dir, const uint8_t *data, size_t size); } records[] = {
+static const struct fuzz_kind kinds[] = {
 	{ 's', state }, { 'j', journal }, { 'f', filter }, { 'l', list },
 };
 
-/* A letter, a newline, the record. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	for (size_t i = 0; size > 1 && i < COUNT(records); i++)
-		if (data[0] == records[i].letter)
-			records[i].run(fuzz_dir(), data + 2, size - 2);
-	err_clear();
+	fuzz_kinds(kinds, COUNT(kinds), data, size);
 	return 0;
 }

@@ -11,7 +11,7 @@
 
 #include <signal.h>
 
-static void numbers(const char *s)
+static void numbers(char *s)
 {
 	uint64_t u, again, ms, bits[4];
 	unsigned octal;
@@ -33,7 +33,7 @@ static void numbers(const char *s)
 		demand(!(bits[3] >> 9));
 }
 
-static void names(const char *s)
+static void names(char *s)
 {
 	char text[64];
 	int n;
@@ -48,7 +48,7 @@ static void names(const char *s)
 	demand(strlen(text) < sizeof text && !strpbrk(text, "\n\t"));
 }
 
-static void addresses(const char *s)
+static void addresses(char *s)
 {
 	struct net_subnet v, again;
 	struct net_wish w;
@@ -74,7 +74,7 @@ static void addresses(const char *s)
 	}
 }
 
-static void rates(const char *s)
+static void rates(char *s)
 {
 	auto_arena struct arena a = { 0 };
 	struct net_rate r, again;
@@ -86,7 +86,7 @@ static void rates(const char *s)
 	demand(text && net_rate_parse(text, &again) == 0 && memcmp(&r, &again, sizeof r) == 0);
 }
 
-static void ports(const char *s)
+static void ports(char *s)
 {
 	char address[INET6_ADDRSTRLEN], other[INET6_ADDRSTRLEN], text[128];
 	struct net_publish p, again;
@@ -104,7 +104,7 @@ static void ports(const char *s)
 	       net_publish_clash(&p, &again));
 }
 
-static void limits(const char *s)
+static void limits(char *s)
 {
 	struct cg_unit u;
 	uint64_t quota;
@@ -116,16 +116,15 @@ static void limits(const char *s)
 }
 
 /* Words about NICs, one a line: their first letter says of which option. */
-static void nics(const char *s)
+static void nics(char *s)
 {
 	auto_arena struct arena a = { 0 };
-	auto_free char *copy = strdup(s);
 	const char *v[5][8];
 	struct nic_words words = { { v[0], 0 }, { v[1], 0 }, { v[2], 0 }, { v[3], 0 }, { v[4], 0 } };
 	struct strv *const lists[] = { &words.ip, &words.ip6, &words.ip_del, &words.mac, &words.rate };
 	struct nic_wishes w = { .v = { { .network = "default" }, { .network = "web", .index = { 1, true } } }, .n = 2 };
 	struct net_port has[2] = { { .ip = { htonl(0x0a4d0002) } }, { .index = 1 } };
-	char *rest = copy, *line;
+	char *rest = s, *line;
 
 	while ((line = fuzz_line(&rest))) {
 		unsigned at = *line ? (unsigned char)*line % COUNT(lists) : 0;
@@ -137,18 +136,13 @@ static void nics(const char *s)
 		demand(nic_check(&w) == 0);
 }
 
-static const struct { char letter; void (*run)(const char *s); } kinds[] = {
-	{ 'n', numbers }, { 'i', names }, { 'a', addresses }, { 'r', rates }, { 'p', ports }, { 'l', limits }, { 'N', nics },
+static const struct fuzz_kind kinds[] = {
+	{ 'n', .text = numbers }, { 'i', .text = names }, { 'a', .text = addresses }, { 'r', .text = rates },
+	{ 'p', .text = ports }, { 'l', .text = limits }, { 'N', .text = nics },
 };
 
-/* A letter, a blank, the word. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	auto_free char *text = size < 2 ? NULL : fuzz_text(data + 2, size - 2);
-
-	for (size_t i = 0; text && i < COUNT(kinds); i++)
-		if (data[0] == kinds[i].letter)
-			kinds[i].run(text);
-	err_clear();
+	fuzz_kinds(kinds, COUNT(kinds), data, size);
 	return 0;
 }
