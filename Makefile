@@ -249,14 +249,33 @@ asan:
 	$(Q)$(MAKE) --no-print-directory ASAN=1 all
 	$(Q)$(MAKE) --no-print-directory ASAN=1 check-unit
 
-# Both compilers with warnings as errors, in directories of their own; the scripts; the layers.
-lint: layers
-	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=gcc B=build/lint-gcc $(addprefix build/lint-gcc/,vzrun $(HELPERS))
+# Both compilers with warnings as errors (gcc with -fanalyzer), in directories of their own; what else is installed.
+# Exceptions are at their lines, each with its reason. gcc 12 follows neither TRY and fail() nor cleanup attributes: of four
+# kinds of its reports two dozen were looked at, one was right, and they are off.
+ANALYZER := -fanalyzer $(patsubst %,-Wno-analyzer-%,use-of-uninitialized-value null-dereference malloc-leak double-free)
+LINT_SRC := $(sort $(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC))
+lint: layers lint-text lint-sh lint-cppcheck lint-tidy
+	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=gcc CFLAGS="-Os -g $(ANALYZER)" B=build/lint-gcc $(addprefix build/lint-gcc/,vzrun $(HELPERS))
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang B=build/lint-clang $(addprefix build/lint-clang/,vzrun $(HELPERS))
-	$(Q)shellcheck -x tests/deps tests/run tests/run-unit tests/hard/run tests/vm/run tests/vm/image tests/vm/guest .ci/run
-	$(Q)shellcheck -s bash -e SC2034,SC2154,SC2317,SC2314,SC2315,SC2016,SC2013,SC2119,SC2120 tests/bats/helpers.bash tests/bats/engines.bash tests/bats/containerd.bash tests/bats/podman.bash
-	$(Q)long=$$(grep -nE '^.{111,}' $(filter-out $(wildcard build/*),$(wildcard */*.[ch] */*/*.[ch])) /dev/null | \
-	  awk -F: '{ print $$1 ":" $$2 }'); [ -z "$$long" ] || { echo "lines over 110 columns:"; echo "$$long"; } >&2
+
+lint-sh:
+	$(Q)shellcheck -x $$(git ls-files | grep -v '\.bats$$' | xargs grep -lE '^#!.*(bash|/sh)$$')
+	$(Q)shellcheck -s bash tests/bats/*.bash
+
+# A tab is one character, as in .editorconfig.
+lint-text:
+	$(Q)! grep -nE '^.{121,}' $$(git ls-files '*.[ch]') /dev/null || { echo "^ lines over 120 characters" >&2; exit 1; }
+
+# ctuuninitvar takes sizeof for a use. A macro that it cannot find, and what it takes for a case of its own, is defined.
+CPPCHECK := cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --std=c11 --language=c --inline-suppr \
+	    --suppress=missingIncludeSystem --suppress=ctuuninitvar -D_GNU_SOURCE -D__x86_64__ '-Dnla_for_each_nested(p,of,rem)=for (;;)' \
+	    '-DVZRUN_VERSION=""' '-DVZRUN_COMMIT=""' '-DVZRUN_PREFIX=""' -I .
+lint-cppcheck:
+	$(Q)! command -v cppcheck >/dev/null || $(CPPCHECK) -j$$(nproc) $(LINT_SRC)
+
+lint-tidy:
+	$(Q)! command -v clang-tidy >/dev/null || echo $(LINT_SRC) | xargs -n 4 -P $$(nproc) sh -c \
+	  'clang-tidy --quiet "$$@" -- -std=gnu11 -D_GNU_SOURCE -DVZRUN_VERSION=\"\" -DVZRUN_COMMIT=\"\" -DVZRUN_PREFIX=\"\" -iquote . -I/usr/include/libnl3 2>/dev/null' sh
 
 fmt:
 	$(Q)git diff --name-only HEAD -- '*.[ch]' | xargs -r clang-format -i
@@ -285,7 +304,7 @@ install: all man
 clean:
 	rm -rf build
 
-.PHONY: FORCE all layers clean deps test test-vm test-hard fuzz check-unit check-bats check-fuzz asan lint fmt man install
+.PHONY: FORCE all layers clean deps test test-vm test-hard fuzz check-unit check-bats check-fuzz asan lint lint-text lint-sh lint-cppcheck lint-tidy fmt man install
 -include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c tests/tools/escape.c tests/tools/inject.c))
 
 # --- the main job, shown (demo/run); offline: make demo TEMPLATE=busybox ------------------------------------

@@ -345,11 +345,12 @@ static int value(struct in *in, struct json **out)
 static int whole(const char *name, const char *text, size_t len, struct arena *a, struct json *v)
 {
 	char *copy = arena_alloc(a, len + 1, 1);
-	struct in in = { .p = copy, .start = copy, .end = copy + len, .name = name, .text = text, .a = a };
+	struct in in = { .p = copy, .start = copy, .name = name, .text = text, .a = a };
 	int r;
 
 	if (!copy)
 		return no_memory(&in);
+	in.end = copy + len;
 	memcpy(copy, text, len);
 	skip_blanks(&in);
 	r = fill(&in, v);

@@ -76,6 +76,7 @@ static char *put_number(char *p, int64_t v)
 		digits[n++] = (char)('0' + v % 10);
 	while (v /= 10);
 	while (n)
+		/* cppcheck-suppress uninitvar ; as many as were written */
 		*p++ = digits[--n];
 	return p;
 }

@@ -179,7 +179,7 @@ static int attach(int group, int prog, int former)
 int cg_bpf_attach(const char *dir, const struct list *rules)
 {
 	auto_free struct bpf_insn *insn = NULL;
-	size_t n;
+	size_t n = 0;
 
 	TRY(fault_point("cgroup device program"));
 	TRY(cg_bpf_program(rules, &insn, &n));

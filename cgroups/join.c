@@ -141,7 +141,7 @@ static size_t common_part(const char *a, const char *b, size_t b_len)
 {
 	size_t last = 0, i = 0;
 
-	for (; a[i] && i < b_len && a[i] == b[i]; i++)
+	for (; i < b_len && a[i] && a[i] == b[i]; i++)
 		if (a[i] == '/')
 			last = i;
 	if ((!a[i] || a[i] == '/') && (i == b_len || b[i] == '/'))

@@ -211,6 +211,7 @@ static int defaults(struct cli *g)
 {
 	/* g->root and g->home may point here until the process ends. */
 	static char root[PATH_MAX], home[PATH_MAX];
+	const char *from_env = env_path("VZRUN_HOME");
 
 	/* Root of an engine's user namespace has no /run. */
 	if (!g->root && geteuid() == 0 && (!env_path("XDG_RUNTIME_DIR") || sys_is_host_root()))
@@ -223,7 +224,7 @@ static int defaults(struct cli *g)
 		g->root = root;
 	}
 	if (!g->home)
-		g->home = env_path("VZRUN_HOME") ? env_path("VZRUN_HOME") : "/var/lib/vzrun";
+		g->home = from_env ? from_env : "/var/lib/vzrun";
 	if (!g->cgroup_manager)
 		g->cgroup_manager = g->systemd_cgroup ? "systemd" : "cgroupfs";
 	if (!g->rootless)

@@ -94,6 +94,7 @@ static int compare_all(struct run *r)
 	struct net_compare c = {.h = &r->h, .dir = r->dir, .differs = r->each, .ctx = r->ctx};
 
 	r->networks = 0;
+	/* cppcheck-suppress autoVariables ; nobody looks at it when this has returned */
 	r->c = &c;
 	TRY(net_compare_open(&c));
 	TRY(each_network(r, compare_one));
@@ -215,6 +216,7 @@ static int mend_all(struct run *r)
 	struct net_compare c = {.h = &r->h, .dir = r->dir, .differs = r->each, .ctx = r->ctx};
 	int host;
 
+	/* cppcheck-suppress autoVariables ; as above */
 	r->c = &c;
 	TRY(net_compare_open(&c));
 	host = net_compare_host(&c);

@@ -152,6 +152,7 @@ static int same_lines(int dir, const char *file, const struct buf *want)
 	size_t n;
 
 	if (r < 0)
+		/* cppcheck-suppress memleak ; it does not know cleanup attributes */
 		return r == -ENOENT ? 0 : r;
 	if (!wanted)
 		return fail(ENOMEM, "out of memory");

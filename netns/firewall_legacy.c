@@ -23,8 +23,10 @@ static const struct legacy legacy6 = {
 	IPPROTO_IPV6, "ip6tables-legacy", "/proc/net/ip6_tables_names", sizeof(struct ip6t_get_entries),
 	sizeof(struct ip6t_entry),
 };
+/* NOLINTBEGIN(misc-redundant-expression): that they are the same is what is asserted */
 _Static_assert(sizeof(struct ipt_getinfo) == sizeof(struct ip6t_getinfo) && IPT_SO_GET_INFO == IP6T_SO_GET_INFO &&
 	       IPT_SO_GET_ENTRIES == IP6T_SO_GET_ENTRIES, "one shape for both");
+/* NOLINTEND(misc-redundant-expression) */
 _Static_assert(offsetof(struct ipt_get_entries, size) == offsetof(struct ip6t_get_entries, size),
 	       "one shape for both");
 

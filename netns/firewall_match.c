@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum truth and(enum truth a, enum truth b) { return a < b ? a : b; }
-static enum truth or(enum truth a, enum truth b) { return a > b ? a : b; }
+static enum truth both(enum truth a, enum truth b) { return a < b ? a : b; }
+static enum truth either(enum truth a, enum truth b) { return a > b ? a : b; }
 static enum truth sure(bool v) { return v ? YES : NO; }
 
 /* ---- values on the right ---------------------------------------------------------------------------- */
@@ -184,7 +184,7 @@ static enum truth value(enum what w, struct json *v, const struct packet *p)
 	case CT_DIRECTION: return is_word(v, "original", 0);
 	/* As nobody translated it, if it comes to these chains at all. */
 	case CT_STATUS: return text && (str_eq(text, "dnat") || str_eq(text, "snat")) ? NO : MAYBE;
-	case PKTTYPE: return or(is_word(v, "host", 0), is_word(v, "unicast", 0));
+	case PKTTYPE: return either(is_word(v, "host", 0), is_word(v, "unicast", 0));
 	case FIB_TYPE: return is_word(v, "local", 2);
 	default: return MAYBE;
 	}
@@ -225,14 +225,14 @@ static enum truth one(const struct left *l, struct json *v, const struct packet 
 
 	/* An element may have a limit of its own. */
 	if (inner && json_get(inner, "val"))
-		return and(json_get(inner, "limit") || json_get(inner, "quota") ? MAYBE : YES,
+		return both(json_get(inner, "limit") || json_get(inner, "quota") ? MAYBE : YES,
 			   one(l, json_get(inner, "val"), p));
 	if (!l->concat)
 		return value(l->part[0], v, p);
 	if (!judge_items(v, "concat", &parts) || parts->n != l->n)
 		return MAYBE;
 	for (size_t i = 0; i < l->n; i++)
-		t = and(t, value(l->part[i], parts->values[i], p));
+		t = both(t, value(l->part[i], parts->values[i], p));
 	return t;
 }
 
@@ -304,7 +304,7 @@ static enum truth right_has(const struct foreign *f, const struct left *l, struc
 	if (!list)
 		return one(l, right, p);
 	for (size_t i = 0; i < list->n; i++)
-		t = or(t, one(l, list->values[i], p));
+		t = either(t, one(l, list->values[i], p));
 	return t;
 }
 
@@ -359,7 +359,7 @@ enum truth judge_vmap(const struct foreign *f, struct json *vmap, const struct p
 		t = one(&l, pair->values[0], p);
 		if (t != NO)
 			each(ctx, t, pair->values[1]);
-		all = or(all, t);
+		all = either(all, t);
 	}
 	return all;
 }

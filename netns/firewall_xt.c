@@ -9,14 +9,14 @@ static enum truth listed(const char *words, const char *what, bool (*has)(const 
 			 const struct packet *p)
 {
 	const char *at = strstr(words, what);
-	bool found = false, not;
+	bool found = false, negated;
 	char item[64];
 
 	if (!at)
 		return MAYBE;
 	at += strlen(what);
-	not = str_starts(at, "!= ");
-	at += not ? 3 : 0;
+	negated = str_starts(at, "!= ");
+	at += negated ? 3 : 0;
 	bool braces = *at == '{';
 	at += braces;
 	for (;;) {
@@ -30,7 +30,7 @@ static enum truth listed(const char *words, const char *what, bool (*has)(const 
 		found |= has(item, p);
 		at += n;
 	}
-	return found != not ? YES : NO;
+	return found != negated ? YES : NO;
 }
 
 static bool is_new(const char *item, const struct packet *p)

@@ -121,7 +121,7 @@ void net_host_free(struct net_host *h)
 
 const struct net_link *net_host_link(const struct net_host *h, const char *name)
 {
-	struct net_link key;
+	struct net_link key = { .index = 0 };
 
 	snprintf(key.name, sizeof key.name, "%s", name);
 	return h->nlinks ? bsearch(&key, h->links, h->nlinks, sizeof key, by_name) : NULL;

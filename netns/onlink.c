@@ -24,7 +24,7 @@ static bool covered(const struct net_host_links *o, size_t i)
 {
 	for (size_t k = 0; k < o->n_on; k++)
 		if (k != i && net_subnet_overlap(&o->on[k].s, &o->on[i].s) &&
-		    (o->on[k].s.prefix < o->on[i].s.prefix || (o->on[k].s.prefix == o->on[i].s.prefix && k < i)))
+		    (o->on[k].s.prefix < o->on[i].s.prefix || (k < i && o->on[k].s.prefix == o->on[i].s.prefix)))
 			return true;
 	return false;
 }

@@ -246,9 +246,9 @@ static int plan_node(struct mnt_plan *p, struct mnt_op op, unsigned flags)
 /* By the planned rows: their destinations are clean, however the configuration spells them. */
 static const struct mnt_op *mounted_at(const struct mnt_plan *p, const char *dst)
 {
-	for (const struct mnt_op *op = p->op + p->n; op-- > p->op;)
-		if ((op->verb == MNT_BIND || op->verb == MNT_FS) && str_eq(op->dst, dst))
-			return op;
+	for (size_t i = p->n; i-- > 0;)
+		if ((p->op[i].verb == MNT_BIND || p->op[i].verb == MNT_FS) && str_eq(p->op[i].dst, dst))
+			return &p->op[i];
 	return NULL;
 }
 

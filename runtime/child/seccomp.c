@@ -62,7 +62,7 @@ static uint32_t arch_token(const char *name)
 	char lower[32];
 	size_t i = 0;
 
-	for (name += strlen("SCMP_ARCH_"); name[i] && i < sizeof lower - 1; i++)
+	for (name += strlen("SCMP_ARCH_"); i < sizeof lower - 1 && name[i]; i++)
 		lower[i] = (char)tolower((unsigned char)name[i]);
 	lower[i] = '\0';
 	return seccomp_arch_resolve_name(lower);

@@ -69,7 +69,7 @@ int seccomp_file_read(int dirfd, const char *name, const void *key, size_t key_l
 	if (fd < 0)
 		return fail_errno("open %s", name);
 	TRY(check_owner(fd, name, &size));
-	block = malloc(size);
+	block = calloc(1, size);
 	if (!block)
 		return fail(ENOMEM, "read %s: out of memory", name);
 	TRY(read_all(fd, name, block, size));

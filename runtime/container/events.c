@@ -145,11 +145,11 @@ static int turn(struct watch *w, bool *ended)
 static int open_watch(struct watch *w)
 {
 	uint64_t ms = w->req->interval_ms;
-	struct itimerspec every = { .it_value = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 } };
+	const struct timespec step = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
+	const struct itimerspec every = { step, step };
 	struct cg_stats s;
 	struct stat st;
 
-	every.it_interval = every.it_value;
 	w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (w->timer < 0 || timerfd_settime(w->timer, 0, &every, NULL) < 0)
 		return fail_errno("timer of %ju ms", (uintmax_t)ms);

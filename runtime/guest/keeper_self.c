@@ -72,9 +72,14 @@ static int move_environment(void)
 	char **moved = calloc(n + 1, sizeof *moved);
 	if (!moved)
 		return fail(ENOMEM, "out of memory");
-	for (size_t i = 0; i < n; i++)
-		if (!(moved[i] = strdup(environ[i])))
-			return fail(ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++) {
+		if ((moved[i] = strdup(environ[i])))
+			continue;
+		while (i > 0)
+			free(moved[--i]);
+		free(moved);
+		return fail(ENOMEM, "out of memory");
+	}
 	environ = moved;
 	return 0;
 }

@@ -80,7 +80,7 @@ static int set(struct setting *s, const char *word)
 		return 0;
 	}
 	return fail_as(ERR_USAGE, "--%s: %.80s: there is no%s interface on %s%s", s->option, word,
-		       memchr(s->set, true, sizeof s->set) ? " further" : "", network ? "network " : "a network",
+		       memchr(s->set, 1, sizeof s->set) ? " further" : "", network ? "network " : "a network",
 		       network ? network : "");
 }
 

@@ -55,9 +55,10 @@ lab_teardown() {
 
 	for g in $(vz ls -q 2>/dev/null); do vz destroy -f "$g" >/dev/null || r=1; done
 	for n in $(vz --json network ls 2>/dev/null | jq -r '.networks[].name'); do vz network rm "$n" || r=1; done
-	[ -z "$(h nft list tables | grep vzrun)" ] || { echo "left: $(h nft list tables)"; r=1; }
+	! h nft list tables | grep -q vzrun || { echo "left: $(h nft list tables)"; r=1; }
 	[ -z "$(h ip -br link show type bridge)" ] || { echo "left: $(h ip -br link show type bridge)"; r=1; }
-	[ -z "$(ls -A "$VZRUN_HOME/networks" | grep -vxE '.lock|.guests')" ] || { echo "left: $(ls -A "$VZRUN_HOME/networks")"; r=1; }
+	[ -z "$(find "$VZRUN_HOME/networks" -mindepth 1 -maxdepth 1 ! -name .lock ! -name .guests)" ] || {
+		echo "left: $(ls -A "$VZRUN_HOME/networks")"; r=1; }
 	wait_for guests_gone 2>/dev/null || { echo "left: $(guests_left)"; r=1; }
 	end_all
 	leaks || r=1
