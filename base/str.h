@@ -32,8 +32,8 @@ void str_json_escape(char *out, size_t size, const char *s);
 size_t str_json_plain(const char *s);
 int str_json_char(char out[8], char c);
 /*
- * n bytes of the kernel's tables of mounts, where blank, tab, newline and backslash are \ooo; cut where it does not fit.
- * from may be out.
+ * n bytes of the kernel's tables of mounts, where blank, tab, newline and backslash are \ooo; cut where it does
+ * not fit. from may be out.
  */
 void str_unescape(char *out, size_t size, const char *from, size_t n);
 /* A short stable hash for names of files and links (FNV-1a); no security rests on it. */

@@ -39,7 +39,10 @@ uint64_t sys_birth(pid_t pid, int pidfd);
  * cannot be told (no descriptors, no memory): who cannot look must not take it for dead.
  */
 int sys_is_alive(pid_t pid, uint64_t birth);
-/* A descriptor of exactly this process; -1 and ESRCH when it is gone or its number was reused, else it cannot be told. */
+/*
+ * A descriptor of exactly this process; -1 and ESRCH when it is gone or its number was reused, else it cannot be
+ * told.
+ */
 int sys_pidfd_of(pid_t pid, uint64_t birth);
 int sys_pidfd_kill(int pidfd, int sig);
 /* The state letter of a process (R, S, Z, ...); 0 when it is gone. */

@@ -263,9 +263,9 @@ static const struct cmd network_cmds[] = {
 		   "What passes meanwhile is not cut." },
 	{ "why", "[OPTION...] FROM TO[:PORT[/udp]]", "would a packet pass, and what stops it", 2, 2, network_why_opts,
 	  sizeof(struct network_why_args), network_why_run,
-	  .about = "FROM is a guest, \"host\", or \"outside\": a link of the host's that belongs to no network. TO is a guest, an "
-		   "address, or \"host\": a guest's gateway. Without a port an echo is sent, with one the first packet of a "
-		   "connection, which no program at the other end hears of, or an empty datagram.\n\n"
+	  .about = "FROM is a guest, \"host\", or \"outside\": a link of the host's that belongs to no network. TO is a "
+		   "guest, an address, or \"host\": a guest's gateway. Without a port an echo is sent, with one the first packet "
+		   "of a connection, which no program at the other end hears of, or an empty datagram.\n\n"
 		   "The packet is real, and nftables' trace of it tells which rule decided, whosever it is. The exit status is 0 "
 		   "when it passes and 1 when it does not." },
 	{ 0 }

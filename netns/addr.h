@@ -33,7 +33,10 @@ uint64_t net_lowest_free(uint64_t *used, size_t n, uint64_t first, uint64_t last
 struct net_route { struct net_subnet to; int oif; };
 const struct net_route *net_clash(const struct net_subnet *s, const struct net_route *r, size_t n,
 				  int own_oif);
-/* The first of 10.77/16 .. 10.79, 10.70 .. 10.76, 10.80 .. 10.250, 172.16/20 .. 172.31.240 that clashes with no route. */
+/*
+ * The first of 10.77/16 .. 10.79, 10.70 .. 10.76, 10.80 .. 10.250, 172.16/20 .. 172.31.240 that clashes with no
+ * route.
+ */
 int net_subnet_pick(const struct net_route *r, size_t n, struct net_subnet *out);
 
 int net_mac_parse(const char *text, unsigned char mac[6]);	/* -EINVAL without a message */

@@ -14,7 +14,8 @@ enum fw_family { FW_INET, FW_BRIDGE };
 
 /*
  * The letters of a key and of a map's data, one a field:
- * i name of a link, m MAC address, 4 6 addresses, p protocol, s port, N 16 bytes, L 6 bytes, V 3 bytes; data only: v verdict
+ * i name of a link, m MAC address, 4 6 addresses, p protocol, s port, N 16 bytes, L 6 bytes, V 3 bytes; data only:
+ * v verdict
  */
 struct fw_set { enum fw_family family; const char *name, *type, *key, *data; };
 enum fw_set_id {
@@ -155,8 +156,8 @@ static const char *const fw_inward[] = {
 	NULL
 };
 /*
- * The host is reached by its guests as far as they need it, and by tunnels from their other ends alone. A guest comes to
- * its addresses whatever its own rules say: neighbours, DHCP.
+ * The host is reached by its guests as far as they need it, and by tunnels from their other ends alone. A guest comes
+ * to its addresses whatever its own rules say: neighbours, DHCP.
  */
 static const char *const fw_input[] = {
 	"udp dport . @th,96,24 @vnis jump tunnel",

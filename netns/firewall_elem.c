@@ -86,7 +86,11 @@ static int put_raw(struct buf *b, const unsigned char *p, size_t size)
 	return 0;
 }
 
-static const struct { char letter; size_t size; int (*put)(struct buf *b, const unsigned char *p, size_t size); } fields[] = {
+static const struct {
+	char letter;
+	size_t size;
+	int (*put)(struct buf *b, const unsigned char *p, size_t size);
+} fields[] = {
 	{ 'i', IFNAMSIZ, put_link }, { 'm', 6, put_mac }, { '4', 4, put_addr }, { '6', 16, put_addr }, { 'p', 1, put_number },
 	{ 's', 2, put_number }, { 'N', 16, put_raw }, { 'L', 6, put_raw }, { 'V', 3, put_raw },
 };

@@ -26,7 +26,10 @@ struct foreign { const char *family, *name; struct json *list; const char *text;
 
 /* Does one statement of a rule match? words: the rule as text, for what JSON does not tell. */
 enum truth judge_match(const struct foreign *f, struct json *match, const struct packet *p);
-/* Its pieces: a whole number, also as text; the list of {"KEY": [...]}; "syn", 2, ["syn", "ack"], {"|": [...]} as bits. */
+/*
+ * Its pieces: a whole number, also as text; the list of {"KEY": [...]}; "syn", 2, ["syn", "ack"], {"|": [...]} as
+ * bits.
+ */
 bool judge_number(struct json *v, unsigned long *out);
 bool judge_items(struct json *v, const char *key, struct json **list);
 bool judge_flag_bits(struct json *v, unsigned *bits);

@@ -273,7 +273,8 @@ int net_nic_choose(const struct net_choice *c, const struct net_def *d, unsigned
 		.rate = nic->rate ? arena_strdup(c->a, nic->rate) : NULL,
 		.ip = o4 ? address_text(c, &d->v4, o4) : NULL, .ip6 = o6 ? address_text(c, &d->v6, o6) : NULL,
 	};
-	if (!out->network || !out->mac || (nic->name && !out->name) || (nic->rate && !out->rate) || (o4 && !out->ip) || (o6 && !out->ip6))
+	if (!out->network || !out->mac || (nic->name && !out->name) || (nic->rate && !out->rate) ||
+	    (o4 && !out->ip) || (o6 && !out->ip6))
 		return fail(ENOMEM, "network %s: out of memory", d->name);
 	return 0;
 }

@@ -63,8 +63,8 @@ int net_devices_check(const struct list *devices);	/* messages begin with "HOST:
 struct net_moved { char was[IFNAMSIZ], is[IFNAMSIZ]; bool up; };
 /*
  * Moves a link from our network namespace (back: from that one to ours) with its permanent addresses of global
- * scope, under a new name, and brings it up (back: if it was). A failure leaves it where and as it was, up to the addresses'
- * order. ERR_NOT_FOUND: no such link; ERR_EXISTS: the name is taken there.
+ * scope, under a new name, and brings it up (back: if it was). A failure leaves it where and as it was, up to the
+ * addresses' order. ERR_NOT_FOUND: no such link; ERR_EXISTS: the name is taken there.
  */
 int net_move_device(const char *host, const char *name, int netns_fd, struct net_moved *out);
 int net_move_back(const struct net_moved *m, int netns_fd);
@@ -104,7 +104,8 @@ enum { NET_PORTS_MAX = 16 };
  * home: VZRUN_HOME. Makes the default network on first use (definition file, bridge with addresses,
  * firewall tables, forwarding on for it), brings up what is missing after a reboot, and leases addresses
  * for each nic, on record in networks/.guests (netns/record.h), changed under a lock. Idempotent for the
- * same guest, which is served from its own record alone; what it no longer asks for is given back. Errors: ERR_ADDRESS (duplicate), ERR_RESOURCE (subnet full), ERR_NOT_FOUND (network).
+ * same guest, which is served from its own record alone; what it no longer asks for is given back. Errors:
+ * ERR_ADDRESS (duplicate), ERR_RESOURCE (subnet full), ERR_NOT_FOUND (network).
  */
 int net_claim(const char *home, const char *guest, const struct list *nics, struct net_port *ports, size_t *n);
 /* Whether net_claim() would be refused as things are, with its errors; nothing is changed. */

@@ -24,7 +24,10 @@ static const unsigned char field_size[] = {
 	['i'] = IFNAMSIZ, ['m'] = 6, ['4'] = 4, ['6'] = 16, ['p'] = 1, ['s'] = 2, ['N'] = 16, ['L'] = 6, ['V'] = 3,
 };
 
-/* As the kernel has it in its registers: each field begins at a multiple of four, the last one too if there are several. */
+/*
+ * As the kernel has it in its registers: each field begins at a multiple of four, the last one too if there are
+ * several.
+ */
 static size_t put_fields(unsigned char *out, const char *letters, va_list ap)
 {
 	bool several = letters[0] && letters[1];
@@ -265,6 +268,7 @@ static int by_value(const void *a, const void *b)
 {
 	const struct step *x = a, *y = b;
 
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): push() zeroes them whole */
 	return memcmp(x->e, y->e, sizeof *x->e);
 }
 

@@ -1,5 +1,6 @@
 /*
- * Somebody outside, for a question: a network namespace behind a link of the host's, of no network. It is gone with its descriptor, whatever becomes of us.
+ * Somebody outside, for a question: a network namespace behind a link of the host's, of no network. It is gone with its
+ * descriptor, whatever becomes of us.
  */
 #pragma once
 #include <net/if.h>

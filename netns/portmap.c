@@ -31,8 +31,8 @@ int net_portmap_check(int dir, const struct net_record *r, const struct list *po
 		if ((t.way[0].is && net_publish_of(p, 0)) || (t.way[1].is && net_publish_of(p, 1)))
 			continue;
 		net_publish_text(p, true, text, sizeof text);
-		return fail_as(ERR_STATE, "port %s leads nowhere: guest \"%s\" has no such address on a network of mode nat or routed",
-			       text, r->owner);
+		return fail_as(ERR_STATE, "port %s leads nowhere: guest \"%s\" has no such address on a network of mode "
+			       "nat or routed", text, r->owner);
 	}
 	return 0;
 }

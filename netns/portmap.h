@@ -12,7 +12,10 @@ bool net_portmap_up(const struct net_home *h, const struct net_record *r);
 /* Opened as far as `open` says, one for each of r->ports; what it says no to is closed. */
 int net_portmap_open(const struct net_home *h, int dir, const struct net_record *r, const enum net_port_state *open);
 int net_portmap_close(const struct net_home *h, int dir, const struct net_record *r);
-/* Of a running owner: what stands for its ports as far as they are open, so that nothing of it is missing or too much. */
+/*
+ * Of a running owner: what stands for its ports as far as they are open, so that nothing of it is missing or too
+ * much.
+ */
 int net_portmap_elements(const struct net_home *h, int dir, const struct net_record *r, struct nft_list *out);
 int net_portmap_look(const struct net_home *h, const struct list *ports, enum net_port_state *out);
 /* All of a home's, after the tables were made anew or when the host may say something else now. portcheck.c */

@@ -110,7 +110,8 @@ static const char *pair_of(const char *label)
 	int used = 0;
 
 	if (!str_starts(label, PROCESS ":") ||
-	    sscanf(label + strlen(PROCESS ":"), "c%4u,c%4u%n", &a, &b, &used) != 2 || label[strlen(PROCESS ":") + (size_t)used])
+	    sscanf(label + strlen(PROCESS ":"), "c%4u,c%4u%n", &a, &b, &used) != 2 ||
+	    label[strlen(PROCESS ":") + (size_t)used])
 		return "";
 	return a < b && b < CATEGORIES ? label + strlen(PROCESS ":") : "";
 }

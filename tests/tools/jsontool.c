@@ -1,6 +1,6 @@
 /*
- * jsontool: reads documents, each behind its length (32 bits, native), and answers each with a line: "-" when it is refused,
- * else the length of what follows, the document written again. For tests/bats/05-json.bats.
+ * jsontool: reads documents, each behind its length (32 bits, native), and answers each with a line: "-" when it is
+ * refused, else the length of what follows, the document written again. For tests/bats/05-json.bats.
  */
 #include "base/err.h"
 #include "base/json.h"

@@ -3,7 +3,14 @@
 #include "tests/unit/unit.h"
 
 struct item { const char *dst; struct strv options; };
-struct top { const char *version; bool on; struct opt_u64 big; struct opt_u32 small; struct list items; struct map notes; };
+struct top {
+	const char *version;
+	bool on;
+	struct opt_u64 big;
+	struct opt_u32 small;
+	struct list items;
+	struct map notes;
+};
 
 static const struct field item_fields[] = {
 	FR(struct item, "destination", K_STR, dst),
@@ -91,7 +98,8 @@ TEST(grammar)
 	static const char *const bad[] = {
 		"", " ", "[", "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "[]]", "1 2", "01", "-",
 		"1.", ".5", "1e", "+1", "tru", "nul", "truex", "'a'", "\"a", "\"\\", "\"\\x\"", "\"\\u12g4\"", "\"\\u\"",
-		"\"\t\"", "// x\n1", "/* x */1", "\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xe2\x82\"", "\"\xf4\x90\x80\x80\"",
+		"\"\t\"", "// x\n1", "/* x */1", "\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xe2\x82\"",
+		"\"\xf4\x90\x80\x80\"",
 		"\xef\xbb\xbf{}", "[\"a\":1]",
 	};
 
@@ -110,7 +118,8 @@ TEST(grammar)
 		CHECK(json_parse("x", bad[i], strlen(bad[i]), &tree) == -EINVAL && !tree);
 	}
 	struct json *tree;
-	CHECK_FAILS(json_parse("x", "[\"\\n\",\n1\0]", 9, &tree), "x:2: parse error: after array element, I expect ',' or ']'");
+	CHECK_FAILS(json_parse("x", "[\"\\n\",\n1\0]", 9, &tree),
+		    "x:2: parse error: after array element, I expect ',' or ']'");
 	CHECK_FAILS(json_parse("x", "[]\0", 3, &tree), "x:1: parse error: trailing garbage");
 }
 

@@ -185,5 +185,6 @@ TEST(remove_tree)
 	CHECK(path_remove_tree(AT_FDCWD, top) == 0);
 }
 
-UNIT_MAIN(UNIT(open_in_root), UNIT(walk_in_root), UNIT(magic_links), UNIT(strict), UNIT(ensure), UNIT(write_replaces_links),
+UNIT_MAIN(UNIT(open_in_root), UNIT(walk_in_root), UNIT(magic_links), UNIT(strict), UNIT(ensure),
+	  UNIT(write_replaces_links),
 	  UNIT(read_is_careful), UNIT(remove_deep), UNIT(remove_tree))

@@ -117,7 +117,8 @@ TEST(lists)
 	CHECK(str_list("0-127", 127, b) == 0 && b[0] == UINT64_MAX && b[1] == UINT64_MAX);
 	CHECK(str_list("128", 127, b) == -ERANGE);
 	CHECK(str_list("3-1", 127, b) == -EINVAL);
-	for (const char **s = (const char *[]){ ",", "1,", ",1", "1,,2", "-", "1-", "-1", "a", " 1", "1-2-3", "0x1", NULL }; *s; s++)
+	for (const char **s = (const char *[]){ ",", "1,", ",1", "1,,2", "-", "1-", "-1", "a", " 1", "1-2-3", "0x1", NULL };
+	     *s; s++)
 		CHECK(str_list(*s, 127, b) == -EINVAL);
 }
 

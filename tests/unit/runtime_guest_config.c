@@ -53,7 +53,8 @@ static int lint(const char *text)
 	return r;
 }
 
-#define HEAD "{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"rootfs\"},\"process\":{\"args\":[\"/sbin/init\"],\"cwd\":\"/\"},"
+#define HEAD "{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"rootfs\"}," \
+	     "\"process\":{\"args\":[\"/sbin/init\"],\"cwd\":\"/\"},"
 #define LAYERS "\"layers\":[\"/x\"]"
 
 /* The message without the name of the file, which differs. */

@@ -267,4 +267,5 @@ TEST(caps)
 	CHECK(__builtin_popcountll(host) < 16 && user >> 41 == 0);
 }
 
-UNIT_MAIN(UNIT(answers), UNIT(mediated), UNIT(terminals), UNIT(families), UNIT(other_architectures), UNIT(alive), UNIT(caps))
+UNIT_MAIN(UNIT(answers), UNIT(mediated), UNIT(terminals), UNIT(families), UNIT(other_architectures),
+	  UNIT(alive), UNIT(caps))

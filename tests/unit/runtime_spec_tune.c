@@ -93,7 +93,8 @@ TEST(memory_policy_is_right)
 TEST(memory_policy_is_wrong)
 {
 	CHECK_FAILS(memory("{\"nodes\":\"0\"}"), "mode: missing");
-	CHECK_FAILS(memory("{\"mode\":\"MPOL_DEFAULT\",\"nodes\":\"0\"}"), "linux.memoryPolicy.nodes: MPOL_DEFAULT takes none");
+	CHECK_FAILS(memory("{\"mode\":\"MPOL_DEFAULT\",\"nodes\":\"0\"}"),
+		    "linux.memoryPolicy.nodes: MPOL_DEFAULT takes none");
 	CHECK_FAILS(memory("{\"mode\":\"MPOL_BIND\"}"), "linux.memoryPolicy.nodes: missing, MPOL_BIND needs it");
 	CHECK_FAILS(memory("{\"mode\":\"MPOL_PREFERRED\",\"flags\":[\"MPOL_F_STATIC_NODES\"]}"),
 		    "linux.memoryPolicy.nodes: missing, MPOL_PREFERRED needs it");
@@ -129,5 +130,6 @@ TEST(the_rest)
 	CHECK_FAILS(spec_personality_check(&p), "linux.personality.domain: unknown value \"BSD\"");
 }
 
-UNIT_MAIN(UNIT(scheduler_is_right), UNIT(scheduler_is_wrong), UNIT(memory_policy_is_right), UNIT(memory_policy_is_wrong),
+UNIT_MAIN(UNIT(scheduler_is_right), UNIT(scheduler_is_wrong), UNIT(memory_policy_is_right),
+	  UNIT(memory_policy_is_wrong),
 	  UNIT(the_rest))
