@@ -1,6 +1,6 @@
 /*
- * Our own helper executables (vzrun-image, vzrun-net, vzrun-systemd): in VZRUN_LIBEXEC and nowhere else if
- * that is set, or beside vzrun as it was called, or in PREFIX/libexec/vzrun.
+ * Our own helper executables (vzrun-image, vzrun-net, vzrun-systemd, vzrun-probe): in VZRUN_LIBEXEC and
+ * nowhere else if that is set, or beside vzrun as it was called, or in PREFIX/libexec/vzrun.
  */
 #pragma once
 #include "base/str.h"
