@@ -42,6 +42,7 @@ teardown() { guest_teardown; }
 	jq -e '.status == "running" and .ready and .pid > 1 and .ms > 0' <<<"$output"
 	run vz --json ls
 	jq -e --arg g "$G" '.guests == [{name: $g, status: "running", pid: .guests[0].pid, image: .guests[0].image,
+		selinuxLabel: .guests[0].selinuxLabel,
 		memory: 67108864, ip: .guests[0].ip,
 		traffic: .guests[0].traffic}]' <<<"$output"
 	run vz --json show "$G"
