@@ -229,6 +229,7 @@ test-vm: all $(TOOLS)
 	$(Q)$(MAKE) --no-print-directory FAULT=1 all
 	$(Q)tests/vm/run
 	$(Q)tests/vm/run -l selinux
+	$(Q)tests/vm/run -l apparmor
 	$(Q)tests/vm/run -c v1 tests/bats/46-systemd-cgroup.bats
 	$(Q)tests/vm/run -c hybrid tests/bats/46-systemd-cgroup.bats
 

@@ -149,7 +149,10 @@ int guest_apparmor_load(const struct guest *g, const struct guest_plan *p)
 	if (!p->own_profile)
 		return 0;
 	TRY(guest_apparmor_text(p->apparmor, &g->spec.process->caps->bounding, &text));
-	return lsm_profile_load(p->apparmor, buf_text(&text));
+	int r = lsm_profile_load(p->apparmor, buf_text(&text));
+	if (r < 0)
+		err_try("\"apparmor\": \"none\" in the vzrun object of %s/guests/%s/config.json", g->at.home, g->name);
+	return r;
 }
 
 int guest_apparmor_drop(const struct guest_where *at, const char *name)

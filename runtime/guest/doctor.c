@@ -233,6 +233,8 @@ static void modules(struct doctor_answer *a, const struct doctor_check *c, const
 		say(a, DOCTOR_PART, "neither SELinux nor AppArmor is on%s%s", *text ? ": " : "", text);
 	else if (lsm_selinux_on() && label_possible(NULL) < 0)
 		say(a, DOCTOR_PART, "SELinux: %.120s: %.60s", err_text(), err_try_text());
+	else if (lsm_apparmor_on() && !lsm_profiles())
+		say(a, DOCTOR_PART, "AppArmor is on, and guests get no profile: there is no apparmor_parser, or no policy to change");
 	else
 		say(a, DOCTOR_OK, "%s%s: %s", lsm_selinux_on() ? "SELinux" : "", lsm_apparmor_on() ? "AppArmor" : "", text);
 	err_clear();
@@ -380,7 +382,7 @@ const struct doctor_check doctor_checks[] = {
 	{ "overlay", file_system, "overlay", "guests that share an image", "modprobe overlay", false },
 	{ "cgroups", groups, NULL, "limits", "mount them, or boot with cgroup_enable=memory", false },
 	{ "seccomp", filters, NULL, "filters of system calls", "a kernel with CONFIG_SECCOMP_FILTER", false },
-	{ "lsm", modules, NULL, "labels and profiles", "boot with security=apparmor or selinux=1", true },
+	{ "lsm", modules, NULL, "labels and profiles", "boot with security=apparmor or selinux=1; apt-get install apparmor", true },
 	{ "bridge", link_kind, "bridge", "networks", "modprobe bridge", false },
 	{ "veth", link_kind, "veth", "networks", "modprobe veth", false },
 	{ "vxlan", link_kind, "vxlan", "networks over several hosts", "modprobe vxlan", true },

@@ -153,6 +153,102 @@ checkpoint() { run v checkpoint --image-path "$IMAGE" "$@" "$ID"; }
 	wait_for above 3
 }
 
+# A server on the container's own address, who is asked over a connection that stays; each answer is the next number.
+talkers() {
+	cat >"$B/rootfs/bin/server" <<-'END'
+		#!/bin/sh
+		i=0
+		while read -r x; do i=$((i+1)); echo $i; done
+	END
+	cat >"$B/rootfs/bin/client" <<-'END'
+		#!/bin/sh
+		ip link set lo up
+		ip addr add 10.9.8.7/32 dev lo
+		nc -ll -p 7000 -e /bin/server &
+		until grep -qs ':1B58 ' /proc/net/tcp /proc/net/tcp6; do sleep 0.05; done
+		mkfifo /in
+		nc 10.9.8.7 7000 </in >/answers &
+		exec 3>/in
+		while :; do echo x >&3; sleep 0.05; done
+	END
+	chmod +x "$B"/rootfs/bin/{server,client}
+	cfg '.process.capabilities[] |= (. + ["CAP_NET_ADMIN"] | unique)'
+	args /bin/client
+}
+answers() { [ "$(tail -n 1 "$B/rootfs/answers" 2>/dev/null || echo 0)" -gt "$1" ]; }
+
+@test "its network comes back up: address, listener and connection, by way of a pre-dump" {
+	works
+	local last
+	talkers
+	mkdir "$BATS_TEST_TMPDIR/images"
+	started
+	wait_for answers 3
+	run v checkpoint --pre-dump --tcp-established --image-path "$BATS_TEST_TMPDIR/images/pre" "$ID"
+	ok
+	is running
+	run v checkpoint --tcp-established --image-path "$BATS_TEST_TMPDIR/images/full" --parent-path ../pre "$ID"
+	ok
+	last=$(tail -n 1 "$B/rootfs/answers")
+	v restore -d --tcp-established --image-path "$BATS_TEST_TMPDIR/images/full" "$ID" >/dev/null 2>&1
+	wait_for answers "$((last + 3))"
+	run vz exec "$ID" ip -o addr show lo
+	has 10.9.8.7/32
+	# One server that went on, not one that began anew.
+	[ "$(sort -n "$B/rootfs/answers" | uniq -d)" = "" ]
+}
+
+@test "a connection that is not asked to be kept refuses the dump, and the container goes on" {
+	works
+	talkers
+	started
+	wait_for answers 3
+	checkpoint
+	[ "$status" -eq 1 ]
+	has "criu failed"
+	is running
+	wait_for answers "$(($(tail -n 1 "$B/rootfs/answers") + 3))"
+}
+
+@test "a network namespace by path is joined again, with its link to the host" {
+	works
+	local net=$BATS_TEST_TMPDIR/net r=0
+	touch "$net"
+	unshare --net="$net" ip link set lo up
+	nsenter --net="$net" ip addr add 10.9.8.1/32 dev lo
+	cfg '(.linux.namespaces[] | select(.type == "network")).path = $n' --arg n "$net"
+	counter
+	started
+	wait_for above 3
+	checkpoint
+	ok
+	v restore -d --image-path "$IMAGE" "$ID" >/dev/null 2>&1 && wait_for above 3 || r=1
+	[ "$(readlink "/proc/$(pid_of)/ns/net")" = "net:[$(stat -Lc %i "$net")]" ] || r=1
+	[[ "$(vz exec "$ID" ip -o addr show lo)" == *10.9.8.1/32* ]] || r=1
+	vz delete -f "$ID"
+	umount "$net"
+	return $r
+}
+
+@test "a container under busybox's init: PID 1, its services, and what they respawn" {
+	works
+	printf '#!/bin/sh\ni=0\nwhile :; do i=$((i+1)); echo $i >/tmp/n.new; mv /tmp/n.new /tmp/n; sleep 0.05; done\n' >"$B/rootfs/bin/service"
+	chmod +x "$B/rootfs/bin/service"
+	printf '::respawn:/bin/service\n' >"$B/rootfs/etc/inittab"
+	args /bin/init
+	started
+	wait_for above 3
+	checkpoint
+	ok
+	local last
+	last=$(cat "$B/rootfs/tmp/n")
+	v restore -d --image-path "$IMAGE" "$ID" >/dev/null 2>&1
+	wait_for above "$last"
+	[ "$(vz exec "$ID" cat /proc/1/comm)" = init ]
+	vz exec "$ID" sh -c 'rm /tmp/n; killall -9 service'
+	wait_for above 0
+}
+
 @test "a terminal comes back over the console socket" {
 	works
 	cfg '.process.terminal = true'
