@@ -64,7 +64,7 @@ int net_others_read(int dirfd, const char *except, bool all, struct net_others *
 bool net_others_made_bridge(const struct net_others *o, const char *link)
 {
 	const struct net_other *found;
-	struct net_other key;
+	struct net_other key = { .mode = 0 };
 
 	snprintf(key.bridge, sizeof key.bridge, "%s", link);
 	found = o->n ? bsearch(&key, o->v, o->n, sizeof *o->v, by_bridge) : NULL;
