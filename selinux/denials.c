@@ -37,7 +37,7 @@ bool denial_parse(const char *line, const char *label, struct denial *out)
 	*out = (struct denial){ 0 };
 	set += strlen("avc:  denied  { ");
 	snprintf(out->perms, sizeof out->perms, "%.*s", (int)strcspn(set, " }"), set);
-	for (const char *p = set + strlen(out->perms); str_starts(p, " ") && p[1] != '}' && strlen(out->perms) < 48;) {
+	for (const char *p = set + strlen(out->perms); str_starts(p, " ") && p[1] != '}';) {
 		size_t n = strcspn(++p, " }"), have = strlen(out->perms);
 
 		snprintf(out->perms + have, sizeof out->perms - have, " %.*s", (int)n, p);

@@ -1,6 +1,6 @@
 /*
- * What SELinux denied to processes of one label, as far as the logs remember it: auditd's, or the kernel's own where
- * there is no auditd. Both need root; who may not read them learns of none.
+ * What SELinux denied to processes of one label, as far as the logs remember it: auditd's, or the kernel's
+ * own where there is no auditd. Both need root; who may not read them learns of none.
  */
 #pragma once
 #include <stdbool.h>

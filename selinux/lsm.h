@@ -30,8 +30,7 @@ int lsm_label_keyring(int procfd, const char *selinux_label);
 /* "context=\"LABEL\"" for mount data, or "" when SELinux is off or label is NULL. -ENAMETOOLONG. */
 int lsm_mount_option(const char *label, char *out, size_t size);
 /*
- * What the calling thread makes next has this label: sockets by the label of a process. NULL: as the policy says
- * again.
+ * The sockets that the calling thread makes next have the label of a process. NULL: as the policy says again.
  */
 int lsm_label_sockets(int procfd, const char *selinux_label);
 
@@ -44,8 +43,8 @@ int lsm_label_at(int dir, const char *name, const char *label);
 int lsm_relabel(int fd, const char *label);	/* its own label last: it has it when all of it has */
 int lsm_label_of(int fd, char *out, size_t size);	/* "": SELinux is off */
 /*
- * Makes sure that a process of this label can use what it inherits: a pipe that the policy keeps from it becomes
- * one of its own. 0: it may not use it (the kernel will put /dev/null in its place); label: its own.
+ * Makes sure that a process of this label can use what it inherits: a pipe that the policy keeps from it
+ * becomes one of its own. 0: it may not use it (the kernel will put /dev/null in its place); label: its own.
  */
 int lsm_hand_over(int fd, const char *process, char *label, size_t size);
 

@@ -55,7 +55,7 @@ int lsm_allows(const char *subject, const char *object, const char *class, const
 	return allowed >> (bit - 1) & 1;
 }
 
-/* A link of our own procfs to the directory, then one name that is not followed: no way that others could change. */
+/* A link of our own procfs to the directory, then one name that is not followed: nobody can turn it elsewhere. */
 static int set_at(int dir, const char *name, const char *label)
 {
 	char path[32 + NAME_MAX];
@@ -82,7 +82,8 @@ static int label_below(int dir, dev_t dev, const char *label, int depth)
 	int r = 0;
 
 	if (!d) {
-		r = depth > DEPTH_MAX ? fail(ELOOP, "more than %d directories deep", DEPTH_MAX) : fail_errno("read directory");
+		r = depth > DEPTH_MAX ? fail(ELOOP, "more than %d directories deep", DEPTH_MAX)
+				      : fail_errno("read directory");
 		drop_fd(&copy);
 		return r;
 	}

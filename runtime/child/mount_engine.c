@@ -151,8 +151,8 @@ static int new_fs(const struct mnt_op *op, int covered)
 }
 
 /*
- * The file system of a namespace's message queues was made with the namespace, by the host's root: who is another
- * leaves it with the label that the policy gives.
+ * The file system of a namespace's message queues was made with the namespace, by the host's root: who is
+ * another leaves it with the label that the policy gives.
  */
 static int set_label(int mnt, const char *label)
 {

@@ -1,4 +1,4 @@
-/* Directories and files of the host in a guest: --bind SRC:DST[:WORD,...], mounts of its config.json from then on. */
+/* What of the host is bound into a guest: --bind SRC:DST[:OPTION,...], mounts of its config.json from then on. */
 #include "runtime/guest/binds.h"
 #include "base/scope.h"
 #include "selinux/lsm.h"
@@ -12,21 +12,22 @@
 
 /* A label for one guest on these would lock the host out of its own. */
 static const char *const never[] = {
-	"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run", "/sbin", "/srv",
-	"/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/log", "/var/tmp",
+	"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run", "/sbin",
+	"/srv", "/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/log", "/var/tmp",
 };
 
 int bind_parse(const char *text, struct bind_word *out)
 {
-	const char *dst = strchr(text, ':'), *words = dst ? strchr(dst + 1, ':') : NULL;
-	size_t n = dst ? (size_t)(dst - text) : 0, m = dst ? (words ? (size_t)(words - dst - 1) : strlen(dst + 1)) : 0;
+	const char *dst = strchr(text, ':'), *words;
+	size_t n = dst ? (size_t)(dst - text) : 0, m = dst ? strcspn(dst + 1, ":") : 0;
 
 	*out = (struct bind_word){ 0 };
 	if (text[0] != '/' || !dst || dst[1] != '/' || n >= sizeof out->src || m >= sizeof out->dst)
 		return fail_as(ERR_USAGE, "--bind: \"%.200s\" is not /SOURCE:/DESTINATION[:OPTION,...]", text);
 	memcpy(out->src, text, n);
 	memcpy(out->dst, dst + 1, m);
-	for (const char *w = words ? words + 1 : ""; *w;) {
+	words = dst + 1 + m;
+	for (const char *w = *words ? words + 1 : ""; *w;) {
 		size_t len = strcspn(w, ",");
 
 		if (len == 1 && (*w == 'z' || *w == 'Z'))
@@ -66,8 +67,8 @@ int bind_label(const struct bind_word *b, const struct guest_labels *l)
 	if (!b->label || !lsm_selinux_on())
 		return 0;
 	if (!*l->file)
-		return fail_as(ERR_USAGE, "--bind: %s: \"%c\" needs a guest with a label (--selinux none was given)", b->src,
-			       b->label);
+		return fail_as(ERR_USAGE, "--bind: %s: \"%c\" needs a guest with a label (--selinux none was given)",
+			       b->src, b->label);
 	for (size_t i = 0; i < COUNT(never); i++)
 		if (str_eq(real, never[i]))
 			return fail_as(ERR_USAGE, "--bind: %s: \"%c\" would take the host's own label from it", b->src, b->label);

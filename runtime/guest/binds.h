@@ -1,4 +1,4 @@
-/* The words of --bind: SRC:DST[:OPTION,...]. OPTION is one of a bind mount's (ro, nosuid, idmap, ...), z or Z. */
+/* The words of --bind: SRC:DST[:OPTION,...]. OPTION: one of a bind mount's (ro, nosuid, idmap, ...), z or Z. */
 #pragma once
 #include "runtime/guest/guest.h"
 #include <limits.h>

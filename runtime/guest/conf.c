@@ -67,7 +67,7 @@ static int check_conf(const struct guest_conf *c)
 	    (str_u64(c->userns, UINT32_MAX - 65536, &base) < 0 || base < 65536))
 		return fail(EINVAL, "userns: unknown value \"%s\" (auto, host, or a first id from 65536 on)", c->userns);
 	if (c->selinux && label_check(c->selinux) < 0)
-		return fail(EINVAL, "selinux: \"%.80s\" is neither auto, none nor a label of the host's policy", c->selinux);
+		return fail(EINVAL, "selinux: unknown value \"%.80s\" (auto, none or a label)", c->selinux);
 	if (c->apparmor)
 		TRY(lsm_check_grammar("apparmor: profile", c->apparmor));
 	for (size_t i = 0; i < c->features.n; i++)

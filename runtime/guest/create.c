@@ -135,7 +135,9 @@ static int unlabel(void *p)
 	struct making *m = p;
 
 	TRY(label_release(m->dir));
-	return unlinkat(m->dir_fd, "label", 0) < 0 && errno != ENOENT ? fail_errno("remove the label of %s", m->name) : 0;
+	if (unlinkat(m->dir_fd, "label", 0) < 0 && errno != ENOENT)
+		return fail_errno("remove the label of %s", m->name);
+	return 0;
 }
 
 static int wish(struct making *m)

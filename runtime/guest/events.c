@@ -174,8 +174,8 @@ static void why_denied(int dir_fd, struct buf *out, struct jout *json)
 	if (json)
 		jout_open(json, "denials", '[');
 	for (size_t i = 0; i < n; i++) {
-		buf_printf(out, "  SELinux kept \"%s\" from %s of the %s \"%s\", which is %s\n    %s\n", d[i].program, d[i].perms,
-			   d[i].class, d[i].object, d[i].target, d[i].record);
+		buf_printf(out, "  SELinux kept \"%s\" from %s of the %s \"%s\", which is %s\n    %s\n", d[i].program,
+			   d[i].perms, d[i].class, d[i].object, d[i].target, d[i].record);
 		if (json)
 			jout_str(json, NULL, d[i].record);
 	}

@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 /*
- * A pair of categories is a link CLAIMS/c1,c2 to the directory of the guest that has it, for the whole host whatever
- * VZRUN_HOME. Unlike a range of ids it is its from create to destroy, because files carry it: so it outlives the
- * machine, and is free when that directory is gone. Links are made and removed under the lock of the directory.
+ * A pair of categories is a link CLAIMS/c1,c2 to the directory of the guest that has it, for the whole host
+ * whatever VZRUN_HOME. Unlike a range of ids it is its from create to destroy, because files carry it: so it
+ * outlives the machine, and is free when that directory is gone. Links come and go under the directory's lock.
  */
 #define CLAIMS "/var/lib/vzrun-selinux"
 #define PROCESS "system_u:system_r:vzrun_t:s0"
@@ -93,7 +93,8 @@ int label_claim(const char *path, const char *dir, const char *had, char pair[16
 	}
 	/* From a place of its own, so that many at once do not queue for the first. */
 	for (uint64_t i = 0; r == 0 && i < CATEGORIES * CATEGORIES; i++) {
-		unsigned slot = (unsigned)((h + i) % (CATEGORIES * CATEGORIES)), a = slot / CATEGORIES, b = slot % CATEGORIES;
+		unsigned slot = (unsigned)((h + i) % (CATEGORIES * CATEGORIES));
+		unsigned a = slot / CATEGORIES, b = slot % CATEGORIES;
 
 		if (a >= b)
 			continue;
@@ -106,14 +107,13 @@ int label_claim(const char *path, const char *dir, const char *had, char pair[16
 /* "c1,c2" of our own labels; "" of another. */
 static const char *pair_of(const char *label)
 {
+	const char *pair = label + strlen(PROCESS ":");
 	unsigned a, b;
 	int used = 0;
 
-	if (!str_starts(label, PROCESS ":") ||
-	    sscanf(label + strlen(PROCESS ":"), "c%4u,c%4u%n", &a, &b, &used) != 2 ||
-	    label[strlen(PROCESS ":") + (size_t)used])
+	if (!str_starts(label, PROCESS ":") || sscanf(pair, "c%4u,c%4u%n", &a, &b, &used) != 2 || pair[used])
 		return "";
-	return a < b && b < CATEGORIES ? label + strlen(PROCESS ":") : "";
+	return a < b && b < CATEGORIES ? pair : "";
 }
 
 static int check_policy(void)

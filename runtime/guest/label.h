@@ -3,9 +3,12 @@
 #include "runtime/guest/guest.h"
 
 /*
- * Claims a pair in the directory of claims for the guest at dir (absolute) and writes its name. had: what it had
- * before, which it keeps if it can, or "". ERR_RESOURCE: there is none left.
+ * Claims a pair in the directory of claims for the guest at dir (absolute) and writes its name. had: what it
+ * had before, which it keeps if it can, or "". ERR_RESOURCE: there is none left.
  */
 int label_claim(const char *claims, const char *dir, const char *had, char pair[16]);
-/* Drops the claims of dir, or (NULL) those of guests that are no more, and the directory when it is empty. How many. */
+/*
+ * Drops the claims of dir, or (NULL) those of guests that are no more, and the directory when it is empty. How
+ * many.
+ */
 int label_drop(const char *claims, const char *dir);
