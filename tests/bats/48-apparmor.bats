@@ -168,9 +168,11 @@ in_guest() { run vz exec "$G" /bin/sh -c "$1"; }
 # The machine's own Debian as a guest's layer: hard links, and a configuration of its own.
 debian_layer() {
 	local d=$BATS_TEST_TMPDIR/debian
-	mkdir -p "$d"/{proc,sys,dev,run,tmp,root,mnt,home,var/{lib,log,tmp,cache},usr/lib}
+	mkdir -p "$d"/{proc,sys,dev,run,tmp,root,mnt,home,var/{lib,log,tmp,cache},usr/{lib,share}}
 	cp -al /usr/{bin,sbin,lib64} "$d/usr/"
 	find /usr/lib -mindepth 1 -maxdepth 1 ! -name modules -exec cp -al {} "$d/usr/lib/" \;
+	# Without the bus's own files logind waits for it for ever.
+	cp -al /usr/share/dbus-1 "$d/usr/share/"
 	cp -a /etc "$d/etc"
 	ln -s usr/bin usr/sbin usr/lib usr/lib64 "$d/"
 	rm -f "$d"/etc/systemd/system/vzrun-test.service "$d/etc/fstab"
