@@ -18,22 +18,29 @@ struct run {
 	size_t fed;
 };
 
-static void put_at(int fd, int at)
+/* errno is what the parent reads as the reason. */
+static _Noreturn void give_up(int report)
 {
-	if (fd == at)
-		(void)fcntl(fd, F_SETFD, 0);
-	else if (dup2(fd, at) < 0)
+	int code = errno;
+
+	if (write(report, &code, sizeof code) < 0)
 		_exit(126);
+	_exit(127);
+}
+
+static void put_at(int fd, int at, int report)
+{
+	if (fd == at ? fcntl(fd, F_SETFD, 0) < 0 : dup2(fd, at) < 0)
+		give_up(report);
 }
 
 static _Noreturn void child(const struct proc_req *req, int in, int out, int err, int report)
 {
 	int high[64];
-	int code;
 
 	(void)setpgid(0, 0);
 	if (req->cwd && chdir(req->cwd) < 0 && chdir("/") < 0)
-		_exit(126);
+		give_up(report);
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -41,22 +48,19 @@ static _Noreturn void child(const struct proc_req *req, int in, int out, int err
 	report = fcntl(report, F_DUPFD_CLOEXEC, 100);
 	for (size_t i = 0; i < req->nfds && i < COUNT(high); i++)
 		high[i] = fcntl(req->fds[i], F_DUPFD_CLOEXEC, 100);
-	put_at(in, 0);
+	put_at(in, 0, report);
 	if (out >= 0)
-		put_at(out, 1);
+		put_at(out, 1, report);
 	if (err >= 0)
-		put_at(err, 2);
+		put_at(err, 2, report);
 	(void)sys_cloexec_from(3);
 	for (size_t i = 0; i < req->nfds && i < COUNT(high); i++)
-		put_at(high[i], 3 + (int)i);
+		put_at(high[i], 3 + (int)i, report);
 	if (strchr(req->path, '/'))
 		execve(req->path, (char *const *)req->argv, req->env ? (char *const *)req->env : environ);
 	else
 		execvpe(req->path, (char *const *)req->argv, req->env ? (char *const *)req->env : environ);
-	code = errno;
-	if (write(report, &code, sizeof code) < 0)
-		_exit(126);
-	_exit(127);
+	give_up(report);
 }
 
 /* Pipes never collide with 0..2: a caller may have closed those. */
