@@ -35,7 +35,7 @@ int net_dns_stop(const struct net_home *h, const char *network)
 		return 0;
 	TRY_IN(dns_process_end(&w), "network %s", network);
 	auto_close int all = open(NET_DNS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return all < 0 ? 0 : path_remove_tree(all, w.name);
+	return all < 0 ? fail_errno("open %s", NET_DNS_DIR) : path_remove_tree(all, w.name);
 }
 
 /* Its user may look; nobody but us may write. */

@@ -53,6 +53,9 @@ static int act_as(uid_t uid, gid_t gid)
 
 	setfsgid(gid);
 	setfsuid(uid);
+	/* They say what was, not whether it changed. */
+	if ((gid_t)setfsgid((gid_t)-1) != gid || (uid_t)setfsuid((uid_t)-1) != uid)
+		return fail(EPERM, "act on files as user %u", (unsigned)uid);
 	if (syscall(SYS_capget, &h, d) < 0)
 		return fail_errno("read the capabilities");
 	d[0].effective = d[0].permitted;
