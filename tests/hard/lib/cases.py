@@ -37,6 +37,7 @@ def plain(report, names):
     report = re.sub(r"\b\w+:\[\d+\]", lambda m: "host's" if m[0] in own else "own", report)
     report = re.sub(r"\b(master|shared|propagate_from):\d+", r"\1", report)
     report = re.sub(r"(lowerdir|upperdir|workdir)=\d+", r"\1", report)
+    report = re.sub(r"\b([ug]id)=\d{5,}", r"\1=of its range", report)
     report = re.sub(r"\bfd[0-9a-f:]+/", "unique/", report)
     report = re.sub(r"(pipe|socket|anon_inode):\S+", r"\1", report)
     return re.sub("|".join(names), "ID", report)

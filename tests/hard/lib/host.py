@@ -17,6 +17,8 @@ STATE, HOME = WORK + "/state", WORK + "/home"
 CGROUPS = "/sys/fs/cgroup"
 PATIENCE = 30       # seconds until something that should be gone is called left
 
+inherited = set()
+
 os.environ["VZRUN_HOME"] = HOME
 
 
@@ -32,6 +34,11 @@ def enter(argv):
 
 def mount(*args):
     subprocess.run(["mount", *args], check=True)
+
+
+def mount_points():
+    with open("/proc/self/mountinfo") as f:
+        return [line.split()[4] for line in f]
 
 
 def furnish():
@@ -51,6 +58,8 @@ def furnish():
     os.umask(0o022)
     for d in (STATE, HOME):
         os.makedirs(d, 0o700)
+    # Others' mounts, which may go while we look.
+    inherited.update(mount_points())
 
 
 def reap():
@@ -148,8 +157,7 @@ def tree(top, skip=()):
 def snapshot(prefix, network=False, images=False):
     """Everything that a command could leave, as a bag of lines."""
     found = processes()
-    with open("/proc/self/mountinfo") as f:
-        found.update("mount " + line.split()[4] for line in f)
+    found.update("mount " + p for p in mount_points() if p not in inherited)
     found.update("group " + g for g in groups(prefix))
     for top in ("/run", "/dev/shm", STATE, HOME):
         # Compiled filters are kept for the next start, a few: no leak.
@@ -163,8 +171,11 @@ def snapshot(prefix, network=False, images=False):
         for kind in ("ipv4", "ipv6"):
             top = "/proc/sys/net/%s/conf" % kind
             for name in os.listdir(top):
-                with open("%s/%s/forwarding" % (top, name)) as f:
-                    found["forwarding %s %s %s" % (kind, name, f.read().strip())] += 1
+                try:
+                    with open("%s/%s/forwarding" % (top, name)) as f:
+                        found["forwarding %s %s %s" % (kind, name, f.read().strip())] += 1
+                except OSError:     # the link went meanwhile
+                    pass
     return found
 
 
