@@ -5,8 +5,8 @@
  * acquisition that registers an undo. With VZRUN_FAULT_LOG=FILE the process appends the
  * number and name of every point that it and its children passed, when it exits.
  *
- * VZRUN_UNDEFENDED=NAME,... leaves the named defences out, so that a test may see the attack succeed that each is
- * there against (tests/bats/54-escapes*): a check of a defence that cannot fail is none.
+ * VZRUN_UNDEFENDED=NAME,... leaves the named defences out, so that a test may see the attack succeed that
+ * each is there against (tests/bats/54-escapes*, tests/hard/escapes): a check of a defence that cannot fail is none.
  */
 #pragma once
 #include <stdbool.h>

@@ -182,8 +182,6 @@ int path_read(int rootfd, const char *path, size_t max, char **text, size_t *len
  */
 enum { REMOVE_DEPTH = 64 };
 
-static int nofollow(void) { return undefended("nofollow") ? 0 : O_NOFOLLOW; }
-
 struct removal { int top; dev_t dev; unsigned moved; };
 
 static int remove_entries(struct removal *r, int dir, int depth);
@@ -210,7 +208,12 @@ static int remove_entry(struct removal *r, int dirfd, const char *name, int dept
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return fail_errno("remove %s", name);
-	auto_close int dir = openat(dirfd, name, O_RDONLY | O_DIRECTORY | nofollow() | O_CLOEXEC);
+	/* The number of a file system does not tell a bind mount of the same one. */
+	int nofollow = undefended("nofollow") ? 0 : O_NOFOLLOW;
+	auto_close int dir = sys_openat2(dirfd, name, O_RDONLY | O_DIRECTORY | nofollow, 0,
+					 undefended("one-mount") ? 0 : RESOLVE_NO_XDEV);
+	if (dir < 0 && errno == EXDEV)
+		return fail(EXDEV, "remove %s: something is mounted on it", name);
 	if (dir < 0)
 		return errno == ENOENT ? 0 : fail_errno("remove %s", name);
 	if (fstat(dir, &st) < 0)

@@ -108,7 +108,8 @@ static int work(const struct confine *c, confine_fn *fn, void *ctx, int report)
 
 	if (!undefended("confine"))
 		TRY(take_root(c->target));
-	if (c->target && (root = open(undefended("confine") ? c->target : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	const char *top = undefended("confine") ? c->target : "/";
+	if (c->target && (root = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return fail_errno("confine: open the root");
 	umask(0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

@@ -1,5 +1,6 @@
 #include "images/pack.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/str.h"
@@ -127,7 +128,7 @@ static int add_here(struct pack *p, int dirfd, const char *name, size_t len, int
 	if (S_ISSOCK(st.st_mode))
 		return 0;
 	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) {
-		fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		fd = openat(dirfd, name, O_RDONLY | (undefended("nofollow") ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC);
 		if (fd < 0 || fstat(fd, &st) < 0)
 			return fail_errno("open %.200s", p->path);
 	}

@@ -85,8 +85,8 @@ int stage_keyring(struct child *c)
 	if (label && *label)
 		TRY(lsm_label_keyring(c->proc_fd, label));
 	/* Without a name: of that name another container may have made one that is open to all, and wait for us. */
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, undefended("keyring-name") ? c->id : NULL, 0, 0, 0) < 0 &&
-	    errno != ENOSYS)
+	const char *name = undefended("keyring-name") ? c->id : NULL;
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name, 0, 0, 0) < 0 && errno != ENOSYS)
 		return fail_errno("make a session keyring");
 	return 0;
 }

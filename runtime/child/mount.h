@@ -114,8 +114,8 @@ struct mnt_ctx {
 	int bundle_fd;
 	int host_proc;			/* the host's procfs, O_PATH */
 	const struct cg *cg;
-	int proc_fd;			/* out: our own /proc mount, -1 when the plan has none */
 	/* private to the engine */
+	int proc_fd;			/* what is mounted on /proc, -1 when nothing is */
 	int null_fd, mask_fd;
 	int parent_fd;			/* of the last destination below /dev, /proc or /sys: most come in rows */
 	bool parent_on_proc;

@@ -4,6 +4,7 @@
  * configuration alone says which devices there are. The size of the tmpfs is the limit of what is copied.
  */
 #include "runtime/child/mount.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/scope.h"
 
@@ -153,10 +154,11 @@ static int copy_file(struct copy *c, int from, int to, const char *name, const s
 
 	if (linked != 0)
 		return linked < 0 ? linked : 0;
-	auto_close int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	auto_close int in = openat(from, name, O_RDONLY | (undefended("nofollow") ? 0 : O_NOFOLLOW) | O_NONBLOCK |
+					       O_NOCTTY | O_CLOEXEC);
 	if (in < 0 || fstat(in, &now) < 0)
 		return fail_errno("read %s", name);
-	if (!S_ISREG(now.st_mode) || now.st_ino != st->stx_ino)
+	if (!S_ISREG(now.st_mode) || (now.st_ino != st->stx_ino && !undefended("same-file")))
 		return fail(EAGAIN, "read %s: it was replaced", name);
 	auto_close int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (out < 0)

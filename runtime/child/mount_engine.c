@@ -195,8 +195,6 @@ static int do_fs(struct mnt_ctx *c, const struct mnt_op *op)
 		TRY(set_label(mnt, op->label));
 	TRY(mnt_set_attributes(mnt, &rest));
 	TRY(mnt_attach_at(c, at, mnt, op->dst));
-	if (str_eq(op->type, "proc") && str_eq(op->dst, "/proc") && c->proc_fd < 0)
-		c->proc_fd = take_fd(&mnt);
 	return 0;
 }
 
@@ -320,10 +318,21 @@ static bool is_absent(const struct mnt_op *op, int r)
 	return op->flags & MNT_OPTIONAL && (r == -ENOENT || r == -ENOTDIR);
 }
 
+/*
+ * Below /proc by the procfs itself: whoever shares the image may have moved the directory that it is mounted
+ * on, and in whatever bears its name now there would be nothing to cover.
+ */
+static int open_covered(const struct mnt_ctx *c, const char *dst)
+{
+	if (c->proc_fd < 0 || !mnt_is_below(dst, "/proc") || undefended("proc-mount"))
+		return path_open(c->root_fd, dst, O_PATH);
+	return path_open(c->proc_fd, dst[5] ? dst + 5 : "/", O_PATH);
+}
+
 static int do_ro(struct mnt_ctx *c, const struct mnt_op *op)
 {
 	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
-	auto_close int at = path_open(c->root_fd, op->dst, O_PATH);
+	auto_close int at = open_covered(c, op->dst);
 
 	if (is_absent(op, at))
 		return 0;
@@ -377,7 +386,7 @@ static int mask_dir(struct mnt_ctx *c, int at, const struct mnt_op *op)
 static int do_mask(struct mnt_ctx *c, const struct mnt_op *op)
 {
 	struct stat st;
-	auto_close int at = path_open(c->root_fd, op->dst, O_PATH);
+	auto_close int at = open_covered(c, op->dst);
 
 	if (is_absent(op, at))
 		return 0;

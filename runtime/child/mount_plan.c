@@ -296,11 +296,23 @@ static int plan_devices(struct mnt_plan *p, const struct spec *s, unsigned flags
 	return 0;
 }
 
+static int plan_covers(struct mnt_plan *p, int verb, const struct strv *paths, const char *data)
+{
+	for (size_t i = 0; i < paths->n; i++) {
+		const char *dst = clean(&p->arena, paths->v[i]);
+
+		if (!dst)
+			return fail(ENOMEM, "out of memory");
+		TRY(added(add(p, (struct mnt_op){ .verb = verb, .flags = MNT_OPTIONAL, .data = data,
+							  .dst = dst })));
+	}
+	return 0;
+}
+
 static int plan_all(const struct spec *s, unsigned flags, struct mnt_plan *p)
 {
 	struct label label = { .label = s->linux_ ? s->linux_->mount_label : NULL };
 	const char *masks = NULL;
-	size_t i;
 
 	TRY_IN(lsm_mount_option(label.label, label.option, sizeof label.option), "linux.mountLabel");
 	LIST_EACH(struct spec_mount, m, s->mounts)
@@ -310,15 +322,10 @@ static int plan_all(const struct spec *s, unsigned flags, struct mnt_plan *p)
 	p->hooks_at = p->n;
 	if (!s->linux_)
 		return 0;
-	for (i = 0; i < s->linux_->readonly.n; i++)
-		TRY(added(add(p, (struct mnt_op){ .verb = MNT_RO, .flags = MNT_OPTIONAL,
-						  .dst = s->linux_->readonly.v[i] })));
 	if (*label.option && !(masks = arena_printf(&p->arena, MNT_MASK_OPTIONS ",%s", label.option)))
 		return fail(ENOMEM, "out of memory");
-	for (i = 0; i < s->linux_->masked.n; i++)
-		TRY(added(add(p, (struct mnt_op){ .verb = MNT_MASK, .flags = MNT_OPTIONAL, .data = masks,
-						  .dst = s->linux_->masked.v[i] })));
-	return 0;
+	TRY(plan_covers(p, MNT_RO, &s->linux_->readonly, NULL));
+	return plan_covers(p, MNT_MASK, &s->linux_->masked, masks);
 }
 
 int mnt_plan_spec(const struct spec *s, unsigned flags, struct mnt_plan *out)

@@ -176,5 +176,9 @@ int mnt_attach_at(struct mnt_ctx *c, int at, int tree, const char *dst)
 		forget_parent(c);
 	if (move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return fail_errno("attach the mount");
-	return 0;
+	if (!str_eq(dst, "/proc"))
+		return 0;
+	drop_fd(&c->proc_fd);
+	c->proc_fd = fcntl(tree, F_DUPFD_CLOEXEC, 3);
+	return c->proc_fd < 0 ? fail_errno("keep the procfs") : 0;
 }

