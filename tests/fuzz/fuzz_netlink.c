@@ -105,13 +105,13 @@ static void ask_host(struct nlq *q)
 		(void)net_host_link(&h, "eth0");
 }
 
-static void ask_outside(struct nlq *q)
+static void ask_own_links(struct nlq *q)
 {
-	struct net_outside o;
+	struct net_host_links o;
 
 	(void)q;
-	if (net_outside_read(&o) == 0)
-		net_outside_free(&o);
+	if (net_host_links_read(&o) == 0)
+		net_host_links_free(&o);
 }
 
 static void ask_way(struct nlq *q)
@@ -187,7 +187,7 @@ static void ask_trace(struct nlq *q)
 }
 
 static void (*const questions[])(struct nlq *q) = {
-	ask_link, ask_host, ask_outside, ask_way, ask_drops, ask_loan, ask_firewall, ask_bridge, ask_trace,
+	ask_link, ask_host, ask_own_links, ask_way, ask_drops, ask_loan, ask_firewall, ask_bridge, ask_trace,
 };
 
 /* A letter: the question; parts with their lengths: the answers. */
