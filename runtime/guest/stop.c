@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -59,6 +60,7 @@ static int shutdown_command(const struct guest_where *at, const char *name)
 	return container_go(&c);
 }
 
+/* The signal that was sent; 0: its own command was run. */
 static int ask_to_stop(const struct guest_where *at, const char *name, pid_t pid, const char *configured)
 {
 	char exe[256], called[256];
@@ -74,7 +76,26 @@ static int ask_to_stop(const struct guest_where *at, const char *name, pid_t pid
 		return 0;
 	sig = signal_number(signal);
 	TRY_IN(sig, "guest \"%s\": config.json: vzrun.stopSignal", name);
-	return container_kill(at->root, name, sig, false);
+	TRY(container_kill(at->root, name, sig, false));
+	return sig;
+}
+
+/* Whether a signal reaches it: an init is given none that it neither handles nor blocks. */
+static bool hears(pid_t pid, int sig)
+{
+	static const char *const sets[] = { "\nSigBlk:", "\nSigCgt:" };
+	char path[32], text[4096];
+	unsigned long long set = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	if (file_peek(AT_FDCWD, path, text, sizeof text) < 0)
+		return true;
+	for (size_t i = 0; i < COUNT(sets); i++) {
+		const char *p = strstr(text, sets[i]);
+
+		set |= p ? strtoull(p + strlen(sets[i]), NULL, 16) : 0;
+	}
+	return set >> (sig - 1) & 1;
 }
 
 /* The keeper closes its socket when it has cleared up. */
@@ -156,6 +177,26 @@ static int kill_it(struct stopping *s)
 	return fail_as(ERR_TIMEOUT, "guest \"%s\" does not die: a process hangs in the kernel", s->name);
 }
 
+/* One that has just begun, and does not hear yet, is asked again. */
+static bool ends_when_asked(struct stopping *s, uint64_t ms, const char *signal)
+{
+	int left = ms > INT_MAX ? INT_MAX : (int)ms, step = 20;
+
+	while (left > 0) {
+		int most = left, sig = ask_to_stop(s->at, s->name, s->pid, signal);
+
+		if (sig < 0)
+			return false;
+		if (sig > 0 && step < left && !hears(s->pid, sig))
+			most = step;
+		if (sys_pidfd_wait(s->init, most) == 1)
+			return true;
+		left -= most;
+		step = step < 1000 ? 2 * step : step;
+	}
+	return false;
+}
+
 static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *killed)
 {
 	pid_t pid;
@@ -165,8 +206,7 @@ static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *kille
 	s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING);
 	/* What its keeper would hold. */
 	auto_close int netns = s->keeper < 0 ? guest_netns(s->at, s->name) : -1;
-	*killed = ms == 0 || ask_to_stop(s->at, s->name, s->pid, signal) < 0 ||
-		  sys_pidfd_wait(s->init, ms > INT_MAX ? INT_MAX : (int)ms) != 1;
+	*killed = !ends_when_asked(s, ms, signal);
 	err_clear();
 	if (*killed)
 		TRY(kill_it(s));

@@ -232,6 +232,14 @@ teardown() { guest_teardown; }
 	[[ "$(why)" == "stopped by the host, powered off cleanly"* ]]
 }
 
+@test "an init that does not hear yet is asked again" {
+	vz create "$G" --template busybox --memory 16M -- /bin/sh -c 'sleep 0.5; trap "exit 7" TERM; while :; do sleep 0.1; done'
+	vz start "$G"
+	run vz stop "$G"
+	says "$G stopped"
+	[[ "$(why)" == *"status 7"* ]]
+}
+
 @test "ends from inside and from the host, each with its reason" {
 	running_guest
 	vz exec "$G" poweroff
