@@ -233,7 +233,7 @@ teardown() { guest_teardown; }
 }
 
 @test "an init that does not hear yet is asked again" {
-	vz create "$G" --template busybox --memory 16M -- /bin/sh -c 'sleep 0.5; trap "exit 7" TERM; while :; do sleep 0.1; done'
+	vz create "$G" --template busybox --memory 16M -- /bin/sh -c 'sleep 0.5; trap "exit 7" USR2; while :; do sleep 0.1; done'
 	vz start "$G"
 	run vz stop "$G"
 	says "$G stopped"
