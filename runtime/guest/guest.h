@@ -257,6 +257,7 @@ _Noreturn void keeper_main(struct guest *g, int report);
 enum keeper_msg {
 	KEEPER_STARTED = 1, KEEPER_READY, KEEPER_FAILED, KEEPER_ENDED,	/* to the starter and watchers */
 	KEEPER_DATA, KEEPER_SIZE, KEEPER_WATCH, KEEPER_CONSOLE, KEEPER_STOPPING,	/* from clients */
+	KEEPER_KILL,		/* its init, when nobody else knows the guest's container any more */
 };
 struct keeper_packet { uint32_t msg; int32_t code, class, pid; char text[1000]; };
 /* Connects to the keeper of a running guest; -ENOENT, -ECONNREFUSED: it has none. */

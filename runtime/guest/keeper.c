@@ -189,6 +189,9 @@ static int one_boot(struct keeper *k, enum ending *end)
 		(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "cleanup-failed", .detail = err_text() });
 	else if (guest_apparmor_drop(&k->g->at, k->g->name) < 0)
 		(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "cleanup-failed", .detail = err_text() });
+	/* A container whose record somebody took away is nothing to delete; its groups are. */
+	(void)cg_remove(&k->cg);
+	k->cg = (struct cg){ 0 };
 	keeper_release_ids(k);
 	err_restore(&s);
 	return r;

@@ -1,8 +1,10 @@
 #include "runtime/guest/keeper.h"
 #include "base/dgram.h"
 #include "base/scope.h"
+#include "base/sys.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -104,6 +106,11 @@ void keeper_client(struct keeper *k, size_t i)
 		break;
 	case KEEPER_STOPPING:
 		c->stopping = true;
+		break;
+	case KEEPER_KILL:
+		c->stopping = true;
+		if (k->pidfd >= 0)
+			(void)sys_pidfd_kill(k->pidfd, SIGKILL);
 		break;
 	case KEEPER_SIZE:
 		w = (struct winsize){ .ws_row = (unsigned short)p.code, .ws_col = (unsigned short)p.pid };

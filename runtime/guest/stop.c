@@ -138,10 +138,14 @@ static int clear_up(const struct guest_where *at, const char *name, const char *
 
 struct stopping { const struct guest_where *at; const char *name; int init, keeper; pid_t pid; };
 
-/* The init's pidfd; a guest that is just being started or rebooted is waited for. */
+/*
+ * The init's pidfd; a guest that is just being started or rebooted is waited for. -ENODATA: it runs, and somebody took
+ * its container's record away.
+ */
 static int find_running(struct stopping *s)
 {
 	auto_close int dir = guest_dir(s->at, s->name);
+	bool lost = false;
 
 	TRY(dir);
 	for (int tries = 0; tries < 3; tries++) {
@@ -154,11 +158,17 @@ static int find_running(struct stopping *s)
 			s->init = guest_init(s->at, s->name, &s->pid);
 		if (s->init >= 0)
 			return 0;
+		lost = st == GUEST_STARTING;
 		if (st == GUEST_STOPPED)
 			break;
 		/* Whoever boots it holds the lock until its init runs. */
 		if (TEMP_FAILURE_RETRY(flock(dir, LOCK_EX)) < 0 || flock(dir, LOCK_UN) < 0)
 			return fail_errno("wait for guest %s", s->name);
+	}
+	if (lost && keeper_lives(s->at, s->name)) {
+		fail_as(ERR_STATE, "guest \"%s\" runs, and the record of its container is gone", s->name);
+		err_try("vzrun stop --kill %s", s->name);
+		return -ENODATA;
 	}
 	fail_as(ERR_STATE, "guest \"%s\" is not running", s->name);
 	err_try("vzrun why %s   |   vzrun start %s", s->name, s->name);
@@ -217,6 +227,18 @@ static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *kille
 						: "stopped by the host; it had no keeper", netns);
 }
 
+/* Its keeper alone knows its init. */
+static int kill_lost(struct stopping *s)
+{
+	struct keeper_packet p = { .msg = KEEPER_KILL };
+
+	s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING);
+	if (s->keeper < 0 || send(s->keeper, &p, sizeof p, MSG_NOSIGNAL) < 0 || !keeper_done(s->keeper))
+		return fail_as(ERR_TIMEOUT, "guest \"%s\" does not die: its keeper does not answer", s->name);
+	err_clear();
+	return 0;
+}
+
 int guest_stop(const struct guest_where *at, const char *name, const uint64_t *timeout_ms, bool *killed)
 {
 	struct stopping s = { .at = at, .name = name, .init = -1, .keeper = -1 };
@@ -226,7 +248,14 @@ int guest_stop(const struct guest_where *at, const char *name, const uint64_t *t
 
 	*killed = false;
 	TRY(fault_point("find the guest"));
-	TRY(find_running(&s));
+	r = find_running(&s);
+	if (r == -ENODATA && timeout_ms && *timeout_ms == 0) {
+		*killed = true;
+		r = kill_lost(&s);
+		drop_fd(&s.keeper);
+		return r;
+	}
+	TRY(r);
 	if (guest_open(at, name, false, &g) < 0)
 		err_clear();
 	if (timeout_ms)

@@ -121,6 +121,20 @@ answers() { [ "$(vz exec "$1" echo yes)" = yes ]; }
 	vz destroy -f "$G"
 }
 
+@test "the record of a guest that runs vanished: it is told, killed and destroyed, and no group is left" {
+	running_guest --net none
+	rm -rf "${ROOT:?}/$G"
+	run vz stop "$G"
+	[ "$status" -eq 5 ]
+	refused_with "guest \"$G\" runs, and the record of its container is gone"
+	vz stop -k "$G"
+	[ -z "$(ls -d /sys/fs/cgroup/*/"vzrun-$G" 2>/dev/null)" ]
+	vz start "$G"
+	rm -rf "${ROOT:?}/$G"
+	vz destroy -f "$G"
+	[ -z "$(ls -d /sys/fs/cgroup/*/"vzrun-$G" 2>/dev/null)" ]
+}
+
 @test "a state of a later version is refused by name; delete -f ends its container" {
 	make_bundle
 	args sleep 300
