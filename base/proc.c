@@ -79,6 +79,8 @@ static int start(struct run *r)
 	TRY(pipe_pair(in, r->req->in));
 	auto_close int in0 = r->req->in ? in[0] : open("/dev/null", O_RDWR | O_CLOEXEC);
 	auto_close int in1 = in[1];
+	if (in1 >= 0 && fcntl(in1, F_SETFL, O_NONBLOCK) < 0)
+		return fail_errno("create a pipe");
 	TRY(pipe_pair(out, r->req->out));
 	auto_close int out0 = out[0], out1 = out[1];
 	TRY(pipe_pair(err, r->req->err));
@@ -158,8 +160,6 @@ int proc_run(const struct proc_req *req, int *status)
 	int w = 0, ret;
 
 	TRY(start(&r));
-	if (r.in >= 0)
-		(void)fcntl(r.in, F_SETFL, O_NONBLOCK);
 	sigaction(SIGPIPE, &ignore, &old);
 	ret = attend(&r);
 	sigaction(SIGPIPE, &old, NULL);

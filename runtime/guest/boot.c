@@ -187,7 +187,8 @@ static int open_console(struct keeper *k)
 {
 	k->log = openat(k->g->dir_fd, "console.log", O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	k->log_size = k->log < 0 ? 0 : (size_t)lseek(k->log, 0, SEEK_END);
-	(void)fcntl(k->tty, F_SETFL, O_NONBLOCK);
+	if (fcntl(k->tty, F_SETFL, O_NONBLOCK) < 0)
+		return fail_errno("open the console");
 	/*
 	 * An init opens and closes its console for every line. Were the last slave ever closed, the
 	 * master would report a hang-up without end; so one stays open with us.

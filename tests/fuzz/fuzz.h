@@ -3,6 +3,7 @@
  * archive, so only what is not here already is linked.
  */
 #pragma once
+#include "base/err.h"
 #include "base/file.h"
 #include "base/scope.h"
 
