@@ -61,6 +61,19 @@ int net_bridge_of_others(struct nlq *q, const struct net_home *h)
 
 const struct net_subnet net_link_local = { AF_INET6, 64, { 0xfe, 0x80 } };
 
+/* Whatever the kernel did before it, or we, failed: its answer may be what was lost. */
+static void drop_if_ours(const struct net_home *h, const struct net_def *d)
+{
+	auto_nlq struct nlq q = { 0 };
+	struct err_saved why;
+	struct net_link l;
+
+	err_save(&why);
+	if (nlq_open(&q, NETLINK_ROUTE) == 0 && net_link_find(&q, d->bridge, &l) == 0 && net_bridge_is_ours(h, d->name, &l))
+		(void)net_link_delete(&q, d->bridge);
+	err_restore(&why);
+}
+
 int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_def *d)
 {
 	struct ifinfomsg m = { 0 };
@@ -86,15 +99,8 @@ int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_
 	r = nlq_talk(q, NULL, NULL);
 	if (r == 0)
 		return 0;
-	bool made = q->bad > 0;
 	(void)net_fail_talk(q, r, "network %s: create bridge %s", d->name, d->bridge);
-	if (made) {
-		struct err_saved why;
-
-		err_save(&why);
-		(void)net_link_delete(q, d->bridge);
-		err_restore(&why);
-	}
+	drop_if_ours(h, d);
 	return r;
 }
 
