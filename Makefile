@@ -219,7 +219,7 @@ test: deps
 	$(Q)$(MAKE) --no-print-directory FAULT=1 all
 	$(Q)$(MAKE) --no-print-directory $(UNIT_BIN) $(BENCH_BIN) $(TOOLS)
 	$(Q)$(MAKE) --no-print-directory fuzz
-	$(Q)tests/run unit bats fuzz
+	$(Q)tests/run unit bats fuzz vm
 
 check-unit: $(UNIT_BIN)
 	$(Q)tests/run-unit $(UNIT_BIN)
