@@ -129,19 +129,24 @@ static bool is_followed(pid_t pid)
 
 /*
  * The call becomes one that does not exist; what it returns is said when it is left. brk never returns an error:
- * it fails by leaving the break where it is, as it does when it is asked for 0.
+ * it fails by leaving the break where it is, as it does when it is asked for 0. What it was asked for is where it was
+ * when it is left: libc compares.
  */
 #if defined __x86_64__
+static unsigned long long asked;
+
 static int replace_call(pid_t pid)
 {
 	struct user_regs_struct r;
 
 	if (ptrace(PTRACE_GETREGS, pid, 0, &r) < 0)
 		return -1;
-	if (r.orig_rax == SYS_brk)
+	if (r.orig_rax == SYS_brk) {
+		asked = r.rdi;
 		r.rdi = 0;
-	else
+	} else {
 		r.orig_rax = (unsigned long long)-1;
+	}
 	return (int)ptrace(PTRACE_SETREGS, pid, 0, &r);
 }
 
@@ -151,7 +156,10 @@ static int replace_result(pid_t pid, int value)
 
 	if (ptrace(PTRACE_GETREGS, pid, 0, &r) < 0)
 		return -1;
-	r.rax = (unsigned long long)value;
+	if (r.orig_rax == SYS_brk)
+		r.rdi = asked;
+	else
+		r.rax = (unsigned long long)value;
 	return (int)ptrace(PTRACE_SETREGS, pid, 0, &r);
 }
 #elif defined __aarch64__
@@ -176,6 +184,8 @@ static int replace_result(pid_t pid, int value)
 
 	if (ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &v) < 0)
 		return -1;
+	if (r.regs[8] == SYS_brk)
+		return 0;
 	r.regs[0] = (unsigned long long)value;
 	return (int)ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &v);
 }
@@ -210,8 +220,8 @@ static void enter(struct process *p)
 	fprintf(out, "hit %s %s\n", number, call_name(p->nr));
 	if (mode == KILL)
 		kill(p->pid, SIGKILL);
-	else if (p->nr == SYS_close || replace_call(p->pid) == 0)
-		p->failing = p->nr != SYS_brk;
+	else
+		p->failing = p->nr == SYS_close || replace_call(p->pid) == 0;
 }
 
 /* Returns how it goes on: to its next call as long as calls matter. */
