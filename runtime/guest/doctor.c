@@ -382,7 +382,7 @@ const struct doctor_check doctor_checks[] = {
 	{ "overlay", file_system, "overlay", "guests that share an image", "modprobe overlay", false },
 	{ "cgroups", groups, NULL, "limits", "mount them, or boot with cgroup_enable=memory", false },
 	{ "seccomp", filters, NULL, "filters of system calls", "a kernel with CONFIG_SECCOMP_FILTER", false },
-	{ "lsm", modules, NULL, "labels, profiles", "boot with security=apparmor or selinux=1; apt-get install apparmor", true },
+	{ "lsm", modules, NULL, "labels, profiles", "boot with security=selinux or apparmor; apt-get install apparmor", true },
 	{ "bridge", link_kind, "bridge", "networks", "modprobe bridge", false },
 	{ "veth", link_kind, "veth", "networks", "modprobe veth", false },
 	{ "vxlan", link_kind, "vxlan", "networks over several hosts", "modprobe vxlan", true },
