@@ -107,7 +107,8 @@ void guest_apparmor_name(const struct guest_where *at, const char *name, char ou
 {
 	auto_buf struct buf where = { 0 };
 
-	buf_printf(&where, "%s:%s", at->home, at->root);
+	/* The whole name counts: what is shown of it is cut. */
+	buf_printf(&where, "%s:%s:%s", at->home, at->root, name);
 	snprintf(out, 96, "vzrun-%.60s-%016llx", name, (unsigned long long)str_hash(where.p, where.n));
 }
 

@@ -236,5 +236,9 @@ int guest_recover(const struct guest_where *at, const char *only)
 
 	TRY(n);
 	TRY(guest_each(at, recover_one, &r));
-	return n + r.n + idrange_sweep() + label_sweep();
+	n += r.n;
+	TRY(r.n = idrange_sweep());
+	n += r.n;
+	TRY(r.n = label_sweep());
+	return n + r.n;
 }

@@ -226,7 +226,9 @@ int label_drop(const char *path, const char *dir)
 
 	if (claims < 0)
 		return claims == -ENOENT ? 0 : claims;
-	while (d && (e = readdir(d))) {
+	if (!d)
+		return fail_errno("open %s", path);
+	while ((e = readdir(d))) {
 		if (e->d_name[0] == '.')
 			continue;
 		read_owner(claims, e->d_name, owner, sizeof owner);
@@ -234,8 +236,7 @@ int label_drop(const char *path, const char *dir)
 			: *owner && faccessat(AT_FDCWD, owner, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
 			n += unlinkat(claims, e->d_name, 0) == 0;
 	}
-	if (d)
-		closedir(d);
+	closedir(d);
 	(void)rmdir(path);
 	return n;
 }
