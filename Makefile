@@ -172,7 +172,7 @@ $(B)/tools/escape: $(call obj,tests/tools/escape.c)
 	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ $(LDFLAGS)
 
 # --- tests/tools/inject: system calls that fail, for tests/hard/faults and tests/bats/82 ---------------------
-$(B)/tools/inject: $(call obj,tests/tools/inject.c)
+$(B)/tools/inject: $(call obj,tests/tools/inject.c tests/tools/inject_call.c)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ -lseccomp $(LDFLAGS)
@@ -308,7 +308,7 @@ clean:
 	rm -rf build
 
 .PHONY: FORCE all layers clean deps test test-vm test-hard fuzz check-unit check-bats check-fuzz asan lint lint-text lint-sh lint-cppcheck lint-tidy fmt man install
--include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c tests/tools/escape.c tests/tools/inject.c))
+-include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c tests/tools/escape.c tests/tools/inject.c tests/tools/inject_call.c))
 
 # --- the main job, shown (demo/run); offline: make demo TEMPLATE=busybox ------------------------------------
 demo:

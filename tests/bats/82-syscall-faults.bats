@@ -14,7 +14,7 @@ sweep() {
 	[ "$status" -eq 0 ] || { echo "$output"; return 1; }
 	local name
 	while read -r name; do
-		grep -qE "^${name//[()]/.} +[1-9][0-9]* +[1-9]" <<<"$output" || { echo "$name was not swept: $output"; return 1; }
+		grep -qE "^${name//[()]/.}( +[1-9][0-9]*){3} " <<<"$output" || { echo "$name was not swept: $output"; return 1; }
 	done < <(tr ',' '\n' <<<"$2")
 }
 
@@ -38,7 +38,7 @@ sweep() {
 }
 
 @test "guests: a sample of system calls failed and killed" {
-	sweep 5 "guest create,guest start,guest stop,guest destroy,guest set,guest exec,port add"
+	sweep 5 "guest create,guest start,guest stop,guest destroy,guest set,guest exec,guest recover,port add"
 }
 
 @test "networks and images: a sample of system calls failed and killed" {

@@ -135,6 +135,38 @@ answers() { [ "$(vz exec "$1" echo yes)" = yes ]; }
 	[ -z "$(ls -d /sys/fs/cgroup/*/"vzrun-$G" 2>/dev/null)" ]
 }
 
+@test "a group of a lost record that cannot be removed is told" {
+	running_guest --net none
+	rm -rf "${ROOT:?}/$G"
+	local group pid
+	group=$(ls -d /sys/fs/cgroup/pids/"vzrun-$G" /sys/fs/cgroup/"vzrun-$G" 2>/dev/null | head -1)
+	sleep 600 3>&- 6>&- &
+	pid=$!
+	echo "$pid" >"$group/cgroup.procs"
+	vz stop -k "$G"
+	run jq -r 'select(.event == "cleanup-failed").detail' "$VZRUN_HOME/guests/$G/events"
+	kill "$pid"; wait "$pid" || true
+	rmdir "$group"
+	[[ "$output" == *"$group: process $pid (sleep) is still inside"* ]] || { echo "$output"; false; }
+}
+
+@test "recover: what could not be looked at is no half of a guest, and an empty directory of ids is gone" {
+	local inject=$TOP/build/tools/inject calls=$BATS_TEST_TMPDIR/calls point n=0
+	[ -x "$inject" ] || { echo "no build/tools/inject: make build/tools/inject" >&2; return 1; }
+	busybox_guest --net none
+	"$inject" -o "$calls" list "$VZ" --root "$ROOT" recover
+	for point in $(sed -nE 's/^call (0:[0-9]+) (faccessat2?|access|openat|flock|newfstatat)$/\1/p' "$calls"); do
+		run "$inject" -o "$calls" fail "$point" EIO "$VZ" --root "$ROOT" recover
+		[ -e "$VZRUN_HOME/guests/$G/config.json" ] || { cat "$calls"; return 1; }
+		n=$((n + 1))
+	done
+	[ "$n" -ge 5 ]
+	run unshare -m sh -c 'mount -t tmpfs none /run && mkdir /run/vzrun-ids && "$@" && [ ! -e /run/vzrun-ids ]' \
+		- "$VZ" --root "$ROOT" recover
+	[ "$status" -eq 0 ]
+	[ "$output" = "recovered: 1" ]
+}
+
 @test "a state of a later version is refused by name; delete -f ends its container" {
 	make_bundle
 	args sleep 300

@@ -19,13 +19,13 @@
  *	crash PROCESS SIGNAL		a process is about to die of its own doing
  *	hang PROCESS NAME		where a process was, after SECONDS
  */
-#include <elf.h>
+#include "tests/tools/inject_call.h"
+
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,8 +35,6 @@
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,8 +47,8 @@ struct process {
 	char name[NAME];
 	int calls, children;
 	bool counting;		/* it executes what we follow */
+	bool aimed_at;		/* the target is a call of its */
 	bool failing;		/* the call that it is in was replaced */
-	uint64_t nr;		/* of the call that it is in, or was last */
 };
 
 static struct process table[PROCESSES];
@@ -66,17 +64,6 @@ static void on_alarm(int sig)
 {
 	(void)sig;
 	late = 1;
-}
-
-/* For good names only: both tables are the kernel's. */
-static const char *call_name(uint64_t nr)
-{
-	static char name[64];
-	char *s = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)nr);
-
-	snprintf(name, sizeof name, "%s", s ? s : "?");
-	free(s);
-	return name;
 }
 
 static int error_number(const char *name)
@@ -127,107 +114,43 @@ static bool is_followed(pid_t pid)
 	return false;
 }
 
-/*
- * The call becomes one that does not exist; what it returns is said when it is left. brk never returns an error:
- * it fails by leaving the break where it is, as it does when it is asked for 0. What it was asked for is where it was
- * when it is left: libc compares.
- */
-#if defined __x86_64__
-static unsigned long long asked;
-
-static int replace_call(pid_t pid)
-{
-	struct user_regs_struct r;
-
-	if (ptrace(PTRACE_GETREGS, pid, 0, &r) < 0)
-		return -1;
-	if (r.orig_rax == SYS_brk) {
-		asked = r.rdi;
-		r.rdi = 0;
-	} else {
-		r.orig_rax = (unsigned long long)-1;
-	}
-	return (int)ptrace(PTRACE_SETREGS, pid, 0, &r);
-}
-
-static int replace_result(pid_t pid, int value)
-{
-	struct user_regs_struct r;
-
-	if (ptrace(PTRACE_GETREGS, pid, 0, &r) < 0)
-		return -1;
-	if (r.orig_rax == SYS_brk)
-		r.rdi = asked;
-	else
-		r.rax = (unsigned long long)value;
-	return (int)ptrace(PTRACE_SETREGS, pid, 0, &r);
-}
-#elif defined __aarch64__
-static int replace_call(pid_t pid)
-{
-	int none = -1;
-	struct user_regs_struct r;
-	struct iovec v = { &none, sizeof none }, regs = { &r, sizeof r };
-
-	if (ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &regs) < 0)
-		return -1;
-	if (r.regs[8] != SYS_brk)
-		return (int)ptrace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &v);
-	r.regs[0] = 0;
-	return (int)ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &regs);
-}
-
-static int replace_result(pid_t pid, int value)
-{
-	struct user_regs_struct r;
-	struct iovec v = { &r, sizeof r };
-
-	if (ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &v) < 0)
-		return -1;
-	if (r.regs[8] == SYS_brk)
-		return 0;
-	r.regs[0] = (unsigned long long)value;
-	return (int)ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &v);
-}
-#else
-#error "inject knows x86_64 and aarch64"
-#endif
-
-/* Calls that never return an error, or never return: to fail them is to test what is no kernel. */
-static bool counts(uint64_t nr)
-{
-	static const char *const never[] = { "exit", "exit_group", "rt_sigreturn", "restart_syscall", "umask", "getpid",
-		"getppid", "gettid", "getuid", "geteuid", "getgid", "getegid", "getpgrp", "set_tid_address", "sync" };
-
-	for (size_t i = 0; i < sizeof never / sizeof *never; i++)
-		if (strcmp(call_name(nr), never[i]) == 0)
-			return false;
-	return true;
-}
-
-static void enter(struct process *p)
+static void enter(struct process *p, uint64_t nr)
 {
 	char number[sizeof target];
 
-	if (!p->counting || !counts(p->nr))
+	if (!p->counting || !call_can_fail(nr))
 		return;
 	snprintf(number, sizeof number, "%s:%d", p->name, ++p->calls);
 	if (mode == LIST)
-		fprintf(out, "call %s %s\n", number, call_name(p->nr));
+		fprintf(out, "call %s %s\n", number, call_name(nr));
 	if (hit || strcmp(number, target) != 0)
 		return;
 	hit = true;
-	fprintf(out, "hit %s %s\n", number, call_name(p->nr));
+	fprintf(out, "hit %s %s\n", number, call_name(nr));
 	if (mode == KILL)
 		kill(p->pid, SIGKILL);
 	else
-		p->failing = p->nr == SYS_close || replace_call(p->pid) == 0;
+		p->failing = nr == SYS_close || call_replace(p->pid) == 0;
 }
 
-/* Returns how it goes on: to its next call as long as calls matter. */
+/* To its next call as long as its calls matter: each stop costs what ten calls do. */
 static void resume(struct process *p, int sig)
 {
-	ptrace(p->counting && (mode == LIST || !hit || p->failing) ? PTRACE_SYSCALL : PTRACE_CONT, p->pid, 0, sig);
+	bool matters = mode == LIST || (p->aimed_at && !hit) || p->failing;
+
+	ptrace(p->counting && matters ? PTRACE_SYSCALL : PTRACE_CONT, p->pid, 0, sig);
+}
+
+static void name(struct process *p, const char *parent, int number)
+{
+	size_t n;
+
+	if (parent)
+		snprintf(p->name, sizeof p->name, "%.80s.%d", parent, number);
+	else
+		strcpy(p->name, "0");
+	n = strlen(p->name);
+	p->aimed_at = strncmp(target, p->name, n) == 0 && target[n] == ':';
 }
 
 static void call_stop(struct process *p)
@@ -237,10 +160,9 @@ static void call_stop(struct process *p)
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, p->pid, sizeof info, &info) <= 0)
 		return;
 	if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
-		p->nr = info.entry.nr;
-		enter(p);
+		enter(p, info.entry.nr);
 	} else if (info.op == PTRACE_SYSCALL_INFO_EXIT && p->failing) {
-		replace_result(p->pid, -error);
+		call_result(p->pid, -error);
 		p->failing = false;
 	}
 }
@@ -254,7 +176,7 @@ static void born(struct process *parent)
 		return;
 	child = find((pid_t)pid);
 	bool waits = child->calls < 0;
-	snprintf(child->name, sizeof child->name, "%.80s.%d", parent->name, ++parent->children);
+	name(child, parent->name, ++parent->children);
 	child->counting = parent->counting;
 	child->calls = 0;
 	if (waits)
@@ -306,7 +228,7 @@ static void tell_hang(void)
 	for (size_t i = 0; i < PROCESSES; i++) {
 		if (!table[i].pid)
 			continue;
-		fprintf(out, "hang %s %s\n", table[i].name, call_name(table[i].nr));
+		fprintf(out, "hang %s %s\n", table[i].name, call_of(table[i].pid));
 		kill(table[i].pid, SIGKILL);
 	}
 }
@@ -356,7 +278,7 @@ static pid_t begin(char **argv)
 	if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
 		   PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC) < 0)
 		err(2, "ptrace");
-	strcpy(find(pid)->name, "0");
+	name(find(pid), NULL, 0);
 	close(go[0]);
 	close(go[1]);
 	return pid;

@@ -39,6 +39,9 @@ def plain(report, names):
     report = re.sub(r"(lowerdir|upperdir|workdir)=\d+", r"\1", report)
     report = re.sub(r"\b([ug]id)=\d{5,}", r"\1=of its range", report)
     report = re.sub(r"\bfd[0-9a-f:]+/", "unique/", report)
+    # A link has its own address when it has been up for a while.
+    report = re.sub(r".* inet6 fe80:.*\n", "", report)
+    report = report.replace(" tentative", "")
     report = re.sub(r"(pipe|socket|anon_inode):\S+", r"\1", report)
     return re.sub("|".join(names), "ID", report)
 
@@ -50,6 +53,8 @@ class Case:
     nothing = False     # a failure leaves nothing but what was there before the command
     again = True        # after a failure, the same command succeeds
     follow = False      # all processes are followed to their end
+    reused = False      # what it works on serves for the next fault
+    beyond = None       # another command, whose calls, which are this one's too, are swept there
     expected = None     # what REPORT says where nothing fails
 
     def __init__(self, prefix):
@@ -62,6 +67,7 @@ class Case:
     def done(self): """None, or what the command said to have done and has not."""
     def half(self): """None, or what a failure must not leave; after recover when it was killed."""
     def renew(self): """Between a failure and the same command again, where what it works on may be gone."""
+    def restore(self): """Where reused: whether all is again as before() left it."""
     def after(self): """Takes everything away."""
     def meanwhile(self): """With follow: what ends what the command started."""
 
@@ -202,7 +208,9 @@ class Run(Container):
 
 class Exec(Sleeper):
     name = "exec"
+    reused = True
     def before(self): self.running()
+    def restore(self): return True
     def argv(self): return ["exec", "-e", "A=b", self.id, "/bin/sh", "-c", REPORT]
     def done(self): return self.compare(self.stdout)
 
@@ -223,7 +231,9 @@ def limit(name, v1, v2):
 
 class Update(Sleeper):
     name = "update"
+    reused = True
     def before(self): self.running()
+    def restore(self): return must("update", "--memory", str(64 << 20), "--pids-limit", "99", self.id) == ""
     def argv(self): return ["update", "--memory", str(128 << 20), "--pids-limit", "55", self.id]
 
     def values(self):
@@ -256,6 +266,13 @@ class Kill(Sleeper):
 
 class Pause(Kill):
     name = "pause"
+    reused = True
+
+    def restore(self):
+        if self.status() == "paused":
+            must("resume", self.id)
+        return self.status() == "running"
+
     def argv(self): return ["pause", self.id]
     def done(self): return None if self.status() == "paused" else "paused, and is " + self.status()
 
@@ -270,6 +287,11 @@ class Resume(Pause):
     def before(self):
         self.running()
         must("pause", self.id)
+
+    def restore(self):
+        if self.status() == "running":
+            must("pause", self.id)
+        return self.status() == "paused"
 
     def renew(self):
         self.after()
@@ -288,6 +310,8 @@ class Delete(Sleeper):
 
 class State(Sleeper):
     name = "state"
+    reused = True
+    def restore(self): return True
     def before(self): self.create()
     def argv(self): return ["state", self.id]
     def done(self): return None if '"created"' in self.stdout else "says %r" % self.stdout

@@ -3,8 +3,9 @@ import json
 import os
 import subprocess
 
+from lib import host
 from lib.cases import Case, REPORT
-from lib.host import HOME, STATE, WORK, must, vz, wait_for
+from lib.host import HOME, STATE, WORK, VZ, Broken, must, run, vz, wait_for
 
 
 class Guest(Case):
@@ -66,7 +67,14 @@ class GuestStart(Guest):
 
 class GuestStop(GuestStart):
     name = "guest stop"
+    reused = True
     def before(self): self.up()
+
+    def restore(self):
+        if self.status() == "stopped":
+            must("start", self.id)
+        return self.status() == "running"
+
     def argv(self): return ["stop", "-t", "20s", self.id]
     def done(self): return None if self.status() == "stopped" else "stopped, and is " + self.status()
 
@@ -100,7 +108,14 @@ class GuestDestroy(Guest):
 
 class GuestSet(Guest):
     name = "guest set"
-    def before(self): self.up()
+    reused = True
+    at_first = ["--memory", "64M", "--pids", "222", "--rate", "50M"]
+
+    def before(self):
+        self.up()
+        self.restore()
+
+    def restore(self): return must("set", self.id, *self.at_first) is not None
     def argv(self): return ["set", self.id, "--memory", "96M", "--pids", "333", "--rate", "100M"]
 
     def values(self):
@@ -120,7 +135,9 @@ class GuestSet(Guest):
 
 class GuestExec(Guest):
     name = "guest exec"
+    reused = True
     def before(self): self.up()
+    def restore(self): return True
     def argv(self): return ["exec", self.id, "/bin/sh", "-c", REPORT]
     def done(self): return self.compare(self.stdout)
     def half(self): return None if self.status() == "running" else "the guest is " + self.status()
@@ -128,7 +145,13 @@ class GuestExec(Guest):
 
 class PortAdd(Guest):
     name = "port add"
+    reused = True
     def before(self): self.up()
+
+    def restore(self):
+        vz("port", "rm", self.id, "8080:80")
+        return "8080" not in must("--json", "port", "ls", self.id)
+
     def argv(self): return ["port", "add", self.id, "8080:80"]
     def done(self): return None if "8080" in must("--json", "port", "ls", self.id) else "added, and not there"
 
@@ -136,9 +159,10 @@ class PortAdd(Guest):
 
 
 class Keeper(Guest):
-    """A guest's whole life: the keeper, from its fork to its end."""
+    """The keeper, from when the guest is up to its end."""
     name = "keeper"
     follow = True
+    beyond = GuestStart
     def before(self): self.create()
     def argv(self): return ["start", self.id]
     def renew(self): self.meanwhile()
@@ -146,6 +170,48 @@ class Keeper(Guest):
     def meanwhile(self):
         if self.status() == "running":
             vz("stop", "-k", self.id)
+
+
+class GuestRecover(Guest):
+    """A guest, and beside it one whose create was killed half way."""
+    name = "guest recover"
+
+    def settle(self):
+        # Beside another, as then, up to where config.json gets its name.
+        self.create()
+        _, _, calls = self.inject("list")
+        self.point = [p for p, name in calls if p.startswith("0:") and name == "linkat"][0]
+        self.after()
+
+    def inject(self, *what):
+        """Of the create of the half."""
+        argv = ["create", self.half_id, "--template", "busybox", "--memory", "64M"]
+        rc, _, err = run([host.INJECT, "-o", "/tmp/calls", *what, VZ, "--root", STATE, *argv])
+        with open("/tmp/calls") as f:
+            calls = [line.split()[1:] for line in f]
+        os.unlink("/tmp/calls")
+        return rc, err, calls
+
+    def before(self):
+        self.create()
+        rc, err, _ = self.inject("kill", self.point)
+        host.calm()
+        if rc != 137 or not os.path.exists(self.half_dir):
+            raise Broken("no half guest: status %d: %s" % (rc, err))
+
+    @property
+    def half_id(self): return self.id + "-half"
+    @property
+    def half_dir(self): return HOME + "/guests/" + self.half_id
+
+    def argv(self): return ["recover"]
+    def done(self): return self.half() or ("the half is left" if os.path.exists(self.half_dir) else None)
+    def half(self): return None if self.whole() else "recover took a whole guest away"
+
+    def after(self):
+        if os.path.exists(self.half_dir):
+            must("destroy", "-f", self.half_id)
+        return super().after()
 
 
 class NetworkCreate(Case):
@@ -226,4 +292,4 @@ class ImageRemove(ImageImport):
 
 
 GUESTS = [GuestCreate, GuestStart, GuestStop, GuestKill, GuestDestroy, GuestSet, GuestExec, PortAdd, Keeper,
-          NetworkCreate, NetworkRemove, ImageImport, ImageRemove]
+          GuestRecover, NetworkCreate, NetworkRemove, ImageImport, ImageRemove]

@@ -72,12 +72,13 @@ def reap():
 
 
 def wait_for(what, seconds=PATIENCE):
-    end = time.monotonic() + seconds
+    end, nap = time.monotonic() + seconds, 0.002
     while not what():
         reap()
         if time.monotonic() > end:
             return False
-        time.sleep(0.003)
+        time.sleep(nap)
+        nap = min(nap * 1.5, 0.1)
     return True
 
 
