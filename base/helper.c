@@ -18,19 +18,25 @@ void helper_set_dir(const char *dir)
 	called_from = dir;
 }
 
-static bool is_there(const char *dir, const char *name, char path[PATH_MAX])
+/* 1: it is there, and may be executed. 0: not so. */
+static int is_there(const char *dir, const char *name, char path[PATH_MAX])
 {
-	return dir && *dir && snprintf(path, PATH_MAX, "%s/%s", dir, name) < PATH_MAX && access(path, X_OK) == 0;
+	if (!dir || !*dir || snprintf(path, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX)
+		return 0;
+	if (access(path, X_OK) == 0)
+		return 1;
+	return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0 : fail_errno("look for %s", path);
 }
 
 int helper_find(const char *name, char path[PATH_MAX])
 {
 	const char *only = getenv("VZRUN_LIBEXEC");
-	int r;
+	int r = is_there(only && *only ? only : called_from, name, path);
 
-	if (only && *only ? is_there(only, name, path)
-			  : is_there(called_from, name, path) || is_there(LIBEXEC, name, path))
-		return 0;
+	if (r == 0 && !(only && *only))
+		r = is_there(LIBEXEC, name, path);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	if (only && *only)
 		r = fail_as(ERR_UNSUPPORTED, "%s: not found in %s", name, only);
 	else

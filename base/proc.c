@@ -45,15 +45,20 @@ static _Noreturn void child(const struct proc_req *req, int in, int out, int err
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* First out of the way of 0..2+n, then into place. */
-	report = fcntl(report, F_DUPFD_CLOEXEC, 100);
+	int to = report;
+	report = fcntl(to, F_DUPFD_CLOEXEC, 100);
+	if (report < 0)
+		give_up(to);
 	for (size_t i = 0; i < req->nfds && i < COUNT(high); i++)
-		high[i] = fcntl(req->fds[i], F_DUPFD_CLOEXEC, 100);
+		if ((high[i] = fcntl(req->fds[i], F_DUPFD_CLOEXEC, 100)) < 0)
+			give_up(report);
 	put_at(in, 0, report);
 	if (out >= 0)
 		put_at(out, 1, report);
 	if (err >= 0)
 		put_at(err, 2, report);
-	(void)sys_cloexec_from(3);
+	if (sys_cloexec_from(3) < 0)
+		give_up(report);
 	for (size_t i = 0; i < req->nfds && i < COUNT(high); i++)
 		put_at(high[i], 3 + (int)i, report);
 	if (strchr(req->path, '/'))
@@ -79,6 +84,8 @@ static int start(struct run *r)
 	TRY(pipe_pair(in, r->req->in));
 	auto_close int in0 = r->req->in ? in[0] : open("/dev/null", O_RDWR | O_CLOEXEC);
 	auto_close int in1 = in[1];
+	if (in0 < 0)
+		return fail_errno("open /dev/null");
 	if (in1 >= 0 && fcntl(in1, F_SETFL, O_NONBLOCK) < 0)
 		return fail_errno("create a pipe");
 	TRY(pipe_pair(out, r->req->out));

@@ -228,7 +228,7 @@ int cg_kill(const struct cg *cg, int sig)
 	}
 	snprintf(path, sizeof path, "%s/cgroup.kill", dir);
 	r = file_poke(AT_FDCWD, path, "1");
-	if (r == -ENOENT && access(dir, F_OK) < 0)
+	if (r == -ENOENT && access(dir, F_OK) < 0 && errno == ENOENT)
 		return 0;
 	/* No such file on v1 and before Linux 5.14. */
 	return r == 0 ? thaw_v1(cg) : kill_by_pid(cg, dir);

@@ -32,7 +32,7 @@ int net_dns_stop(const struct net_home *h, const char *network)
 
 	dns_where_of(h, network, &w);
 	if (access(w.path, F_OK) < 0)
-		return 0;
+		return errno == ENOENT ? 0 : fail_errno("network %s: look for %s", network, w.path);
 	TRY_IN(dns_process_end(&w), "network %s", network);
 	auto_close int all = open(NET_DNS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return all < 0 ? fail_errno("open %s", NET_DNS_DIR) : path_remove_tree(all, w.name);
@@ -339,7 +339,7 @@ static void set_on(const struct net_home *h, int dirfd, const char *network, con
 	int r;
 
 	dns_where_of(h, network, &w);
-	if (access(w.path, F_OK) < 0)
+	if (access(w.path, F_OK) < 0 && errno == ENOENT)
 		return;
 	r = net_def_load(dirfd, network, &f);
 	if (r >= 0 && f.d.dns)

@@ -358,7 +358,8 @@ int state_look(int root_fd, const char *id, struct state *out, enum status *st)
 	TRY(check_id(id));
 	snprintf(path, sizeof path, "%s/state.json", id);
 	r = load(root_fd, path, id, out);
-	if (r == -ENOTDIR || (r == -ENODATA && faccessat(root_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0))
+	if (r == -ENOTDIR ||
+	    (r == -ENODATA && faccessat(root_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT))
 		return unknown(id);
 	TRY(r);
 	snprintf(path, sizeof path, "%s/start", id);

@@ -415,7 +415,8 @@ static int take_apart(struct making *m, bool force)
 		TRY(fault_point(steps[i].name));
 		TRY(steps[i].undo(m));
 	}
-	(void)idrange_sweep();
+	if (idrange_sweep() < 0)
+		err_clear();
 	return 0;
 }
 

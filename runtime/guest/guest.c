@@ -44,7 +44,9 @@ int guest_lock(int fd, const char *name)
 
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
 		/* Whoever held the lock may have been destroying it. */
-		if (fstat(fd, &st) == 0 && st.st_nlink > 0)
+		if (fstat(fd, &st) < 0)
+			return fail_errno("look at guest %s", name);
+		if (st.st_nlink > 0)
 			return 0;
 		return fail_as(ERR_NOT_FOUND, "guest \"%s\" does not exist", name);
 	}
@@ -67,6 +69,20 @@ static int load(struct guest *g)
 	if (r >= 0 && (r = guest_conf_load(g)) < 0)
 		fail_in(r, "config.json");
 	return r < 0 ? fail_class(fail_in(r, "guest \"%s\"", g->name), ERR_CONFIG) : 0;
+}
+
+int guest_take_idle(const struct guest_where *at, const char *name, int *dir)
+{
+	int r = *dir = guest_dir(at, name);
+
+	if (r >= 0)
+		r = guest_lock(*dir, name);
+	if (r >= 0)
+		return 1;
+	if (err_class() != ERR_NOT_FOUND && err_class() != ERR_LOCKED)
+		return r;
+	err_clear();
+	return 0;
 }
 
 int guest_open(const struct guest_where *at, const char *name, bool lock, struct guest *out)
@@ -210,12 +226,9 @@ static int recover_one(void *p, const char *name)
 
 	if (r->only && !str_eq(r->only, name))
 		return 0;
-	dir = guest_dir(r->at, name);
-	/* Somebody is at work on it: not ours to judge. */
-	if (dir < 0 || guest_lock(dir, name) < 0) {
-		err_clear();
-		return 0;
-	}
+	int idle = guest_take_idle(r->at, name, &dir);
+	if (idle <= 0)
+		return idle;
 	if (faccessat(dir, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
 		int n = guest_sweep(r->at, name, dir);
 
@@ -223,6 +236,9 @@ static int recover_one(void *p, const char *name)
 		r->n += n;
 		return 0;
 	}
+	/* What could not be looked at is no half of a guest. */
+	if (errno != ENOENT)
+		return fail_errno("look for config.json of guest %s", name);
 	(void)flock(dir, LOCK_UN);
 	drop_fd(&dir);
 	r->n++;

@@ -62,6 +62,8 @@ int guest_check_name(const char *name);
 int guest_dir(const struct guest_where *at, const char *name);	/* a descriptor; -ENOENT, ERR_NOT_FOUND */
 /* Never waits: ERR_LOCKED; ERR_NOT_FOUND: destroyed meanwhile. */
 int guest_lock(int dir_fd, const char *name);
+/* 1: its directory, locked. 0: it is gone, or somebody is at work on it, and *dir, too, is to be closed. */
+int guest_take_idle(const struct guest_where *at, const char *name, int *dir);
 /* Calls each(ctx, name), in alphabetical order. */
 int guest_each(const struct guest_where *at, int (*each)(void *ctx, const char *name), void *ctx);
 

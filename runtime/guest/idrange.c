@@ -96,19 +96,7 @@ static int claim_once(const char *holder, uint32_t *base)
 	return fail_as(ERR_RESOURCE, "all %d ranges of user ids are in use", SLOTS);
 }
 
-int idrange_claim(const char *holder, uint32_t *base)
-{
-	int fd = claim_once(holder, base);
-
-	/* The last one to release removes the directory, perhaps between our opening it and our claim in it. */
-	for (int tries = 0; fd == -ENOENT && tries < 64; tries++)
-		fd = claim_once(holder, base);
-	if (fd < 0)
-		(void)rmdir(RUN_DIR);
-	return fd;
-}
-
-int idrange_claim_at(uint32_t base, int fds[2])
+static int claim_at_once(uint32_t base, int fds[2])
 {
 	auto_close int dir = file_make_dirs(RUN_DIR, 0700);
 
@@ -127,6 +115,36 @@ int idrange_claim_at(uint32_t base, int fds[2])
 		return r;
 	}
 	return 0;
+}
+
+/* The last one to release removes the directory, perhaps between our opening it and our claim in it. */
+static bool again(int r, int *tries)
+{
+	if (r == -ENOENT && (*tries)++ < 64)
+		return true;
+	if (r < 0)
+		(void)rmdir(RUN_DIR);
+	return false;
+}
+
+int idrange_claim(const char *holder, uint32_t *base)
+{
+	int fd, tries = 0;
+
+	do
+		fd = claim_once(holder, base);
+	while (again(fd, &tries));
+	return fd;
+}
+
+int idrange_claim_at(uint32_t base, int fds[2])
+{
+	int r, tries = 0;
+
+	do
+		r = claim_at_once(base, fds);
+	while (again(r, &tries));
+	return r;
 }
 
 int idrange_bind(int fd, pid_t pid)
@@ -152,27 +170,40 @@ void idrange_release(int fd, uint32_t base)
 	(void)rmdir(RUN_DIR);
 }
 
+/* 1: it was nobody's, and is gone. 0: it is in use, or somebody released it meanwhile. */
+static int sweep_slot(int dir, const char *name)
+{
+	uint64_t base;
+
+	if (str_u64(name, UINT32_MAX, &base) < 0)
+		return 0;
+	/* Not by try_slot() alone: it would make what is released meanwhile. */
+	if (faccessat(dir, name, F_OK, 0) < 0)
+		return errno == ENOENT ? 0 : fail_errno("look at ids %s", name);
+	int fd = try_slot(dir, (uint32_t)base);
+	if (fd < 0)
+		return fd == -EAGAIN ? 0 : fd;
+	idrange_release(fd, (uint32_t)base);
+	return 1;
+}
+
 int idrange_sweep(void)
 {
 	auto_close int dir = open(RUN_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *d = dir < 0 ? NULL : opendir(RUN_DIR);
 	struct dirent *e;
-	uint64_t base;
-	int n = 0;
+	int n = 0, r = 0;
 
-	while (d && (e = readdir(d))) {
-		/* Not by try_slot() alone: it would make what is released meanwhile. */
-		if (str_u64(e->d_name, UINT32_MAX, &base) < 0 || faccessat(dir, e->d_name, F_OK, 0) < 0)
-			continue;
-		int fd = try_slot(dir, (uint32_t)base);
-
-		if (fd >= 0) {
-			idrange_release(fd, (uint32_t)base);
-			n++;
-		}
-	}
-	if (d)
-		closedir(d);
-	err_clear();
-	return n;
+	if (dir < 0)
+		return errno == ENOENT ? 0 : fail_errno("open %s", RUN_DIR);
+	DIR *d = opendir(RUN_DIR);
+	if (!d)
+		return errno == ENOENT ? 0 : fail_errno("open %s", RUN_DIR);
+	while (r >= 0 && (errno = 0, e = readdir(d)))
+		n += (r = sweep_slot(dir, e->d_name)) > 0;
+	if (r >= 0 && errno)
+		r = fail_errno("read %s", RUN_DIR);
+	closedir(d);
+	/* Who was killed between making it and claiming in it left it empty. */
+	n += rmdir(RUN_DIR) == 0 && n == 0;
+	return r < 0 ? r : n;
 }

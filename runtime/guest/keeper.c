@@ -190,7 +190,8 @@ static int one_boot(struct keeper *k, enum ending *end)
 	else if (guest_apparmor_drop(&k->g->at, k->g->name) < 0)
 		(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "cleanup-failed", .detail = err_text() });
 	/* A container whose record somebody took away is nothing to delete; its groups are. */
-	(void)cg_remove(&k->cg);
+	if (cg_remove(&k->cg) < 0)
+		(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "cleanup-failed", .detail = err_text() });
 	k->cg = (struct cg){ 0 };
 	keeper_release_ids(k);
 	err_restore(&s);

@@ -116,13 +116,11 @@ static int clear_up(const struct guest_where *at, const char *name, const char *
 	struct net_port ports[NET_PORTS_MAX];
 	size_t n;
 
-	auto_close int dir = guest_dir(at, name);
-	int swept;
+	auto_close int dir = -1;
+	int idle = guest_take_idle(at, name, &dir), swept;
 
-	if (dir < 0 || guest_lock(dir, name) < 0) {
-		err_clear();
-		return 0;
-	}
+	if (idle <= 0)
+		return idle;
 	if (netns >= 0 && !keeper_lives(at, name)) {
 		if (nic_ports(at, name, dir, NULL, ports, &n) >= 0)
 			(void)traffic_keep(dir, ports, n, netns, false);
@@ -130,10 +128,13 @@ static int clear_up(const struct guest_where *at, const char *name, const char *
 		err_clear();
 	}
 	swept = guest_sweep(at, name, dir);
+	TRY(swept);
 	if (swept > 0)
 		(void)event_add(dir, &(struct guest_event){ .event = "ended", .detail = how });
-	(void)idrange_sweep();
-	return swept < 0 ? swept : 0;
+	/* What is left of them the next claim takes. */
+	if (idrange_sweep() < 0)
+		err_clear();
+	return 0;
 }
 
 struct stopping { const struct guest_where *at; const char *name; int init, keeper; pid_t pid; };
