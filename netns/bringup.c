@@ -236,6 +236,7 @@ int net_bring_up(const struct net_home *h, int dirfd, struct net_file *f, int *b
 	TRY(nlq_open(&u.q, NETLINK_ROUTE));
 	TRY(net_routes(&u.routes, &u.nroutes));
 	TRY(steps_run(up_steps, COUNT(up_steps), &u, NULL));
+	net_others_keep(dirfd, &u.others);
 	*bridge_index = u.link.index;
 	return 0;
 }

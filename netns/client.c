@@ -8,6 +8,7 @@
 #include "netns/kernel.h"
 #include "netns/net.h"
 #include "netns/onlink.h"
+#include "netns/others.h"
 #include "netns/portmap.h"
 
 #include <string.h>
@@ -131,6 +132,7 @@ int net_fw_apply(const struct net_home *h, int dirfd, int action, const char *wi
 	if (req.action != FW_REMOVE)
 		return net_ports_reopen(h, dirfd);
 	net_onlink_forget(dirfd);
+	net_others_forget(dirfd);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "netns/link.h"
 
 #include <linux/rtnetlink.h>
+#include <netlink/socket.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -61,7 +62,7 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *h)
 
 static int dump(struct nlq *q, struct collect *c, int family)
 {
-	struct rtmsg m = { .rtm_family = (unsigned char)family };
+	struct rtmsg m = { .rtm_family = (unsigned char)family, .rtm_type = RTN_UNICAST };
 	int r;
 
 	nlq_add(q, RTM_GETROUTE, NLM_F_DUMP, &m, sizeof m);
@@ -73,9 +74,11 @@ int net_routes(struct net_route **out, size_t *n)
 {
 	struct collect c = { 0 };
 	auto_nlq struct nlq q = { 0 };
-	int r;
+	int r, one = 1;
 
 	TRY(nlq_open(&q, NETLINK_ROUTE));
+	/* Most are local, of broadcast or multicast: the kernel leaves them out when it heeds what a dump asks for. */
+	(void)setsockopt(nl_socket_get_fd(q.sk), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof one);
 	r = dump(&q, &c, AF_INET);
 	if (r >= 0 && net_host_has_ipv6())
 		r = dump(&q, &c, AF_INET6);

@@ -378,6 +378,23 @@ for line in tell:
 	closed "$A" "$(ip4_of b)" 80
 }
 
+@test "a new network clashes with what the other files say, whoever edited them since they were read" {
+	local i said
+	for i in {1..200}; do
+		net create "n$i" --subnet 10.200.$i.0/24 --subnet6 none
+		[ ! -e "$H/networks/.others" ] || break
+	done
+	# What was read of the first is kept by now.
+	grep -qa n1 "$H/networks/.others"
+	said=$(stat -c %y "$H/networks/n1.json")
+	sed -i 's/10\.200\.1\./10.201.1./; s/"vzbr0"/"vzbr9"/' "$H/networks/n1.json"
+	touch -d "$said" "$H/networks/n1.json"
+	refused 12 "network x: subnet 10.201.1.0/24 clashes with 10.201.1.0/24 of network n1" create x --subnet 10.201.1.0/24
+	for i in {1..10}; do net create "m$i"; done
+	[ "$(bridge_of n1)" = vzbr9 ]
+	[ "$(jq -r .bridge "$H"/networks/*.json | sort | uniq -d)" = "" ]
+}
+
 @test "mode bridge: ports on a bridge of the administrator's, of which nothing else changes" {
 	h ip link add br0 type bridge
 	h ip link set br0 up mtu 1400
