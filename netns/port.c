@@ -23,6 +23,16 @@ static void release_link(struct rtnl_link **l)
 		rtnl_link_veth_release(*l);
 }
 
+/*
+ * Not one a processor, each with its directories in sysfs, which is half of what making a pair takes. Nothing waits in
+ * them: a veth has no lock to share, and hands a packet to the other end on the processor that sends it.
+ */
+static void one_queue(struct rtnl_link *l)
+{
+	rtnl_link_set_num_tx_queues(l, 1);
+	rtnl_link_set_num_rx_queues(l, 1);
+}
+
 static int build_pair(const struct net_port *p, int netns_fd, struct nl_msg **out)
 {
 	SCOPED(release_link) struct rtnl_link *l = rtnl_link_veth_alloc();
@@ -35,6 +45,8 @@ static int build_pair(const struct net_port *p, int netns_fd, struct nl_msg **ou
 		rtnl_link_put(peer);
 		return fail(ENOMEM, "port %s: out of memory", p->host_if);
 	}
+	one_queue(l);
+	one_queue(peer);
 	rtnl_link_set_name(l, p->host_if);
 	rtnl_link_set_mtu(l, p->mtu);
 	rtnl_link_set_name(peer, p->name);

@@ -38,6 +38,9 @@ gone() { if "$@" 2>/dev/null; then return 1; fi; }
 		pings "$A" "$to"
 	done
 	in_ns "$A" ip -o link show lo | grep -q "UP,LOWER_UP"
+	# One queue at each end, however many processors the host has: a pair of them takes long to make.
+	in_ns "$A" ip -d -o link show eth0 | grep -q " numtxqueues 1 numrxqueues 1 "
+	h ip -d -o link show "$(port_of a)" | grep -q " numtxqueues 1 numrxqueues 1 "
 	in_ns "$A" ip route | grep -q "^default via 10.77.0.1 dev eth0"
 	in_ns "$A" ip -6 route | grep -q "^default via fd77:.*::1 dev eth0"
 	serve "$B" 80
