@@ -171,42 +171,30 @@ int file_write_volatile(int dirfd, const char *name, const char *text, size_t le
 	return write_and_name(dirfd, name, text, len, mode, false);
 }
 
-static int make_parts(char *path, mode_t mode)
+int file_make_dirs(const char *path, mode_t mode)
 {
-	for (char *p = path + 1; (p = strchrnul(p, '/')); p++) {
+	char part[PATH_MAX];
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	if (errno != ENOENT)
+		return fail_errno("open %s", path);
+	if (path[0] != '/' || strlen(path) >= sizeof part)
+		return fail(EINVAL, "directory %.64s: not an absolute path, or too long", path);
+	strcpy(part, path);
+	for (char *p = part + 1; (p = strchrnul(p, '/')); p++) {
 		bool end = *p == '\0';
 
 		*p = '\0';
-		if (mkdir(path, mode) < 0 && errno != EEXIST)
-			return fail_errno("create directory %s", path);
+		if (mkdir(part, mode) < 0 && errno != EEXIST)
+			return fail_errno("create directory %s", part);
 		if (end)
-			return 0;
+			break;
 		*p = '/';
 	}
-	return 0;
-}
-
-int file_make_dirs(const char *path, mode_t mode)
-{
-	enum { TRIES = 100 };	/* others may remove what is empty as often as we make it */
-	char part[PATH_MAX];
-
-	for (int i = 0; i < TRIES; i++) {
-		int r, fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		if (fd >= 0)
-			return fd;
-		if (errno != ENOENT)
-			return fail_errno("open %s", path);
-		if (path[0] != '/' || strlen(path) >= sizeof part)
-			return fail(EINVAL, "directory %.64s: not an absolute path, or too long", path);
-		strcpy(part, path);
-		r = make_parts(part, mode);
-		if (r < 0 && r != -ENOENT)
-			return r;
-		err_clear();
-	}
-	return fail(ENOENT, "open %s: %s", path, strerrordesc_np(ENOENT));
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? fail_errno("open %s", path) : fd;
 }
 
 int file_lock(int dirfd, const char *name, bool wait)

@@ -74,19 +74,7 @@ int lsm_label_at(int dir, const char *name, const char *label)
 /* Deeper than any image may be (images/), and no deeper than there are descriptors. */
 enum { DEPTH_MAX = 400 };
 
-/* In *mount what fd is in, a bind mount of the same file system told apart. */
-static int look(int fd, mode_t *mode, uint64_t *mount)
-{
-	struct statx st;
-
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, &st) < 0)
-		return -errno;
-	*mode = st.stx_mode;
-	*mount = st.stx_mnt_id;
-	return 0;
-}
-
-static int label_below(int dir, uint64_t mount, const char *label, int depth)
+static int label_below(int dir, dev_t dev, const char *label, int depth)
 {
 	int copy = depth > DEPTH_MAX ? -1 : openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
@@ -100,22 +88,21 @@ static int label_below(int dir, uint64_t mount, const char *label, int depth)
 		return r;
 	}
 	while (r >= 0 && (e = readdir(d))) {
-		uint64_t there;
-		mode_t mode;
+		struct stat st;
 
 		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
 			continue;
 		auto_close int fd = openat(copy, e->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0 || look(fd, &mode, &there) < 0) {
+		if (fd < 0 || fstat(fd, &st) < 0) {
 			r = errno == ENOENT ? 0 : fail_errno("%s", e->d_name);
 			continue;
 		}
 		/* What is mounted there is not part of it. */
-		if (there != mount)
+		if (st.st_dev != dev)
 			continue;
 		if (set_at(copy, e->d_name, label) < 0 && errno != ENOENT)
 			r = fail_errno("label %s", e->d_name);
-		else if (S_ISDIR(mode) && (r = label_below(fd, mount, label, depth + 1)) < 0)
+		else if (S_ISDIR(st.st_mode) && (r = label_below(fd, dev, label, depth + 1)) < 0)
 			r = fail_in(r, "%s", e->d_name);
 	}
 	closedir(d);
@@ -125,18 +112,17 @@ static int label_below(int dir, uint64_t mount, const char *label, int depth)
 int lsm_relabel(int fd, const char *label)
 {
 	char path[32];
-	uint64_t mount;
-	mode_t mode;
+	struct stat st;
 
 	if (!label || !*label || !lsm_selinux_on())
 		return 0;
 	TRY(lsm_check_grammar("SELinux label", label));
 	/* Of our own procfs: the descriptor itself, whatever became of its name. */
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	if (look(fd, &mode, &mount) < 0)
+	if (fstat(fd, &st) < 0)
 		return fail_errno("look at it");
-	if (S_ISDIR(mode))
-		TRY(label_below(fd, mount, label, 0));
+	if (S_ISDIR(st.st_mode))
+		TRY(label_below(fd, st.st_dev, label, 0));
 	/* Last: it says that the rest is done. */
 	return setxattr(path, "security.selinux", label, strlen(label) + 1, 0) < 0
 		? fail_errno("label it as \"%s\"", label) : 0;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -55,34 +56,27 @@ void bind_encode_mount(struct jout *o, const struct bind_word *b)
 	jout_close(o, '}');
 }
 
-/* By what it is, not by its name: there are links, and other mounts of the same. */
-static bool is_hosts(const struct stat *st)
-{
-	struct stat host;
-
-	for (size_t i = 0; i < COUNT(never); i++)
-		if (stat(never[i], &host) == 0 && host.st_dev == st->st_dev && host.st_ino == st->st_ino)
-			return true;
-	return false;
-}
-
 int bind_label(const struct bind_word *b, const struct guest_labels *l)
 {
-	auto_close int fd = open(b->src, O_PATH | O_CLOEXEC);
+	auto_free char *real = realpath(b->src, NULL);
 	char all[sizeof l->file];
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (!real)
 		return fail_errno("--bind: %s", b->src);
 	if (!b->label || !lsm_selinux_on())
 		return 0;
 	if (!*l->file)
 		return fail_as(ERR_USAGE, "--bind: %s: \"%c\" needs a guest with a label (--selinux none was given)",
 			       b->src, b->label);
-	if (is_hosts(&st))
-		return fail_as(ERR_USAGE, "--bind: %s: \"%c\" would take the host's own label from it", b->src, b->label);
+	for (size_t i = 0; i < COUNT(never); i++)
+		if (str_eq(real, never[i]))
+			return fail_as(ERR_USAGE, "--bind: %s: \"%c\" would take the host's own label from it", b->src, b->label);
 	/* Without categories: every guest's. */
 	label_shared(all, sizeof all);
+	auto_close int fd = open(real, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fail_errno("--bind: %s", b->src);
 	TRY_IN(lsm_relabel(fd, b->label == 'Z' ? l->file : all), "--bind: %s", b->src);
 	return 0;
 }

@@ -13,8 +13,5 @@ struct bind_word {
 int bind_parse(const char *text, struct bind_word *out);
 /* An entry of config.json's "mounts". */
 void bind_encode_mount(struct jout *o, const struct bind_word *b);
-/*
- * The source is there; with z or Z it gets its label, where SELinux is on. It is opened once: what is refused (the
- * host's own directories, by whatever name) and what is labelled are the same.
- */
+/* The source is there; with z or Z it gets its label, where SELinux is on. */
 int bind_label(const struct bind_word *b, const struct guest_labels *l);
