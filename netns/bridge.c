@@ -59,6 +59,34 @@ int net_bridge_of_others(struct nlq *q, const struct net_home *h)
 	return r < 0 ? net_fail_talk(q, r, "list links") : o.found;
 }
 
+struct named { const struct net_home *h; const char *network; char link[IFNAMSIZ]; };
+
+static void see_link(void *ctx, size_t i, const struct nlmsghdr *h)
+{
+	struct net_link l = { .index = 0 };
+	struct named *n = ctx;
+
+	(void)i;
+	net_link_read(h, &l);
+	if (net_bridge_is_ours(n->h, n->network, &l))
+		snprintf(n->link, sizeof n->link, "%s", l.name);
+}
+
+int net_bridge_look(struct nlq *q, const struct net_home *h, const char *network, char link[IFNAMSIZ])
+{
+	struct named n = { .h = h, .network = network };
+	struct ifinfomsg m = { 0 };
+	int r;
+
+	nlq_add(q, RTM_GETLINK, NLM_F_DUMP, &m, sizeof m);
+	nlq_put_u32(q, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	r = nlq_talk(q, see_link, &n);
+	if (r < 0)
+		return net_fail_talk(q, r, "list links");
+	snprintf(link, IFNAMSIZ, "%s", n.link);
+	return n.link[0] != '\0';
+}
+
 const struct net_subnet net_link_local = { AF_INET6, 64, { 0xfe, 0x80 } };
 
 /* Whatever the kernel did before it, or we, failed: its answer may be what was lost. */

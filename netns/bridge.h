@@ -5,6 +5,8 @@
 #include "netns/name.h"
 
 bool net_bridge_is_ours(const struct net_home *h, const char *network, const struct net_link *l);
+/* 1: it stands, and this is its name, whatever the definition says. */
+int net_bridge_look(struct nlq *q, const struct net_home *h, const char *network, char link[IFNAMSIZ]);
 /* 1: bridges of other homes stand on this host. */
 int net_bridge_of_others(struct nlq *q, const struct net_home *h);
 int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_def *d);

@@ -2,6 +2,7 @@
 #include "base/helper.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "netns/bridge.h"
 #include "netns/elements.h"
 #include "netns/firewall.h"
 #include "netns/guard.h"
@@ -10,6 +11,7 @@
 #include "netns/onlink.h"
 #include "netns/others.h"
 #include "netns/portmap.h"
+#include "netns/vxlan.h"
 
 #include <string.h>
 
@@ -66,14 +68,40 @@ static void gather_free(struct gather *g)
 	arena_free(&g->a);
 }
 
-static int take_network(void *ctx, struct net_file *f)
+/*
+ * What a file does not say is closed: nothing leads to the bridge or from it, nothing comes by the tunnel. The others
+ * need not wait until it is set right.
+ */
+static int shut(struct gather *g, const char *network)
 {
-	struct gather *g = ctx;
-	struct net_def d = f->d;
+	auto_nlq struct nlq q = { 0 };
+	char bridge[IFNAMSIZ];
+	int r;
 
-	if (g->without && str_eq(d.name, g->without))
+	log_warn("network %s is closed until its file is set right: %s", network, err_text());
+	err_clear();
+	TRY(nlq_open(&q, NETLINK_ROUTE));
+	r = net_bridge_look(&q, g->h, network, bridge);
+	if (r > 0)
+		nft_add(&g->all, FW_BRIDGES, bridge);
+	return r < 0 ? r : net_tunnel_drop(&q, g->h, network);
+}
+
+static int take_network(void *ctx, const char *name)
+{
+	auto_net_file struct net_file f = { 0 };
+	struct gather *g = ctx;
+	struct net_def d;
+	int r;
+
+	if (g->without && str_eq(name, g->without))
 		return 0;
-	g->networks++;
+	r = net_def_load(g->defs.dir, name, &f);
+	/* -ENOENT: removed since it was listed. */
+	g->networks += r != -ENOENT;
+	if (r < 0)
+		return r == -ENOENT ? 0 : shut(g, name);
+	d = f.d;
 	net_elements_of_network(g->h, &d, &g->all);
 	for (size_t i = 0; g->without && i < d.allow.n; i++)
 		if (str_eq(((struct net_allow *)d.allow.v)[i].from, g->without))
@@ -119,7 +147,7 @@ int net_fw_apply(const struct net_home *h, int dirfd, int action, const char *wi
 	auto_buf struct buf in = { 0 }, out = { 0 };
 	struct fw_req req = { .table = h->table, .action = action };
 
-	TRY(net_def_each(dirfd, take_network, &g));
+	TRY(net_def_each_name(dirfd, take_network, &g));
 	if (!g.networks)
 		req.action = FW_REMOVE;
 	else

@@ -335,6 +335,8 @@ for line in tell:
 	[ "$(net ls --json | jq -r .networks[0].damaged)" = "$place" ]
 	refused 10 "$place" show db
 	refused 10 "$place" rm db
+	refused 10 "network web stays until another's file is set right: $place" rm web
+	refused 10 "$place" create x
 	h ip link set vzbr0 down
 	run net apply
 	[ "$status" -eq 5 ]
@@ -343,6 +345,45 @@ for line in tell:
 	h ip -o link show vzbr0 | grep -q ",UP"
 	jq 'del(.allow)' "$D/new" >"$H/networks/db.json"
 	net apply
+}
+
+@test "a damaged file keeps no other network from its rules: its own is closed until the file is right" {
+	net create web
+	net create db --vxlan 66 --peer 192.0.2.2
+	net allow outside db
+	net allow web db
+	guest A a network=web
+	guest B b network=db
+	serve "$B" 80
+	o ip route add "$(ip4_of b)" via 192.0.2.1
+	reaches "$OUT" "$(ip4_of b)" 80
+	reaches "$A" "$(ip4_of b)" 80
+	cp "$H/networks/db.json" "$D/good"
+	echo '{' >"$H/networks/db.json"
+	# What stands is left alone, and others are changed.
+	net allow outside web --port 80
+	reaches "$OUT" "$(ip4_of b)" 80
+	# As after a boot, but with everything else in place.
+	h nft flush ruleset
+	run net allow outside web --port 80
+	[ "$status" -eq 0 ]
+	[[ $output == *"warning: network db is closed until its file is set right: networks/db.json: "* ]] || { echo "$output"; false; }
+	guest C c network=web
+	pings "$C" 192.0.2.2
+	pings "$C" "$(ip4_of a)"
+	serve "$C" 80
+	o ip route add "$(ip4_of c)" via 192.0.2.1
+	reaches "$OUT" "$(ip4_of c)" 80
+	closed "$OUT" "$(ip4_of b)" 80
+	closed "$A" "$(ip4_of b)" 80
+	closed "$B" "$(ip4_of c)" 80
+	not_pings "$B" 192.0.2.2
+	[ -z "$(h ip -o link show type vxlan)" ]
+	cp "$D/good" "$H/networks/db.json"
+	net apply
+	net check
+	reaches "$OUT" "$(ip4_of b)" 80
+	reaches "$A" "$(ip4_of b)" 80
 }
 
 @test "a damaged record: check says the place and goes on" {
