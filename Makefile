@@ -231,6 +231,7 @@ test-vm: all $(TOOLS)
 	$(Q)tests/vm/run -l selinux
 	$(Q)tests/vm/run -l apparmor
 	$(Q)tests/vm/run tests/bats/35-vxlan.bats
+	$(Q)tests/vm/run -2
 	$(Q)tests/vm/run -f 'VLAN|vlan' tests/bats/33-network-commands.bats tests/bats/34-nics.bats
 	$(Q)tests/vm/run -c v1 tests/bats/46-systemd-cgroup.bats
 	$(Q)tests/vm/run -c hybrid tests/bats/46-systemd-cgroup.bats
