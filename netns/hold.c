@@ -93,18 +93,29 @@ static int pass(const struct net_home *h, int dir, const struct net_record *was,
 	return net_portmap_enter(h, dir, &ports);
 }
 
-/* What passes on a bridge of the administrator's comes by none of the host's rules. */
+/* Why a guest's firewall would not hold on a network; NULL: it does. */
+static const char *unseen_on(const struct net_def *d)
+{
+	/* What passes there comes by none of the host's rules. */
+	if (d->mode == NET_BRIDGE)
+		return "is a bridge of the host's";
+	/* Whom the host cannot ask for, because it speaks for the gateway, it cannot stand between. */
+	return d->vxlan ? "spans hosts" : NULL;
+}
+
 static int refuse_unseen(int dir, const struct net_record *is)
 {
 	if (!is || !is->firewall.n)
 		return 0;
 	LIST_EACH(const struct net_nic, n, is->nics) {
 		auto_net_file struct net_file f = { 0 };
+		const char *why;
 
-		if (!n->network || net_def_load(dir, n->network, &f) < 0 || f.d.mode != NET_BRIDGE)
+		if (!n->network || net_def_load(dir, n->network, &f) < 0)
 			continue;
-		return fail_as(ERR_STATE, "network %s is a bridge of the host's: a guest's firewall does not hold there",
-			       n->network);
+		why = unseen_on(&f.d);
+		if (why)
+			return fail_as(ERR_STATE, "network %s %s: a guest's firewall does not hold there", n->network, why);
 	}
 	return 0;
 }
