@@ -31,7 +31,7 @@ refused() {
 	everything | diff "$D/was" -
 }
 everything() {
-	[ ! -d "$H/networks" ] || (cd "$H/networks" && find . ! -name .lock -type f -exec sha256sum {} + | sort)
+	[ ! -d "$H/networks" ] || (cd "$H/networks" && find . ! -name .lock ! -name .others -type f -exec sha256sum {} + | sort)
 	# Ports come and go with their guests, and what a bridge carries with them.
 	h ip -o link | sed -E 's/^[0-9]*: //; s/<[^>]*>//; s/ state [A-Z]+//' | grep -v '^vz[0-9a-f]\{9\}@'
 	h ip -o addr | sed 's/^[0-9]*: //' | grep -v fe80
