@@ -1,6 +1,8 @@
 /* A network device of the host's, lent to somebody else's network namespace. */
 #include "netns/link.h"
 #include "netns/net.h"
+#include "base/fault.h"
+#include "base/scope.h"
 
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -53,16 +55,9 @@ int net_devices_check(const struct list *devices)
 
 /* ---- what goes with it ------------------------------------------------------------------------------ */
 
-enum { ADDRESSES_MAX = 64, ADDRESS_SIZE = 256, KEEP_FLAGS = IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR |
-       IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN };
+enum { KEEP_FLAGS = IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN };
 
-/* Addresses as the kernel printed them: a message each, copied out of the dump. */
-struct baggage {
-	unsigned index;
-	size_t n;
-	bool too_many;
-	struct { size_t len; _Alignas(NLMSG_ALIGNTO) char p[ADDRESS_SIZE]; } at[ADDRESSES_MAX];
-};
+struct packing { struct net_baggage *bag; unsigned index; };
 
 static uint32_t flags_of(const struct ifaddrmsg *m, size_t len)
 {
@@ -74,16 +69,17 @@ static uint32_t flags_of(const struct ifaddrmsg *m, size_t len)
 
 static void take_address(void *ctx, size_t i, const struct nlmsghdr *h)
 {
-	struct baggage *b = ctx;
+	const struct packing *p = ctx;
+	struct net_baggage *b = p->bag;
 	const struct ifaddrmsg *m = NLMSG_DATA(h);
 	size_t len = h->nlmsg_len - NLMSG_HDRLEN;
 
 	(void)i;
-	if (h->nlmsg_type != RTM_NEWADDR || m->ifa_index != b->index || m->ifa_scope != RT_SCOPE_UNIVERSE)
+	if (h->nlmsg_type != RTM_NEWADDR || m->ifa_index != p->index || m->ifa_scope != RT_SCOPE_UNIVERSE)
 		return;
 	if (!(flags_of(m, len) & IFA_F_PERMANENT))
 		return;
-	if (b->n == ADDRESSES_MAX || len > ADDRESS_SIZE) {
+	if (b->n == COUNT(b->at) || len > sizeof b->at[0].p) {
 		b->too_many = true;
 		return;
 	}
@@ -91,20 +87,22 @@ static void take_address(void *ctx, size_t i, const struct nlmsghdr *h)
 	memcpy(b->at[b->n++].p, m, len);
 }
 
-static int pack(struct nlq *q, const char *name, struct baggage *b)
+static int pack(struct nlq *q, const struct net_link *l, const char *name, struct net_baggage *b)
 {
 	struct ifaddrmsg any = { .ifa_family = AF_UNSPEC };
+	struct packing p = { b, (unsigned)l->index };
 	int r;
 
+	b->n = 0;
 	nlq_add(q, RTM_GETADDR, NLM_F_DUMP, &any, sizeof any);
-	r = nlq_talk(q, take_address, b);
+	r = nlq_talk(q, take_address, &p);
 	if (r < 0)
 		return net_fail_talk(q, r, "list the addresses of %s", name);
-	return b->too_many ? fail(E2BIG, "%s has more than %d addresses", name, ADDRESSES_MAX) : 0;
+	return b->too_many ? fail(E2BIG, "%s has more than %zu addresses", name, COUNT(b->at)) : 0;
 }
 
 /* Label and cache information are not taken along: the one has the old name in it, the other says "for ever". */
-static int unpack(struct nlq *q, const char *name, int index, const struct baggage *b)
+static int unpack(struct nlq *q, const char *name, int index, const struct net_baggage *b)
 {
 	static const int keep[] = { IFA_LOCAL, IFA_ADDRESS, IFA_BROADCAST, IFA_RT_PRIORITY, IFA_PROTO };
 
@@ -193,7 +191,7 @@ struct move {
 	struct nlq here, there;
 	int from, to;			/* network namespaces; at least one of them is our own */
 	struct net_link link;
-	struct baggage bag;
+	bool up;			/* what it is to be there */
 };
 
 static void move_free(struct move *m)
@@ -203,18 +201,18 @@ static void move_free(struct move *m)
 }
 
 /* The second half: in its new place, with all that it had. */
-static int settle(struct move *m, const char *name, bool up)
+static int settle(struct move *m, const char *name, const struct net_baggage *bag)
 {
 	struct net_link l;
 	int r = net_link_find(&m->there, name, &l);
 
 	if (r < 0)
 		return r == -ENODEV ? fail(ENODEV, "%s: gone while it was moved", name) : r;
-	TRY(unpack(&m->there, name, l.index, &m->bag));
-	return up ? bring_up(&m->there, l.index, name) : 0;
+	TRY(unpack(&m->there, name, l.index, bag));
+	return m->up ? bring_up(&m->there, l.index, name) : 0;
 }
 
-static void send_home(struct move *m, const char *host, const char *name)
+static void send_home(struct move *m, const char *host, const char *name, const struct net_baggage *bag)
 {
 	struct err_saved why;
 	struct net_link l;
@@ -222,54 +220,66 @@ static void send_home(struct move *m, const char *host, const char *name)
 	err_save(&why);
 	if (net_link_find(&m->there, name, &l) == 0 && send_over(&m->there, l.index, name, host, m->from) == 0 &&
 	    net_link_find(&m->here, host, &l) == 0) {
-		(void)unpack(&m->here, host, l.index, &m->bag);
+		(void)unpack(&m->here, host, l.index, bag);
 		if (m->link.up)
 			(void)bring_up(&m->here, l.index, host);
 	}
 	err_restore(&why);
 }
 
-static int move(struct move *m, const char *host, const char *wanted, bool up, struct net_moved *out)
+/* bag: it is filled, or, of a device that was moved without, given. */
+static int move(struct move *m, const char *host, const char *as, struct net_baggage *bag, bool given)
 {
-	int r = net_link_find(&m->here, host, &m->link);
+	int r;
 
-	if (r == -ENODEV)
-		return fail_as(ERR_NOT_FOUND, "there is no such network device");
-	TRY(r);
-	TRY(choose_name(&m->there, wanted, out->is));
-	snprintf(out->was, sizeof out->was, "%s", host);
-	out->up = m->link.up;
-	m->bag.index = (unsigned)m->link.index;
-	TRY(pack(&m->here, host, &m->bag));
-	TRY(send_over(&m->here, m->link.index, host, out->is, m->to));
-	r = settle(m, out->is, up);
+	if (!given)
+		TRY(pack(&m->here, &m->link, host, bag));
+	TRY(fault_point("device moved"));
+	TRY(send_over(&m->here, m->link.index, host, as, m->to));
+	r = fault_point("device settled");
+	if (r >= 0)
+		r = settle(m, as, bag);
 	if (r < 0)
-		send_home(m, host, out->is);
+		send_home(m, host, as, bag);
 	return r;
 }
 
+/* Both ends, and the device at this one; ERR_NOT_FOUND. */
+static int begin(struct move *m, int here, int there, const char *host)
+{
+	int r;
+
+	TRY(nlq_open_in(&m->here, NETLINK_ROUTE, here));
+	TRY(nlq_open_in(&m->there, NETLINK_ROUTE, there));
+	r = net_link_find(&m->here, host, &m->link);
+	return r == -ENODEV ? fail_as(ERR_NOT_FOUND, "there is no such network device") : r;
+}
 
 int net_move_device(const char *host, const char *name, int netns_fd, struct net_moved *out)
 {
-	SCOPED(move_free) struct move m = { .to = netns_fd };
+	SCOPED(move_free) struct move m = { .to = netns_fd, .up = true };
 	auto_close int own = net_ns_own();
 
 	TRY(own);
 	m.from = own;
-	TRY(nlq_open_in(&m.here, NETLINK_ROUTE, -1));
-	TRY(nlq_open_in(&m.there, NETLINK_ROUTE, netns_fd));
-	return move(&m, host, name && *name ? name : host, true, out);
+	TRY(begin(&m, -1, netns_fd, host));
+	snprintf(out->was, sizeof out->was, "%s", host);
+	out->up = m.link.up;
+	TRY(choose_name(&m.there, name && *name ? name : host, out->is));
+	TRY(move(&m, host, out->is, &out->bag, false));
+	out->settled = true;
+	return 0;
 }
 
-int net_move_back(const struct net_moved *moved, int netns_fd)
+int net_move_back(struct net_moved *moved, int netns_fd)
 {
-	SCOPED(move_free) struct move m = { .from = netns_fd };
+	SCOPED(move_free) struct move m = { .from = netns_fd, .up = moved->up };
 	auto_close int own = net_ns_own();
-	struct net_moved out;
+	char name[IFNAMSIZ];
 
 	TRY(own);
 	m.to = own;
-	TRY(nlq_open_in(&m.here, NETLINK_ROUTE, netns_fd));
-	TRY(nlq_open_in(&m.there, NETLINK_ROUTE, -1));
-	return move(&m, moved->is, moved->was, moved->up, &out);
+	TRY(begin(&m, netns_fd, -1, moved->is));
+	TRY(choose_name(&m.there, moved->was, name));
+	return move(&m, moved->is, name, &moved->bag, !moved->settled);
 }

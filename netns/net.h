@@ -59,15 +59,25 @@ struct net_device_conf {
 extern const struct record net_device_record;
 int net_devices_check(const struct list *devices);	/* messages begin with "HOST: " */
 
-/* A device on its way, and how to bring it back. */
-struct net_moved { char was[IFNAMSIZ], is[IFNAMSIZ]; bool up; };
+/* A device on its way, and how to bring it back, whoever is killed meanwhile. */
+struct net_baggage {
+	size_t n;
+	bool too_many;
+	struct { size_t len; _Alignas(uint32_t) char p[256]; } at[64];	/* addresses, as the kernel tells them */
+};
+struct net_moved {
+	char was[IFNAMSIZ], is[IFNAMSIZ];	/* is: "" before the move was begun */
+	bool up, settled;			/* settled: it has its addresses with it, and bag is old */
+	struct net_baggage bag;
+};
 /*
  * Moves a link from our network namespace (back: from that one to ours) with its permanent addresses of global
  * scope, under a new name, and brings it up (back: if it was). A failure leaves it where and as it was, up to the
- * addresses' order. ERR_NOT_FOUND: no such link; ERR_EXISTS: the name is taken there.
+ * addresses' order. ERR_NOT_FOUND: no such link; ERR_EXISTS: the name is taken there. *out is whole before anything is
+ * moved: from memory that is shared, another process may bring back what this one was killed over.
  */
 int net_move_device(const char *host, const char *name, int netns_fd, struct net_moved *out);
-int net_move_back(const struct net_moved *m, int netns_fd);
+int net_move_back(struct net_moved *m, int netns_fd);
 
 /*
  * The home whose guests' links net_teardown() removes (default: the last one given to net_claim() or

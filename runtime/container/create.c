@@ -251,6 +251,7 @@ static int hand_over(struct create *c)
 	/* After create the child waits at the start socket; ours is the last word over the pair. */
 	if (!c->run && !c->req->restore)
 		TRY(sync_say(c->launch.sync, SYNC_GO));
+	netdev_settle(&c->launch, false);
 	snprintf(out->id, sizeof out->id, "%s", c->req->id);
 	out->root_fd = take_fd(&c->t.root_fd);
 	out->dir_fd = take_fd(&c->t.dir_fd);
@@ -274,7 +275,6 @@ static void create_free(struct create *c)
 	drop_fd(&c->t.root_fd);
 	drop_fd(&c->t.dir_fd);
 	drop_fd(&c->t.journal);
-	drop_fd(&c->launch.netns);
 	drop_fd(&k->bundle_fd);
 	drop_fd(&k->root_tree);
 	drop_fd(&k->proc_fd);
@@ -315,7 +315,7 @@ static void undo_rest(struct create *c)
 	struct state was = { .id = c->req->id, .bundle = c->bundle, .annotations = c->spec->annotations };
 	struct err_saved why;
 
-	netdev_take_back(&c->launch);
+	netdev_settle(&c->launch, true);
 	if (!c->launch.hooked)
 		return;
 	err_save(&why);

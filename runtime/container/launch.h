@@ -16,11 +16,9 @@ struct launch {
 	uint64_t start_time;			/* of pid; only with a journal */
 	int pidfd, sync, tty;
 	bool hooked;				/* hooks have begun to run: poststop ones are due whatever comes */
-	int netns;				/* held as long as network devices may have to come back */
-	struct net_moved *moved;
-	size_t n_moved;
+	struct netdev_loan *lent;		/* netdev.c's, until netdev_settle(); NULL: no device was lent */
 };
-#define LAUNCH_INIT { .journal = -1, .pidfd = -1, .sync = -1, .tty = -1, .netns = -1 }
+#define LAUNCH_INIT { .journal = -1, .pidfd = -1, .sync = -1, .tty = -1 }
 
 /*
  * Returns when the child said SYNC_READY. A child that failed is dead and reaped; its message is the error.
@@ -51,9 +49,12 @@ void caps_of_process(const struct spec_caps *caps, struct cap_sets *out);
  */
 int listener_check(const char *path);
 int listener_send(const struct state_listener *l, const char *state, pid_t pid, int listener);
-/* netdev.c: network devices of the host to the container; and back, after a failure. */
+/*
+ * netdev.c: network devices of the host to the container; and back, after a failure, or else theirs for good. A guard
+ * of our own brings them back if we are killed before either was said, and kills the container's process then.
+ */
 int netdev_lend(struct launch *l);
-void netdev_take_back(struct launch *l);
+void netdev_settle(struct launch *l, bool back);
 /* tune.c: scheduler and I/O priority of a process that waits for its exec; with the host's rights. */
 int tune_process(pid_t pid, const struct spec_process *p);
 /* The CPUs that we run on, and what we clone, until the process is in the container's cgroup. */

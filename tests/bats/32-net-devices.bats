@@ -84,6 +84,33 @@ lo"
 	done
 }
 
+@test "killed at any point of the creation: the devices come back, as they were, or are the container's" {
+	local f=$TOP/build/fault/vzrun log=$BATS_TEST_TMPDIR/log n first
+	[ -x "$f" ] || { echo "no $f: make FAULT=1"; return 1; }
+	ip addr add 10.98.7.2/24 dev "$A"; ip link set "$A" up
+	devices '{"name": "lan"}'
+	sh_ 'sleep 300'
+	faulty() { (cd "$B" && exec env "$1" "$f" --root "$ROOT" create "$ID" </dev/null >/dev/null 2>&1 3>&-); }
+	faulty VZRUN_FAULT_LOG="$log"
+	[ ! -e "/sys/class/net/$A" ]
+	# What has a container in its place is the kernel's; here it goes back by hand.
+	back() { nsenter -t "$(pid_of)" -n ip link set lan netns 1 name "$A" && ip addr add 10.98.7.2/24 dev "$A" && ip link set "$A" up; }
+	back
+	remake() { ip link add "$A" type veth peer name "$P" && ip addr add 10.98.7.2/24 dev "$A" && ip link set "$A" up; }
+	vz delete -f "$ID"
+	as_it_was() { on_host "$A" | grep -q 10.98.7.2/24 && ip link show "$A" | grep -q '[<,]UP[,>]'; }
+	first=$(sed -n 's/ device moved$//p' "$log" | head -1)
+	for n in $(seq "$first" "$(wc -l <"$log")"); do
+		# Of the runtime, or of the container's process: then the runtime rolls back. Which comes when is chance.
+		run faulty VZRUN_KILL="$n"
+		# A process that was killed after it was ready took them along: they were its container's.
+		[ "$status" -ne 0 ] || back 2>/dev/null || wait_for remake
+		wait_for as_it_was || { echo "killed at $n: $(sed -n "${n}p" "$log")"; return 1; }
+		vz delete -f "$ID"
+		wait_for nothing_left
+	done
+}
+
 @test "a network namespace by path: the device stays in it when the container ends" {
 	ip netns add "$ID"
 	devices '{"name": "lan"}'
