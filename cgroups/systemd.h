@@ -45,6 +45,7 @@ int prop_of_annotation(struct props *p, const char *name, const char *text);
 struct sd_bus;
 int unit_bus_open(bool user, struct sd_bus **out);
 void unit_bus_close(struct sd_bus **bus);
+/* The first word, which has two seconds; what is asked after it is given a busy systemd's time. */
 int unit_bus_version(struct sd_bus *bus, unsigned *version);
 /* Start, stop: return when the job is done. */
 int unit_bus_start(struct sd_bus *bus, const struct unit_req *q, const struct props *p);

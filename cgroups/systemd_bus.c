@@ -9,7 +9,10 @@
 #define OBJECT "/org/freedesktop/systemd1"
 #define MANAGER SYSTEMD ".Manager"
 
-/* A word of the bus has two seconds; a job does work (it waits for processes to die) and is given more. */
+/*
+ * The bus and systemd's first word have two seconds. Who has said it is there, and is given more: it may be busy
+ * (a reload, a machine under load), and a job waits for processes to die.
+ */
 enum { WORD_MS = 2000, JOB_MS = 30000, RETRIES = 5 };
 #define PRIVATE_SYSTEM "/run/systemd/private"
 
@@ -130,13 +133,16 @@ void unit_bus_close(sd_bus **bus)
 
 /* ---- calls ---- */
 
-static int refused(int r, const char *what, const char *unit, const sd_bus_error *e)
+static int refused(sd_bus *b, int r, const char *what, const char *unit, const sd_bus_error *e)
 {
 	const char *says = e->message ? e->message : strerrordesc_np(-r);
 	enum err_class class = ERR_OTHER;
+	uint64_t us = 0;
 
-	if (r == -ETIMEDOUT || sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY))
-		return fail_as(ERR_TIMEOUT, "%s %s: systemd did not answer within 2 s", what, unit);
+	if (r == -ETIMEDOUT || sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY)) {
+		(void)sd_bus_get_method_call_timeout(b, &us);
+		return fail_as(ERR_TIMEOUT, "%s %s: systemd did not answer within %d s", what, unit, (int)(us / 1000000));
+	}
 	if (sd_bus_error_has_name(e, SD_BUS_ERROR_ACCESS_DENIED) ||
 	    sd_bus_error_has_name(e, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
 		class = ERR_PERMISSION;
@@ -232,7 +238,7 @@ static int expect_job(sd_bus *b, struct job *j, const char *what, const char *un
 {
 	int r = sd_bus_match_signal(b, NULL, SYSTEMD, OBJECT, MANAGER, "JobRemoved", job_removed, j);
 
-	return r < 0 ? refused(r, what, unit, &SD_BUS_ERROR_NULL) : 0;
+	return r < 0 ? refused(b, r, what, unit, &SD_BUS_ERROR_NULL) : 0;
 }
 
 static int job_of(sd_bus_message *reply, struct job *j)
@@ -261,7 +267,7 @@ static int call_start(sd_bus *b, const struct unit_req *q, const struct props *p
 	r = r < 0 ? r : append_props(m, p);
 	r = r < 0 ? r : sd_bus_message_append(m, "a(sa(sv))", 0);
 	r = r < 0 ? r : sd_bus_call(b, m, 0, &e, reply);
-	return r < 0 ? refused(r, "start unit", q->unit, &e) : 0;
+	return r < 0 ? refused(b, r, "start unit", q->unit, &e) : 0;
 }
 
 int unit_bus_start(sd_bus *b, const struct unit_req *q, const struct props *p)
@@ -308,7 +314,7 @@ int unit_bus_stop(sd_bus *b, const struct unit_req *q)
 	if (sd_bus_error_has_name(&e, SYSTEMD ".NoSuchUnit"))
 		return 0;
 	if (r < 0)
-		return refused(r, "stop unit", q->unit, &e);
+		return refused(b, r, "stop unit", q->unit, &e);
 	TRY(job_of(reply, &j));
 	TRY(wait_job(b, &j, "stop unit", q->unit));
 	forget_failure(b, q->unit);
@@ -326,7 +332,7 @@ int unit_bus_set(sd_bus *b, const struct unit_req *q, const struct props *p)
 	r = r < 0 ? r : sd_bus_message_append(m, "sb", q->unit, 1);
 	r = r < 0 ? r : append_props(m, p);
 	r = r < 0 ? r : sd_bus_call(b, m, 0, &e, NULL);
-	return r < 0 ? refused(r, "set properties of", q->unit, &e) : 0;
+	return r < 0 ? refused(b, r, "set properties of", q->unit, &e) : 0;
 }
 
 int unit_bus_attach(sd_bus *b, const struct unit_req *q)
@@ -340,7 +346,7 @@ int unit_bus_attach(sd_bus *b, const struct unit_req *q)
 	r = sd_bus_call_method(b, SYSTEMD, OBJECT, MANAGER, "AttachProcessesToUnit", &e, NULL, "ssau", q->unit, path,
 				   1, (uint32_t)q->pid.v);
 
-	return r < 0 ? refused(r, "move a process into unit", q->unit, &e) : 0;
+	return r < 0 ? refused(b, r, "move a process into unit", q->unit, &e) : 0;
 }
 
 /* ---- what it says ---- */
@@ -352,7 +358,8 @@ int unit_bus_version(sd_bus *b, unsigned *version)
 	int r = sd_bus_get_property_string(b, SYSTEMD, OBJECT, MANAGER, "Version", &e, &text);
 
 	if (r < 0)
-		return refused(r, "version of", "systemd", &e);
+		return refused(b, r, "version of", "systemd", &e);
+	(void)sd_bus_set_method_call_timeout(b, JOB_MS * UINT64_C(1000));
 	*version = (unsigned)strtoul(text + strcspn(text, "0123456789"), NULL, 10);
 	return 0;
 }
@@ -367,5 +374,5 @@ int unit_bus_group(sd_bus *b, const struct unit_req *q, char **out)
 	if (sd_bus_path_encode(OBJECT "/unit", q->unit, &path) < 0)
 		return fail(ENOMEM, "out of memory");
 	r = sd_bus_get_property_string(b, SYSTEMD, path, face, "ControlGroup", &e, out);
-	return r < 0 ? refused(r, "control group of", q->unit, &e) : 0;
+	return r < 0 ? refused(b, r, "control group of", q->unit, &e) : 0;
 }

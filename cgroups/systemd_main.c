@@ -12,13 +12,11 @@
 
 enum { VERSION_OF_DRY_RUN = 252 };
 
-static int limits_or_start(struct sd_bus *bus, const struct unit_req *q, struct arena *a)
+static int limits_or_start(struct sd_bus *bus, unsigned version, const struct unit_req *q, struct arena *a)
 {
 	struct props p = { .a = a };
 	auto_free char *group = NULL;
-	unsigned version;
 
-	TRY(unit_bus_version(bus, &version));
 	TRY(props_of_request(&p, q, version));
 	if (q->action == UNIT_SET)
 		return unit_bus_set(bus, q, &p);
@@ -30,12 +28,14 @@ static int limits_or_start(struct sd_bus *bus, const struct unit_req *q, struct 
 static int perform(const struct unit_req *q, struct arena *a)
 {
 	SCOPED(unit_bus_close) struct sd_bus *bus = NULL;
+	unsigned version;
 
 	TRY(unit_bus_open(q->user, &bus));
+	TRY(unit_bus_version(bus, &version));
 	switch (q->action) {
 	case UNIT_STOP: return unit_bus_stop(bus, q);
 	case UNIT_ATTACH: return unit_bus_attach(bus, q);
-	default: return limits_or_start(bus, q, a);
+	default: return limits_or_start(bus, version, q, a);
 	}
 }
 

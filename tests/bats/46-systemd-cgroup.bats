@@ -264,6 +264,26 @@ helper() {
 	wait "$JOB"
 }
 
+# slow_systemd VERSION STOP: a bus whose systemd tells its version and stops a unit after so many seconds, or never
+slow_systemd() {
+	rm -f "$BATS_TEST_TMPDIR/bus"
+	python3 "$BATS_TEST_DIRNAME/slow-systemd.py" "$BATS_TEST_TMPDIR/bus" "$@" 3>&- &
+	JOB=$!
+	wait_for test -S "$BATS_TEST_TMPDIR/bus"
+}
+
+@test "systemd's first word has two seconds; once it has said it, a busy one is waited for" {
+	slow_systemd never 0
+	run helper
+	[ "$status" -eq 11 ]
+	has "version of systemd: systemd did not answer within 2 s"
+	wait "$JOB"
+	slow_systemd 0 3
+	run helper
+	ok
+	wait "$JOB"
+}
+
 @test "without systemd the driver is refused at once, and says what is missing" {
 	[ ! -d /run/systemd/system ] || skip "host: systemd is PID 1"
 	run s run "$ID"
