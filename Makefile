@@ -165,8 +165,8 @@ $(B)/tools/jsontool: $(call obj,tests/tools/jsontool.c $(BASE_SRC))
 	@echo "  LD      $@"
 	$(Q)$(CC) $(LDHARD) -o $@ $^ -lm -lpthread $(LDFLAGS)
 
-# --- tests/tools/escape: an attacker's words, static, for tests/bats/54-escapes* ---------------------------
-$(B)/tools/escape: $(call obj,tests/tools/escape.c)
+# --- tests/tools/escape, reach: an attacker's words, static, for tests/bats/54-escapes* and 47-selinux ------
+$(B)/tools/escape $(B)/tools/reach: $(B)/tools/%: $(call obj,tests/tools/%.c)
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ $(LDFLAGS)
@@ -177,7 +177,7 @@ $(B)/tools/inject: $(call obj,tests/tools/inject.c tests/tools/inject_call.c)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ -lseccomp $(LDFLAGS)
 
-TOOLS := build/tools/nettool build/tools/cgtool build/tools/jsontool build/tools/escape build/tools/inject
+TOOLS := build/tools/nettool build/tools/cgtool build/tools/jsontool build/tools/escape build/tools/inject build/tools/reach
 
 # --- bench/: the least work there is, and vzrun and its peers against it (docs/speed.md) -------------------
 BENCH_BIN := $(B)/bench/floor $(B)/bench/timer $(B)/bench/packets
@@ -309,7 +309,7 @@ clean:
 	rm -rf build
 
 .PHONY: FORCE all layers clean deps test test-vm test-hard fuzz check-unit check-bats check-fuzz asan lint lint-text lint-sh lint-cppcheck lint-tidy fmt man install
--include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c tests/tools/escape.c tests/tools/inject.c tests/tools/inject_call.c))
+-include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c tests/tools/escape.c tests/tools/reach.c tests/tools/inject.c tests/tools/inject_call.c))
 
 # --- the main job, shown (demo/run); offline: make demo TEMPLATE=busybox ------------------------------------
 demo:
