@@ -5,9 +5,10 @@
 setup() {
 	[ "$(id -u)" = 0 ] || { echo "needs root" >&2; return 1; }
 	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	export VZRUN_LIBEXEC=${VZRUN_LIBEXEC:-$PWD/build}
-	T=${NETTOOL_FAULT:-$PWD/build/fault/tools/nettool}
-	[ -x "$T" ] || make -s FAULT=1 build/fault/tools/nettool >&2
+	local build=${VZRUN_BUILD:-$PWD/build}
+	export VZRUN_LIBEXEC=${VZRUN_LIBEXEC:-$build}
+	T=$build/fault/tools/nettool
+	[ -x "$T" ] || { echo "no $T: make FAULT=1 $T" >&2; return 1; }
 	D=$(mktemp -d "${BATS_TMPDIR:-/tmp}/vznet.XXXXXX")
 	unshare -n sleep 300 3>&- &
 	HOST=$!

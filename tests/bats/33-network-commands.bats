@@ -6,7 +6,7 @@ load spaces
 
 setup() {
 	spaces_begin
-	FAULTY=${VZRUN_FAULTY:-$PWD/build/fault/vzrun}
+	FAULTY=$BUILD/fault/vzrun
 	host_and_outside
 }
 teardown() { spaces_end; }

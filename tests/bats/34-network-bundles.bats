@@ -115,15 +115,15 @@ nothing_held() { [ -z "$(records)" ] && [ "$(links)" = 0 ] && ! ports | grep -q 
 }
 
 @test "create, failed and killed at each point: delete -f leaves nothing, and the id is free" {
-	[ -x "$TOP/build/fault/vzrun" ] || make -s -C "$TOP" FAULT=1 all >&2
+	[ -x "$BUILD/fault/vzrun" ] || { echo "no $BUILD/fault/vzrun: make FAULT=1 all" >&2; return 1; }
 	# The network is there: what is swept is the container.
 	n create "$ID" && n delete -f "$ID"
 	local how point rc
 	for how in FAULT KILL; do
 		for point in $(seq 200); do
 			rc=0
-			(cd "$B" && exec nsenter -t "$HOST" -n -- env "VZRUN_$how=$point" VZRUN_LIBEXEC="$TOP/build/fault" \
-				"$TOP/build/fault/vzrun" --root "$ROOT" create "$ID" </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1) || rc=$?
+			(cd "$B" && exec nsenter -t "$HOST" -n -- env "VZRUN_$how=$point" VZRUN_LIBEXEC="$BUILD/fault" \
+				"$BUILD/fault/vzrun" --root "$ROOT" create "$ID" </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1) || rc=$?
 			[ "$rc" -ne 0 ] || break
 			[ "$how" = KILL ] || [ ! -e "$ROOT/$ID" ] || { echo "$how=$point"; cat "$BATS_TEST_TMPDIR/out"; return 1; }
 			n delete -f "$ID" || { echo "$how=$point"; return 1; }
@@ -137,13 +137,13 @@ nothing_held() { [ -z "$(records)" ] && [ "$(links)" = 0 ] && ! ports | grep -q 
 }
 
 @test "delete, killed at each point: the next one finishes" {
-	[ -x "$TOP/build/fault/vzrun" ] || make -s -C "$TOP" FAULT=1 all >&2
+	[ -x "$BUILD/fault/vzrun" ] || { echo "no $BUILD/fault/vzrun: make FAULT=1 all" >&2; return 1; }
 	local point rc
 	for point in $(seq 100); do
 		n create "$ID"
 		rc=0
-		(cd "$B" && exec nsenter -t "$HOST" -n -- env "VZRUN_KILL=$point" VZRUN_LIBEXEC="$TOP/build/fault" \
-			"$TOP/build/fault/vzrun" --root "$ROOT" delete -f "$ID" </dev/null >/dev/null 2>&1) || rc=$?
+		(cd "$B" && exec nsenter -t "$HOST" -n -- env "VZRUN_KILL=$point" VZRUN_LIBEXEC="$BUILD/fault" \
+			"$BUILD/fault/vzrun" --root "$ROOT" delete -f "$ID" </dev/null >/dev/null 2>&1) || rc=$?
 		n delete -f "$ID"
 		nothing_held || { echo "KILL=$point left: $(records) $(links) $(ports)"; return 1; }
 		[ "$rc" -ne 0 ] || break

@@ -3,7 +3,7 @@
 
 setup_file() {
 	[ "$(id -u)" = 0 ] || { echo "must run as root" >&2; return 1; }
-	export CGTOOL=${CGTOOL:-$BATS_TEST_DIRNAME/../../build/tools/cgtool}
+	export CGTOOL=${VZRUN_BUILD:-$BATS_TEST_DIRNAME/../../build}/tools/cgtool
 	[ -x "$CGTOOL" ] || { echo "no $CGTOOL: make build/tools/cgtool" >&2; return 1; }
 	export LAYOUT
 	LAYOUT=$("$CGTOOL" host | head -1)

@@ -174,8 +174,8 @@ sleeper() { args sleep 4242; }
 @test "killed at any point of the creation, recover or delete -f leaves neither unit nor group" {
 	need_systemd
 	sleeper
-	[ -x "$TOP/build/fault/vzrun" ] || skip "host: no build/fault/vzrun"
-	local f=$TOP/build/fault/vzrun n points
+	[ -x "$BUILD/fault/vzrun" ] || skip "host: no build/fault/vzrun"
+	local f=$BUILD/fault/vzrun n points
 	[ -x "$f" ] || { echo "no $f: make FAULT=1"; return 1; }
 	(cd "$B" && VZRUN_FAULT_LOG=$BATS_TEST_TMPDIR/log "$f" --root "$ROOT" --systemd-cgroup create "$ID" </dev/null >/dev/null 2>&1)
 	s delete -f "$ID"

@@ -6,7 +6,7 @@ load helpers
 
 setup_file() {
 	[ "$(id -u)" = 0 ] || { echo "must run as root" >&2; return 1; }
-	[ -x "$TOP/build/tools/nettool" ] || { echo "no nettool: make build/tools/nettool" >&2; return 1; }
+	[ -x "$BUILD/tools/nettool" ] || { echo "no nettool: make build/tools/nettool" >&2; return 1; }
 }
 spoof() {
 	run python3 "$TOP/tests/net/spoof.py" "$@"

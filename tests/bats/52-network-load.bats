@@ -6,7 +6,7 @@ load guest
 setup_file() {
 	need_guests busybox
 	[ -x "$FAULT" ] || { echo "no $FAULT: make FAULT=1" >&2; return 1; }
-	[ -x "$TOP/build/tools/nettool" ] || { echo "no nettool: make build/tools/nettool" >&2; return 1; }
+	[ -x "$BUILD/tools/nettool" ] || { echo "no nettool: make build/tools/nettool" >&2; return 1; }
 }
 setup() {
 	guest_setup

@@ -6,7 +6,7 @@ load guest
 
 setup_file() {
 	need_guests busybox
-	[ -x "$TOP/build/tools/nettool" ] || { echo "no nettool: make build/tools/nettool" >&2; return 1; }
+	[ -x "$BUILD/tools/nettool" ] || { echo "no nettool: make build/tools/nettool" >&2; return 1; }
 }
 tried() {
 	run python3 "$TOP/tests/net/$1.py" "${@:2}"

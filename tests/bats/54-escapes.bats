@@ -348,7 +348,7 @@ running() { fresh; args sleep 300; v create "$ID" && v start "$ID"; }
 
 @test "R12: no set-user-id program, no abstract socket, nothing that listens" {
 	running
-	[ -z "$(find "$TOP"/build/vzrun "$TOP"/build/vzrun-* -maxdepth 0 -perm /6000 2>/dev/null)" ]
+	[ -z "$(find "$BUILD"/vzrun "$BUILD"/vzrun-* -maxdepth 0 -perm /6000 2>/dev/null)" ]
 	abstract() { awk '$8 ~ /^@/ { print $8 }' /proc/net/unix | sort; }
 	ours() { for p in $(pgrep -x vzrun; pgrep -x vzrun-keeper); do ls -l "/proc/$p/fd" 2>/dev/null; done | grep -c socket: || true; }
 	python3 -c 'import socket, time; s = socket.socket(socket.AF_UNIX); s.bind("\0vzrun-planted"); s.listen(); time.sleep(600)' 3>&- &
@@ -405,6 +405,6 @@ running() { fresh; args sleep 300; v create "$ID" && v start "$ID"; }
 	run strings -a "$UNDEFENDED"
 	has VZRUN_UNDEFENDED
 	for p in vzrun vzrun-image vzrun-net vzrun-systemd; do
-		! strings -a "$TOP/build/$p" | grep -E 'VZRUN_UNDEFENDED|VZRUN_FAULT'
+		! strings -a "$BUILD/$p" | grep -E 'VZRUN_UNDEFENDED|VZRUN_FAULT'
 	done
 }

@@ -212,7 +212,7 @@ finds() { row "$1" 'findings[]' | grep -qF -- "$2" || { echo "$1 has not $2: $(r
 }
 
 @test "reports from elsewhere, and bad ones" {
-	"$TOP/build/vzrun-probe" >"$BATS_TEST_TMPDIR/report"
+	"$BUILD/vzrun-probe" >"$BATS_TEST_TMPDIR/report"
 	run --separate-stderr vz --json doctor --report "$BATS_TEST_TMPDIR/report"
 	ok
 	count host-namespace -eq 8

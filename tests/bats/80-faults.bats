@@ -4,9 +4,9 @@ load helpers
 
 setup_file() {
 	need_engine
-	[ -x "$TOP/build/fault/vzrun" ] || { echo "no build/fault/vzrun: make FAULT=1" >&2; return 1; }
+	[ -x "$BUILD/fault/vzrun" ] || { echo "no build/fault/vzrun: make FAULT=1" >&2; return 1; }
 }
-setup() { engine_setup; F=$TOP/build/fault/vzrun; args sleep 300; }
+setup() { engine_setup; F=$BUILD/fault/vzrun; args sleep 300; }
 teardown() { engine_teardown; }
 
 f() { (cd "$B" && exec "$F" --root "$ROOT" "$@" </dev/null); }

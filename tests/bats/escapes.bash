@@ -1,7 +1,7 @@
 # Attacks that are shown twice: against the product, which they must not harm, and against a build of the same sources
 # in which one defence is left out (VZRUN_UNDEFENDED, base/fault.h), where they must work.
 PRODUCT=$VZ
-UNDEFENDED=$TOP/build/fault/vzrun
+UNDEFENDED=$BUILD/fault/vzrun
 ESCAPE=$TOP/build/tools/escape
 
 need_escapes() {

@@ -4,7 +4,7 @@ load helpers
 
 STORE=${VZRUN_TEST_STORE:-/var/tmp/vzrun-test-store}
 PTY=$BATS_TEST_DIRNAME/guest-pty.py
-FAULT=${VZRUN_FAULT_BINARY:-$TOP/build/fault/vzrun}
+FAULT=$BUILD/fault/vzrun
 
 # need_guests TEMPLATE...
 need_guests() {

@@ -4,7 +4,9 @@
 bats_require_minimum_version 1.5.0
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-VZ=${VZRUN:-$TOP/build/vzrun}
+# Where what is tested was built (make asan-bats: build/asan).
+BUILD=${VZRUN_BUILD:-$TOP/build}
+VZ=${VZRUN:-$BUILD/vzrun}
 
 # For setup_file: what every test below it rests on.
 need_engine() {

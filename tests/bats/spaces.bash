@@ -5,11 +5,12 @@
 spaces_begin() {
 	[ "$(id -u)" = 0 ] || { echo "needs root" >&2; return 1; }
 	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	export VZRUN_LIBEXEC=${VZRUN_LIBEXEC:-$PWD/build}
+	BUILD=${VZRUN_BUILD:-$PWD/build}
+	export VZRUN_LIBEXEC=${VZRUN_LIBEXEC:-$BUILD}
 	# No dnsmasq: it would outlive the namespaces (38-names.bats is about it).
 	export VZRUN_DNSMASQ=/nonexistent
-	VZ=${VZRUN:-$PWD/build/vzrun}
-	T=${NETTOOL:-$PWD/build/tools/nettool}
+	VZ=${VZRUN:-$BUILD/vzrun}
+	T=$BUILD/tools/nettool
 	D=$(mktemp -d "${BATS_TMPDIR:-/tmp}/vznet.XXXXXX")
 	H=$D/home
 	PIDS=()
