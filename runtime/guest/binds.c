@@ -16,42 +16,48 @@ static const char *const never[] = {
 	"/srv", "/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/log", "/var/tmp",
 };
 
-int bind_parse(const char *text, struct bind_word *out)
+static void parse_options(char *words, struct bind_word *out)
 {
-	const char *dst = strchr(text, ':'), *words;
+	char *save = NULL;
+
+	for (char *w = strtok_r(words, ",", &save); w; w = strtok_r(NULL, ",", &save))
+		if (str_eq(w, "z") || str_eq(w, "Z"))
+			out->label = *w;
+		else
+			out->options.v[out->options.n++] = w;
+}
+
+int bind_parse(struct arena *a, const char *text, struct bind_word *out)
+{
+	const char *dst = strchr(text, ':');
 	size_t n = dst ? (size_t)(dst - text) : 0, m = dst ? strcspn(dst + 1, ":") : 0;
+	char *words;
 
 	*out = (struct bind_word){ 0 };
-	if (text[0] != '/' || !dst || dst[1] != '/' || n >= sizeof out->src || m >= sizeof out->dst)
+	if (text[0] != '/' || !dst || dst[1] != '/' || n >= PATH_MAX || m >= PATH_MAX)
 		return fail_as(ERR_USAGE, "--bind: \"%.200s\" is not /SOURCE:/DESTINATION[:OPTION,...]", text);
-	memcpy(out->src, text, n);
-	memcpy(out->dst, dst + 1, m);
-	words = dst + 1 + m;
-	for (const char *w = *words ? words + 1 : ""; *w;) {
-		size_t len = strcspn(w, ",");
-
-		if (len == 1 && (*w == 'z' || *w == 'Z'))
-			out->label = *w;
-		else if (len > 0)
-			buf_printf(&out->options, "%s%.*s", out->options.n ? "," : "", (int)len, w);
-		w += len + (w[len] == ',');
-	}
-	return out->options.oom ? fail(ENOMEM, "out of memory") : 0;
+	dst++;
+	out->src = arena_printf(a, "%.*s", (int)n, text);
+	out->dst = arena_printf(a, "%.*s", (int)m, dst);
+	words = arena_strdup(a, dst[m] ? dst + m + 1 : "");
+	/* No option is shorter than a letter and its comma; the last is NULL. */
+	out->options.v = words ? arena_alloc(a, (strlen(words) + 1) / 2 + 1, sizeof *out->options.v) : NULL;
+	if (!out->src || !out->dst || !out->options.v)
+		return fail(ENOMEM, "out of memory");
+	parse_options(words, out);
+	return 0;
 }
 
 void bind_encode_mount(struct jout *o, const struct bind_word *b)
 {
-	char *save = NULL;
-	auto_free char *words = strdup(buf_text(&b->options));
-
 	jout_open(o, NULL, '{');
 	jout_str(o, "destination", b->dst);
 	jout_str(o, "source", b->src);
 	jout_str(o, "type", "bind");
 	jout_open(o, "options", '[');
 	jout_str(o, NULL, "rbind");
-	for (char *w = words ? strtok_r(words, ",", &save) : NULL; w; w = strtok_r(NULL, ",", &save))
-		jout_str(o, NULL, w);
+	for (size_t i = 0; i < b->options.n; i++)
+		jout_str(o, NULL, b->options.v[i]);
 	jout_close(o, ']');
 	jout_close(o, '}');
 }

@@ -1,16 +1,15 @@
 /* The words of --bind: SRC:DST[:OPTION,...]. OPTION: one of a bind mount's (ro, nosuid, idmap, ...), z or Z. */
 #pragma once
 #include "runtime/guest/guest.h"
-#include <limits.h>
 
 struct bind_word {
-	char src[PATH_MAX], dst[PATH_MAX];
-	struct buf options;	/* those of the mount, with commas */
+	const char *src, *dst;
+	struct strv options;	/* those of the mount */
 	char label;		/* 'z': the source is labelled for all guests, 'Z': for this one; 0: it is not touched */
 };
 
-/* ERR_USAGE. options is the caller's to free, also after a failure. */
-int bind_parse(const char *text, struct bind_word *out);
+/* ERR_USAGE. What out points to is in the arena. */
+int bind_parse(struct arena *a, const char *text, struct bind_word *out);
 /* An entry of config.json's "mounts". */
 void bind_encode_mount(struct jout *o, const struct bind_word *b);
 /* The source is there; with z or Z it gets its label, where SELinux is on. */

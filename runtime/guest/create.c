@@ -1,3 +1,4 @@
+#include "runtime/guest/create.h"
 #include "runtime/guest/binds.h"
 #include "runtime/guest/nic.h"
 #include "base/fault.h"
@@ -25,6 +26,7 @@ struct making {
 	struct buf ref;
 	struct image_rootfs image;
 	struct nic_wishes nics;
+	struct bind_word *binds;	/* as many as req->binds */
 	struct guest_labels labels;
 	int guests_fd, dir_fd;
 	struct arena arena;
@@ -118,15 +120,8 @@ static int label_binds(void *p)
 {
 	struct making *m = p;
 
-	for (size_t i = 0; i < m->req->binds.n; i++) {
-		struct bind_word b;
-		int r = bind_parse(m->req->binds.v[i], &b);
-
-		if (r >= 0)
-			r = bind_label(&b, &m->labels);
-		buf_free(&b.options);
-		TRY(r);
-	}
+	for (size_t i = 0; i < m->req->binds.n; i++)
+		TRY(bind_label(&m->binds[i], &m->labels));
 	return 0;
 }
 
@@ -161,6 +156,18 @@ static int wish(struct making *m)
 	return nic_words(&m->nics, &r->nics, NULL, 0, &m->arena);
 }
 
+static int parse_binds(struct making *m)
+{
+	const struct strv *words = &m->req->binds;
+
+	m->binds = arena_alloc(&m->arena, words->n + 1, sizeof *m->binds);
+	if (!m->binds)
+		return fail(ENOMEM, "out of memory");
+	for (size_t i = 0; i < words->n; i++)
+		TRY(bind_parse(&m->arena, words->v[i], &m->binds[i]));
+	return 0;
+}
+
 static int lease(void *p)
 {
 	static struct net_port ports[NET_PORTS_MAX];
@@ -177,132 +184,13 @@ static int unlease(void *p)
 	return net_release(m->at->home, m->name);
 }
 
-static void put_process(struct making *m, struct jout *o)
-{
-	const struct image_rootfs *i = &m->image;
-
-	jout_open(o, "process", '{');
-	jout_open(o, "args", '[');
-	if (m->req->command.n > 0)
-		for (size_t k = 0; k < m->req->command.n; k++)
-			jout_str(o, NULL, m->req->command.v[k]);
-	else if (i->entrypoint.n + i->cmd.n > 0) {
-		for (size_t k = 0; k < i->entrypoint.n; k++)
-			jout_str(o, NULL, i->entrypoint.v[k]);
-		for (size_t k = 0; k < i->cmd.n; k++)
-			jout_str(o, NULL, i->cmd.v[k]);
-	} else
-		jout_str(o, NULL, "/sbin/init");
-	jout_close(o, ']');
-	jout_str(o, "cwd", i->workdir && i->workdir[0] == '/' ? i->workdir : "/");
-	if (i->env.n > 0) {
-		jout_open(o, "env", '[');
-		for (size_t k = 0; k < i->env.n; k++)
-			jout_str(o, NULL, i->env.v[k]);
-		jout_close(o, ']');
-	}
-	jout_close(o, '}');
-}
-
-static void put_binds(struct making *m, struct jout *o)
-{
-	if (m->req->binds.n == 0)
-		return;
-	jout_open(o, "mounts", '[');
-	for (size_t i = 0; i < m->req->binds.n; i++) {
-		struct bind_word b;
-
-		if (bind_parse(m->req->binds.v[i], &b) >= 0)
-			bind_encode_mount(o, &b);
-		buf_free(&b.options);
-	}
-	jout_close(o, ']');
-}
-
-static int put_resources(struct making *m, struct jout *o)
-{
-	const struct guest_create_req *r = m->req;
-	uint64_t quota;
-
-	jout_open(o, "linux", '{');
-	jout_open(o, "resources", '{');
-	if (r->memory.set) {
-		jout_open(o, "memory", '{');
-		jout_u64(o, "limit", r->memory.v);
-		/* OCI counts memory and swap together. */
-		if (r->swap.set)
-			jout_u64(o, "swap", r->memory.v + r->swap.v);
-		jout_close(o, '}');
-	}
-	if (r->cpus) {
-		TRY(guest_cpu_quota(r->cpus, &quota));
-		jout_open(o, "cpu", '{');
-		jout_u64(o, "quota", quota);
-		jout_u64(o, "period", 100000);
-		jout_close(o, '}');
-	}
-	jout_open(o, "pids", '{');
-	jout_u64(o, "limit", r->pids.set ? r->pids.v : 4096);
-	jout_close(o, '}');
-	jout_close(o, '}');
-	jout_close(o, '}');
-	return 0;
-}
-
-static void put_vzrun(struct making *m, struct jout *o)
-{
-	const struct guest_create_req *r = m->req;
-
-	jout_open(o, "vzrun", '{');
-	jout_str(o, "image", buf_text(&m->ref));
-	jout_str(o, "storage", dir_storage(m) ? "dir" : "overlay");
-	if (!dir_storage(m)) {
-		jout_open(o, "layers", '[');
-		for (size_t k = 0; k < m->image.layers.n; k++)
-			jout_str(o, NULL, m->image.layers.v[k]);
-		jout_close(o, ']');
-	}
-	jout_str(o, "userns", r->userns ? r->userns : "auto");
-	jout_str(o, "selinux", r->selinux ? r->selinux : "auto");
-	jout_str(o, "apparmor", r->apparmor ? r->apparmor : "auto");
-	nic_encode(o, "networks", &m->nics);
-	if (r->dns.n > 0) {
-		jout_open(o, "dns", '[');
-		for (size_t k = 0; k < r->dns.n; k++)
-			jout_str(o, NULL, r->dns.v[k]);
-		jout_close(o, ']');
-	}
-	if (r->features.n > 0) {
-		jout_open(o, "features", '[');
-		for (size_t k = 0; k < r->features.n; k++)
-			jout_str(o, NULL, r->features.v[k]);
-		jout_close(o, ']');
-	}
-	if (m->image.stop_signal)
-		jout_str(o, "stopSignal", m->image.stop_signal);
-	jout_close(o, '}');
-}
-
 static int write_config(void *p)
 {
 	struct making *m = p;
 	auto_buf struct buf b = { 0 };
-	struct jout o = { .b = &b, .pretty = true };
 
-	jout_open(&o, NULL, '{');
-	jout_str(&o, "ociVersion", SPEC_VERSION);
-	jout_str(&o, "hostname", m->req->hostname ? m->req->hostname : m->name);
-	jout_open(&o, "root", '{');
-	jout_str(&o, "path", "rootfs");
-	jout_close(&o, '}');
-	put_process(m, &o);
-	put_binds(m, &o);
-	TRY(put_resources(m, &o));
-	put_vzrun(m, &o);
-	jout_close(&o, '}');
-	buf_puts(&b, "\n");
-	if (b.oom)
-		return fail(ENOMEM, "write config.json: out of memory");
+	TRY(create_config(&(struct new_guest){ m->name, m->req, buf_text(&m->ref), &m->image, dir_storage(m), &m->nics, m->binds },
+			  &b));
 	return file_write_atomic(m->dir_fd, "config.json", b.p, b.n, 0600);
 }
 
@@ -351,13 +239,6 @@ static int check_words(const struct guest_create_req *r)
 		return fail_as(ERR_USAGE, "--hostname: \"%s\" is not a host name", r->hostname);
 	TRY(guest_apparmor_check(r->apparmor));
 	TRY(guest_check_dns(&r->dns, "--dns"));
-	for (size_t i = 0; i < r->binds.n; i++) {
-		struct bind_word b;
-		int bad = bind_parse(r->binds.v[i], &b);
-
-		buf_free(&b.options);
-		TRY(bad);
-	}
 	for (size_t i = 0; i < r->features.n; i++)
 		if (!guest_feature_known(r->features.v[i]))
 			return fail_as(ERR_USAGE, "--features: \"%s\" is unknown (nesting, fuse, tun, i386)",
@@ -382,7 +263,9 @@ int guest_create(const struct guest_where *at, const char *name, const struct gu
 	TRY(guest_check_name(name));
 	TRY(check_words(req));
 	m.dir = arena_printf(&m.arena, "%s/guests/%s", at->home, name);
-	r = wish(&m);
+	r = parse_binds(&m);
+	if (r >= 0)
+		r = wish(&m);
 	if (r >= 0)
 		r = steps_run(steps, COUNT(steps), &m, NULL);
 	if (r >= 0)

@@ -2,9 +2,7 @@
 #include "base/file.h"
 #include "base/helper.h"
 #include "base/scope.h"
-#include "base/sys.h"
 #include "cgroups/cgroup.h"
-#include "netns/nl.h"
 #include "runtime/container/criu.h"
 #include "runtime/guest/guest.h"
 #include "selinux/lsm.h"
@@ -12,20 +10,11 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/if_link.h>
-#include <linux/mount.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/rtnetlink.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static void say(struct doctor_answer *a, enum doctor_state state, const char *fmt, ...) PRINTF(3, 4);
@@ -46,21 +35,6 @@ static void say_error(struct doctor_answer *a)
 	err_clear();
 }
 
-/* What may have an effect is tried by a child. 0, or the errno that it says. */
-static int try(int (*fn)(const void *arg), const void *arg)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(fn(arg));
-	if (pid < 0)
-		return errno;
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
-}
-
 /* mount_setattr (5.12) is the newest call without which there is no guest. */
 static void kernel(struct doctor_answer *a, const struct doctor_check *c, const char *home)
 {
@@ -79,22 +53,10 @@ static void kernel(struct doctor_answer *a, const struct doctor_check *c, const 
 		say(a, DOCTOR_OK, "Linux %s", u.release);
 }
 
-static int unshare_user(const void *arg)
-{
-	(void)arg;
-	return unshare(CLONE_NEWUSER) < 0 ? errno : 0;
-}
-
-/* An ordinary user gets the rights to ask in a namespace of his own. */
-static int alone(int namespace)
-{
-	return unshare(geteuid() == 0 ? namespace : namespace | CLONE_NEWUSER);
-}
-
 static void user_namespaces(struct doctor_answer *a, const struct doctor_check *c, const char *home)
 {
 	char most[32] = "?";
-	int code = try(unshare_user, NULL);
+	int code = doctor_try(try_userns, NULL);
 
 	(void)c;
 	(void)home;
@@ -106,36 +68,6 @@ static void user_namespaces(struct doctor_answer *a, const struct doctor_check *
 		say(a, DOCTOR_OK, "at most %s", most);
 }
 
-/* The ids of a tree, shifted by the user namespace of a process that is there for nothing else. */
-static int shift_ids(const void *dir)
-{
-	struct mount_attr shift = { .attr_set = MOUNT_ATTR_IDMAP };
-	char path[40];
-	int ns = -1, tree = -1;
-	pid_t pid = sys_clone(CLONE_NEWUSER, SIGCHLD, -1, NULL);
-
-	if (pid == 0) {
-		pause();
-		_exit(0);
-	}
-	if (pid < 0)
-		return errno;
-	errno = 0;
-	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof path, "/proc/%d/%s_map", (int)pid, i ? "uid" : "gid");
-		(void)file_poke(AT_FDCWD, path, "0 1000000 65536");
-	}
-	snprintf(path, sizeof path, "/proc/%d/ns/user", (int)pid);
-	ns = open(path, O_RDONLY | O_CLOEXEC);
-	tree = open_tree(AT_FDCWD, dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	shift.userns_fd = (uint64_t)ns;
-	int r = ns < 0 || tree < 0 ? -1 : mount_setattr(tree, "", AT_EMPTY_PATH, &shift, sizeof shift);
-	int code = r < 0 ? errno : 0;
-
-	kill(pid, SIGKILL);
-	return code;
-}
-
 static void idmapped_mounts(struct doctor_answer *a, const struct doctor_check *c, const char *home)
 {
 	char dir[PATH_MAX];
@@ -145,7 +77,7 @@ static void idmapped_mounts(struct doctor_answer *a, const struct doctor_check *
 	snprintf(dir, sizeof dir, "%s", home);
 	while (access(dir, F_OK) < 0 && strrchr(dir, '/') > dir)
 		*strrchr(dir, '/') = '\0';
-	code = try(shift_ids, dir);
+	code = doctor_try(try_idmap, dir);
 	if (code == EPERM && geteuid() != 0)
 		say(a, DOCTOR_PART, "only root can make them");
 	else if (code)
@@ -154,21 +86,31 @@ static void idmapped_mounts(struct doctor_answer *a, const struct doctor_check *
 		say(a, DOCTOR_OK, "of the file system of %.100s", dir);
 }
 
-/* It loads the module, where there is one. */
-static int open_fs(const void *type)
+static void in_kernel(struct doctor_answer *a, int code, const char *what, const char *arg)
 {
-	return alone(CLONE_NEWNS) < 0 || fsopen(type, FSOPEN_CLOEXEC) < 0 ? errno : 0;
+	if (!code)
+		say(a, DOCTOR_OK, "in this kernel");
+	else
+		say(a, DOCTOR_LACKS, "%s%s: %s", what, arg, strerrordesc_np(code));
 }
 
 static void file_system(struct doctor_answer *a, const struct doctor_check *c, const char *home)
 {
-	int code = try(open_fs, c->arg);
-
 	(void)home;
-	if (code)
-		say(a, DOCTOR_LACKS, "fsopen(\"%s\"): %s", c->arg, strerrordesc_np(code));
-	else
-		say(a, DOCTOR_OK, "in this kernel");
+	in_kernel(a, doctor_try(try_fs, c->arg), "fsopen of ", c->arg);
+}
+
+static void link_kind(struct doctor_answer *a, const struct doctor_check *c, const char *home)
+{
+	(void)home;
+	in_kernel(a, doctor_try(try_link, c->arg), "a link of kind ", c->arg);
+}
+
+static void nftables(struct doctor_answer *a, const struct doctor_check *c, const char *home)
+{
+	(void)c;
+	(void)home;
+	in_kernel(a, doctor_try(try_nftables, NULL), "no answer from nf_tables", "");
 }
 
 static void groups(struct doctor_answer *a, const struct doctor_check *c, const char *home)
@@ -284,73 +226,6 @@ static void lxcfs(struct doctor_answer *a, const struct doctor_check *c, const c
 		say(a, DOCTOR_OK, "runs on " LXCFS);
 	else
 		say(a, DOCTOR_LACKS, "installed, and does not run on " LXCFS);
-}
-
-/* In a network namespace that ends with the process. */
-static int make_link(const void *kind)
-{
-	struct ifinfomsg i = { 0 };
-	auto_nlq struct nlq q = { 0 };
-	struct nlattr *info;
-	int r;
-
-	if (alone(CLONE_NEWNET) < 0)
-		return errno;
-	r = nlq_open(&q, NETLINK_ROUTE);
-	if (r < 0)
-		return -r;
-	nlq_add(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &i, sizeof i);
-	nlq_put_str(&q, IFLA_IFNAME, "vzd0");
-	info = nlq_nest(&q, IFLA_LINKINFO);
-	nlq_put_str(&q, IFLA_INFO_KIND, kind);
-	if (str_eq(kind, "vxlan")) {
-		struct nlattr *data = nlq_nest(&q, IFLA_INFO_DATA);
-
-		nlq_put_u32(&q, IFLA_VXLAN_ID, 1);
-		nlq_end(&q, data);
-	}
-	nlq_end(&q, info);
-	return -nlq_talk(&q, NULL, NULL);
-}
-
-static void link_kind(struct doctor_answer *a, const struct doctor_check *c, const char *home)
-{
-	int code = try(make_link, c->arg);
-
-	(void)home;
-	if (code)
-		say(a, DOCTOR_LACKS, "a link of kind %s: %s", c->arg, strerrordesc_np(code));
-	else
-		say(a, DOCTOR_OK, "in this kernel");
-}
-
-/* The generation of the rules, which every kernel with nftables tells. */
-static int ask_nftables(const void *arg)
-{
-	struct nfgenmsg h = { 0 };
-	auto_nlq struct nlq q = { 0 };
-	int r;
-
-	(void)arg;
-	if (alone(CLONE_NEWNET) < 0)
-		return errno;
-	r = nlq_open(&q, NETLINK_NETFILTER);
-	if (r < 0)
-		return -r;
-	nlq_add(&q, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, 0, &h, sizeof h);
-	return -nlq_talk(&q, NULL, NULL);
-}
-
-static void nftables(struct doctor_answer *a, const struct doctor_check *c, const char *home)
-{
-	int code = try(ask_nftables, NULL);
-
-	(void)c;
-	(void)home;
-	if (code)
-		say(a, DOCTOR_LACKS, "no answer from nf_tables: %s", strerrordesc_np(code));
-	else
-		say(a, DOCTOR_OK, "in this kernel");
 }
 
 static void node(struct doctor_answer *a, const struct doctor_check *c, const char *home)

@@ -18,3 +18,11 @@ struct doctor_check {
 };
 extern const struct doctor_check doctor_checks[];	/* ends with a zeroed row */
 const char *doctor_state_name(enum doctor_state s);	/* "ok", "partly", "lacks" */
+
+/* doctor_try.c: what may have an effect is tried by a child. 0, or the errno that it says. */
+int doctor_try(int (*fn)(const void *arg), const void *arg);
+int try_userns(const void *unused);
+int try_idmap(const void *dir);		/* the ids of a tree, shifted */
+int try_fs(const void *type);
+int try_link(const void *kind);
+int try_nftables(const void *unused);
