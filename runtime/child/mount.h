@@ -80,6 +80,11 @@ int mnt_plan_spec(const struct spec *s, unsigned flags, struct mnt_plan *out);
  * that follow get what is in it, from where it was mounted. -ENOENT: no such bind.
  */
 int mnt_plan_give(struct mnt_plan *p, const char *name, int tree);
+/* The plan's own: a row more; a destination absolute, without empty parts, "." and "..": what follows compares names,
+ * links are the engine's to judge (in the arena; NULL: out of memory); mount_devices.c. */
+int mnt_plan_add(struct mnt_plan *p, struct mnt_op op);
+const char *mnt_clean(struct arena *a, const char *dst);
+int mnt_plan_devices(struct mnt_plan *p, const struct spec *s, unsigned flags);
 void mnt_plan_free(struct mnt_plan *p);		/* closes src_fd and idmap_fd */
 void mnt_plan_print(struct buf *out, const struct mnt_plan *p);	/* golden form: one line an op */
 
@@ -141,8 +146,12 @@ int mnt_pivot(int root_fd, bool no_pivot);
 /* rootfsPropagation of the finished root (which is private); MOUNT_ATTR_RDONLY when readonly. */
 int mnt_finish_root(int root_fd, const char *propagation, bool readonly);
 /* The verbs with a file of their own. */
+int mnt_fs(struct mnt_ctx *c, const struct mnt_op *op);
+int mnt_remount(struct mnt_ctx *c, const struct mnt_op *op);
 int mnt_cgroup(struct mnt_ctx *c, const struct mnt_op *op);
 int mnt_bind(struct mnt_ctx *c, const struct mnt_op *op);
+/* mount_fs.c: a detached mount of what the row says. covered: the directory whose mode it takes, or -1. */
+int mnt_new_fs(const struct mnt_op *op, int covered);
 /*
  * mount_long.c: does data have a value that fsconfig(2) does not take? Then the file system, a detached tree.
  */

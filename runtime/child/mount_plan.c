@@ -5,28 +5,21 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
-static struct mnt_op *add(struct mnt_plan *p, struct mnt_op op)
+int mnt_plan_add(struct mnt_plan *p, struct mnt_op op)
 {
 	if (p->n == p->size) {
 		size_t size = p->size ? p->size * 2 : 64;
 		struct mnt_op *grown = reallocarray(p->op, size, sizeof *grown);
 
 		if (!grown)
-			return NULL;
+			return fail(ENOMEM, "plan the mounts: out of memory");
 		p->op = grown;
 		p->size = size;
 	}
 	op.src_fd = op.idmap_fd = -1;
-	p->op[p->n] = op;
-	return &p->op[p->n++];
-}
-
-static int added(const struct mnt_op *op)
-{
-	return op ? 0 : fail(ENOMEM, "plan the mounts: out of memory");
+	p->op[p->n++] = op;
+	return 0;
 }
 
 /* Where a mount below /proc is harmless: single files that lxcfs and engines cover (rule R4). */
@@ -37,10 +30,7 @@ static const char *const proc_files[] = {
 	"/proc/sys/crypto/fips_enabled", "/proc/pressure/cpu", "/proc/pressure/io", "/proc/pressure/memory",
 };
 
-/*
- * Absolute, without empty parts, "." and "..": what follows compares names. Links are the engine's to judge.
- */
-static const char *clean(struct arena *a, const char *dst)
+const char *mnt_clean(struct arena *a, const char *dst)
 {
 	char *out = arena_alloc(a, strlen(dst) + 2, 1);
 	size_t n = 0;
@@ -184,7 +174,7 @@ static int plan_mount(struct mnt_plan *p, const struct spec *s, const struct lab
 {
 	const char *type = m->type && *m->type ? m->type : "none";
 	struct mnt_options o;
-	struct mnt_op op = { .dst = clean(&p->arena, m->dst), .src = m->src ? m->src : type };
+	struct mnt_op op = { .dst = mnt_clean(&p->arena, m->dst), .src = m->src ? m->src : type };
 
 	if (!op.dst)
 		return fail(ENOMEM, "out of memory");
@@ -202,109 +192,17 @@ static int plan_mount(struct mnt_plan *p, const struct spec *s, const struct lab
 	TRY(plan_verb(p, s, label, &o, type, flags, &op));
 	TRY(check_flags(&op));
 	TRY(mnt_plan_idmap(&p->arena, s, m, o.idmap, &op));
-	return added(add(p, op));
-}
-
-static const struct mnt_op default_devices[] = {
-	{ .dst = "/dev/null",    .mode = S_IFCHR | 0666, .major = 1, .minor = 3 },
-	{ .dst = "/dev/zero",    .mode = S_IFCHR | 0666, .major = 1, .minor = 5 },
-	{ .dst = "/dev/full",    .mode = S_IFCHR | 0666, .major = 1, .minor = 7 },
-	{ .dst = "/dev/random",  .mode = S_IFCHR | 0666, .major = 1, .minor = 8 },
-	{ .dst = "/dev/urandom", .mode = S_IFCHR | 0666, .major = 1, .minor = 9 },
-	{ .dst = "/dev/tty",     .mode = S_IFCHR | 0666, .major = 5, .minor = 0 },
-};
-
-static const struct mnt_op default_links[] = {
-	{ .verb = MNT_LINK, .flags = MNT_KEEP, .src = "/proc/self/fd",   .dst = "/dev/fd" },
-	{ .verb = MNT_LINK, .flags = MNT_KEEP, .src = "/proc/self/fd/0", .dst = "/dev/stdin" },
-	{ .verb = MNT_LINK, .flags = MNT_KEEP, .src = "/proc/self/fd/1", .dst = "/dev/stdout" },
-	{ .verb = MNT_LINK, .flags = MNT_KEEP, .src = "/proc/self/fd/2", .dst = "/dev/stderr" },
-	{ .verb = MNT_LINK, .flags = MNT_KEEP, .src = "/proc/kcore",     .dst = "/dev/core" },
-	{ .verb = MNT_LINK, .src = "pts/ptmx",                           .dst = "/dev/ptmx" },
-};
-
-static bool configured(const struct spec *s, const char *path)
-{
-	if (s->linux_)
-		LIST_EACH(struct spec_device, d, s->linux_->devices)
-			if (str_eq(d->path, path))
-				return true;
-	return false;
-}
-
-static int plan_node(struct mnt_plan *p, struct mnt_op op, unsigned flags)
-{
-	op.verb = MNT_NODE;
-	op.flags |= flags & MNT_PLAN_USERNS ? MNT_BIND_NODES : 0;
-	op.src = op.dst;
-	op.dst = clean(&p->arena, op.dst);
-	if (!op.dst)
-		return fail(ENOMEM, "out of memory");
-	return added(add(p, op));
-}
-
-/* By the planned rows: their destinations are clean, however the configuration spells them. */
-static const struct mnt_op *mounted_at(const struct mnt_plan *p, const char *dst)
-{
-	for (size_t i = p->n; i-- > 0;)
-		if ((p->op[i].verb == MNT_BIND || p->op[i].verb == MNT_FS) && str_eq(p->op[i].dst, dst))
-			return &p->op[i];
-	return NULL;
-}
-
-/*
- * A link that is made whatever was there: a node in its place (engines list all devices of the host) would
- * only be lost.
- */
-static bool is_link(const char *path)
-{
-	for (size_t i = 0; i < COUNT(default_links); i++)
-		if (!(default_links[i].flags & MNT_KEEP) && str_eq(default_links[i].dst, path))
-			return true;
-	return false;
-}
-
-static int plan_configured(struct mnt_plan *p, const struct spec *s, unsigned flags)
-{
-	if (s->linux_)
-		LIST_EACH(struct spec_device, d, s->linux_->devices)
-			if (!is_link(d->path))
-				TRY(plan_node(p, (struct mnt_op){
-					.dst = d->path,
-					.flags = flags & MNT_PLAN_USERNS && (d->mode.set || d->uid.v || d->gid.v) ? MNT_RIGHTS : 0,
-					.mode = (mode_t)d->type | (d->mode.set ? d->mode.v & 07777 : 0666),
-					.major = d->type == S_IFIFO ? 0 : (unsigned)d->major.v,
-					.minor = d->type == S_IFIFO ? 0 : (unsigned)d->minor.v,
-					.uid = d->uid.v, .gid = d->gid.v }, flags));
-	return 0;
-}
-
-static int plan_devices(struct mnt_plan *p, const struct spec *s, unsigned flags)
-{
-	const struct mnt_op *dev = mounted_at(p, "/dev");
-
-	/* A /dev that is bound from the host has its devices; we would write into the host's. */
-	if (dev && dev->verb == MNT_BIND)
-		return 0;
-	for (size_t i = 0; i < COUNT(default_devices); i++)
-		if (!configured(s, default_devices[i].dst) && !mounted_at(p, default_devices[i].dst))
-			TRY(plan_node(p, default_devices[i], flags));
-	TRY(plan_configured(p, s, flags));
-	for (size_t i = 0; i < COUNT(default_links); i++)
-		if (!mounted_at(p, default_links[i].dst))
-			TRY(added(add(p, default_links[i])));
-	return 0;
+	return mnt_plan_add(p, op);
 }
 
 static int plan_covers(struct mnt_plan *p, int verb, const struct strv *paths, const char *data)
 {
 	for (size_t i = 0; i < paths->n; i++) {
-		const char *dst = clean(&p->arena, paths->v[i]);
+		const char *dst = mnt_clean(&p->arena, paths->v[i]);
 
 		if (!dst)
 			return fail(ENOMEM, "out of memory");
-		TRY(added(add(p, (struct mnt_op){ .verb = verb, .flags = MNT_OPTIONAL, .data = data,
-							  .dst = dst })));
+		TRY(mnt_plan_add(p, (struct mnt_op){ .verb = verb, .flags = MNT_OPTIONAL, .data = data, .dst = dst }));
 	}
 	return 0;
 }
@@ -318,7 +216,7 @@ static int plan_all(const struct spec *s, unsigned flags, struct mnt_plan *p)
 	LIST_EACH(struct spec_mount, m, s->mounts)
 		TRY_IN(plan_mount(p, s, &label, m, flags), "mounts[%zu] (%s)",
 		       (size_t)(m - (struct spec_mount *)s->mounts.v), m->dst);
-	TRY(plan_devices(p, s, flags));
+	TRY(mnt_plan_devices(p, s, flags));
 	p->hooks_at = p->n;
 	if (!s->linux_)
 		return 0;
