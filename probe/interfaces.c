@@ -14,7 +14,6 @@
 #include <sys/syscall.h>
 
 /* Parts of the kernel that guests seldom need and exploits often use: each is really opened, by a child. */
-enum { YES = 1, NO = 2 };
 
 static int answer(long r)
 {
@@ -101,7 +100,7 @@ static int x32(void *arg)
 }
 #endif
 
-static const struct { const char *row, *item; int (*fn)(void *); } tries[] = {
+static const struct probe_try tries[] = {
 	{ "interface", "perf_event_open", perf },
 	{ "interface", "bpf", bpf_map },
 	{ "interface", "io_uring", io_uring },
@@ -139,9 +138,7 @@ static const char *const families[] = {
 
 void probe_interfaces(void)
 {
-	for (size_t i = 0; i < COUNT(tries); i++)
-		if (in_child(tries[i].fn, NULL) == YES)
-			found(tries[i].row, "%s", tries[i].item);
+	try_all(tries, COUNT(tries));
 	for (int f = 1; f < AF_MAX; f++) {
 		if (in_child(family, &f) != YES)
 			continue;

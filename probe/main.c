@@ -109,6 +109,13 @@ int in_child(int (*fn)(void *arg), void *arg)
 	return WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+void try_all(const struct probe_try *tries, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (in_child(tries[i].fn, NULL) == YES)
+			found(tries[i].row, "%s", tries[i].item);
+}
+
 static bool is_number(const char *s)
 {
 	return s[strspn(s, "0123456789")] == '\0';

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 /* What its root can make for itself. All of it in children, in namespaces that end with them. */
-enum { YES = 1, NO = 2 };
 
 static const char *const places[] = { "/tmp", "/run", "/dev/shm", "/var/tmp", "/root", "/" };
 
@@ -109,7 +108,7 @@ static int new_namespace(void *arg)
 	return unshare(*(int *)arg) < 0 ? NO : YES;
 }
 
-static const struct { const char *row, *item; int (*fn)(void *); } tries[] = {
+static const struct probe_try tries[] = {
 	{ "kernel-surface", "mount of tmpfs", mount_tmpfs },
 	{ "kernel-surface", "mount of proc", mount_proc },
 	{ "kernel-surface", "mount of a cgroup v1 hierarchy", mount_cgroup_v1 },
@@ -135,9 +134,7 @@ void probe_powers(void)
 	for (size_t i = 0; i < COUNT(nodes); i++)
 		if (in_child(make_node, (void *)&nodes[i].n) == YES)
 			found("mknod", "%s", nodes[i].name);
-	for (size_t i = 0; i < COUNT(tries); i++)
-		if (in_child(tries[i].fn, NULL) == YES)
-			found(tries[i].row, "%s", tries[i].item);
+	try_all(tries, COUNT(tries));
 	for (size_t i = 0; i < COUNT(spaces); i++)
 		if (in_child(new_namespace, (void *)&spaces[i].flag) == YES)
 			found("kernel-surface", "unshare of %s", spaces[i].name);

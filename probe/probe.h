@@ -30,6 +30,11 @@ _Noreturn void give_up(const char *fmt, ...) PRINTF(1, 2);
  */
 int in_child(int (*fn)(void *arg), void *arg);
 
+/* What is open when fn, in a child, says so. */
+enum { YES = 1, NO = 2 };
+struct probe_try { const char *row, *item; int (*fn)(void *unused); };
+void try_all(const struct probe_try *tries, size_t n);
+
 /* Calls each(path, mode, ctx) for what is below dir; neither links nor other file systems are entered. */
 typedef void walk_fn(const char *path, mode_t mode, void *ctx);
 void walk(const char *dir, walk_fn *each, void *ctx);

@@ -27,13 +27,14 @@ engine_teardown_all() {
 swapping() { "$ESCAPE" swap "$@" 3>&- 6>&- & SWAP=$!; }
 unswap() { [ -z "${SWAP:-}" ] || { kill "$SWAP"; wait "$SWAP" 2>/dev/null || true; SWAP=; }; }
 
+made_outside() { once; [ "$status" -le 1 ] || { echo "$output"; exit 1; }; [ -e "$T/victim/made" ]; }
+
 @test "a destination is swapped for a link while it is mounted on (CVE-2021-30465, CVE-2024-45310)" {
 	mkdir -p "$B/rootfs/data"; ln -s "$T/victim" "$B/rootfs/link"
 	cfg '.mounts += [{destination: "/data/made/by/us", type: "tmpfs", source: "t"}]'
 	args true
-	outside() { once; [ "$status" -le 1 ] || { echo "$output"; exit 1; }; [ -e "$T/victim/made" ]; }
 	swapping "$B/rootfs/data" "$B/rootfs/link"
-	beats in-root outside
+	beats in-root made_outside
 	rm -rf "$T/victim/made"
 }
 
@@ -41,9 +42,8 @@ unswap() { [ -z "${SWAP:-}" ] || { kill "$SWAP"; wait "$SWAP" 2>/dev/null || tru
 	mkdir -p "$B/rootfs/w"; ln -s "$T/victim" "$B/rootfs/link"
 	cfg '.process.cwd = "/w/made"'
 	args true
-	outside() { once; [ "$status" -le 1 ] || { echo "$output"; exit 1; }; [ -e "$T/victim/made" ]; }
 	swapping "$B/rootfs/w" "$B/rootfs/link"
-	beats in-root outside
+	beats in-root made_outside
 	rm -rf "$T/victim/made"
 }
 
