@@ -66,7 +66,14 @@ int self_sealed_copy(int exe)
 	return take_fd(&fd);
 }
 
-/* For the copy that is executed. A path that is too long is not told: its helpers are found by PREFIX. */
+/* A path that is too long is not told: the helpers are found by PREFIX. */
+static void set_dir(const char *path)
+{
+	if (strlen(path) < sizeof self_variable - SELF_PREFIX)
+		strcpy(self_variable + SELF_PREFIX, path);
+}
+
+/* For the copy that is executed. */
 static void set_variable(void)
 {
 	char path[PATH_MAX];
@@ -76,23 +83,20 @@ static void set_variable(void)
 	char *slash = strrchr(path, '/');
 	if (slash)
 		*slash = '\0';
-	if (strlen(path) < sizeof self_variable - SELF_PREFIX)
-		strcpy(self_variable + SELF_PREFIX, path);
+	set_dir(path);
 }
 
 /*
  * Executed again, we were told our place; moved in before libc, we wrote it down; else the executable has a
- * path.
+ * path. Kept here: a keeper's title is written over the environment.
  */
 static void remember_dir(void)
 {
 	const char *told = getenv(SELF_DIR_VARIABLE);
 
-	if (!self_variable[SELF_PREFIX] && told && told[0] == '/') {
-		dir = told;
-		return;
-	}
-	if (!self_variable[SELF_PREFIX])
+	if (!self_variable[SELF_PREFIX] && told && told[0] == '/')
+		set_dir(told);
+	else if (!self_variable[SELF_PREFIX])
 		set_variable();
 	dir = self_variable + SELF_PREFIX;
 }
