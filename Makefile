@@ -67,6 +67,38 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVZRUN_VERSION='"$(VERSION)"' -DVZRUN_PRE
 comma   := ,
 LDHARD  := -Wl,-z,relro,-z,now,-z,noexecstack $(if $(ASAN),-fsanitize=address$(comma)undefined)
 
+# --- musl, where musl-gcc is installed (LIBC=glibc: not) -----------------------------------------------------
+# glibc's start asks the processor for its caches, some 150 CPUIDs. On a virtual machine each of them traps, and together they take
+# longer than anything else in a command (docs/speed.md). So vzrun itself, which starts for each command, is built with musl and
+# what compat/ adds to it. The kernel's headers and libseccomp's lie among glibc's, and are taken out of there by name.
+LIBC    ?= $(if $(ASAN)$(FUZZ),glibc,$(if $(shell command -v $(MUSL_CC)),musl,glibc))
+MUSL_CC ?= musl-gcc
+COMPAT_SRC  := compat/musl.c compat/fortify.c
+ifeq ($(LIBC),musl)
+vzrun_cc    := $(MUSL_CC)
+# By file: musl-gcc looks only where musl's own libraries are.
+vzrun_libs   = $(foreach l,$(filter-out -lm -lpthread,$(VZRUN_LIBS)),$(shell $(CC) -print-file-name=$(l:-l%=lib%.a)))
+vzrun_obj    = $(patsubst %.c,$(B)/musl/%.o,$(1) $(COMPAT_SRC))
+else
+vzrun_cc     = $(CC)
+vzrun_libs   = $(VZRUN_LIBS)
+vzrun_obj    = $(call obj,$(1))
+endif
+MUSL_CFLAGS := -isystem compat -include compat/musl.h -isystem $(B)/musl/include
+HOST_INCLUDE := /usr/include
+
+$(B)/musl/include/words.h: compat/mkwords.c
+	@mkdir -p $(@D)
+	@for d in linux asm-generic seccomp.h seccomp-syscalls.h; do ln -sfn $(HOST_INCLUDE)/$$d $(@D)/$$d; done
+	@for d in $(HOST_INCLUDE)/$$($(CC) -print-multiarch 2>/dev/null)/asm $(HOST_INCLUDE)/asm; do \
+	   [ ! -d $$d ] || { ln -sfn $$d $(@D)/asm; break; }; done
+	$(Q)$(CC) -D_GNU_SOURCE -o $(B)/musl/mkwords $< && $(B)/musl/mkwords >$@
+
+$(B)/musl/%.o: %.c $(B)/musl/include/words.h | $(B)/.needs
+	@mkdir -p $(@D)
+	@echo "  MUSL    $<"
+	$(Q)$(MUSL_CC) $(filter-out -D_FORTIFY_SOURCE=2,$(ALL_CFLAGS)) $(MUSL_CFLAGS) -c -o $@ $<
+
 HELPERS := vzrun-image vzrun-net vzrun-systemd vzrun-probe
 all: layers $(B)/vzrun $(HELPERS:%=$(B)/%)
 
@@ -92,8 +124,9 @@ $(B)/commit: FORCE
 	@mkdir -p $(@D)
 	@c=$$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown); \
 	 [ "$$c" = "$$(cat $@ 2>/dev/null)" ] || echo "$$c" >$@
-$(B)/obj/cli/version.o: $(B)/commit
-$(B)/obj/cli/version.o: ALL_CFLAGS += -DVZRUN_COMMIT='"$(shell cat $(B)/commit)"'
+VERSION_OBJ := $(B)/obj/cli/version.o $(B)/musl/cli/version.o
+$(VERSION_OBJ): $(B)/commit
+$(VERSION_OBJ): ALL_CFLAGS += -DVZRUN_COMMIT='"$(shell cat $(B)/commit)"'
 FORCE:
 
 # libnl's look-ups of names, which nothing here calls, would need the shared libc: not worth three warnings a link.
@@ -101,12 +134,12 @@ LDQUIET = $(shell $(CC) -Wl,--help 2>/dev/null | grep -q no-warnings && echo -Wl
 
 # The static executable begins before libc does (runtime/container/self_entry.c): nothing there may call into libc.
 ENTRY_ARCH := $(filter x86_64% aarch64%,$(shell $(CC) -dumpmachine))
-$(B)/obj/runtime/container/self_entry.o: ALL_CFLAGS += -ffreestanding -fno-stack-protector -fno-stack-clash-protection -fno-sanitize=all \
+$(B)/obj/runtime/container/self_entry.o $(B)/musl/runtime/container/self_entry.o: ALL_CFLAGS += -ffreestanding -fno-stack-protector -fno-stack-clash-protection -fno-sanitize=all \
     $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 
-$(B)/vzrun: $(call obj,$(VZRUN_SRC))
+$(B)/vzrun: $(call vzrun_obj,$(VZRUN_SRC))
 	@echo "  LD      $@"
-	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static $(LDQUIET) $(if $(ENTRY_ARCH),-Wl$(comma)-e$(comma)self_entry)) -o $@ $^ $(VZRUN_LIBS) $(LDFLAGS)
+	$(Q)$(vzrun_cc) $(LDHARD) $(if $(ASAN),,-static $(if $(filter glibc,$(LIBC)),$(LDQUIET)) $(if $(ENTRY_ARCH),-Wl$(comma)-e$(comma)self_entry)) -o $@ $^ $(vzrun_libs) $(LDFLAGS)
 
 $(B)/vzrun-image: $(call obj,$(IMAGE_SRC))
 	@echo "  LD      $@"

@@ -132,13 +132,14 @@ void nlq_end(struct nlq *q, struct nlattr *nest)
 static int send_all(struct nlq *q, uint32_t *first)
 {
 	struct iovec iov[NLQ_MAX + 1];
-	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = q->n + (q->end != NULL) };
+	size_t n = q->n + (q->end != NULL);
+	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = n };
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	ssize_t sent;
 
 	mh.msg_name = &kernel;
 	mh.msg_namelen = sizeof kernel;
-	for (size_t i = 0; i < mh.msg_iovlen; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct nlmsghdr *h = nlmsg_hdr(i < q->n ? q->msg[i] : q->end);
 
 		h->nlmsg_seq = nl_socket_use_seq(q->sk);
