@@ -7,7 +7,7 @@
 #   make bench      vzrun, the floor and the runtimes that are installed, side by side (QUICK=1, BENCH="--only run")
 #   make exposure   what a default guest exposes, beside the defaults of its peers
 #   make check-unit | check-bats T=pattern | check-fuzz | asan | asan-bats T=pattern | lint | fmt | install | deps | clean
-#   make FAULT=1 | ASAN=1 | FUZZ=1 | V=1 | CC=clang | WERROR=1
+#   make FAULT=1 | ASAN=1 | FUZZ=1 | V=1 | CC=clang | WERROR=1 | LIBC=glibc
 CC      ?= cc
 # Small: a start runs most of its code once, and pays for pages, not for cycles.
 CFLAGS  ?= -Os -g
@@ -355,7 +355,7 @@ clean:
 	rm -rf build
 
 .PHONY: FORCE all layers clean deps test test-vm test-hard fuzz check-unit check-bats check-fuzz asan asan-bats lint lint-text lint-sh lint-cppcheck lint-tidy fmt man install
--include $(patsubst %.o,%.d,$(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c tests/tools/escape.c tests/tools/reach.c tests/tools/inject.c tests/tools/inject_call.c))
+-include $(patsubst %.o,%.d,$(call vzrun_obj,$(VZRUN_SRC)) $(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c tests/tools/escape.c tests/tools/reach.c tests/tools/inject.c tests/tools/inject_call.c))
 
 # --- the main job, shown (demo/run); offline: make demo TEMPLATE=busybox ------------------------------------
 demo:

@@ -13,13 +13,26 @@ struct arena_chunk {
 	max_align_t data[];
 };
 
+/*
+ * One that was freed, cleared: musl gives a page back at once, and a loop that fills an arena each time would ask the kernel for it each
+ * time. glibc keeps it anyhow, and a sanitizer shall see what is used after it was freed.
+ */
+static struct arena_chunk *spare;
+#ifdef __GLIBC__
+enum { KEEPS_ONE = 0 };
+#else
+enum { KEEPS_ONE = 1 };
+#endif
+
 static struct arena_chunk *grow(struct arena *a, size_t bytes)
 {
 	size_t size = bytes > CHUNK ? bytes : CHUNK;
-	struct arena_chunk *c = calloc(1, sizeof *c + size);
+	struct arena_chunk *c = size == CHUNK && spare ? spare : calloc(1, sizeof *c + size);
 
 	if (!c)
 		return NULL;
+	if (c == spare)
+		spare = NULL;
 	c->prev = a->last;
 	c->size = size;
 	a->last = c;
@@ -73,7 +86,12 @@ void arena_free(struct arena *a)
 {
 	for (struct arena_chunk *c = a->last, *prev; c; c = prev) {
 		prev = c->prev;
-		free(c);
+		if (!KEEPS_ONE || spare || c->size != CHUNK) {
+			free(c);
+			continue;
+		}
+		memset(c->data, 0, c->used);
+		*(spare = c) = (struct arena_chunk){ 0 };
 	}
 	a->last = NULL;
 }
