@@ -69,6 +69,9 @@ int stage_terminal(struct child *c)
 	TRY(master);
 	c->tty = open_slave(master);
 	TRY(c->tty);
+	/* Our caller's, where none is asked for: the program may look before the supervisor has copied it. */
+	if (!size.ws_row || !size.ws_col)
+		size = (struct winsize){ 0 }, (void)ioctl(0, TIOCGWINSZ, &size);
 	if (size.ws_row && size.ws_col && ioctl(master, TIOCSWINSZ, &size) < 0)
 		return fail_errno("terminal: set the size");
 	/* The process must be able to open its own terminal by name. */
