@@ -4,11 +4,13 @@
 #include "base/file.h"
 #include "base/scope.h"
 #include "base/str.h"
+#include "base/sys.h"
 #include "selinux/internal.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -74,7 +76,7 @@ int lsm_label_at(int dir, const char *name, const char *label)
 /* Deeper than any image may be (images/), and no deeper than there are descriptors. */
 enum { DEPTH_MAX = 400 };
 
-static int label_below(int dir, dev_t dev, const char *label, int depth)
+static int label_below(int dir, const char *label, int depth)
 {
 	int copy = depth > DEPTH_MAX ? -1 : openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
@@ -92,17 +94,15 @@ static int label_below(int dir, dev_t dev, const char *label, int depth)
 
 		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
 			continue;
-		auto_close int fd = openat(copy, e->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		/* What is mounted there is not part of it, of the same file system or not. */
+		auto_close int fd = sys_openat2(copy, e->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, RESOLVE_NO_XDEV);
 		if (fd < 0 || fstat(fd, &st) < 0) {
-			r = errno == ENOENT ? 0 : fail_errno("%s", e->d_name);
+			r = errno == ENOENT || errno == EXDEV ? 0 : fail_errno("%s", e->d_name);
 			continue;
 		}
-		/* What is mounted there is not part of it. */
-		if (st.st_dev != dev)
-			continue;
 		if (set_at(copy, e->d_name, label) < 0 && errno != ENOENT)
 			r = fail_errno("label %s", e->d_name);
-		else if (S_ISDIR(st.st_mode) && (r = label_below(fd, dev, label, depth + 1)) < 0)
+		else if (S_ISDIR(st.st_mode) && (r = label_below(fd, label, depth + 1)) < 0)
 			r = fail_in(r, "%s", e->d_name);
 	}
 	closedir(d);
@@ -122,7 +122,7 @@ int lsm_relabel(int fd, const char *label)
 	if (fstat(fd, &st) < 0)
 		return fail_errno("look at it");
 	if (S_ISDIR(st.st_mode))
-		TRY(label_below(fd, st.st_dev, label, 0));
+		TRY(label_below(fd, label, 0));
 	/* Last: it says that the rest is done. */
 	return setxattr(path, "security.selinux", label, strlen(label) + 1, 0) < 0
 		? fail_errno("label it as \"%s\"", label) : 0;

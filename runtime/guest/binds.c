@@ -62,6 +62,18 @@ void bind_encode_mount(struct jout *o, const struct bind_word *b)
 	jout_close(o, '}');
 }
 
+/* By what it is: a link or another mount gives it another name. */
+static bool is_hosts(const struct stat *st)
+{
+	for (size_t i = 0; i < COUNT(never); i++) {
+		struct stat its;
+
+		if (stat(never[i], &its) == 0 && its.st_dev == st->st_dev && its.st_ino == st->st_ino)
+			return true;
+	}
+	return false;
+}
+
 int bind_label(const struct bind_word *b, const struct guest_labels *l)
 {
 	auto_free char *real = realpath(b->src, NULL);
@@ -75,14 +87,13 @@ int bind_label(const struct bind_word *b, const struct guest_labels *l)
 	if (!*l->file)
 		return fail_as(ERR_USAGE, "--bind: %s: \"%c\" needs a guest with a label (--selinux none was given)",
 			       b->src, b->label);
-	for (size_t i = 0; i < COUNT(never); i++)
-		if (str_eq(real, never[i]))
-			return fail_as(ERR_USAGE, "--bind: %s: \"%c\" would take the host's own label from it", b->src, b->label);
 	/* Without categories: every guest's. */
 	label_shared(all, sizeof all);
 	auto_close int fd = open(real, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return fail_errno("--bind: %s", b->src);
+	if (is_hosts(&st))
+		return fail_as(ERR_USAGE, "--bind: %s: \"%c\" would take the host's own label from it", b->src, b->label);
 	TRY_IN(lsm_relabel(fd, b->label == 'Z' ? l->file : all), "--bind: %s", b->src);
 	return 0;
 }

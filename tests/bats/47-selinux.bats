@@ -164,6 +164,20 @@ DEBIAN=/var/lib/vzrun/images/layers/debian
 	[[ $output = *"Permission denied"* ]]
 	run vz create "$G-c" --template busybox --net none --bind /etc:/e:Z
 	refuses 2 '--bind: /etc: "Z" would take the host'\''s own label from it'
+	# By another name, too; and what is mounted below a volume keeps its label.
+	ln -s /etc "$BATS_TEST_TMPDIR/link"
+	mkdir "$BATS_TEST_TMPDIR/mount" "$BATS_TEST_TMPDIR/one/hosts"
+	mount --bind /etc "$BATS_TEST_TMPDIR/mount"
+	run vz create "$G-c" --template busybox --net none --bind "$BATS_TEST_TMPDIR/link:/e:z"
+	refuses 2 "--bind: $BATS_TEST_TMPDIR/link: \"z\" would take the host's own label from it"
+	run vz create "$G-c" --template busybox --net none --bind "$BATS_TEST_TMPDIR/mount:/e:z"
+	refuses 2 "--bind: $BATS_TEST_TMPDIR/mount: \"z\" would take the host's own label from it"
+	umount "$BATS_TEST_TMPDIR/mount"
+	mount --bind /etc "$BATS_TEST_TMPDIR/one/hosts"
+	bare_guest "$G-d" --bind "$BATS_TEST_TMPDIR/one:/one:z"
+	umount "$BATS_TEST_TMPDIR/one/hosts"
+	[ "$(stat -c %C "$BATS_TEST_TMPDIR/one/f")" = "$F" ]
+	[[ $(stat -c %C /etc/passwd) = *:etc_t:* ]]
 	run vz create "$G-c" --template busybox --net none --selinux none --bind "$BATS_TEST_TMPDIR/one:/e:Z"
 	refuses 2 "--bind: $BATS_TEST_TMPDIR/one: \"Z\" needs a guest with a label (--selinux none was given)"
 	[ ! -e "$VZRUN_HOME/guests/$G-c" ]
