@@ -11,6 +11,7 @@ struct stage { const char *name; int (*run)(struct child *c); };
 static const struct stage enter_stages[] = {
 	{ "join the cgroup",           stage_cgroup },
 	{ "join the user namespace",   stage_user_namespace },
+	{ "make the time namespace",   stage_time },
 	{ "wait for the id maps",      stage_mapped },
 	{ "join namespaces",           stage_namespaces },
 	{ "cgroup namespace",          stage_late_namespaces },

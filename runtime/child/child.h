@@ -84,6 +84,7 @@ _Noreturn void child_main(struct child *c);
 /* enter.c */
 int stage_cgroup(struct child *c);
 int stage_user_namespace(struct child *c);
+int stage_time(struct child *c);
 int stage_mapped(struct child *c);
 int stage_namespaces(struct child *c);
 int stage_late_namespaces(struct child *c);

@@ -52,6 +52,11 @@ int stage_user_namespace(struct child *c)
 	return 0;
 }
 
+int stage_time(struct child *c)
+{
+	return ns_make_time(&c->ns, c->spec);
+}
+
 int stage_mapped(struct child *c)
 {
 	int tree = -1;

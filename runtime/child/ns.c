@@ -97,6 +97,23 @@ static int set_offsets(const struct spec *s)
 	return r < 0 ? fail(-r, "linux.timeOffsets: the kernel refuses them (%s)", strerrordesc_np(-r)) : 0;
 }
 
+/* Whoever owns a new user namespace owns the clocks in it: criu, and setns(2) from within, ask for that. */
+static bool time_is_childs(const struct ns_plan *p)
+{
+	return p->new_time && p->clone_flags & CLONE_NEWUSER;
+}
+
+int ns_make_time(const struct ns_plan *p, const struct spec *s)
+{
+	if (!time_is_childs(p))
+		return 0;
+	if (unshare(CLONE_NEWTIME) < 0)
+		return fail_errno("make a time namespace");
+	TRY(set_offsets(s));
+	auto_close int made = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+	return made < 0 || setns(made, CLONE_NEWTIME) < 0 ? fail_errno("enter the time namespace") : 0;
+}
+
 int ns_for_children(const struct ns_plan *p, const struct spec *s, struct ns_back *back)
 {
 	const struct ns_join *pid = ns_joined(p, CLONE_NEWPID);
@@ -108,7 +125,7 @@ int ns_for_children(const struct ns_plan *p, const struct spec *s, struct ns_bac
 		if (back->pid_fd < 0 || setns(pid->fd, CLONE_NEWPID) < 0)
 			return fail_errno("join the pid namespace");
 	}
-	if (p->new_time) {
+	if (p->new_time && !time_is_childs(p)) {
 		back->time_fd = open("/proc/self/ns/time", O_RDONLY | O_CLOEXEC);
 		if (back->time_fd < 0 || unshare(CLONE_NEWTIME) < 0)
 			return fail_errno("make a time namespace");

@@ -11,7 +11,7 @@ struct ns_join { int type, fd; };
 struct ns_plan {
 	uint64_t clone_flags;		/* new, made by the clone itself */
 	bool new_cgroup;		/* unshared after the cgroup is joined */
-	bool new_time;			/* unshared by the runtime before the clone, so that offsets can be set */
+	bool new_time;			/* unshared, before a process is in it, so that offsets can be set */
 	struct ns_join join[8];		/* by path, in the order in which they are joined */
 	size_t n;
 };
@@ -32,6 +32,8 @@ bool ns_two_steps(const struct ns_plan *p);
 struct ns_back { int pid_fd, time_fd; };
 int ns_for_children(const struct ns_plan *p, const struct spec *s, struct ns_back *back);
 int ns_go_back(struct ns_back *back);
+/* In the child, still with all rights in its new user namespace: the time namespace that is to belong to that. */
+int ns_make_time(const struct ns_plan *p, const struct spec *s);
 /* In the child, without two steps: everything by descriptor but pid. */
 int ns_join_rest(const struct ns_plan *p);
 /* In the first of two: all of them. pid takes effect for the second. */
