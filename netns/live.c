@@ -15,19 +15,31 @@
 
 static bool on_network(const struct net_port *p) { return p->kind <= NET_KIND_NETWORK; }
 
+struct ports { const struct net_port *v; size_t n; };
+
 static int finish(void *ctx)
 {
-	return net_finish_inside(ctx, 1);
+	const struct ports *p = ctx;
+
+	return net_finish_inside(p->v, p->n);
+}
+
+int net_attach_all(const struct net_port *ports, size_t n, int netns_fd)
+{
+	struct ports p = { ports, n };
+
+	TRY(n > 0 ? net_setup(ports, n, netns_fd) : 0);
+	return net_ns_within(netns_fd, finish, &p);
 }
 
 int net_attach(const struct net_port *p, int netns_fd)
 {
-	struct net_port copy = *p;
+	struct ports one = { p, 1 };
 	struct err_saved why;
 	int r;
 
 	TRY(net_setup(p, 1, netns_fd));
-	r = net_ns_within(netns_fd, finish, &copy);
+	r = net_ns_within(netns_fd, finish, &one);
 	if (r >= 0 || p->kind == NET_KIND_PHYSICAL)
 		return r;
 	err_save(&why);

@@ -167,6 +167,16 @@ int net_loan_take_back(const struct net_loan *l, int netns_fd);
  * leaves nothing. A physical one is noted before.
  */
 int net_attach(const struct net_port *p, int netns_fd);
+/*
+ * All that a start gives, in a namespace where no process of ours is: net_setup() and net_finish_inside(). What a
+ * failure leaves goes with the namespace.
+ */
+int net_attach_all(const struct net_port *ports, size_t n, int netns_fd);
+/*
+ * ERR_UNSUPPORTED: the namespace has links, addresses, routes or tables of rules that come from none of the ports; the
+ * message is the first of them.
+ */
+int net_refuse_foreign(const struct net_port *ports, size_t n, int netns_fd);
 /* Gone already is success. Not of a physical one: net_loan_take_back(). */
 int net_detach(const struct net_port *p, int netns_fd);
 /*
