@@ -4,134 +4,40 @@
 #include "base/proc.h"
 #include "base/scope.h"
 #include "base/sys.h"
+#include "runtime/container/criu_wire.h"
 
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-enum { NUMBER = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5, NOTIFY = 6, MESSAGE_MAX = 65536, FD_AT = 3 };
-
-/* ---- the wire format: a tag (field and kind), then a number or a length with bytes -------------- */
-
-static void varint(struct buf *b, uint64_t v)
-{
-	unsigned char c;
-
-	for (; v > 0x7f; v >>= 7) {
-		c = (unsigned char)(v | 0x80);
-		buf_add(b, &c, 1);
-	}
-	c = (unsigned char)v;
-	buf_add(b, &c, 1);
-}
-
-static void bytes(struct buf *b, unsigned field, const void *p, size_t n)
-{
-	varint(b, (uint64_t)field << 3 | BYTES);
-	varint(b, n);
-	buf_add(b, p, n);
-}
-
-void criu_num(struct buf *b, unsigned field, uint64_t v)
-{
-	varint(b, (uint64_t)field << 3 | NUMBER);
-	varint(b, v);
-}
-
-void criu_flag(struct buf *b, unsigned field, bool v)
-{
-	if (v)
-		criu_num(b, field, 1);
-}
-
-void criu_text(struct buf *b, unsigned field, const char *s)
-{
-	if (s)
-		bytes(b, field, s, strlen(s));
-}
-
-void criu_msg(struct buf *b, unsigned field, const struct buf *inner)
-{
-	bytes(b, field, buf_text(inner), inner->n);
-	b->oom |= inner->oom;
-}
-
-void criu_pair(struct buf *b, unsigned field, const char *first, const char *second)
-{
-	auto_buf struct buf inner = { 0 };
-
-	criu_text(&inner, 1, first);
-	criu_text(&inner, 2, second);
-	criu_msg(b, field, &inner);
-}
-
-void criu_pair_num(struct buf *b, unsigned field, const char *first, uint64_t second)
-{
-	auto_buf struct buf inner = { 0 };
-
-	criu_text(&inner, 1, first);
-	criu_num(&inner, 2, second);
-	criu_msg(b, field, &inner);
-}
-
-struct reader { const unsigned char *p, *end; };
-struct item { unsigned field; uint64_t n; struct reader in; };	/* n: the number; in: the bytes */
-
-static bool read_varint(struct reader *r, uint64_t *v)
-{
-	*v = 0;
-	for (unsigned shift = 0; r->p < r->end && shift < 64; shift += 7) {
-		*v |= (uint64_t)(*r->p & 0x7f) << shift;
-		if (!(*r->p++ & 0x80))
-			return true;
-	}
-	return false;
-}
-
-/* The next field; false at the end, and at what is no message. */
-static bool next(struct reader *r, struct item *out)
-{
-	uint64_t tag, n;
-
-	if (!read_varint(r, &tag))
-		return false;
-	*out = (struct item){ .field = (unsigned)(tag >> 3) };
-	if ((tag & 7) == NUMBER)
-		return read_varint(r, &out->n);
-	if ((tag & 7) == FIXED64 || (tag & 7) == FIXED32)
-		n = (tag & 7) == FIXED64 ? 8 : 4;
-	else if ((tag & 7) != BYTES || !read_varint(r, &n))
-		return false;
-	if (n > (uint64_t)(r->end - r->p))
-		return false;
-	out->in = (struct reader){ r->p, r->p + n };
-	r->p += n;
-	return true;
-}
+enum { NOTIFY = 6, MESSAGE_MAX = 65536, FD_AT = 3 };
 
 struct answer { unsigned type; bool success; pid_t pid; int code; char script[64], text[256]; };
 
-static void copy_text(char *out, size_t size, const struct reader *in)
+static void copy_text(char *out, size_t size, const struct criu_reader *in)
 {
 	snprintf(out, size, "%.*s", (int)(in->end - in->p), (const char *)in->p);
 }
 
 static void read_answer(const void *p, size_t n, struct answer *a)
 {
-	struct reader r = { p, (const unsigned char *)p + n };
-	struct item i, k;
+	struct criu_reader r = { p, (const unsigned char *)p + n };
+	struct criu_item i, k;
 
 	*a = (struct answer){ 0 };
-	while (next(&r, &i)) {
+	while (criu_next(&r, &i)) {
 		if (i.field == 1)
 			a->type = (unsigned)i.n;
 		else if (i.field == 2)
 			a->success = i.n != 0;
 		else if (i.field == 4 || i.field == 5)
-			while (next(&i.in, &k)) {
+			while (criu_next(&i.in, &k)) {
 				if (i.field == 5 && k.field == 1)
 					copy_text(a->script, sizeof a->script, &k.in);
 				else if (k.field == (i.field == 5 ? 2u : 1u))
@@ -168,6 +74,10 @@ static int become_criu(const struct criu_run *r, int sock)
 
 	if (r->join)
 		TRY(cg_join_self(r->join));
+	/* What it restores has its session keyring, which shall hold no key of ours. */
+	if (r->type == CRIU_RESTORE && syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0) < 0 &&
+	    errno != ENOSYS)
+		return fail_errno("make a session keyring");
 	TRY(place_fds(r, sock));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

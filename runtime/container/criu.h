@@ -27,6 +27,13 @@ void criu_msg(struct buf *b, unsigned field, const struct buf *inner);
 void criu_pair(struct buf *b, unsigned field, const char *first, const char *second);
 void criu_pair_num(struct buf *b, unsigned field, const char *first, uint64_t second);
 
+/*
+ * In each message of an image file whose number `where` is `is`, sets two others. ERR_CHECKPOINT: no such image
+ * file.
+ */
+struct criu_edit { unsigned where; uint64_t is; unsigned field[2]; uint64_t value[2]; };
+int criu_image_edit(int dirfd, const char *name, const struct criu_edit *e);
+
 struct criu_run {
 	const char *program;		/* looked for in PATH when it has no slash */
 	enum criu_type type;

@@ -1,8 +1,13 @@
 /* The wire format that criu is spoken to in; the bytes are protocol buffers' own (developers' guide, "Encoding"). */
 #include "runtime/container/criu.h"
+#include "base/file.h"
+#include "base/scope.h"
 #include "unit.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool is(const struct buf *b, const char *want, size_t n)
 {
@@ -46,4 +51,40 @@ TEST(texts_and_messages)
 	CHECK(IS(pair, "\xda\x01\x05\x0a\x01k\x10\x04"));
 }
 
-UNIT_MAIN(UNIT(numbers), UNIT(texts_and_messages))
+/* Two magic numbers; two messages, of which the second has 5 in field 2. */
+#define MAGIC "MAGC" "INFO"
+#define FIRST "\x06\0\0\0" "\x10\x03\x30\x01\x1a\0"
+
+static void edited(const char *image, size_t n, const char *want, size_t want_n)
+{
+	struct criu_edit e = { .where = 2, .is = 5, .field = { 6, 7 }, .value = { 300, 9 } };
+	char dir[] = "/tmp/unit-criu-XXXXXX";
+	auto_close int fd = mkdtemp(dir) ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	auto_free char *text = NULL;
+	size_t got;
+
+	CHECK(fd >= 0 && file_write_atomic(fd, "x.img", image, n, 0600) >= 0);
+	if (want)
+		CHECK(criu_image_edit(fd, "x.img", &e) >= 0);
+	else
+		CHECK_FAILS(criu_image_edit(fd, "x.img", &e), "x.img is no image file of criu's");
+	CHECK(file_read(fd, "x.img", &text, &got) >= 0);
+	CHECK(got == (want ? want_n : n) && memcmp(text, want ? want : image, got) == 0);
+	CHECK(unlinkat(fd, "x.img", 0) == 0 && rmdir(dir) == 0);
+}
+#define EDITED(image, want) edited(image, sizeof(image) - 1, want, sizeof(want) - 1)
+#define REFUSED(image) edited(image, sizeof(image) - 1, NULL, 0)
+
+TEST(image_files)
+{
+	EDITED(MAGIC FIRST "\x06\0\0\0" "\x10\x05\x30\x01\x18\x02",
+	       MAGIC FIRST "\x09\0\0\0" "\x10\x05\x18\x02\x30\xac\x02\x38\x09");
+	EDITED(MAGIC FIRST, MAGIC FIRST);
+	EDITED(MAGIC, MAGIC);
+	REFUSED("MAG");
+	REFUSED(MAGIC FIRST "\x06\0");
+	REFUSED(MAGIC FIRST "\xff\xff\xff\xff" "\x10\x05");
+	REFUSED(MAGIC "\x04\0\0\0" "\x10\x05\x1a\x09");
+}
+
+UNIT_MAIN(UNIT(numbers), UNIT(texts_and_messages), UNIT(image_files))
