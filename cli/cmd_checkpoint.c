@@ -1,15 +1,18 @@
 #include "cli/cmd.h"
 #include "base/scope.h"
-#include "runtime/container/checkpoint.h"
+#include "cli/cmd_guest.h"
+#include "cli/out.h"
+#include "runtime/guest/checkpoint.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 
 struct image_args {
 	struct checkpoint_opts o;
 	const char *empty_ns, *bundle, *config, *console_socket, *pid_file;
 	struct opt_i64 status_fd;
-	bool no_pivot, no_subreaper, detach;
+	bool no_pivot, no_subreaper, detach, discard;
 };
 
 #define A struct image_args
@@ -33,6 +36,7 @@ static const struct opt checkpoint_opts[] = {
 	OFLAG(A, 0, "pre-dump", o.pre_dump, "dump the memory only, and let the container go on"),
 	OSTR(A, 0, "page-server", "ADDRESS:PORT", o.page_server, "send the memory there"),
 	OINT(A, 0, "status-fd", "FD", status_fd, 0, INT32_MAX, "say there that lazy pages can be asked for"),
+	OFLAG(A, 0, "discard", discard, "a guest: give its checkpoint up, so that it can be started"),
 	{ 0 }
 };
 static const struct opt restore_opts[] = {
@@ -64,12 +68,83 @@ static int complete(const struct cli *g, struct image_args *a)
 	return 0;
 }
 
+/* A guest's image lies with its disk, to which it belongs, and is whole. */
+static int refuse_for_guests(const struct image_args *a)
+{
+	const struct { const char *option; bool given; } rows[] = {
+		{ "image-path", a->o.image_path }, { "work-path", a->o.work_path }, { "parent-path", a->o.parent_path },
+		{ "leave-running", a->o.leave_running }, { "pre-dump", a->o.pre_dump }, { "lazy-pages", a->o.lazy_pages },
+		{ "page-server", a->o.page_server }, { "status-fd", a->status_fd.set }, { "auto-dedup", a->o.auto_dedup },
+		{ "empty-ns", a->empty_ns }, { "manage-cgroups-mode", a->o.cgroups_mode }, { "bundle", a->bundle },
+		{ "config", a->config }, { "console-socket", a->console_socket }, { "pid-file", a->pid_file },
+		{ "lsm-profile", a->o.lsm_profile }, { "lsm-mount-context", a->o.lsm_mount_context },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (rows[i].given)
+			return fail_as(ERR_USAGE, "--%s is not for guests", rows[i].option);
+	return 0;
+}
+
+static int answer(const struct cli *g, const char *name, const char *status, const struct guest_started *s)
+{
+	auto_buf struct buf b = { 0 };
+	struct jout o;
+
+	if (g->json) {
+		out_open(&o, &b);
+		jout_str(&o, "name", name);
+		jout_str(&o, "status", status);
+		if (s) {
+			jout_i64(&o, "pid", s->pid);
+			jout_u64(&o, "ms", s->ms);
+		}
+		return out_close(&o);
+	}
+	if (s)
+		printf("%s %s: restored after %ju.%03ju s\n", name, status, (uintmax_t)s->ms / 1000,
+		       (uintmax_t)s->ms % 1000);
+	else
+		printf("%s %s. Next: vzrun %s %s\n", name, status, str_eq(status, "suspended") ? "restore" : "start", name);
+	return 0;
+}
+
+static int checkpoint_guest(struct cli *g, struct image_args *a, const char *name)
+{
+	struct guest_where at = guest_at(g);
+
+	cli_speak(g, 0);
+	TRY(refuse_for_guests(a));
+	if (a->discard) {
+		TRY(guest_discard(&at, name));
+		return answer(g, name, "stopped", NULL);
+	}
+	TRY(guest_checkpoint(&at, name, &a->o));
+	return answer(g, name, "suspended", NULL);
+}
+
+static int restore_guest(struct cli *g, struct image_args *a, const char *name)
+{
+	struct guest_where at = guest_at(g);
+	struct guest_started s;
+
+	cli_speak(g, 0);
+	TRY(refuse_for_guests(a));
+	TRY(guest_restore(&at, name, &a->o, &s));
+	return answer(g, name, "running", &s);
+}
+
 static int checkpoint_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct image_args *a = args;
+	struct guest_where at = guest_at(g);
 
 	(void)argc;
 	TRY(complete(g, a));
+	if (guest_exists(&at, argv[0]))
+		return checkpoint_guest(g, a, argv[0]);
+	if (a->discard)
+		return fail_as(ERR_USAGE, "--discard is for guests");
 	return container_checkpoint(g->root, argv[0], &a->o);
 }
 
@@ -84,8 +159,12 @@ static int restore_run(struct cli *g, void *args, int argc, char **argv)
 	auto_container struct container c = CONTAINER_INIT;
 	int status;
 
+	struct guest_where at = guest_at(g);
+
 	(void)argc;
 	TRY(complete(g, a));
+	if (guest_exists(&at, argv[0]))
+		return restore_guest(g, a, argv[0]);
 	if (a->detach)
 		return container_create(&r, false, &c);
 	if (!a->no_subreaper)
@@ -100,10 +179,15 @@ static int restore_run(struct cli *g, void *args, int argc, char **argv)
 }
 
 const struct cmd checkpoint_cmds[] = {
-	{ "checkpoint", "[OPTION...] ID", "write a running container to files, by criu", 1, 1, checkpoint_opts,
-	  sizeof(struct image_args), checkpoint_run, CMD_OCI,
-	  .about = "The container is gone afterwards, unless --leave-running or --pre-dump is given.\n\n" },
-	{ "restore", "[OPTION...] ID", "go on with a container from such files", 1, 1, restore_opts,
-	  sizeof(struct image_args), restore_run, CMD_OCI },
+	{ "checkpoint", "[OPTION...] ID|NAME", "write a running container to files, or suspend a guest, by criu", 1, 1,
+	  checkpoint_opts, sizeof(struct image_args), checkpoint_run, CMD_OCI,
+	  .about = "The container is gone afterwards, unless --leave-running or --pre-dump is given.\n\n"
+		   "A guest is suspended: its processes lie beside its disk, and it goes on by restore, once. Until then\n"
+		   "it is not started; --discard gives the processes up. Of the options count --ext-unix-sk and\n"
+		   "--shell-job; connections and locks are always kept.\n\n" },
+	{ "restore", "[OPTION...] ID|NAME", "go on with a container from such files, or with a suspended guest", 1, 1,
+	  restore_opts, sizeof(struct image_args), restore_run, CMD_OCI,
+	  .about = "A guest comes back as after a start: keeper, console, network with its addresses, ports, limits. The\n"
+		   "checkpoint is removed then; a failure keeps it, and the guest is stopped as before.\n\n" },
 	{ 0 }
 };

@@ -89,12 +89,13 @@ static int ls_one(void *p, const char *name)
 		table_cell(&l->t, "%s", name);
 		return 0;
 	}
+	const char *word = good ? guest_status_word(&l->at, name, s) : "broken";
 	if (l->o)
-		return ls_json(l, name, good ? &g : NULL, good ? guest_status_name(s) : "broken", pid);
+		return ls_json(l, name, good ? &g : NULL, word, pid);
 	if (good)
 		addresses(&l->at, &g, &ip);
 	table_cell(&l->t, "%s", name);
-	table_cell(&l->t, "%s", good ? guest_status_name(s) : "broken");
+	table_cell(&l->t, "%s", word);
 	table_cell(&l->t, pid ? "%d" : "-", (int)pid);
 	table_cell(&l->t, "%s", good && memory_of(&g) ? out_size(memory_of(&g)) : "-");
 	table_cell(&l->t, "%s", ip.n ? buf_text(&ip) : "-");
@@ -151,7 +152,7 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 	if (g->json) {
 		out_open(&o, &b);
 		jout_str(&o, "name", argv[0]);
-		jout_str(&o, "status", guest_status_name(s));
+		jout_str(&o, "status", guest_status_word(&at, argv[0], s));
 		jout_i64(&o, "pid", pid);
 		jout_str(&o, "ip", ip.n ? buf_text(&ip) : NULL);
 		tell_label(&o, &guest);
@@ -159,7 +160,7 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 		jout_tree(&o, "config", guest.spec.tree);
 		return out_close(&o);
 	}
-	printf("name      %s\nstatus    %s\n", argv[0], guest_status_name(s));
+	printf("name      %s\nstatus    %s\n", argv[0], guest_status_word(&at, argv[0], s));
 	if (pid)
 		printf("pid       %d\n", (int)pid);
 	label_read(guest.dir_fd, label, sizeof label);

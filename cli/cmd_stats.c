@@ -74,11 +74,11 @@ static void put_group(struct jout *o, const struct cg_stats *s)
 
 struct listing { struct guest_where at; struct table t; struct jout *o; bool all; };
 
-static void one_json(struct jout *o, const char *name, const struct guest_stats *s)
+static void one_json(struct jout *o, const struct guest_where *at, const char *name, const struct guest_stats *s)
 {
 	jout_open(o, NULL, '{');
 	jout_str(o, "name", name);
-	jout_str(o, "status", guest_status_name(s->status));
+	jout_str(o, "status", guest_status_word(at, name, s->status));
 	if (s->counted)
 		put_group(o, &s->cg);
 	stats_traffic_json(o, "network", &s->net);
@@ -98,11 +98,11 @@ static int one(void *ctx, const char *name)
 	}
 	TRY(r);
 	if (l->o) {
-		one_json(l->o, name, &s);
+		one_json(l->o, &l->at, name, &s);
 		return 0;
 	}
 	table_cell(&l->t, "%s", name);
-	table_cell(&l->t, "%s", guest_status_name(s.status));
+	table_cell(&l->t, "%s", guest_status_word(&l->at, name, s.status));
 	table_cell(&l->t, s.counted ? "%ju.%02ju" : "-", (uintmax_t)(s.cg.cpu_total_ns / 1000000000),
 		   (uintmax_t)(s.cg.cpu_total_ns / 10000000 % 100));
 	table_cell(&l->t, "%s", s.counted ? out_size(s.cg.mem_usage) : "-");

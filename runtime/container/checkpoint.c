@@ -155,10 +155,12 @@ static bool parse_mount(char *line, struct mounted *m)
 	return true;
 }
 
-static bool is_made_anew(const struct mounted *m)
+static bool is_made_anew(const struct mounted *m, bool guest)
 {
 	static const char *const types[] = { "proc", "sysfs", "tmpfs", "devpts", "mqueue" };
 
+	if (guest && (str_eq(m->at, "/dev/pts") || str_eq(m->at, GUEST_HOST_DIR)))
+		return false;
 	/* Seen from here a group's mount begins at the group; inside its namespace at its root. */
 	if (str_starts(m->type, "cgroup"))
 		return true;
@@ -177,17 +179,18 @@ static bool is_part_of(const struct mounted *m, const struct mounted *whole)
 }
 
 /* Made anew, the root itself, or a part of what is: everything else comes from outside. */
-static void find_inner(struct mount_list *l)
+static void find_inner(struct mount_list *l, bool guest)
 {
 	for (size_t i = 0; i < l->n; i++)
-		l->v[i].inner = str_eq(l->v[i].at, "/") || is_made_anew(&l->v[i]);
+		l->v[i].inner = str_eq(l->v[i].at, "/") || is_made_anew(&l->v[i], guest);
 	for (size_t i = 0; i < l->n; i++)
 		for (size_t k = 0; k < l->n && !l->v[i].inner; k++)
-			l->v[i].inner = (str_eq(l->v[k].at, "/") || is_made_anew(&l->v[k])) &&
+			l->v[i].inner = (str_eq(l->v[k].at, "/") || is_made_anew(&l->v[k], guest)) &&
 					is_part_of(&l->v[i], &l->v[k]);
 }
 
-static int put_external_mounts(const struct opened *c, const struct image *image, struct buf *opts)
+static int put_external_mounts(const struct opened *c, bool guest, const struct image *image,
+			       struct buf *opts)
 {
 	static struct mount_list l;
 	auto_free char *text = NULL;
@@ -203,7 +206,7 @@ static int put_external_mounts(const struct opened *c, const struct image *image
 			return fail_as(ERR_CHECKPOINT, "container %s has more than %zu mounts", c->s.id, COUNT(l.v));
 		l.n += parse_mount(line, &l.v[l.n]);
 	}
-	find_inner(&l);
+	find_inner(&l, guest);
 	jout_open(&o, NULL, '[');
 	for (size_t i = 0; i < l.n; i++)
 		if (!l.v[i].inner) {
@@ -305,31 +308,50 @@ static int dump_options(const struct opened *c, const struct checkpoint_opts *o,
 	criu_text(opts, CRIU_PARENT_IMG, o->parent_path);
 	criu_flag(opts, CRIU_TRACK_MEM, o->parent_path || o->pre_dump);
 	put_freezer(c, opts);
-	TRY_IN(spec_load(AT_FDCWD, c->s.config, &s), "checkpoint");
+	if (c->s.config)
+		TRY_IN(spec_load(AT_FDCWD, c->s.config, &s), "checkpoint");
 	TRY(put_joined_namespaces(&s, opts));
 	if (o->pre_dump)
 		return 0;
-	TRY(put_external_mounts(c, image, opts));
-	return save_descriptors(c, image);
+	TRY(put_external_mounts(c, o->guest, image, opts));
+	return o->guest ? terminal_put(c, image, opts) : save_descriptors(c, image);
 }
+
+struct dumping { const struct opened *c; const struct checkpoint_opts *o; const struct image *image; };
 
 static int on_notice(void *ctx, const char *script, pid_t pid, int *passed)
 {
+	const struct dumping *d = ctx;
+
 	(void)pid, (void)passed;
 	log_debug("criu: %s", script);
-	image_ready(ctx, script);
+	image_ready(d->o, script);
+	if (!str_eq(script, "post-dump"))
+		return 0;
+	if (d->o->guest)
+		TRY(terminal_session(d->c, d->image));
+	return d->o->commit ? d->o->commit(d->o->ctx) : 0;
+}
+
+static int check_status(const struct opened *c, const struct checkpoint_opts *o)
+{
+	if (!o->guest && map_get(&c->s.annotations, "org.vzrun.guest"))
+		return fail_as(ERR_UNSUPPORTED, "%s is a guest of another home (VZRUN_HOME)", c->s.id);
+	if (c->status != ST_RUNNING && c->status != ST_PAUSED)
+		return fail_as(ERR_STATE, "Container cannot be checkpointed in %s state", status_name(c->status));
+	if (!c->s.config && !o->guest)
+		return fail_as(ERR_STATE, "container %s: its record does not name its configuration", c->s.id);
 	return 0;
 }
 
-static int check_status(const struct opened *c)
+/* criu takes what is below the first process; the rest would die with it. */
+static int refuse_joined(const struct opened *c)
 {
-	if (map_get(&c->s.annotations, "org.vzrun.guest"))
-		return fail_as(ERR_UNSUPPORTED, "%s is a guest: its root cannot be restored from a bundle", c->s.id);
-	if (c->status != ST_RUNNING && c->status != ST_PAUSED)
-		return fail_as(ERR_STATE, "Container cannot be checkpointed in %s state", status_name(c->status));
-	if (!c->s.config)
-		return fail_as(ERR_STATE, "container %s: its record does not name its configuration", c->s.id);
-	return 0;
+	pid_t pid;
+
+	TRY(opened_joined(c, &pid));
+	return pid ? fail_as(ERR_STATE, "process %d runs in it by exec or enter, and is none that its init has started",
+			     (int)pid) : 0;
 }
 
 static int dump(const struct opened *c, const struct checkpoint_opts *o)
@@ -339,14 +361,16 @@ static int dump(const struct opened *c, const struct checkpoint_opts *o)
 	struct image image;
 	int r;
 
-	TRY(check_status(c));
+	TRY(check_status(c, o));
 	TRY(criu_check(program));
+	TRY(o->guest ? refuse_joined(c) : 0);
 	r = image_open(o, true, "dump.log", &image);
 	if (r >= 0)
 		r = dump_options(c, o, &image, &opts);
 	if (r >= 0)
 		r = criu_talk(&(struct criu_run){ .program = program, .type = o->pre_dump ? CRIU_PRE_DUMP : CRIU_DUMP,
-						  .opts = &opts, .notify = on_notice, .ctx = (void *)(uintptr_t)o });
+						  .opts = &opts, .notify = on_notice,
+						  .ctx = &(struct dumping){ c, o, &image } });
 	if (r < 0 && image.work >= 0)
 		r = criu_why(r, image.work, image.work_path, image.log);
 	image_close(&image);

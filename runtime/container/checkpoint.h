@@ -21,6 +21,17 @@ struct checkpoint_opts {
 	const char *lsm_profile, *lsm_mount_context;	/* restore */
 	bool leave_running, tcp_established, ext_unix_sk, shell_job, lazy_pages, file_locks, pre_dump, auto_dedup;
 	bool empty_net;
+	/*
+	 * Of a guest, whose keeper makes its root, its network, /dev/pts with the console and GUEST_HOST_DIR anew:
+	 * of those nothing is dumped.
+	 */
+	bool guest;
+	/*
+	 * The last moment at which a failure undoes everything. Checkpoint: the image is complete, and nothing was
+	 * ended yet; restore: all is there, and nothing runs yet. May be NULL.
+	 */
+	int (*commit)(void *ctx);
+	void *ctx;
 	int status_fd;			/* -1: none */
 };
 

@@ -18,8 +18,52 @@ void image_ready(const struct checkpoint_opts *o, const char *script);
 int image_list(const struct image *i, const char *name, struct strv *out, struct arena *a,
 	       struct json **tree);
 
-/* ---- restore_mounts.c ---- */
+/* ---- terminal.c: a guest's console, whose master is its keeper's ---- */
+struct opened;
+/*
+ * criu shall leave it alone, wherever it is open, by whatever name. Which names it had is written into the image:
+ * criu asks for it by them.
+ */
+int terminal_put(const struct opened *c, const struct image *image, struct buf *opts);
+/*
+ * criu looks at the terminal once, as init has it, whom it does not control: whose it is, is written into the
+ * finished image. While all processes stand still.
+ */
+int terminal_session(const struct opened *c, const struct image *image);
+/* A devpts of its own, in no mount namespace, and the first terminal in it. */
+enum { TERMINAL_NAMES = 2 };
+struct terminal { int fs, master, slave; };
+#define TERMINAL_NONE { -1, -1, -1 }
+int terminal_make(const struct spec *s, struct terminal *out);
+/*
+ * Tells criu that its descriptors from first_fd on are what had those names; how many, up to TERMINAL_NAMES. Each is
+ * one of its own: criu closes it.
+ */
+int terminal_give(const struct image *image, unsigned first_fd, struct buf *opts);
+void terminal_close(struct terminal *t);
+
+/* ---- restore_guest.c ---- */
 struct create;
+/*
+ * Everything of a guest that comes from outside, as descriptors: they are collected where the host's paths are, and
+ * handed over at a place that a user namespace may enter, in a mount namespace of our own.
+ */
+struct restore_guest;
+int restore_guest_collect(const struct create *c, const struct image *image, struct restore_guest **out);
+/* In that mount namespace. The image's directory becomes one that the guest's root may read, too. */
+int restore_guest_hand_over(struct restore_guest *g, const struct create *c, struct image *image, struct buf *opts);
+/* The console: another descriptor of the slave; the master, which is the caller's from here on. */
+int restore_guest_slave(const struct restore_guest *g);
+int restore_guest_master(struct restore_guest *g);
+/* Its network, in the namespace of the process that criu has made. */
+int restore_guest_network(const struct create *c, pid_t pid);
+void restore_guest_close(struct restore_guest **g);
+
+/* ---- restore_mounts.c ---- */
+/*
+ * A bind of the host's that has no row in the plan: what is masked, and nodes of /dev. The path of its source.
+ */
+int restore_source_of_ours(const struct create *c, const char *at, char *out, size_t size);
 /*
  * Tells criu where on this host the mounts are that came from outside, by the configuration. Only in a mount
  * namespace of our own: what lay inside a volume is resolved on descriptors that cannot leave it, and handed

@@ -19,6 +19,8 @@ struct container_root {
 
 /* The source of mounts from container_req.host_dir: "host" itself, "host/FILE". */
 #define CONTAINER_HOST_DIR "host"
+/* Where a guest has it (systemd.io/CONTAINER_INTERFACE): notify, boot_id. */
+#define GUEST_HOST_DIR "/run/host"
 
 struct container_req {
 	const char *root, *id, *bundle;	/* bundle: directory with config.json and what is relative in it */

@@ -201,6 +201,7 @@ int create_init(void *p)
 
 	if (c->req->restore) {
 		TRY(create_save(c));
+		TRY(delegate(c));
 		return restore_init(c);
 	}
 	TRY(delegate(c));

@@ -106,8 +106,7 @@ static int mapped_namespace(pid_t pid, const struct list *uids, const struct lis
 	return fd < 0 ? fail_errno("open %s", path) : fd;
 }
 
-/* A user namespace that is nothing but its maps. */
-static int make_namespace(const struct list *uids, const struct list *gids)
+int idmap_namespace(const struct list *uids, const struct list *gids)
 {
 	int p[2], fd;
 	pid_t pid;
@@ -141,7 +140,7 @@ static int namespace_for(const struct mnt_plan *p, const struct mnt_op *op, cons
 	for (const struct mnt_op *o = p->op; o < op && fd < 0; o++)
 		if (o->idmap_fd >= 0 && same_maps(&o->uid_maps, &op->uid_maps) && same_maps(&o->gid_maps, &op->gid_maps))
 			fd = fcntl(o->idmap_fd, F_DUPFD_CLOEXEC, 3);
-	return fd >= 0 ? fd : make_namespace(&op->uid_maps, &op->gid_maps);
+	return fd >= 0 ? fd : idmap_namespace(&op->uid_maps, &op->gid_maps);
 }
 
 int idmap_mounts(struct mnt_plan *p, const struct ns_plan *ns)

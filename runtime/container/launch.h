@@ -61,6 +61,8 @@ int tune_process(pid_t pid, const struct spec_process *p);
 int tune_self_for(const struct spec_affinity *a);
 /* idmap.c: writes the maps of the child's new user namespace, directly or by newuidmap/newgidmap. */
 int idmap_write(pid_t pid, const struct spec_linux *l);
+/* A user namespace that is nothing but its maps: a descriptor. */
+int idmap_namespace(const struct list *uids, const struct list *gids);
 /* Gives every MNT_IDMAP row its user namespace: the joined one, or one made for its maps. */
 int idmap_mounts(struct mnt_plan *p, const struct ns_plan *ns);
 /*

@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
@@ -81,6 +82,36 @@ int opened_members(const struct opened *o, pid_t **pids, size_t *n)
 	if (!opened_is_first((pid_t)o->s.pid.v) || !pid_namespace(init, &ns))
 		return keep(pids, n, (pid_t)o->s.pid.v);
 	return list(ns, pids, n);
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[32], text[1024], *end;
+	int parent;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	if (file_peek(AT_FDCWD, path, text, sizeof text) < 0 || !(end = strrchr(text, ')')) ||
+	    sscanf(end + 1, " %*c %d", &parent) != 1)
+		return 0;
+	return parent;
+}
+
+int opened_joined(const struct opened *o, pid_t *pid)
+{
+	auto_free pid_t *pids = NULL;
+	size_t n;
+
+	*pid = 0;
+	TRY(opened_members(o, &pids, &n));
+	for (size_t i = 0; i < n && !*pid; i++) {
+		pid_t parent = pids[i] == o->s.pid.v ? 0 : parent_of(pids[i]);
+		bool inside = parent == 0;
+
+		for (size_t k = 0; k < n; k++)
+			inside |= pids[k] == parent;
+		*pid = inside ? 0 : pids[i];
+	}
+	return 0;
 }
 
 int opened_signal_members(const struct opened *o, int sig)

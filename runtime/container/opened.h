@@ -19,5 +19,7 @@ void opened_group(const struct opened *o, struct cg *cg);
  * members.c: for a container without a group (a user on v1): the processes of its pid namespace, malloc'ed.
  */
 int opened_members(const struct opened *o, pid_t **pids, size_t *n);
+/* A member whose parent is none: it was joined from outside, by exec, and is not below the first. 0: there is none. */
+int opened_joined(const struct opened *o, pid_t *pid);
 int opened_signal_members(const struct opened *o, int sig);
 bool opened_is_first(pid_t pid);	/* of its pid namespace */

@@ -17,13 +17,17 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+/* The mount namespace that we left, and the root in it. */
+struct left { int ns, root; };
+
 struct restoring {
 	struct create *c;
 	const struct checkpoint_opts *o;
 	struct image image;
 	struct buf opts;
-	int fds[2];
+	int fds[2 + TERMINAL_NAMES];
 	size_t nfds;
+	struct restore_guest *guest;	/* NULL: it is none */
 };
 
 static int put_pipes(struct restoring *r)
@@ -74,13 +78,34 @@ static int put_namespaces(struct restoring *r)
 /*
  * criu wants the root to be a mount of its own, and its directories in its own mount namespace, which it
  * takes from us by descriptor. So we leave the host's: what is mounted here is seen by nobody else.
+ * back: for who will return.
  */
+static int leave_mounts(struct left *back)
+{
+	if (back) {
+		back->ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+		back->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (back->ns < 0 || back->root < 0)
+			return fail_errno("restore: look where we are");
+	}
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return fail_errno("restore: a mount namespace for criu");
+	return 0;
+}
+
+static int go_back(struct left *l)
+{
+	int r = setns(l->ns, CLONE_NEWNS) < 0 || fchdir(l->root) < 0 || chroot(".") < 0 || chdir("/") < 0
+			? fail_errno("restore: return to the host's mounts") : 0;
+
+	drop_fd(&l->ns);
+	drop_fd(&l->root);
+	return r;
+}
+
 static int private_root(const char *root)
 {
-	if (unshare(CLONE_NEWNS) < 0)
-		return fail_errno("restore: a mount namespace for criu");
-	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0 ||
-	    mount(root, root, NULL, MS_BIND | MS_REC, NULL) < 0 ||
+	if (mount(root, root, NULL, MS_BIND | MS_REC, NULL) < 0 ||
 	    mount(NULL, root, NULL, MS_PRIVATE, NULL) < 0)
 		return fail_errno("restore: bind %s", root);
 	return 0;
@@ -140,6 +165,8 @@ static int on_notice(void *ctx, const char *script, pid_t pid, int *passed)
 	log_debug("criu: %s", script);
 	if (str_eq(script, "setup-namespaces") && pid > 0) {
 		TRY(on_record(r->c, pid));
+		if (r->guest)
+			TRY(restore_guest_network(r->c, pid));
 		return run_hooks(r->c, pid);
 	}
 	if (str_eq(script, "orphan-pts-master") && *passed >= 0) {
@@ -147,6 +174,20 @@ static int on_notice(void *ctx, const char *script, pid_t pid, int *passed)
 		r->c->launch.tty = take_fd(passed);
 	}
 	image_ready(r->o, script);
+	return r->o->commit && str_eq(script, "pre-resume") ? r->o->commit(r->o->ctx) : 0;
+}
+
+static int put_guest(struct restoring *r)
+{
+	int names = terminal_give(&r->image, 4 + (unsigned)r->nfds, &r->opts);
+
+	TRY(names);
+	for (; names > 0; names--) {
+		int slave = restore_guest_slave(r->guest);
+
+		TRY(slave);
+		r->fds[r->nfds++] = slave;
+	}
 	return 0;
 }
 
@@ -155,10 +196,12 @@ static int put_options(struct restoring *r)
 	TRY(image_options(r->o, &r->image, &r->c->spec->annotations, &r->opts));
 	criu_flag(&r->opts, CRIU_EVASIVE_DEVICES, true);
 	criu_flag(&r->opts, CRIU_RST_SIBLING, true);
-	criu_text(&r->opts, CRIU_ROOT, r->c->rootfs);
 	criu_text(&r->opts, CRIU_LSM_PROFILE, r->o->lsm_profile);
 	criu_text(&r->opts, CRIU_LSM_MOUNT_CONTEXT, r->o->lsm_mount_context);
 	TRY(put_namespaces(r));
+	if (r->guest)
+		return put_guest(r);
+	criu_text(&r->opts, CRIU_ROOT, r->c->rootfs);
 	TRY(put_pipes(r));
 	TRY(restore_external_mounts(r->c, &r->image, &r->opts));
 	return restore_mountpoints(r->c);
@@ -196,7 +239,6 @@ static int restore_in(struct restoring *r)
 				.notify = on_notice, .ctx = r };
 	int ret;
 
-	TRY(image_open(r->o, false, "restore.log", &r->image));
 	TRY(put_options(r));
 	run.fds = r->fds;
 	run.nfds = r->nfds;
@@ -214,12 +256,42 @@ static int restore_in(struct restoring *r)
 	return ret;
 }
 
+static int restore_out_here(struct restoring *r)
+{
+	TRY(image_open(r->o, false, "restore.log", &r->image));
+	TRY(restore_guest_collect(r->c, &r->image, &r->guest));
+	TRY(restore_guest_hand_over(r->guest, r->c, &r->image, &r->opts));
+	return restore_in(r);
+}
+
+/* We are the keeper, who lives on. */
+static int restore_a_guest(struct restoring *r)
+{
+	struct left here = { -1, -1 };
+	struct err_saved why;
+	int ret = leave_mounts(&here);
+
+	if (ret >= 0)
+		ret = restore_out_here(r);
+	err_save(&why);
+	if (here.ns >= 0 && go_back(&here) < 0 && ret >= 0)
+		return -EIO;
+	err_restore(&why);
+	if (ret >= 0)
+		r->c->launch.tty = restore_guest_master(r->guest);
+	return ret;
+}
+
 static int restore(struct restoring *r)
 {
 	int ret;
 
+	if (r->c->req->overlay)
+		return restore_a_guest(r);
+	TRY(leave_mounts(NULL));
 	/* Taken off only where it was put on: the host may have a mount there. */
 	TRY(private_root(r->c->rootfs));
+	TRY(image_open(r->o, false, "restore.log", &r->image));
 	ret = restore_in(r);
 	/* The container has its own; ours would only keep the file system busy. */
 	(void)umount2(r->c->rootfs, MNT_DETACH);
@@ -232,6 +304,7 @@ int restore_init(struct create *c)
 	struct restoring r = { .c = c, .o = c->req->restore, .image = IMAGE_CLOSED };
 	int ret = restore(&r);
 
+	restore_guest_close(&r.guest);
 	image_close(&r.image);
 	buf_free(&r.opts);
 	while (r.nfds)
@@ -243,8 +316,8 @@ int restore_check(const struct container_req *req)
 {
 	const struct checkpoint_opts *o = req->restore;
 
-	if (req->overlay || (req->cgroup_manager && str_eq(req->cgroup_manager, "systemd")))
-		return fail_as(ERR_UNSUPPORTED, "restore: %s", req->overlay ? "not for guests"
-				: "not into a unit of systemd's (use --cgroup-manager cgroupfs)");
+	if (req->cgroup_manager && str_eq(req->cgroup_manager, "systemd"))
+		return fail_as(ERR_UNSUPPORTED,
+			       "restore: not into a unit of systemd's (use --cgroup-manager cgroupfs)");
 	return criu_check(o->criu ? o->criu : "criu");
 }

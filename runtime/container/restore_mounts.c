@@ -50,7 +50,7 @@ static int source_of(const struct create *c, const struct spec_mount *m, char *o
  * Not by a bind of the configuration: what is masked, and the nodes of /dev that are bound for want of
  * rights.
  */
-static int source_of_ours(const struct create *c, const char *at, char *out, size_t size)
+int restore_source_of_ours(const struct create *c, const char *at, char *out, size_t size)
 {
 	const struct spec_linux *l = c->spec->linux_;
 
@@ -148,7 +148,7 @@ int restore_external_mounts(const struct create *c, const struct image *image, s
 			return fail_as(ERR_CONFIG, "restore: %s/external.json: \"%s\" is no place of a mount",
 				       image->path, at);
 		if (!m) {
-			TRY(source_of_ours(c, at, source, sizeof source));
+			TRY(restore_source_of_ours(c, at, source, sizeof source));
 		} else if (is_at_or_below(m->dst, at)) {
 			TRY(source_of(c, m, source, sizeof source));
 		} else {

@@ -18,6 +18,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The processes of a checkpoint have these. */
+static int claim_ids_again(struct keeper *k, bool hosts)
+{
+	uint32_t base = k->restore->note.base.v;
+
+	if (hosts != (base == 0))
+		return fail_as(ERR_CONFIG, "config.json: vzrun.userns: is not what it was when the guest was checkpointed");
+	k->plan.base = base;
+	return hosts ? 0 : idrange_claim_at(base, k->plan.slot_fd);
+}
+
 static int claim_ids(struct keeper *k)
 {
 	const char *u = k->g->conf.userns ? k->g->conf.userns : "auto";
@@ -26,6 +37,8 @@ static int claim_ids(struct keeper *k)
 
 	k->plan.slot_fd[0] = k->plan.slot_fd[1] = -1;
 	k->plan.base = 0;
+	if (k->restore)
+		return claim_ids_again(k, str_eq(u, "host"));
 	if (str_eq(u, "host"))
 		return 0;
 	if (str_u64(u, UINT32_MAX - 65536, &base) == 0) {
@@ -111,7 +124,7 @@ static int notify_socket(struct keeper *k)
 }
 
 /* A guest boots when it does, not when the host did: systemd's journal is told apart by this. */
-static int write_boot_id(int dir)
+static int write_boot_id(int dir, const char *was)
 {
 	unsigned char id[16];
 	char text[40];
@@ -121,7 +134,9 @@ static int write_boot_id(int dir)
 		return fail_errno("make a boot id");
 	id[6] = (unsigned char)((id[6] & 0x0f) | 0x40);		/* random: version 4, RFC 9562 */
 	id[8] = (unsigned char)((id[8] & 0x3f) | 0x80);
-	for (size_t i = 0; i < sizeof id; i++)
+	if (was)
+		n = (size_t)snprintf(text, sizeof text - 1, "%s", was);
+	for (size_t i = 0; !was && i < sizeof id; i++)
 		n += (size_t)sprintf(text + n, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", id[i]);
 	text[n++] = '\n';
 	auto_close int fd = openat(dir, "boot_id", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
@@ -149,8 +164,23 @@ static int make_host_dir(struct keeper *k)
 	k->host_dir = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	if (k->host_dir < 0)
 		return fail_errno("mount the file system of " GUEST_HOST_DIR);
-	TRY(write_boot_id(k->host_dir));
+	TRY(write_boot_id(k->host_dir, k->restore ? k->restore->note.boot_id : NULL));
 	return notify_socket(k);
+}
+
+/* The links are up, and nobody answers yet. */
+static int publish_ports(struct keeper *k)
+{
+	return net_publish_up(k->g->at.home, k->g->name, &k->g->conf.ports, &k->g->conf.firewall);
+}
+
+/* What may fail is done before the processes go on: the disk is then what the checkpoint takes it for. */
+static int before_resuming(void *ctx)
+{
+	struct keeper *k = ctx;
+
+	TRY(publish_ports(k));
+	return checkpoint_spend(k->g);
 }
 
 static int make_container(struct keeper *k)
@@ -164,6 +194,11 @@ static int make_container(struct keeper *k)
 
 	buf_printf(&bundle, "%s/guests/%s", k->g->at.home, k->g->name);
 	req.bundle = buf_text(&bundle);
+	if (k->restore) {
+		k->restore->opts.commit = before_resuming;
+		k->restore->opts.ctx = k;
+		req.restore = &k->restore->opts;
+	}
 	TRY(container_create(&req, true, &k->c));
 	drop_fd(&k->host_dir);
 	k->pid = k->c.pid;
@@ -177,10 +212,9 @@ static int make_container(struct keeper *k)
 	return 0;
 }
 
-/* The links are up, and nobody answers yet. */
 static int publish(struct keeper *k)
 {
-	return net_publish_up(k->g->at.home, k->g->name, &k->g->conf.ports, &k->g->conf.firewall);
+	return k->restore ? 0 : publish_ports(k);
 }
 
 static int open_console(struct keeper *k)
@@ -257,9 +291,10 @@ int keeper_boot(struct keeper *k)
 		TRY(fault_point(boot[i].name));
 		TRY(boot[i].run(k));
 	}
-	(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "started", .pid = { k->pid, true } });
+	(void)event_add(k->g->dir_fd, &(struct guest_event){
+		.event = "started", .pid = { k->pid, true }, .detail = k->restore ? "from its checkpoint" : NULL });
 	keeper_tell(k, KEEPER_STARTED, k->pid);
-	if (!is_systemd(k->pid)) {
+	if (k->restore || !is_systemd(k->pid)) {
 		k->ready = true;
 		keeper_tell(k, KEEPER_READY, 0);
 	}

@@ -1,5 +1,6 @@
 #include "runtime/guest/create.h"
 #include "runtime/guest/binds.h"
+#include "runtime/guest/checkpoint.h"
 #include "runtime/guest/nic.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -103,6 +104,7 @@ static int drop_root(void *p)
 {
 	struct making *m = p;
 
+	TRY(guest_checkpoint_drop(m->dir_fd));
 	TRY(path_remove_tree(m->dir_fd, "disk"));
 	return path_remove_tree(m->dir_fd, "rootfs");
 }

@@ -203,12 +203,12 @@ int guest_why(const struct guest_where *at, const char *name, struct buf *out, s
 		why_down(decisive(&h), &why);
 	else
 		why_up(&h, decisive(&h), keeper_lives(at, name), &why);
-	buf_printf(out, "%s is %s: %s\n", name, guest_status_name(s), buf_text(&why));
+	buf_printf(out, "%s is %s: %s\n", name, guest_status_word(at, name, s), buf_text(&why));
 	for (size_t i = h.n > 8 ? h.n - 8 : 0; i < h.n; i++)
 		tell(out, &h.e[i]);
 	if (json) {
 		jout_str(json, "name", name);
-		jout_str(json, "status", guest_status_name(s));
+		jout_str(json, "status", guest_status_word(at, name, s));
 		jout_str(json, "why", buf_text(&why));
 		jout_open(json, "events", '[');
 		for (size_t i = 0; i < h.n; i++)

@@ -1,3 +1,4 @@
+#include "runtime/guest/checkpoint.h"
 #include "runtime/guest/nic.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -146,6 +147,15 @@ const char *guest_status_name(enum guest_status s)
 	return names[s];
 }
 
+const char *guest_status_word(const struct guest_where *at, const char *name, enum guest_status s)
+{
+	auto_close int dir = s == GUEST_STOPPED ? guest_dir(at, name) : -1;
+
+	if (dir >= 0 && guest_suspended(dir))
+		return "suspended";
+	return guest_status_name(s);
+}
+
 enum guest_status guest_status(const struct guest_where *at, const char *name, pid_t *pid)
 {
 	struct container_info i;
@@ -214,6 +224,7 @@ int guest_sweep(const struct guest_where *at, const char *name, int dir_fd)
 	mended |= r;
 	mended |= unlinkat(dir_fd, "keeper.sock", 0) == 0;
 	mended |= links_end(dir_fd, -1) > 0;
+	TRY(guest_checkpoint_sweep(dir_fd));
 	return mended;
 }
 

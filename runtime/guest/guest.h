@@ -9,6 +9,7 @@
  *	                 rootfs/		the whole root (storage "dir")
  *	                 console.log[.1]	what the console said, bounded
  *	                 events			one JSON object a line, bounded: what happened to the guest
+ *	                 checkpoint/		the processes of a suspended guest, see checkpoint.h; dump.log, restore.log
  *	                 label			SELinux label of its processes, which its files are labelled for
  *	                 keeper.sock	while it runs
  *	                 fuse, tun		device nodes of its features, bound into its /dev
@@ -20,10 +21,7 @@
 #include "netns/net.h"
 #include "netns/publish.h"
 #include "netns/rule.h"
-#include "runtime/container/container.h"
-
-/* What a container's manager shows it (systemd.io/CONTAINER_INTERFACE): notify, boot_id. */
-#define GUEST_HOST_DIR "/run/host"
+#include "runtime/container/checkpoint.h"
 
 struct guest_where { const char *home, *root; };	/* VZRUN_HOME and --root, absolute */
 
@@ -102,6 +100,8 @@ int guest_stop(const struct guest_where *at, const char *name, const uint64_t *t
 /* ---- what it is ------------------------------------------------------------------------------- */
 enum guest_status { GUEST_STOPPED = 1, GUEST_STARTING, GUEST_RUNNING, GUEST_PAUSED, GUEST_UNKNOWN };
 const char *guest_status_name(enum guest_status s);
+/* The word for it: of a stopped one that has a checkpoint "suspended". */
+const char *guest_status_word(const struct guest_where *at, const char *name, enum guest_status s);
 /* GUEST_UNKNOWN, with the error pending, when it cannot be told: nobody may take that for stopped. */
 enum guest_status guest_status(const struct guest_where *at, const char *name, pid_t *pid);
 /* A pidfd of the init and its number; -ESRCH when it is dead, ERR_NOT_FOUND when there is no container. */
@@ -254,14 +254,19 @@ int guest_apparmor_text(const char *name, const struct strv *bounding, struct bu
 int guest_files(struct guest *g, struct guest_plan *p);		/* hostname, hosts, resolv.conf */
 
 /* ---- keeper.c ---------------------------------------------------------------------------------------- */
-/* Becomes the keeper of g; reports over `report`; never returns to the caller's work. */
-_Noreturn void keeper_main(struct guest *g, int report);
+/*
+ * Becomes the keeper of g; reports over `report`; never returns to the caller's work. restore: of its checkpoint; NULL:
+ * the guest boots.
+ */
+_Noreturn void keeper_main(struct guest *g, int report, const struct checkpoint_opts *restore);
 enum keeper_msg {
 	KEEPER_STARTED = 1, KEEPER_READY, KEEPER_FAILED, KEEPER_ENDED,	/* to the starter and watchers */
 	KEEPER_DATA, KEEPER_SIZE, KEEPER_WATCH, KEEPER_CONSOLE, KEEPER_STOPPING,	/* from clients */
+	KEEPER_SUSPENDING,	/* as STOPPING, as long as the client is there */
 	KEEPER_KILL,		/* its init, when nobody else knows the guest's container any more */
 };
 struct keeper_packet { uint32_t msg; int32_t code, class, pid; char text[1000]; };
 /* Connects to the keeper of a running guest; -ENOENT, -ECONNREFUSED: it has none. */
 int keeper_connect(const struct guest_where *at, const char *name, enum keeper_msg hello);
 bool keeper_lives(const struct guest_where *at, const char *name);
+bool keeper_done(int fd);	/* waits until it has cleared up and ended; false: for ten seconds it said nothing */

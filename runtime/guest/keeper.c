@@ -82,6 +82,14 @@ static void turn(struct keeper *k, bool wait)
 		keeper_accept(k);
 }
 
+static bool suspending(const struct keeper *k)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (k->client[i].suspending)
+			return true;
+	return false;
+}
+
 static bool stopping(const struct keeper *k)
 {
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
@@ -97,7 +105,9 @@ static void died_of(const struct keeper *k, int sig, char *text, size_t size)
 {
 	bool asked = stopping(k);
 
-	if (sig == SIGHUP)
+	if (sig == SIGKILL && suspending(k) && guest_suspended(k->g->dir_fd))
+		snprintf(text, size, "suspended: its processes are in a checkpoint, vzrun restore %s", k->g->name);
+	else if (sig == SIGHUP)
 		snprintf(text, size, asked ? "stopped by the host" : "rebooted from inside");
 	else if (sig == SIGINT)
 		snprintf(text, size, asked ? "stopped by the host, powered off cleanly" : "powered off from inside");
@@ -171,8 +181,14 @@ static void end_network(struct keeper *k)
 
 static int one_boot(struct keeper *k, enum ending *end)
 {
-	int r = keeper_boot(k);
+	int r = k->restore ? checkpoint_open(k->restore, k->g, &k->labels) : 0;
 	struct err_saved s;
+
+	if (r >= 0)
+		r = keeper_boot(k);
+	if (k->restore)
+		checkpoint_close(k->restore, k->g, r >= 0);
+	k->restore = NULL;
 
 	if (r >= 0) {
 		(void)flock(k->g->dir_fd, LOCK_UN);
@@ -253,13 +269,16 @@ static int keep(struct keeper *k)
 	}
 }
 
-_Noreturn void keeper_main(struct guest *g, int report)
+_Noreturn void keeper_main(struct guest *g, int report, const struct checkpoint_opts *restore)
 {
 	static struct keeper k;
+	static struct guest_restore from;
 	struct err_saved s;
 	int r;
 
-	k = (struct keeper){ .g = g, .report = report, .listener = -1, .notify = -1, .host_dir = -1, .pidfd = -1,
+	from.opts = restore ? *restore : (struct checkpoint_opts){ 0 };
+	k = (struct keeper){ .g = g, .restore = restore ? &from : NULL, .report = report,
+			     .listener = -1, .notify = -1, .host_dir = -1, .pidfd = -1,
 			     .tty = -1, .tty_slave = -1, .netns = -1, .oom = -1, .kmsg = -1, .log = -1,
 			     .plan = { .slot_fd = { -1, -1 } } };
 	for (size_t i = 0; i < CLIENTS_MAX; i++)

@@ -1,14 +1,15 @@
 /* Shared by the files of the keeper only. */
 #pragma once
-#include "runtime/guest/guest.h"
+#include "runtime/guest/checkpoint.h"
 
 enum { CLIENTS_MAX = 16, CONSOLE_LOG_MAX = 1 << 20, SHORT_BOOT = 3, SHORT_BOOTS_MAX = 10 };	/* seconds */
 
-struct client { int fd; bool console, stopping; };
+struct client { int fd; bool console, stopping, suspending; };
 
 struct keeper {
 	struct guest *g;
 	struct guest_labels labels;		/* of its whole life, reboots included */
+	struct guest_restore *restore;		/* its next boot goes on with a checkpoint; NULL: it boots */
 	int report;				/* to the starter; -1 when it is satisfied or gone */
 	int listener, notify;			/* notify: of one boot */
 	struct client client[CLIENTS_MAX];

@@ -107,6 +107,9 @@ void keeper_client(struct keeper *k, size_t i)
 	case KEEPER_STOPPING:
 		c->stopping = true;
 		break;
+	case KEEPER_SUSPENDING:
+		c->stopping = c->suspending = true;
+		break;
 	case KEEPER_KILL:
 		c->stopping = true;
 		if (k->pidfd >= 0)

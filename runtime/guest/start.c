@@ -1,4 +1,4 @@
-#include "runtime/guest/guest.h"
+#include "runtime/guest/checkpoint.h"
 #include "base/clock.h"
 #include "base/dgram.h"
 #include "base/fault.h"
@@ -128,7 +128,7 @@ static int open_stopped(const struct guest_where *at, const char *name, struct g
 	return running(name, "being started or stopped");
 }
 
-static pid_t fork_keeper(struct guest *g, int *report)
+static pid_t fork_keeper(struct guest *g, int *report, const struct checkpoint_opts *restore)
 {
 	int sv[2];
 	pid_t pid;
@@ -138,15 +138,32 @@ static pid_t fork_keeper(struct guest *g, int *report)
 	pid = sys_clone(0, SIGCHLD, -1, NULL);
 	if (pid == 0) {
 		close(sv[0]);
-		keeper_main(g, sv[1]);
+		keeper_main(g, sv[1], restore);
 	}
 	close(sv[1]);
 	*report = sv[0];
 	return pid < 0 ? fail_errno("start the keeper") : pid;
 }
 
-int guest_start(const struct guest_where *at, const char *name, bool wait, uint64_t timeout_ms,
-		struct guest_started *out)
+/* Whose processes are in a checkpoint does not boot beside them. */
+static int check_suspended(const struct guest *g, bool wanted)
+{
+	bool is = guest_suspended(g->dir_fd);
+
+	if (is == wanted)
+		return 0;
+	if (is) {
+		fail_as(ERR_STATE, "guest \"%s\" is suspended: its processes are in a checkpoint", g->name);
+		err_try("vzrun restore %s   |   vzrun checkpoint --discard %s", g->name, g->name);
+	} else {
+		fail_as(ERR_STATE, "guest \"%s\" has no checkpoint", g->name);
+		err_try("vzrun start %s", g->name);
+	}
+	return -EBUSY;
+}
+
+static int start(const struct guest_where *at, const char *name, bool wait, uint64_t timeout_ms,
+		 const struct checkpoint_opts *restore, struct guest_started *out)
 {
 	auto_guest struct guest g = { .dir_fd = -1 };
 	auto_close int report = -1;
@@ -156,7 +173,8 @@ int guest_start(const struct guest_where *at, const char *name, bool wait, uint6
 
 	*out = (struct guest_started){ 0 };
 	TRY(open_stopped(at, name, &g));
-	keeper = fork_keeper(&g, &report);
+	TRY(check_suspended(&g, restore != NULL));
+	keeper = fork_keeper(&g, &report, restore);
 	TRY_IN(keeper, "guest \"%s\" not started", name);
 	r = wait_for_start(report, name, wait, timeout_ms ? begin + timeout_ms : 0, out);
 	/* Who failed has cleared up when it is gone; who was killed has not. */
@@ -175,6 +193,25 @@ int guest_start(const struct guest_where *at, const char *name, bool wait, uint6
 	if (r >= 0 && g.conf.ports.n && net_publish_explain(at->home, name) < 0)
 		err_clear();
 	return r;
+}
+
+int guest_start(const struct guest_where *at, const char *name, bool wait, uint64_t timeout_ms,
+		struct guest_started *out)
+{
+	return start(at, name, wait, timeout_ms, NULL, out);
+}
+
+int guest_restore(const struct guest_where *at, const char *name, const struct checkpoint_opts *o,
+		  struct guest_started *out)
+{
+	auto_free char *criu = strdup(o->criu ? o->criu : "criu");
+	struct checkpoint_opts with = *o;
+
+	/* The words of the command line are where the keeper writes its title. */
+	if (!criu)
+		return fail(ENOMEM, "out of memory");
+	with.criu = criu;
+	return start(at, name, true, 0, &with, out);
 }
 
 bool keeper_lives(const struct guest_where *at, const char *name)

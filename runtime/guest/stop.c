@@ -99,7 +99,7 @@ static bool hears(pid_t pid, int sig)
 }
 
 /* The keeper closes its socket when it has cleared up. */
-static bool keeper_done(int keeper)
+bool keeper_done(int keeper)
 {
 	struct keeper_packet p;
 	struct pollfd pf = { keeper, POLLIN, 0 };

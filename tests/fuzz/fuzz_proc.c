@@ -36,9 +36,10 @@ static void mounts(char *text)
 	l.n = 0;
 	while (l.n < COUNT(l.v) && (line = fuzz_line(&rest)))
 		l.n += parse_mount(line, &l.v[l.n]);
-	find_inner(&l);
+	find_inner(&l, false);
 	for (size_t i = 0; i < l.n; i++)
 		demand(l.v[i].at && l.v[i].root && l.v[i].dev && l.v[i].type);
+	find_inner(&l, true);
 }
 
 /* A guest's /etc/passwd is the guest's. */

@@ -1,0 +1,271 @@
+/*
+ * Suspended guests: `checkpoint` writes the processes of a running guest into HOME/guests/NAME/checkpoint and
+ * ends them, `restore` goes on with them, once: they belong to the disk as it is now.
+ */
+#include "runtime/guest/checkpoint.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "base/scope.h"
+#include "base/sys.h"
+#include "runtime/guest/nic.h"
+#include "selinux/lsm.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* DUMPING: not complete yet. SPENT: restored, or about to be. */
+#define IMAGE "checkpoint"
+#define DUMPING IMAGE ".new"
+#define SPENT IMAGE ".spent"
+#define NOTE "guest.json"
+
+/* What criu's image takes for granted, and is ours to make. */
+static const struct field note_fields[] = {
+	F(struct checkpoint_note, "idBase", K_U32, base),
+	F(struct checkpoint_note, "bootId", K_STR, boot_id),
+	{ 0 }
+};
+static const struct record note_record = RECORD("checkpoint", struct checkpoint_note, note_fields);
+
+bool guest_suspended(int dir_fd)
+{
+	return faccessat(dir_fd, IMAGE, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int guest_checkpoint_drop(int dir_fd)
+{
+	TRY(path_remove_tree(dir_fd, DUMPING));
+	TRY(path_remove_tree(dir_fd, SPENT));
+	return path_remove_tree(dir_fd, IMAGE);
+}
+
+int guest_checkpoint_sweep(int dir_fd)
+{
+	TRY(path_remove_tree(dir_fd, DUMPING));
+	return path_remove_tree(dir_fd, SPENT);
+}
+
+int guest_discard(const struct guest_where *at, const char *name)
+{
+	auto_close int dir = guest_dir(at, name);
+
+	TRY(dir);
+	TRY(guest_lock(dir, name));
+	if (!guest_suspended(dir))
+		return fail_as(ERR_STATE, "guest \"%s\" has no checkpoint", name);
+	TRY(guest_checkpoint_drop(dir));
+	(void)event_add(dir, &(struct guest_event){ .event = "ended", .detail = "its checkpoint was discarded" });
+	return 0;
+}
+
+/* criu mounts anew what has the guest's label, and does so without it. */
+static int refuse_label(const char *label)
+{
+	if (!*label)
+		return 0;
+	return fail_as(ERR_UNSUPPORTED, "under SELinux a guest cannot be checkpointed: its label (%s) is not carried by "
+		       "criu's mounts", label);
+}
+
+/* ---- checkpoint --------------------------------------------------------------------------------- */
+
+struct suspending { const struct guest_where *at; const char *name; int dir; };
+
+static bool is_boot_id(const char *s)
+{
+	return strlen(s) == 36 && strspn(s, "0123456789abcdef-") == 36;
+}
+
+/* It is the guest's word: what is none is not carried. */
+static char *boot_id_of(struct arena *a, pid_t init)
+{
+	auto_free char *text = NULL;
+	char path[40];
+
+	snprintf(path, sizeof path, "/proc/%d/root", (int)init);
+	auto_close int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 || path_read(root, GUEST_HOST_DIR "/boot_id", 64, &text, NULL) < 0) {
+		err_clear();
+		return NULL;
+	}
+	text[strcspn(text, "\n")] = '\0';
+	return is_boot_id(text) ? arena_strdup(a, text) : NULL;
+}
+
+static int id_base_of(pid_t init, uint32_t *base)
+{
+	unsigned inside, outside, size;
+	char path[40], text[256];
+
+	snprintf(path, sizeof path, "/proc/%d/uid_map", (int)init);
+	if (file_peek(AT_FDCWD, path, text, sizeof text) < 0 ||
+	    sscanf(text, "%u %u %u", &inside, &outside, &size) != 3)
+		return fail(EIO, "read %s", path);
+	*base = outside;
+	return 0;
+}
+
+static int write_note(int dir, pid_t init)
+{
+	auto_arena struct arena a = { 0 };
+	auto_buf struct buf b = { 0 };
+	struct jout o = { .b = &b };
+	struct checkpoint_note n = { .base = { .set = true }, .boot_id = boot_id_of(&a, init) };
+
+	TRY(id_base_of(init, &n.base.v));
+	bind_encode(&o, NULL, &note_record, &n);
+	buf_puts(&b, "\n");
+	if (b.oom)
+		return fail(ENOMEM, "out of memory");
+	if (mkdirat(dir, DUMPING, 0700) < 0)
+		return fail_errno("make " DUMPING);
+	auto_close int image = openat(dir, DUMPING, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return image < 0 ? fail_errno("open " DUMPING) : file_write_atomic(image, NOTE, b.p, b.n, 0600);
+}
+
+static int complete(void *ctx)
+{
+	struct suspending *s = ctx;
+
+	return renameat(s->dir, DUMPING, s->dir, IMAGE) < 0 ? fail_errno("name the checkpoint") : 0;
+}
+
+static int check_running(const struct guest_where *at, const char *name, pid_t *init)
+{
+	enum guest_status st = guest_status(at, name, init);
+
+	if (st == GUEST_UNKNOWN)
+		return -EIO;
+	if (st == GUEST_RUNNING)
+		return 0;
+	fail_as(ERR_STATE, "guest \"%s\" is %s", name, guest_status_name(st));
+	err_try(st == GUEST_PAUSED ? "vzrun resume %s" : "vzrun start %s", name);
+	return -EBUSY;
+}
+
+/* A dump that failed lets its processes go on; if they are dead, what is written is all that there is of them. */
+static int undo(struct suspending *s, int r)
+{
+	struct err_saved why;
+	pid_t pid;
+
+	err_save(&why);
+	auto_close int init = guest_init(s->at, s->name, &pid);
+	if (init >= 0 && sys_pidfd_wait(init, 0) == 0)
+		(void)guest_checkpoint_drop(s->dir);
+	err_restore(&why);
+	return r;
+}
+
+/* Its network is made anew as config.json has it, as by a start. */
+static int check_network(struct suspending *s, const struct spec *spec)
+{
+	static struct net_port ports[NET_PORTS_MAX];
+	const struct spec_linux *l = spec->linux_;
+	auto_close int netns = guest_netns(s->at, s->name);
+	size_t n = 0;
+
+	if (netns < 0)
+		return fail_as(ERR_STATE, "guest \"%s\" is not running", s->name);
+	for (size_t i = 0; l && i < l->sysctl.n; i++)
+		if (str_starts(l->sysctl.v[i].key, "net."))
+			return fail_as(ERR_UNSUPPORTED, "config.json: linux.sysctl: %s is not carried by a checkpoint",
+				       l->sysctl.v[i].key);
+	TRY(nic_ports(s->at, s->name, s->dir, NULL, ports, &n));
+	TRY_IN(net_refuse_foreign(ports, n, netns), "its network has what a checkpoint does not carry");
+	return 0;
+}
+
+static int suspend(struct suspending *s, const struct spec *spec, const struct checkpoint_opts *o)
+{
+	auto_buf struct buf work = { 0 }, image = { 0 };
+	struct checkpoint_opts with = *o;
+	char label[256];
+	pid_t init;
+	int r;
+
+	buf_printf(&work, "%s/guests/%s", s->at->home, s->name);
+	buf_printf(&image, "%s/" DUMPING, buf_text(&work));
+	with.image_path = buf_text(&image);
+	with.work_path = buf_text(&work);
+	with.guest = with.empty_net = with.tcp_established = with.file_locks = true;
+	with.commit = complete;
+	with.ctx = s;
+	TRY(check_running(s->at, s->name, &init));
+	label_read(s->dir, label, sizeof label);
+	TRY(lsm_selinux_on() ? refuse_label(label) : 0);
+	TRY(check_network(s, spec));
+	TRY(guest_checkpoint_drop(s->dir));
+	r = write_note(s->dir, init);
+	if (r >= 0)
+		r = container_checkpoint(s->at->root, s->name, &with);
+	return r < 0 ? undo(s, r) : 0;
+}
+
+int guest_checkpoint(const struct guest_where *at, const char *name, const struct checkpoint_opts *o)
+{
+	auto_guest struct guest g = { .dir_fd = -1 };
+	struct suspending s = { .at = at, .name = name };
+	pid_t init;
+
+	TRY(guest_open(at, name, true, &g));
+	TRY(check_running(at, name, &init));
+	s.dir = g.dir_fd;
+	/* It says why the guest ends, and clears up. */
+	auto_close int keeper = keeper_connect(at, name, KEEPER_SUSPENDING);
+	TRY(keeper);
+	TRY_IN(suspend(&s, &g.spec, o), "guest \"%s\" not checkpointed", name);
+	(void)flock(g.dir_fd, LOCK_UN);
+	if (!keeper_done(keeper))
+		return fail_as(ERR_TIMEOUT, "guest \"%s\" is checkpointed, and its keeper does not end", name);
+	return 0;
+}
+
+/* ---- restore: in the keeper --------------------------------------------------------------------- */
+
+int checkpoint_open(struct guest_restore *r, const struct guest *g, const struct guest_labels *l)
+{
+	struct json *tree = NULL;
+	auto_close int image = openat(g->dir_fd, IMAGE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int ret;
+
+	TRY(refuse_label(l->process));
+	if (image < 0)
+		return errno == ENOENT ? fail_as(ERR_STATE, "guest \"%s\" has no checkpoint", g->name)
+				       : fail_errno("open " IMAGE);
+	ret = json_load(image, NOTE, &tree);
+	if (ret >= 0)
+		ret = bind_decode(&r->arena, &note_record, tree, &r->note);
+	r->note.boot_id = ret >= 0 && r->note.boot_id && is_boot_id(r->note.boot_id)
+				? arena_strdup(&r->arena, r->note.boot_id) : NULL;
+	json_free(&tree);
+	TRY_IN(ret, IMAGE "/" NOTE);
+	r->opts.work_path = arena_printf(&r->arena, "%s/guests/%s", g->at.home, g->name);
+	r->opts.image_path = arena_printf(&r->arena, "%s/guests/%s/" IMAGE, g->at.home, g->name);
+	if (!r->opts.image_path || !r->opts.work_path)
+		return fail(ENOMEM, "out of memory");
+	r->opts.guest = r->opts.empty_net = r->opts.tcp_established = r->opts.file_locks = true;
+	return 0;
+}
+
+int checkpoint_spend(const struct guest *g)
+{
+	return renameat(g->dir_fd, IMAGE, g->dir_fd, SPENT) < 0 ? fail_errno("take the checkpoint") : 0;
+}
+
+void checkpoint_close(struct guest_restore *r, const struct guest *g, bool restored)
+{
+	struct err_saved why;
+
+	err_save(&why);
+	if (!restored)
+		(void)renameat(g->dir_fd, SPENT, g->dir_fd, IMAGE);
+	else if (guest_checkpoint_drop(g->dir_fd) < 0)
+		(void)event_add(g->dir_fd, &(struct guest_event){ .event = "cleanup-failed", .detail = err_text() });
+	err_restore(&why);
+	arena_free(&r->arena);
+}

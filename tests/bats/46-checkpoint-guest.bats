@@ -1,0 +1,208 @@
+#!/usr/bin/env bats
+# Guests suspended and brought back. Where CRIU does not run on the kernel: what is refused before it is asked.
+load helpers
+load guest
+
+setup_file() {
+	need_guests busybox
+	command -v criu >/dev/null || { echo "no criu: make deps" >&2; return 1; }
+}
+setup() { guest_setup; }
+teardown() { guest_teardown; }
+
+works() { criu check >/dev/null 2>&1 || skip "kernel: criu does not run on it ($(criu check 2>&1 | grep -om1 'Error.*'))"; }
+home() { echo "$VZRUN_HOME/guests/$G"; }
+# a process that counts, on its own; what it says is its count
+count() { vz exec "$G" cat /run/n; }
+above() { [ "$(count)" -gt "$1" ]; }
+counting() {
+	vz exec "$G" sh -c 'setsid sh -c "echo \$\$ >/run/pid; i=0; while :; do i=\$((i+1)); echo \$i >/run/n.new; mv /run/n.new /run/n; sleep 0.1; done" \
+		>/dev/null 2>&1 </dev/null &'
+	wait_for above 2
+}
+mounts_of() { awk '{ print $5, $6 }' "/proc/$(init_of)/mountinfo" | sort; }
+said() { vz logs "$G" | grep -q "$1"; }
+suspended() {
+	run vz checkpoint "$G"
+	ok
+	says "$G suspended. Next: vzrun restore $G"
+}
+restored() {
+	run vz restore "$G"
+	ok
+	has "$G running: restored after "
+}
+
+@test "refused by name: what has no checkpoint, what does not run, options that are not for guests" {
+	busybox_guest --net none
+	run vz checkpoint "$G"
+	refuses 5 "guest \"$G\" is stopped"
+	run vz restore "$G"
+	refuses 5 "guest \"$G\" has no checkpoint"
+	has "try    vzrun start $G"
+	run vz checkpoint --discard "$G"
+	refuses 5 "guest \"$G\" has no checkpoint"
+	for o in --leave-running --pre-dump --image-path=/tmp/x --lazy-pages; do
+		run vz checkpoint "$o" "$G"
+		refuses 2 "${o%=*} is not for guests"
+	done
+	run vz restore --console-socket /x "$G"
+	refuses 2 "--console-socket is not for guests"
+	run vz checkpoint --discard nobody
+	[ "$status" -eq 1 ]
+	has "--discard is for guests"
+	vz start "$G" >/dev/null
+	run vz --criu /nonexistent/criu checkpoint "$G"
+	refuses 15 "guest \"$G\" not checkpointed: checkpoint and restore need criu: /nonexistent/criu is not installed"
+	guest_status_is running
+	[ ! -e "$(home)/checkpoint" ] && [ ! -e "$(home)/checkpoint.new" ]
+	vz pause "$G"
+	run vz checkpoint "$G"
+	refuses 5 "guest \"$G\" is paused"
+	vz resume "$G"
+}
+
+@test "what it has made of its network itself is refused by name, and it runs on" {
+	running_guest
+	vz exec "$G" ip addr add 10.9.9.9/32 dev lo
+	run vz checkpoint "$G"
+	refuses 8 "guest \"$G\" not checkpointed: its network has what a checkpoint does not carry: address 10.9.9.9"
+	vz exec "$G" ip addr del 10.9.9.9/32 dev lo
+	vz exec "$G" ip route add 10.9.9.0/24 dev eth0
+	run vz checkpoint "$G"
+	refuses 8 "guest \"$G\" not checkpointed: its network has what a checkpoint does not carry: route 10.9.9.0/24"
+	vz exec "$G" ip route del 10.9.9.0/24 dev eth0
+	nsenter -n -t "$(init_of)" ip rule add priority 77 table 7
+	run vz checkpoint "$G"
+	refuses 8 "guest \"$G\" not checkpointed: its network has what a checkpoint does not carry: routing rule 77"
+	nsenter -n -t "$(init_of)" ip rule del priority 77
+	nsenter -n -t "$(init_of)" nft 'add table ip mine; add chain ip mine c { type filter hook input priority 0; policy drop; }'
+	run vz checkpoint "$G"
+	refuses 8 "guest \"$G\" not checkpointed: its network has what a checkpoint does not carry: policy of the nftables chain c"
+	nsenter -n -t "$(init_of)" nft 'delete table ip mine; add table inet my; add chain inet my c; add rule inet my c drop'
+	run vz checkpoint "$G"
+	refuses 8 "guest \"$G\" not checkpointed: its network has what a checkpoint does not carry: rules of nftables in table my"
+	nsenter -n -t "$(init_of)" nft delete table inet my
+	nsenter -n -t "$(init_of)" ip link add name its type veth peer name other
+	run vz checkpoint "$G"
+	[ "$status" -eq 8 ]
+	has "its network has what a checkpoint does not carry: link "
+	guest_status_is running
+	[ ! -e "$(home)/checkpoint" ]
+}
+
+@test "suspended and brought back: processes, console, clocks, network, ports, limits, mounts" {
+	works
+	local before n boot ip up pid
+	running_guest
+	counting
+	before=$(mounts_of)
+	boot=$(vz exec "$G" cat /proc/sys/kernel/random/boot_id)
+	ip=$(vz exec "$G" ip -o addr show eth0 | sed 's/.* \(inet6\? [^ ]*\).*/\1/' | sort)
+	up=$(vz exec "$G" cut -d. -f1 /proc/uptime)
+	n=$(count)
+	pid=$(vz exec "$G" cat /run/pid)
+	suspended
+	guest_status_is suspended
+	[[ "$(why)" == "suspended: its processes are in a checkpoint, vzrun restore $G"* ]]
+	[ -z "$(keepers_left; slots_left; groups_left; state_left)" ]
+	run vz start "$G"
+	refuses 5 "guest \"$G\" is suspended: its processes are in a checkpoint"
+	has "vzrun restore $G   |   vzrun checkpoint --discard $G"
+	restored
+	guest_status_is running
+	[ ! -e "$(home)/checkpoint" ] && [ ! -e "$(home)/checkpoint.spent" ]
+	wait_for above "$n"
+	vz exec "$G" kill -0 "$pid"
+	diff <(echo "$before") <(mounts_of)
+	[ "$(vz exec "$G" cat /proc/sys/kernel/random/boot_id)" = "$boot" ]
+	[ "$(vz exec "$G" ip -o addr show eth0 | sed 's/.* \(inet6\? [^ ]*\).*/\1/' | sort)" = "$ip" ]
+	[ "$(vz exec "$G" cut -d. -f1 /proc/uptime)" -ge "$up" ]
+	vz exec "$G" sh -c 'ping -c 1 -W 20 $(ip route | sed -n "s/^default via \([^ ]*\).*/\1/p")'
+	vz network check default
+	[ "$(vz exec "$G" cat /sys/fs/cgroup/memory.max 2>/dev/null || vz exec "$G" cat /sys/fs/cgroup/memory/memory.limit_in_bytes)" = 67108864 ]
+	vz --json why "$G" | jq -e '.events | map(select(.detail == "from its checkpoint")) | length == 1'
+	# its console's shell is the same one, with its terminal
+	(echo 'echo con-$((40+2)); tty'; wait_for said con-42) | vz console "$G" >/dev/null
+	wait_for said /dev/pts/0
+	# what runs once more goes the same way again, and ends as any
+	n=$(count)
+	suspended
+	restored
+	wait_for above "$n"
+	vz stop -t 60s "$G"
+	[ "$(why)" != "${why#stopped by the host}" ] || why
+	vz start "$G" >/dev/null
+}
+
+@test "a failed dump lets it run on; a failed restore keeps the checkpoint" {
+	works
+	local n
+	running_guest --net none
+	counting
+	# a process that joined is not below its init, and would be lost
+	vz exec "$G" sh -c 'echo $$ >/run/joined; exec sleep 1000' 3>&- &
+	wait_for vz exec "$G" test -s /run/joined
+	run vz checkpoint "$G"
+	[ "$status" -eq 5 ]
+	has "guest \"$G\" not checkpointed: process "
+	has " runs in it by exec or enter, and is none that its init has started"
+	guest_status_is running
+	[ ! -e "$(home)/checkpoint" ] && [ ! -e "$(home)/checkpoint.new" ]
+	vz exec "$G" sh -c 'kill $(cat /run/joined)'
+	wait
+	n=$(count)
+	suspended
+	mv "$(home)/checkpoint/pstree.img" "$(home)/"
+	run vz restore "$G"
+	[ "$status" -eq 15 ]
+	has "guest \"$G\" not started: criu "
+	guest_status_is suspended
+	mv "$(home)/pstree.img" "$(home)/checkpoint/"
+	# the range of ids that its processes have is another's now
+	jq '.vzrun.userns = "host"' "$(home)/config.json" >"$(home)/new" && mv "$(home)/new" "$(home)/config.json"
+	run vz restore "$G"
+	[ "$status" -eq 10 ]
+	has "vzrun.userns: is not what it was when the guest was checkpointed"
+	jq 'del(.vzrun.userns)' "$(home)/config.json" >"$(home)/new" && mv "$(home)/new" "$(home)/config.json"
+	restored
+	wait_for above "$n"
+}
+
+@test "given up, or destroyed: nothing of the checkpoint is left" {
+	works
+	running_guest --net none
+	suspended
+	run vz checkpoint --discard "$G"
+	ok
+	guest_status_is stopped
+	[ ! -e "$(home)/checkpoint" ]
+	vz start "$G" >/dev/null
+	suspended
+	vz destroy "$G"
+	[ ! -e "$(home)" ]
+}
+
+@test "a root of its own by directory, a volume, and a guest in the host's user namespace" {
+	works
+	local n
+	mkdir "$BATS_TEST_TMPDIR/data"
+	echo seen >"$BATS_TEST_TMPDIR/data/file"
+	running_guest --net none --storage dir --bind "$BATS_TEST_TMPDIR/data:/data:idmap"
+	counting
+	vz exec "$G" sh -c 'echo more >/data/of-it'
+	n=$(count)
+	suspended
+	restored
+	wait_for above "$n"
+	[ "$(vz exec "$G" cat /data/file)" = seen ]
+	[ "$(vz exec "$G" stat -c %u /data/of-it)" = 0 ]
+	vz exec "$G" sh -c 'echo still >/data/of-it'
+	vz destroy -f "$G"
+	running_guest --net none --userns host
+	counting
+	n=$(count)
+	suspended
+	restored
+	wait_for above "$n"
+}
