@@ -14,8 +14,8 @@ struct arena_chunk {
 };
 
 /*
- * One that was freed, cleared: musl gives a page back at once, and a loop that fills an arena each time would ask the kernel for it each
- * time. glibc keeps it anyhow, and a sanitizer shall see what is used after it was freed.
+ * One that was freed, cleared: musl gives a page back at once, and a loop that fills an arena each time would ask the
+ * kernel for it each time. glibc keeps it anyhow, and a sanitizer shall see what is used after it was freed.
  */
 static struct arena_chunk *spare;
 #ifdef __GLIBC__

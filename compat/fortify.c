@@ -1,7 +1,7 @@
 /*
- * Distributions compile their archives (libseccomp's, libnl's) against glibc, with _FORTIFY_SOURCE. What these take from libc musl has
- * under the same names and with the same layouts, but for the checked functions below. A size that is known is kept to; the
- * check of a format is left out: no format in these archives comes from outside.
+ * Distributions compile their archives (libseccomp's, libnl's) against glibc, with _FORTIFY_SOURCE. What these take
+ * from libc musl has under the same names and with the same layouts, but for the checked functions below. A size that
+ * is known is kept to; the check of a format is left out: no format in these archives comes from outside.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /*
- * What the sources take from glibc and musl does not have; included before everything else when vzrun itself is built with
- * musl (see the Makefile). The system calls are those of the manual pages, the structures the kernel's (linux/mount.h,
- * linux/stat.h); the texts are glibc's, because people and engines look for them.
+ * What the sources take from glibc and musl does not have; included before everything else when vzrun itself is built
+ * with musl (see the Makefile). The system calls are those of the manual pages, the structures the kernel's
+ * (linux/mount.h, linux/stat.h); the texts are glibc's, because people and engines look for them.
  */
 #pragma once
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-/* The kernel's header has the types, musl's the calls; both have the same MS_ flags, and each has its own sched_param. */
+/* The kernel's headers have the types, musl's the calls; both have the same MS_ flags, each its own sched_param. */
 #define sched_param kernel_sched_param
 #include <linux/sched/types.h>
 #undef sched_param
@@ -28,8 +28,8 @@ const char *strerrorname_np(int code);	/* EPERM ... */
 const char *sigabbrev_np(int sig);	/* without SIG; NULL: none, or a real-time one */
 
 /*
- * musl keeps three real-time signals for itself and leaves them out of its sets. To forward and to block, all means all; and a
- * number means to a container what it means to the C library of most containers.
+ * musl keeps three real-time signals for itself and leaves them out of its sets. To forward and to block, all means
+ * all; and a number means to a container what it means to the C library of most containers.
  */
 #undef SIGRTMIN
 #undef SIGRTMAX
@@ -46,7 +46,12 @@ static inline int sigfillset_whole(sigset_t *set)
 /* Handlers run on musl's own way back from a signal, which is not known here: only what needs none. */
 static inline int sigaction_rtmin(int sig, const struct sigaction *a, struct sigaction *old)
 {
-	struct { void (*handler)(int); unsigned long flags; void (*restorer)(void); uint64_t mask; } kernel = { .handler = a->sa_handler };
+	struct {
+		void (*handler)(int);
+		unsigned long flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} kernel = { .handler = a->sa_handler };
 
 	if (old || (a->sa_handler != SIG_DFL && a->sa_handler != SIG_IGN)) {
 		errno = EINVAL;

@@ -34,8 +34,8 @@ void net_others_forget(int dirfd)
 /* ---- what was read last ----------------------------------------------------------------------------- */
 
 /*
- * Before the records, whose form is this program's. Of this boot: what a power cut left of the file is not believed, and
- * it is not worth a sync.
+ * Before the records, whose form is this program's. Of this boot: what a power cut left of the file is not believed,
+ * and it is not worth a sync.
  */
 struct head { char made_by[40], boot[40]; };
 

@@ -1,4 +1,4 @@
-/* The rows of a plan for what is below /dev: the nodes and links that every container has, and those of the configuration. */
+/* The rows of a plan for what is below /dev: nodes and links that all have, and those of the configuration. */
 #include "runtime/child/mount.h"
 #include "base/scope.h"
 

@@ -191,8 +191,8 @@ static int write_config(void *p)
 	struct making *m = p;
 	auto_buf struct buf b = { 0 };
 
-	TRY(create_config(&(struct new_guest){ m->name, m->req, buf_text(&m->ref), &m->image, dir_storage(m), &m->nics, m->binds },
-			  &b));
+	TRY(create_config(&(struct new_guest){ m->name, m->req, buf_text(&m->ref), &m->image, dir_storage(m), &m->nics,
+					       m->binds }, &b));
 	return file_write_atomic(m->dir_fd, "config.json", b.p, b.n, 0600);
 }
 

@@ -214,5 +214,5 @@ TEST(damaged_is_an_error_or_left_out)
 	CHECK(net_others_read(s.dir, "two", true, &o) == 0 && o.n == 1);
 }
 
-UNIT_MAIN(UNIT(believed_as_long_as_it_is_that_file), UNIT(another_file_of_that_name), UNIT(changes_within_a_tick_are_seen),
-	  UNIT(what_is_kept_may_be_anything), UNIT(damaged_is_an_error_or_left_out))
+UNIT_MAIN(UNIT(believed_as_long_as_it_is_that_file), UNIT(another_file_of_that_name),
+	  UNIT(changes_within_a_tick_are_seen), UNIT(what_is_kept_may_be_anything), UNIT(damaged_is_an_error_or_left_out))
