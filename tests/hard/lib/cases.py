@@ -131,6 +131,9 @@ class Container(Case):
     def running(self):
         self.create()
         must("start", self.id)
+        # Until then its process goes by another name, and would be missed when it changes.
+        if not wait_for(lambda: "process sleep" in host.processes()):
+            raise Broken("the container's process did not come to its end")
 
     def status(self):
         rc, out, _ = vz("state", self.id)
