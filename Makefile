@@ -15,6 +15,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 # CI builds, by both compilers, with warnings as errors.
 WERROR  ?= $(CI)
+.DEFAULT_GOAL := all
 B       := build$(if $(ASAN),/asan)$(if $(FAULT),/fault)$(if $(FUZZ),/fuzz)
 Q       := $(if $(V),,@)
 VERSION := 0.1.0
