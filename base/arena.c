@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 4000 };
+enum { CHUNK = 4000 };	/* a page with its head */
 
 struct arena_chunk {
 	struct arena_chunk *prev;
@@ -13,26 +13,57 @@ struct arena_chunk {
 	max_align_t data[];
 };
 
-/*
- * One that was freed, cleared: musl gives a page back at once, and a loop that fills an arena each time would ask the
- * kernel for it each time. glibc keeps it anyhow, and a sanitizer shall see what is used after it was freed.
- */
-static struct arena_chunk *spare;
 #ifdef __GLIBC__
-enum { KEEPS_ONE = 0 };
+/* It keeps what was freed, and a sanitizer shall see what is used after that. */
+static struct arena_chunk *take_page(void)
+{
+	return NULL;
+}
+
+static bool give_page(struct arena_chunk *c)
+{
+	(void)c;
+	return false;
+}
 #else
-enum { KEEPS_ONE = 1 };
+/* musl asks the kernel for each page, and gives each back at once; a command lives from few enough that these do. */
+enum { PAGES = 8 };
+static struct { _Alignas(4096) char bytes[4096]; } pages[PAGES];
+static struct arena_chunk *given;
+static size_t taken;
+
+/* Cleared, like what calloc gives. */
+static struct arena_chunk *take_page(void)
+{
+	struct arena_chunk *c = given;
+
+	if (c)
+		given = c->prev;
+	else if (taken < PAGES)
+		c = (struct arena_chunk *)&pages[taken++];
+	return c;
+}
+
+static bool give_page(struct arena_chunk *c)
+{
+	if ((uintptr_t)c - (uintptr_t)pages >= sizeof pages)
+		return false;
+	memset(c->data, 0, c->used);
+	*c = (struct arena_chunk){ .prev = given };
+	given = c;
+	return true;
+}
 #endif
 
 static struct arena_chunk *grow(struct arena *a, size_t bytes)
 {
 	size_t size = bytes > CHUNK ? bytes : CHUNK;
-	struct arena_chunk *c = size == CHUNK && spare ? spare : calloc(1, sizeof *c + size);
+	struct arena_chunk *c = size == CHUNK ? take_page() : NULL;
 
 	if (!c)
+		c = calloc(1, sizeof *c + size);
+	if (!c)
 		return NULL;
-	if (c == spare)
-		spare = NULL;
 	c->prev = a->last;
 	c->size = size;
 	a->last = c;
@@ -86,12 +117,8 @@ void arena_free(struct arena *a)
 {
 	for (struct arena_chunk *c = a->last, *prev; c; c = prev) {
 		prev = c->prev;
-		if (!KEEPS_ONE || spare || c->size != CHUNK) {
+		if (!give_page(c))
 			free(c);
-			continue;
-		}
-		memset(c->data, 0, c->used);
-		*(spare = c) = (struct arena_chunk){ 0 };
 	}
 	a->last = NULL;
 }

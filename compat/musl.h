@@ -60,6 +60,19 @@ static inline int sigaction_rtmin(int sig, const struct sigaction *a, struct sig
 	return (int)syscall(SYS_rt_sigaction, sig, &kernel, NULL, sizeof kernel.mask);
 }
 
+/*
+ * open(2) of musl sets what O_CLOEXEC stands for once more, for kernels before 2.6.23; and its way to change ids blocks
+ * the signals of all threads first, where there is one.
+ */
+#define open(...) openat(AT_FDCWD, __VA_ARGS__)
+#define setresgid(real, effective, saved) ((int)syscall(SYS_setresgid, (real), (effective), (saved)))
+#define setresuid(real, effective, saved) ((int)syscall(SYS_setresuid, (real), (effective), (saved)))
+#define setgroups setgroups_alone
+static inline int setgroups(size_t n, const gid_t *list)
+{
+	return (int)syscall(SYS_setgroups, n, list);
+}
+
 /* What is free goes back to the kernel without being asked. */
 static inline int malloc_trim(size_t pad)
 {

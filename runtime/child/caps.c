@@ -43,21 +43,21 @@ static const char *cap_text(unsigned cap, char *buf, size_t size)
 	return buf;
 }
 
-/* Numbers are dense and end at /proc/sys/kernel/cap_last_cap; asking costs no open: 6 calls. */
+/* Numbers are dense and end at /proc/sys/kernel/cap_last_cap; asking costs no open. */
 uint64_t caps_known(void)
 {
 	static uint64_t known;
-	unsigned low = 0, high = CAPS_MAX;
+	unsigned low = 0, high = CAPS_MAX, mid = COUNT(cap_names);
 
 	if (known)
 		return known;
+	/* Most kernels have those that are named above, and no more: the first two questions settle it. */
 	while (low < high) {
-		unsigned mid = (low + high) / 2;
-
 		if (prctl(PR_CAPBSET_READ, mid, 0, 0, 0) >= 0)
 			low = mid + 1;
 		else
 			high = mid;
+		mid = low == 0 && high == COUNT(cap_names) ? high - 1 : (low + high) / 2;
 	}
 	known = low == CAPS_MAX ? UINT64_MAX : BIT(low) - 1;
 	return known;

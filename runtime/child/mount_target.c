@@ -121,9 +121,16 @@ static int parent_of(struct mnt_ctx *c, const char *dst, const char **name)
 
 static int special_target(struct mnt_ctx *c, const char *dst, bool dir)
 {
-	const char *name;
-	int parent = parent_of(c, dst, &name), fd;
+	const char *name = strrchr(dst, '/');
+	int parent, fd;
 
+	/* What is there needs no directory of its own opened, unless more of it is at hand. */
+	if (c->parent_fd < 0 && name && name[1]) {
+		fd = path_open_strict(c->root_fd, dst + 1, O_PATH);
+		if (fd >= 0)
+			return fd;
+	}
+	parent = parent_of(c, dst, &name);
 	TRY(parent);
 	fd = path_open_strict(parent, name, O_PATH);
 	return fd >= 0 ? fd : step(parent, name, dir);
