@@ -284,7 +284,7 @@ of_pid() { inside python3 "$BATS_TEST_DIRNAME/cgroup-of.py" "$(pid)" "$1" "$2"; 
 
 @test "user, groups, capabilities, no_new_privs, a read-only root" {
 	pod
-	run once 'touch /f; id -u; id -g; id -G; grep -E "NoNewPrivs|CapEff" /proc/self/status' '.linux.security_context += {
+	run once 'touch /f 2>&1; id -u; id -g; id -G; grep -E "NoNewPrivs|CapEff" /proc/self/status' '.linux.security_context += {
 		run_as_user: {value: 1000}, run_as_group: {value: 1000}, supplemental_groups: [2000, 3000], readonly_rootfs: true, no_new_privs: true}'
 	has $'1000\n1000\n1000 2000 3000\n'
 	has "touch: /f: Read-only file system"
