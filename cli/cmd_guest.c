@@ -1,5 +1,4 @@
 #include "cli/cmd.h"
-#include "base/log.h"
 #include "base/scope.h"
 #include "cli/cmd_guest.h"
 #include "cli/out.h"
@@ -62,6 +61,7 @@ int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const cha
 		.userns = a->userns, .selinux = a->selinux, .apparmor = a->apparmor, .hostname = a->hostname,
 		.networks = a->net, .nics = a->nics, .dns = a->dns, .memory = a->memory, .swap = a->swap,
 		.pids = { (uint64_t)a->pids.v, a->pids.set }, .cpus = a->cpus, .features = a->features, .binds = a->binds,
+		.tags = a->tags,
 		.command = { (const char **)command, (size_t)argc },
 	};
 	auto_buf struct buf b = { 0 }, addresses = { 0 };
@@ -112,84 +112,39 @@ static const struct opt stop_opts[] = {
 	{ 0 }
 };
 
-static int stop_one(struct cli *g, const void *args, const char *name, bool *killed)
+/* What was done to a guest, said. */
+static int told(const struct cli *g, const char *name, const char *status, bool killed)
 {
-	const struct stop_args *a = args;
+	auto_buf struct buf b = { 0 };
+	struct jout o;
+
+	if (!g->json) {
+		printf("%s %s%s\n", name, status, killed ? " (killed)" : "");
+		return 0;
+	}
+	out_open(&o, &b);
+	jout_str(&o, "name", name);
+	jout_str(&o, "status", status);
+	if (killed)
+		jout_bool(&o, "killed", true);
+	return out_close(&o);
+}
+
+static int stop(struct cli *g, const struct stop_args *a, const char *name, bool *killed)
+{
 	struct guest_where at = guest_at(g);
 	uint64_t at_once = 0;
 
 	return guest_stop(&at, name, a->kill ? &at_once : a->timeout.set ? &a->timeout.v : NULL, killed);
 }
 
-/* One guest: its object; several: an array of them. */
-struct answer { struct cli *g; struct jout o; struct buf b; bool many; };
-
-static void answer_open(struct answer *a, struct cli *g, int n)
-{
-	*a = (struct answer){ .g = g, .many = n > 1 };
-	out_open(&a->o, &a->b);
-	if (a->many)
-		jout_open(&a->o, "guests", '[');
-}
-
-static void answer_add(struct answer *a, const char *name, const char *status, bool killed)
-{
-	if (!a->g->json) {
-		printf("%s %s%s\n", name, status, killed ? " (killed)" : "");
-		return;
-	}
-	if (a->many)
-		jout_open(&a->o, NULL, '{');
-	jout_str(&a->o, "name", name);
-	jout_str(&a->o, "status", status);
-	if (killed)
-		jout_bool(&a->o, "killed", true);
-	if (a->many)
-		jout_close(&a->o, '}');
-}
-
-/* first: the first failure, whose error is pending again. */
-static int answer_close(struct answer *a, int first)
-{
-	if (first < 0 || !a->g->json) {
-		buf_free(&a->b);
-		return first;
-	}
-	if (a->many)
-		jout_close(&a->o, ']');
-	return out_close(&a->o);
-}
-
-/* Every name gets its turn; the first failure is the command's, the others are warnings. */
-static int for_each_name(struct cli *g, int argc, char **argv, void *args, const char *status,
-			 int (*one)(struct cli *g, const void *args, const char *name, bool *killed))
-{
-	struct answer a;
-	struct err_saved first;
-	int failed = 0;
-
-	answer_open(&a, g, argc);
-	for (int i = 0; i < argc; i++) {
-		bool killed = false;
-		int r = one(g, args, argv[i], &killed);
-
-		if (r >= 0) {
-			answer_add(&a, argv[i], status, killed);
-		} else if (failed >= 0) {
-			err_save(&first);
-			failed = r;
-		} else {
-			log_warn("%s", err_text());
-		}
-	}
-	if (failed < 0)
-		err_restore(&first);
-	return answer_close(&a, failed);
-}
-
 static int stop_run(struct cli *g, void *args, int argc, char **argv)
 {
-	return for_each_name(g, argc, argv, args, "stopped", stop_one);
+	bool killed = false;
+
+	(void)argc;
+	TRY(stop(g, args, argv[0], &killed));
+	return told(g, argv[0], "stopped", killed);
 }
 
 static int restart_run(struct cli *g, void *args, int argc, char **argv)
@@ -198,7 +153,7 @@ static int restart_run(struct cli *g, void *args, int argc, char **argv)
 	bool killed;
 
 	(void)argc;
-	if (stop_one(g, args, argv[0], &killed) < 0) {
+	if (stop(g, args, argv[0], &killed) < 0) {
 		if (err_class() != ERR_STATE)
 			return -EIO;
 		err_clear();
@@ -212,18 +167,13 @@ static const struct opt destroy_opts[] = {
 	{ 0 }
 };
 
-static int destroy_one(struct cli *g, const void *args, const char *name, bool *killed)
-{
-	const struct destroy_args *a = args;
-	struct guest_where at = guest_at(g);
-
-	(void)killed;
-	return guest_destroy(&at, name, a->force);
-}
-
 static int destroy_run(struct cli *g, void *args, int argc, char **argv)
 {
-	return for_each_name(g, argc, argv, args, "destroyed", destroy_one);
+	struct guest_where at = guest_at(g);
+
+	(void)argc;
+	TRY(guest_destroy(&at, argv[0], ((struct destroy_args *)args)->force));
+	return told(g, argv[0], "destroyed", false);
 }
 
 static int enter_run(struct cli *g, void *args, int argc, char **argv)
@@ -330,6 +280,8 @@ static const struct opt set_opts[] = {
 	      "bits a second into the guest and out of it: 100M, 1G:10M, max"),
 	OSTRV(struct set_args, 0, "dns", "ADDRESS|auto", r.dns, "DNS servers, from the next start; repeatable"),
 	OSTR(struct set_args, 0, "hostname", "NAME", r.hostname, "host name inside, from the next start"),
+	OSTRV(struct set_args, 0, "tag-add", "TAG", r.tag_add, "a word to choose guests by; repeatable"),
+	OSTRV(struct set_args, 0, "tag-del", "TAG", r.tag_del, "take a tag away; repeatable"),
 	OFLAG(struct set_args, 0, "now", r.only_now, "change the running guest only, save nothing"),
 	OFLAG(struct set_args, 0, "next", r.only_next, "save for the next start only"),
 	OFLAG(struct set_args, 0, "dry-run", r.dry_run, "check and show, change nothing"),
@@ -359,17 +311,19 @@ static int set_run(struct cli *g, void *args, int argc, char **argv)
 	return out_close(&o);
 }
 
+#define UP "starting running paused unknown"
 const struct cmd guest_cmds[] = {
-	{ "stop", "[OPTION...] NAME...", "shut a guest down", 1, -1, stop_opts, sizeof(struct stop_args), stop_run },
-	{ "restart", "[OPTION...] NAME", "stop and start a guest", 1, 1, stop_opts, sizeof(struct stop_args),
-	  restart_run },
-	{ "destroy", "[OPTION...] NAME...", "remove a guest with its disk and its addresses", 1, -1, destroy_opts,
-	  sizeof(struct destroy_args), destroy_run },
+	{ "stop", "[OPTION...] NAME...", "shut a guest down", 1, 1, stop_opts, sizeof(struct stop_args), stop_run,
+	  CMD_EACH, .only = UP },
+	{ "restart", "[OPTION...] NAME...", "stop and start a guest", 1, 1, stop_opts, sizeof(struct stop_args),
+	  restart_run, CMD_EACH, .only = UP },
+	{ "destroy", "[OPTION...] NAME...", "remove a guest with its disk and its addresses", 1, 1, destroy_opts,
+	  sizeof(struct destroy_args), destroy_run, CMD_EACH | CMD_SURE },
 	{ "enter", "NAME [COMMAND [ARG...]]", "a login shell, or a command, in a running guest", 1, -1,
 	  .run = enter_run, .flags = CMD_PASS },
 	{ "console", "NAME", "attach to the console", 1, 1, .run = console_run },
 	{ "logs", "[OPTION...] NAME", "what the console said", 1, 1, logs_opts, sizeof(struct logs_args), logs_run },
-	{ "set", "[OPTION...] NAME", "change limits of a guest, live and saved", 1, 1, set_opts,
-	  sizeof(struct set_args), set_run },
+	{ "set", "[OPTION...] NAME...", "change limits of a guest, live and saved", 1, 1, set_opts,
+	  sizeof(struct set_args), set_run, CMD_EACH },
 	{ 0 }
 };

@@ -7,7 +7,7 @@ struct guest_create_args {
 	const char *image, *rootfs, *template, *storage, *userns, *selinux, *apparmor, *hostname, *cpus;
 	struct opt_u64 memory, swap;
 	struct opt_i64 pids;
-	struct strv features, binds, net, dns;
+	struct strv features, binds, net, dns, tags;
 	struct nic_words nics;
 };
 /* The rows of guest_create_args at member m of T. */
@@ -31,6 +31,7 @@ struct guest_create_args {
 	OSTRV(T, 0, "rate", "IN[:OUT][:BURST][,net=NAME]", m.nics.rate, "bits a second: 100M, 1G:10M, max"),   \
 	OSTRV(T, 0, "bind", "SRC:DST[:OPTION,...]", m.binds, "of the host; ro, idmap, z or Z (label it); repeatable"), \
 	OSTRV(T, 0, "dns", "ADDRESS|auto", m.dns, "DNS server; repeatable (default: the network's)"),          \
+	OSTRV(T, 0, "tag", "TAG", m.tags, "a word to choose guests by; repeatable"),                            \
 	OSTRV(T, 0, "features", "WORD", m.features, "nesting, fuse, tun or i386; repeatable")
 
 struct guest_start_args { bool no_wait; struct opt_u64 timeout; };

@@ -159,10 +159,10 @@ static int ls_run(struct cli *g, void *args, int argc, char **argv)
 }
 
 const struct cmd nic_cmds[] = {
-	{ "add", "[OPTION...] NAME", "give a guest one more interface, live and saved", 1, 1, add_opts,
-	  sizeof(struct add_args), add_run },
+	{ "add", "[OPTION...] NAME...", "give a guest one more interface, live and saved", 1, 1, add_opts,
+	  sizeof(struct add_args), add_run, CMD_EACH },
 	{ "rm", "[OPTION...] NAME INTERFACE", "take an interface of a guest's away, live and saved", 2, 2, rm_opts,
-	  sizeof(struct rm_args), rm_run },
+	  sizeof(struct rm_args), rm_run, CMD_EACH },
 	{ "ls", "NAME", "the interfaces of a guest", 1, 1, .run = ls_run },
 	{ 0 }
 };

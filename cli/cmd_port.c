@@ -114,7 +114,9 @@ static int port_ls_run(struct cli *g, void *args, int argc, char **argv)
 		jout_open(&o, "ports", '[');
 		l.o = &o;
 	}
-	TRY(argc ? ports_of(&l, argv[0]) : guest_each(&at, ports_of, &l));
+	for (int i = 0; i < argc; i++)
+		TRY(ports_of(&l, argv[i]));
+	TRY(argc ? 0 : guest_each(&at, ports_of, &l));
 	if (!g->json)
 		return table_print(&l.t);
 	jout_close(&o, ']');
@@ -124,7 +126,8 @@ static int port_ls_run(struct cli *g, void *args, int argc, char **argv)
 const struct cmd port_cmds[] = {
 	{ "add", "[OPTION...] NAME [HOST:]PORT[-END]:GUESTPORT[-END][/tcp|/udp]", "publish ports of a guest, live and saved",
 	  2, 2, port_add_opts, sizeof(struct port_args), port_add_run },
-	{ "rm", "NAME [HOST:]PORT[-END][:GUESTPORT[-END]][/tcp|/udp]", "publish them no more", 2, 2, .run = port_rm_run },
-	{ "ls", "[NAME]", "list published ports", 0, 1, .run = port_ls_run },
+	{ "rm", "NAME [HOST:]PORT[-END][:GUESTPORT[-END]][/tcp|/udp]", "publish them no more", 2, 2,
+	  .run = port_rm_run, .flags = CMD_EACH },
+	{ "ls", "[NAME...]", "list published ports", 0, -1, .run = port_ls_run, .flags = CMD_NAMES },
 	{ 0 }
 };

@@ -68,6 +68,7 @@ static int ls_json(struct listing *l, const char *name, struct guest *g, const c
 		addresses(&l->at, g, &ip);
 		jout_str(l->o, "image", g->conf.image);
 		tell_label(l->o, g);
+		guest_put_tags(l->o, "tags", &g->conf.tags);
 		jout_u64(l->o, "memory", memory_of(g));
 		jout_str(l->o, "ip", ip.n ? buf_text(&ip) : NULL);
 		traffic(l->o, &l->at, g);
@@ -104,6 +105,19 @@ static int ls_one(void *p, const char *name)
 	return 0;
 }
 
+static int ls_each(struct listing *l, int argc, char **argv)
+{
+	if (argc == 0)
+		return guest_each(&l->at, ls_one, l);
+	for (int i = 0; i < argc; i++) {
+		auto_close int dir = guest_dir(&l->at, argv[i]);
+
+		TRY(dir);
+		TRY(ls_one(l, argv[i]));
+	}
+	return 0;
+}
+
 struct ls_args { bool quiet; };
 static const struct opt ls_opts[] = {
 	OFLAG(struct ls_args, 'q', "quiet", quiet, "names only"),
@@ -120,16 +134,14 @@ static int ls_run(struct cli *g, void *args, int argc, char **argv)
 	auto_buf struct buf b = { 0 };
 	struct jout o;
 
-	(void)argc;
-	(void)argv;
 	if (!g->json) {
-		TRY(guest_each(&l.at, ls_one, &l));
+		TRY(ls_each(&l, argc, argv));
 		return table_print(&l.t);
 	}
 	out_open(&o, &b);
 	jout_open(&o, "guests", '[');
 	l.o = &o;
-	TRY(guest_each(&l.at, ls_one, &l));
+	TRY(ls_each(&l, argc, argv));
 	jout_close(&o, ']');
 	return out_close(&o);
 }
@@ -138,7 +150,7 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct guest_where at = guest_at(g);
 	auto_guest struct guest guest;
-	auto_buf struct buf b = { 0 }, ip = { 0 };
+	auto_buf struct buf b = { 0 }, ip = { 0 }, tags = { 0 };
 	char label[256];
 	struct jout o;
 	pid_t pid;
@@ -147,6 +159,8 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 	(void)args;
 	(void)argc;
 	TRY(guest_open(&at, argv[0], false, &guest));
+	for (size_t i = 0; i < guest.conf.tags.n; i++)
+		buf_printf(&tags, "%s%s", i ? ", " : "", guest.conf.tags.v[i]);
 	s = guest_status(&at, argv[0], &pid);
 	addresses(&at, &guest, &ip);
 	if (g->json) {
@@ -155,6 +169,7 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 		jout_str(&o, "status", guest_status_word(&at, argv[0], s));
 		jout_i64(&o, "pid", pid);
 		jout_str(&o, "ip", ip.n ? buf_text(&ip) : NULL);
+		guest_put_tags(&o, "tags", &guest.conf.tags);
 		tell_label(&o, &guest);
 		traffic(&o, &at, &guest);
 		jout_tree(&o, "config", guest.spec.tree);
@@ -164,12 +179,13 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 	if (pid)
 		printf("pid       %d\n", (int)pid);
 	label_read(guest.dir_fd, label, sizeof label);
-	printf("image     %s\nstorage   %s\nuserns    %s\nselinux   %s\napparmor  %s\naddress   %s\nmemory    %s\n"
+	printf("image     %s\nstorage   %s\nuserns    %s\nselinux   %s\napparmor  %s\ntags      %s\naddress   %s\nmemory    %s\n"
 	       "config    %s/guests/%s/config.json\n",
 	       guest.conf.image ? guest.conf.image : "-", guest.conf.storage ? guest.conf.storage : "overlay",
 	       guest.conf.userns ? guest.conf.userns : "auto",
 	       *label ? label : guest.conf.selinux ? guest.conf.selinux : "auto",
-	       guest.conf.apparmor ? guest.conf.apparmor : "auto", ip.n ? buf_text(&ip) : "-",
+	       guest.conf.apparmor ? guest.conf.apparmor : "auto", tags.n ? buf_text(&tags) : "-",
+	       ip.n ? buf_text(&ip) : "-",
 	       memory_of(&guest) ? out_size(memory_of(&guest)) : "no limit", at.home, argv[0]);
 	return 0;
 }
@@ -261,10 +277,11 @@ static int image_run(struct cli *g, void *args, int argc, char **argv)
 }
 
 const struct cmd show_cmds[] = {
-	{ "ls", "[OPTION...]", "list guests", 0, 0, ls_opts, sizeof(struct ls_args), ls_run },
-	{ "show", "NAME", "what a guest is", 1, 1, .run = show_run },
-	{ "stats", "[NAME...]", "what guests use: cpu, memory, processes, disk, network", 0, -1, .run = stats_run },
-	{ "why", "NAME", "why a guest is in the state it is in", 1, 1, .run = why_run },
+	{ "ls", "[OPTION...] [NAME...]", "list guests", 0, -1, ls_opts, sizeof(struct ls_args), ls_run, CMD_NAMES },
+	{ "show", "NAME...", "what a guest is", 1, 1, .run = show_run, .flags = CMD_EACH },
+	{ "stats", "[NAME...]", "what guests use: cpu, memory, processes, disk, network", 0, -1, .run = stats_run,
+	  .flags = CMD_NAMES },
+	{ "why", "NAME...", "why a guest is in the state it is in", 1, 1, .run = why_run, .flags = CMD_EACH },
 	{ "lint", "FILE", "check a config.json and list what would be ignored", 1, 1, .run = lint_run },
 	{ "recover", "[NAME]", "undo what killed commands left", 0, 1, .run = recover_run },
 	{ "image", "COMMAND [ARG...]", "images: ls, import, rm, tag, template, verify, prune", 1, -1,

@@ -124,10 +124,19 @@ static int write_help(const struct cmd_group *groups, const struct cmd *c, const
 	return b.oom ? fail(ENOMEM, "out of memory") : out_text(buf_text(&b));
 }
 
-static int count_operands(const struct cmd *c, int n, const char *path)
+static int count_operands(const struct cmd *c, int n, bool chosen, const char *path)
 {
-	const char *what = n < c->min ? "few" : c->max >= 0 && n > c->max ? "many" : NULL;
-	const char *usage = c->usage ? c->usage : "";
+	const char *usage = c->usage ? c->usage : "", *what;
+	int min = c->min, max = c->max;
+
+	/* --all and --tag stand for the guest's name; without them a command that takes only that takes several. */
+	if (c->flags & CMD_EACH && chosen)
+		min--, max--;
+	else if (c->flags & CMD_EACH && max == 1)
+		max = -1;
+	else if (c->flags & CMD_NAMES && chosen)
+		max = 0;
+	what = n < min ? "few" : max >= 0 && n > max ? "many" : NULL;
 
 	if (!what)
 		return 0;
@@ -142,7 +151,7 @@ static int parse_command(struct cli *g, struct found *f, void *args, struct aren
 		f->argc = opt_parse(f->cmd->opts, args, a, g, f->cmd->flags, f->argc, f->argv);
 		TRY(f->argc);
 	}
-	return g->help ? 1 : count_operands(f->cmd, f->argc, f->path);
+	return g->help ? 1 : count_operands(f->cmd, f->argc, g->all || g->tags.n, f->path);
 }
 
 /* `create` of a guest speaks as a guest's command from its first wrong option on. */
@@ -180,7 +189,9 @@ static int run_command(struct cli *g, const struct cmd_group *groups, struct fou
 		err_try("vzrun help %s", f->path);
 		return fail_in(r, "%s", f->path);
 	}
-	return r == 1 ? write_help(groups, f->cmd, f->path) : f->cmd->run(g, args, f->argc, f->argv);
+	if (r == 1)
+		return write_help(groups, f->cmd, f->path);
+	return each_opts(f->cmd->flags) ? each_run(g, &a, args, f->argc, f->argv) : f->cmd->run(g, args, f->argc, f->argv);
 }
 
 static int absolute(const char **path, const char *what, char *out, size_t size)

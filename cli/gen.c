@@ -90,6 +90,7 @@ static void bash_options(struct buf *b, const struct opt *opts, const char *path
 static void bash_values(struct buf *b, const struct cmd *c, const char *path)
 {
 	bash_options(b, c->opts, path);
+	bash_options(b, each_opts(c->flags), path);
 }
 
 static void bash_option_words(struct buf *b, const struct opt *opts, unsigned flags)
@@ -111,6 +112,7 @@ static void bash_words(struct buf *b, const struct cmd *c, const char *path)
 		if (!(s->flags & CMD_HIDDEN))
 			buf_printf(b, "%s ", s->name);
 	bash_option_words(b, c->opts, 0);
+	bash_option_words(b, each_opts(c->flags), 0);
 	bash_option_words(b, cli_opts, OPT_EVERYWHERE);
 	buf_puts(b, "\"");
 	for (size_t i = 0; c->usage && i < sizeof operands / sizeof operands[0]; i++)
@@ -238,9 +240,10 @@ static void roff_command(struct buf *b, const struct cmd *c, const char *path)
 	buf_puts(b, ".TP\n");
 	roff_forms(b, c, path, ".TQ\n");
 	roff_text(b, c);
-	if (c->opts && c->opts->name) {
+	if ((c->opts && c->opts->name) || each_opts(c->flags)) {
 		buf_puts(b, ".RS\n");
 		roff_options(b, c->opts);
+		roff_options(b, each_opts(c->flags));
 		buf_puts(b, ".RE\n");
 	}
 }
@@ -279,6 +282,7 @@ void gen_man(struct buf *b, const struct cmd_group *groups, const struct cmd *on
 		roff_text(b, only);
 		buf_puts(b, ".SH OPTIONS\n");
 		roff_options(b, only->opts);
+		roff_options(b, each_opts(only->flags));
 		each(b, only->sub, path, roff_command);
 		buf_puts(b, ".SH SEE ALSO\n\\fBvzrun\\fR(1)\n");
 		return;

@@ -117,6 +117,7 @@ void help_write(struct buf *b, const struct cmd_group *groups, const struct cmd 
 	if (c->sub)
 		commands(b, "Commands", c->sub);
 	options(b, "Options", c->opts);
+	options(b, "In place of NAME", each_opts(c->flags));
 }
 
 int help_about(help_fn *write, int argc, char **argv)

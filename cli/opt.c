@@ -4,7 +4,7 @@
 #include <string.h>
 
 struct parse {
-	const struct opt *opts;
+	const struct opt *opts, *each;
 	void *args;
 	struct arena *a;
 	struct cli *g;
@@ -196,7 +196,8 @@ static const struct opt *lookup(const struct parse *p, const char *name, size_t 
 	if (o || !p->g)
 		return o;
 	*base = p->g;
-	return find(cli_opts, name, n, OPT_EVERYWHERE);
+	o = find(p->each, name, n, 0);
+	return o ? o : find(cli_opts, name, n, OPT_EVERYWHERE);
 }
 
 const char *opt_nearer(const char *word, const char *best, const char *candidate)
@@ -285,7 +286,7 @@ static int take_option(const struct parse *p, int argc, char **argv, int *i)
 int opt_parse(const struct opt *opts, void *args, struct arena *a, struct cli *g, unsigned flags, int argc,
 	      char **argv)
 {
-	const struct parse p = { opts, args, a, g };
+	const struct parse p = { opts, each_opts(flags), args, a, g };
 	int n = 0, i = 0;
 
 	for (; i < argc && !(g && g->help); i++) {

@@ -78,6 +78,8 @@ struct cli {
 	const char *rootless;		/* "auto", "true" or "false" */
 	const char *criu;		/* the program; NULL: the one in PATH */
 	bool json, debug, systemd_cgroup, help, version;
+	bool all, yes;			/* of each_opts: which guests are meant */
+	struct strv tags;
 	mode_t umask;			/* the caller's; ours is 0077 */
 	const struct cmd *cmd;		/* what was found */
 	/*
@@ -94,6 +96,13 @@ enum {
 	CMD_HIDDEN = 2,		/* works, but no list shows it (aliases) */
 	CMD_OCI    = 4,		/* speaks as runc: one line, status 1 */
 	CMD_EXEC   = 8,		/* the same with status 255 */
+	/*
+	 * Operand 0 is a guest, and run() is for one: several may be named, where that is the only operand, or
+	 * chosen by --all and --tag in place of it. CMD_SURE: what is chosen needs --yes.
+	 */
+	CMD_EACH   = 16,
+	CMD_SURE   = 32,
+	CMD_NAMES  = 64,	/* all operands are guests, for one run(); or they are chosen */
 	OPT_STOP   = 256,	/* opt_parse: as CMD_PASS, but "--" after the first operand is kept */
 };
 
@@ -109,12 +118,21 @@ struct cmd {
 	unsigned flags;
 	const struct cmd *sub;		/* `image ls`; beside run: run takes what is no sub-command */
 	const char *about;		/* more for help and man page; paragraphs end in \n\n */
+	const char *only;		/* the states of guests that --all and --tag choose, in words; NULL: any */
 };
 
 /* Tables end with a zeroed row. cli/cmds.c lists them in the order of the help. */
 struct cmd_group { const char *title; const struct cmd *cmds; };
 extern const struct cmd_group cli_groups[];
 extern const struct opt cli_opts[];	/* of struct cli */
+
+/* Those by which guests are chosen, of struct cli, for a command with these flags; NULL: none. */
+const struct opt *each_opts(unsigned flags);
+/*
+ * Runs g->cmd for the guests that are meant. For several, each in a process of its own: each has its turn, says
+ * its failure itself, and the status is the first one's, ERR_PARTIAL if --all or --tag chose and some did well.
+ */
+int each_run(struct cli *g, struct arena *a, void *args, int argc, char **argv);
 
 /* The voice of CMD_* flags: CMD_OCI, CMD_EXEC, or 0 for a guest's. */
 void cli_speak(struct cli *g, unsigned flags);

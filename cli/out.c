@@ -15,11 +15,19 @@ int out_text(const char *text)
 	return 0;
 }
 
+static const char *member_of;
+
+void out_member(const char *name)
+{
+	member_of = name;
+}
+
 void out_open(struct jout *o, struct buf *b)
 {
 	*o = (struct jout){ .b = b };
 	jout_open(o, NULL, '{');
-	jout_str(o, "schema", "vzrun/1");
+	if (!member_of)
+		jout_str(o, "schema", "vzrun/1");
 }
 
 int out_close(struct jout *o)
@@ -27,7 +35,8 @@ int out_close(struct jout *o)
 	int r;
 
 	jout_close(o, '}');
-	buf_puts(o->b, "\n");
+	if (!member_of)
+		buf_puts(o->b, "\n");
 	r = o->b->oom ? fail(ENOMEM, "out of memory") : out_text(buf_text(o->b));
 	buf_free(o->b);
 	return r;
@@ -81,6 +90,8 @@ static void error_json(int r, int status, const char *msg)
 	struct jout o;
 
 	out_open(&o, &b);
+	if (member_of)
+		jout_str(&o, "name", member_of);
 	jout_open(&o, "error", '{');
 	jout_i64(&o, "code", status);
 	jout_str(&o, "msg", msg);

@@ -12,6 +12,11 @@ int out_error(const struct cli *g, int r);
 /* One JSON object on stdout: out_open() puts the schema; out_close() writes and frees. -EIO, -ENOMEM. */
 void out_open(struct jout *o, struct buf *b);
 int out_close(struct jout *o);
+/*
+ * From here on objects are members of an array about guests: without the schema, an error with the guest's name.
+ * NULL: no more.
+ */
+void out_member(const char *name);
 /* Writes text to stdout, after what stdio holds back; 0 or -errno. */
 int out_text(const char *text);
 

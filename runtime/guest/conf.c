@@ -22,6 +22,7 @@ static const struct field conf_fields[] = {
 	F(struct guest_conf,   "stopSignal",  K_STR,  stop_signal),
 	F(struct guest_conf,   "stopTimeout", K_U64,  stop_timeout),
 	F(struct guest_conf,   "features",    K_STRV, features),
+	F(struct guest_conf,   "tags",        K_STRV, tags),
 	{ 0 }
 };
 const struct record guest_conf_record = RECORD("vzrun", struct guest_conf, conf_fields);
@@ -58,7 +59,7 @@ static int check_conf(const struct guest_conf *c)
 	uint64_t base;
 
 	TRY(guest_check_dns(&c->dns, "dns"));
-
+	TRY(guest_check_tags(&c->tags, "tags"));
 	if (c->storage && !str_eq(c->storage, "overlay") && !str_eq(c->storage, "dir"))
 		return fail(EINVAL, "storage: unknown value \"%s\" (overlay or dir)", c->storage);
 	if (c->layers.n == 0 && !(c->storage && str_eq(c->storage, "dir")))

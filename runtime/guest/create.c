@@ -241,6 +241,7 @@ static int check_words(const struct guest_create_req *r)
 		return fail_as(ERR_USAGE, "--hostname: \"%s\" is not a host name", r->hostname);
 	TRY(guest_apparmor_check(r->apparmor));
 	TRY(guest_check_dns(&r->dns, "--dns"));
+	TRY(guest_check_tags(&r->tags, "--tag"));
 	for (size_t i = 0; i < r->features.n; i++)
 		if (!guest_feature_known(r->features.v[i]))
 			return fail_as(ERR_USAGE, "--features: \"%s\" is unknown (nesting, fuse, tun, i386)",

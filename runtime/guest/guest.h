@@ -40,6 +40,7 @@ struct guest_conf {
 	const char *stop_signal;	/* when the init is not one that we know */
 	struct opt_u64 stop_timeout;	/* seconds */
 	struct strv features;		/* "nesting", "fuse", "tun", "i386" */
+	struct strv tags;		/* names, to choose guests by */
 };
 extern const struct record guest_conf_record;
 
@@ -78,7 +79,7 @@ struct guest_create_req {
 	struct opt_u64 memory, swap;
 	struct opt_u64 pids;
 	const char *cpus;			/* "1.5" */
-	struct strv features, binds;
+	struct strv features, binds, tags;
 	struct strv command;			/* instead of the image's or /sbin/init */
 };
 int guest_create(const struct guest_where *at, const char *name, const struct guest_create_req *r);
@@ -118,10 +119,19 @@ struct guest_set_req {
 	const char *cpus, *hostname;
 	struct nic_words nics;
 	struct strv dns;		/* of /etc/resolv.conf; "auto" alone: the network's */
+	struct strv tag_add, tag_del;
 	bool only_now, only_next, dry_run;
 };
 int guest_set(const struct guest_where *at, const char *name, const struct guest_set_req *r,
 	      struct buf *told);
+
+/* ---- tags.c -------------------------------------------------------------------------------------- */
+int guest_check_tags(const struct strv *tags, const char *what);	/* ERR_USAGE: "--tag: ..." with what as the place */
+bool guest_has_tag(const struct strv *tags, const char *tag);
+void guest_put_tags(struct jout *o, const char *key, const struct strv *tags);
+/* Of the guest's file, whose tags are has; a line of what they are then is added to told. ERR_NOT_FOUND: del. */
+int guest_edit_tags(struct json **tree, const struct strv *has, const struct strv *add, const struct strv *del,
+		    struct buf *told);
 
 /* ---- nic.c ------------------------------------------------------------------------------------- */
 struct guest_nic_req {

@@ -139,6 +139,15 @@ static int collect_next(struct change *c, const struct guest_set_req *r)
 	return json_set(c->tree, "vzrun.dns", str_eq(r->dns.v[0], "auto") ? NULL : buf_text(&b));
 }
 
+static int collect_tags(struct change *c, const struct guest *g, const struct guest_set_req *r)
+{
+	if (!r->tag_add.n && !r->tag_del.n)
+		return 0;
+	if (r->only_now)
+		return fail_as(ERR_USAGE, "--tag-add, --tag-del: tags are saved, and nothing is changed now");
+	return guest_edit_tags(c->tree, &g->conf.tags, &r->tag_add, &r->tag_del, c->told);
+}
+
 static bool names_nics(const struct nic_words *w)
 {
 	return w->ip.n || w->ip6.n || w->ip_del.n || w->mac.n || w->rate.n;
@@ -183,6 +192,7 @@ int guest_set(const struct guest_where *at, const char *name, const struct guest
 	TRY(nic_edit_open(&e, at, name, r->only_now, r->only_next));
 	TRY(collect(&c, &e.g, r));
 	TRY(collect_next(&c, r));
+	TRY(collect_tags(&c, &e.g, r));
 	TRY(collect_nics(&e, r, told));
 	if (!told->n)
 		return fail_as(ERR_USAGE, "nothing to set");

@@ -42,7 +42,7 @@ teardown() { guest_teardown; }
 	jq -e '.status == "running" and .ready and .pid > 1 and .ms > 0' <<<"$output"
 	run vz --json ls
 	jq -e --arg g "$G" '.guests == [{name: $g, status: "running", pid: .guests[0].pid, image: .guests[0].image,
-		selinuxLabel: .guests[0].selinuxLabel,
+		selinuxLabel: .guests[0].selinuxLabel, tags: [],
 		memory: 67108864, ip: .guests[0].ip,
 		traffic: .guests[0].traffic}]' <<<"$output"
 	run vz --json show "$G"
@@ -53,16 +53,108 @@ teardown() { guest_teardown; }
 	jq -e '[.events[].event] == ["created", "started", "ended"]' <<<"$output"
 }
 
-@test "stop and destroy of several: every one gets its turn" {
+@test "several names: every one gets its turn, each failure is said, the first one is the status" {
+	busybox_guest --net none
+	vz create "$G-b" --template busybox --net none
+	run vz start nobody-x "$G" "$G-b" "$G-b"
+	[ "$status" -eq 1 ]
+	has 'vzrun: container "nobody-x" does not exist'
+	[ "$(grep -c ' running: up after ' <<<"$output")" = 2 ]
+	[[ "${lines[-2]}" == "$G running"* ]] && [[ "${lines[-1]}" == "$G-b running"* ]]
+	vz stop -k "$G"
+	run vz stop -k "$G" "$G-b"
+	[ "$status" -eq 5 ]
+	has "guest \"$G\" is not running"
+	has "$G-b stopped (killed)"
+	guest_status_is stopped "$G-b"
+	run --separate-stderr vz --json set --pids 99 "$G" nobody-x "$G-b"
+	[ "$status" -eq 3 ]
+	jq -e --arg a "$G" --arg b "$G-b" '.schema == "vzrun/1" and ([.guests[].name] == [$a, "nobody-x", $b]) and
+		.guests[1].error.code == 3 and .guests[0].changed == .guests[2].changed' <<<"$output"
+	run vz --json destroy "$G" "$G-b"
+	jq -e --arg a "$G" --arg b "$G-b" '[.guests[] | .name, .status] == [$a, "destroyed", $b, "destroyed"]' <<<"$output"
+}
+
+@test "--all: the guests that the command is for; 16 when some fail; destroy wants --yes" {
+	run vz start --all
+	ok
+	[ -z "$output" ]
+	run vz --json stop --all
+	jq -e '.guests == []' <<<"$output"
 	busybox_guest --net none
 	vz create "$G-b" --template busybox --net none
 	vz start "$G-b"
-	run vz stop -k "$G" "$G-b"
+	run vz start --all
+	ok
+	[[ "$output" == "$G running"* ]]
+	vz stop -k "$G-b"
+	run vz restart -k --all
+	ok
+	[[ "$output" == "$G running"* ]]
+	run vz show --all
+	has "$G-b"
+	[ "$(grep -c ^name <<<"$output")" = 2 ]
+	vz start "$G-b"
+	vz stop -k "$G"
+	run vz destroy --all
+	refuses 2 'destroy: --all and --tag need --yes'
+	has "it would destroy $G, $G-b"
+	run vz destroy --all --yes
+	[ "$status" -eq 16 ]
+	has "$G destroyed"
+	has "guest \"$G-b\" is running"
+	run vz destroy --all --yes
 	[ "$status" -eq 5 ]
-	has "$G-b stopped (killed)"
-	guest_status_is stopped "$G-b"
-	run vz --json destroy "$G" "$G-b"
-	jq -e --arg a "$G" --arg b "$G-b" '[.guests[] | .name, .status] == [$a, "destroyed", $b, "destroyed"]' <<<"$output"
+	run vz destroy --all --yes -f
+	says "$G-b destroyed"
+	[ -z "$(vz ls -q)" ]
+}
+
+@test "tags: given, shown, changed, chosen by, refused" {
+	busybox_guest --tag web --tag blue
+	vz create "$G-b" --template busybox --net none --tag web
+	vz create "$G-c" --template busybox --net none
+	[ "$(vz --json show "$G" | jq -c .tags)" = '["web","blue"]' ]
+	[[ "$(vz show "$G")" == *"tags      web, blue"* ]]
+	[ "$(vz ls -q --tag web | xargs)" = "$G $G-b" ]
+	[ "$(vz ls -q --tag web --tag blue)" = "$G" ]
+	[ "$(vz --json ls --tag web | jq -c '[.guests[].tags]')" = '[["web","blue"],["web"]]' ]
+	[ "$(vz --json stats --tag blue | jq -r '.guests[].name')" = "$G" ]
+	[ "$(vz ls -q "$G-c" "$G-b" | xargs)" = "$G-c $G-b" ]
+	run vz set --tag web --pids 77 --tag-add green --tag-add web
+	ok
+	[ "$(jq -c '.vzrun.tags, .linux.resources.pids.limit' "$(conf "$G-b")" | xargs)" = '[web,green] 77' ]
+	[ "$(jq -c '.vzrun.tags, .linux.resources.pids.limit' "$(conf "$G-c")" | xargs)" = 'null 4096' ]
+	vz set "$G-b" --tag-del web --tag-del green
+	[ "$(jq .vzrun.tags "$(conf "$G-b")")" = null ]
+	run vz set "$G-b" --tag-del web
+	refuses 3 '--tag-del: there is no tag "web"'
+	run vz set "$G-b" --tag-add web --now
+	refuses 2 '--tag-add, --tag-del: tags are saved, and nothing is changed now'
+	run vz fw deny --tag blue in --proto tcp
+	says "$G: rule 1 added: deny in tcp"
+	run vz start --tag web
+	ok
+	[[ "$output" == "$G running"* ]]
+	run vz start --tag web
+	ok
+	run vz stop --tag none
+	refuses 3 'no guest has the tag "none"'
+	run vz stop --tag web --all
+	refuses 2 '--all and --tag exclude each other'
+	run vz stop "$G" --all
+	refuses 2 'stop: too many arguments; usage: vzrun stop [OPTION...] NAME...'
+	run vz start --tag 'a b'
+	refuses 2 '--tag: "a b" is not a tag (a-z, 0-9, '"'.' and '-' between)"
+	run vz create "$G-d" --template busybox --tag A
+	refuses 2 '--tag: "A" is not a tag (a-z, 0-9, '"'.' and '-' between)"
+	vz stop -k "$G"
+	edit '.vzrun.tags = ["-"]'
+	run vz show "$G"
+	refuses 10 "guest \"$G\": config.json: vzrun.tags: \"-\" is not a tag (a-z, 0-9, '.' and '-' between)"
+	run vz set --tag web --pids 9
+	has 'not chosen: '
+	edit '.vzrun.tags = ["web"]'
 }
 
 @test "the words of the wrong state, the unknown and the existing guest" {
