@@ -304,7 +304,7 @@ asan-bats:
 # Exceptions are at their lines, each with its reason. gcc 12 follows neither TRY and fail() nor cleanup attributes: of four
 # kinds of its reports two dozen were looked at, one was right, and they are off.
 ANALYZER := -fanalyzer $(patsubst %,-Wno-analyzer-%,use-of-uninitialized-value null-dereference malloc-leak double-free)
-LINT_SRC := $(sort $(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC))
+LINT_SRC := $(sort $(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) $(wildcard tests/tools/*.c bench/*.c))
 lint: layers lint-text lint-sh lint-cppcheck lint-tidy
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=gcc CFLAGS="-Os -g $(ANALYZER)" B=build/lint-gcc $(addprefix build/lint-gcc/,vzrun $(HELPERS))
 	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang B=build/lint-clang $(addprefix build/lint-clang/,vzrun $(HELPERS))

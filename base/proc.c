@@ -167,9 +167,12 @@ int proc_run(const struct proc_req *req, int *status)
 	int w = 0, ret;
 
 	TRY(start(&r));
-	sigaction(SIGPIPE, &ignore, &old);
-	ret = attend(&r);
-	sigaction(SIGPIPE, &old, NULL);
+	if (sigaction(SIGPIPE, &ignore, &old) < 0) {
+		ret = fail_errno("ignore SIGPIPE");
+	} else {
+		ret = attend(&r);
+		sigaction(SIGPIPE, &old, NULL);
+	}
 	if (ret < 0)
 		kill(-r.pid, SIGKILL);
 	(void)TEMP_FAILURE_RETRY(waitpid(r.pid, &w, 0));

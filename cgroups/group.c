@@ -2,6 +2,7 @@
 #include "cgroups/internal.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/undo.h"
 
 #include <fcntl.h>
@@ -235,8 +236,11 @@ static int make_in(struct cg *cg, size_t i, const struct need *need, bool adopt,
 		TRY(adopt ? 0 : take_over(dir, h->v2));
 		TRY(cpuset ? fill_cpuset(dir, false) : 0);
 	} else if (r < 0) {
-		if (code && may_skip(code, BIT(i), need))
+		if (code && may_skip(code, BIT(i), need)) {
+			if (!cg_rootless())
+				log_warn("cgroup %s is not made: %s", dir, strerrordesc_np(code));
 			return 0;
+		}
 		return code ? not_made(code, i, dir, need) : r;
 	}
 	cg->hiers |= BIT(i);

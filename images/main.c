@@ -110,7 +110,9 @@ static int finish(struct cmd_args *a, int r)
 		buf_puts(&a->out, "\n");
 	fputs(buf_text(&a->out), stdout);
 	fputs(buf_text(&a->warn), stderr);
-	return fflush(stdout) == EOF ? ERR_OTHER : r > 0 ? ERR_IMAGE : 0;
+	if (fflush(stdout) == EOF)
+		return fail_errno("write to standard output");
+	return r > 0 ? ERR_IMAGE : 0;
 }
 
 static void print_error(bool json)
@@ -173,11 +175,11 @@ int main(int argc, char **argv)
 		r = run(&a, home);
 	progress_end();
 	store_close(&a.store);
+	if (r >= 0)
+		r = finish(&a, r);
 	if (r < 0) {
 		print_error(a.json);
 		r = (int)err_class();
-	} else {
-		r = finish(&a, r);
 	}
 	buf_free(&a.out);
 	buf_free(&a.warn);

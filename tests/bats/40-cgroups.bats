@@ -249,6 +249,22 @@ background() { "$CGTOOL" exec "$G" "$@" >/dev/null 2>&1 3>&- & wait_for has_pids
 	v2 || [ "$status" = 1 ]
 }
 
+@test "a hierarchy that is read-only is left out and told; where a limit needs it, it is refused" {
+	[ -d /sys/fs/cgroup/pids ] || skip "kernel: no cgroup v1 pids"
+	# shellcheck disable=SC2016
+	read_only() { run unshare -m sh -c 'mount -o remount,bind,ro /sys/fs/cgroup/pids && exec "$@"' - "$CGTOOL" "$@"; }
+	read_only create "$G"
+	[ "$status" = 0 ]
+	[ "$output" = "vzrun: warning: cgroup /sys/fs/cgroup/pids$G is not made: Read-only file system
+$G" ]
+	"$CGTOOL" remove "$G"
+	read_only create "$G" '{"pids":{"limit":9}}'
+	[ "$status" = 1 ]
+	[[ "$output" = "process limit: create cgroup /sys/fs/cgroup/pids$G: Read-only file system"* ]]
+	cg remove "$G"
+	[ "$status" = 1 ]
+}
+
 @test "delegation: the guest's root makes groups of its own" {
 	[ "$LAYOUT" != v1 ] || skip "this host has no cgroup v2 tree"
 	"$CGTOOL" create "$G"

@@ -268,11 +268,11 @@ refused() {
 	for i in $(seq 400); do cp "$T/tree/d/suid" "$T/tree/f$i"; done
 	img import --ref done:1 "$T/tree"
 	full=$(find "$S/layers" | wc -l)
-	mkfifo "$T/alive"
 	for ms in 005 010 020 030 050 080 120 200; do
 		rm -rf "$S"
-		cat "$T/alive" > /dev/null & reader=$!
-		"$BUILD/vzrun-image" import --ref k:1 "$T/tree" > "$T/alive" 2>&1 & pid=$!
+		exec 8> >(exec cat > /dev/null); reader=$!
+		"$BUILD/vzrun-image" import --ref k:1 "$T/tree" >&8 2>&1 & pid=$!
+		exec 8>&-
 		sleep 0.$ms
 		kill -9 $pid 2>/dev/null || true
 		wait $pid || true
@@ -297,6 +297,8 @@ refused() {
 	head -c 5000 /dev/urandom > "$T/noise"
 	run -13 img import "$T/noise"
 	refused 2 'reference "Big": "Big" is not a name (lower-case letters and digits, single separators between)' import --ref Big "$T/noise"
+	run -1 bash -c '"$0" ls 2>&1 >/dev/full' "$BUILD/vzrun-image"
+	[ "$output" = "vzrun-image: write to standard output: No space left on device" ]
 	run -3 img --json resolve nothing:1
 	[ "$(jq -r '.error.msg' <<<"$output")" = "image nothing:1: not in the store" ]
 }

@@ -169,7 +169,7 @@ static int calls_syslog(void)
 
 	return (int)syscall(SYS_syslog, 3, b, sizeof b);
 }
-static int calls_quota(void) { return (int)syscall(SYS_quotactl, 0x800002 << 8, "/dev/escape", 0, NULL); }
+static int calls_quota(void) { return (int)syscall(SYS_quotactl, 0x800002u << 8, "/dev/escape", 0, NULL); }
 static int calls_ports(void) { return (int)syscall(SYS_iopl, 3); }
 static int calls_keyctl(void)
 {

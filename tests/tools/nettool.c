@@ -30,7 +30,7 @@ static int parse_nics(char **v, struct list *out)
 {
 	size_t n = 0;
 
-	for (; v[n] && n < COUNT(conf); n++) {
+	for (; n < COUNT(conf) && v[n]; n++) {
 		for (char *save = NULL, *p = strtok_r(v[n], ",", &save); p; p = strtok_r(NULL, ",", &save)) {
 			char *value = strchr(p, '=');
 
