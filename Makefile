@@ -16,6 +16,7 @@ DESTDIR ?=
 # CI builds, by both compilers, with warnings as errors.
 WERROR  ?= $(CI)
 .DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
 B       := build$(if $(ASAN),/asan)$(if $(FAULT),/fault)$(if $(FUZZ),/fuzz)
 Q       := $(if $(V),,@)
 VERSION := 0.1.0
@@ -60,7 +61,9 @@ SYSTEMD_LIBS := -lsystemd
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wwrite-strings \
            -Wundef -Wformat=2 -Wno-format-nonliteral -Wno-missing-field-initializers $(if $(findstring clang,$(CC)),-Wno-unknown-warning-option) -Wno-format-truncation -Werror=implicit -Werror=return-type \
            $(if $(WERROR),-Werror)
-HARDEN  := -fstack-protector-strong -fstack-clash-protection -fcf-protection
+MACHINE := $(shell $(CC) -dumpmachine)
+HARDEN  := -fstack-protector-strong -fstack-clash-protection $(if $(filter x86_64% i%86%,$(MACHINE)),-fcf-protection) \
+           $(if $(filter aarch64%,$(MACHINE)),-mbranch-protection=standard)
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DVZRUN_VERSION='"$(VERSION)"' -DVZRUN_PREFIX='"$(PREFIX)"' -iquote . $(shell pkg-config --cflags libnl-3.0 2>/dev/null) \
            -MMD -MP $(WARN) $(HARDEN) $(if $(FAULT),-DVZRUN_FAULT_POINTS) \
            $(if $(ASAN)$(FUZZ),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) \
@@ -134,7 +137,7 @@ FORCE:
 LDQUIET = $(shell $(CC) -Wl,--help 2>/dev/null | grep -q no-warnings && echo -Wl,--no-warnings)
 
 # The static executable begins before libc does (runtime/container/self_entry.c): nothing there may call into libc.
-ENTRY_ARCH := $(filter x86_64% aarch64%,$(shell $(CC) -dumpmachine))
+ENTRY_ARCH := $(filter x86_64% aarch64%,$(MACHINE))
 $(B)/obj/runtime/container/self_entry.o $(B)/musl/runtime/container/self_entry.o: ALL_CFLAGS += -ffreestanding -fno-stack-protector -fno-stack-clash-protection -fno-sanitize=all \
     $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 

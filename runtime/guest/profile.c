@@ -308,7 +308,6 @@ static void add_groups(struct profile *p)
 
 const struct spec_seccomp *profile_seccomp(struct arena *a, unsigned features)
 {
-	static words two_archs = { "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", NULL };
 	struct profile p = { .a = a, .features = features };
 
 	p.s = arena_alloc(a, 1, sizeof *p.s);
@@ -322,6 +321,8 @@ const struct spec_seccomp *profile_seccomp(struct arena *a, unsigned features)
 	p.s->default_action = SC_ERRNO;
 	p.s->default_errno_ret = (struct opt_u32){ ENOSYS, true };
 #ifdef __x86_64__
+	static words two_archs = { "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", NULL };
+
 	if (features & PROFILE_I386)
 		p.s->architectures = list_of(&p, two_archs);
 #endif
