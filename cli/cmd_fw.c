@@ -135,7 +135,8 @@ static int fw_ls_run(struct cli *g, void *args, int argc, char **argv)
 
 #define RULE_USAGE "[OPTION...] NAME in|out"
 const struct cmd fw_cmds[] = {
-	{ "allow", RULE_USAGE, "a rule that lets connections pass", 2, 2, fw_opts, sizeof(struct fw_args), fw_allow_run, CMD_EACH },
+	{ "allow", RULE_USAGE, "a rule that lets connections pass", 2, 2, fw_opts, sizeof(struct fw_args), fw_allow_run,
+	  CMD_EACH },
 	{ "deny", RULE_USAGE, "a rule that drops them", 2, 2, fw_opts, sizeof(struct fw_args), fw_deny_run,
 	  CMD_EACH },
 	{ "rm", "NAME N", "remove rule N", 2, 2, .run = fw_rm_run, .flags = CMD_EACH },

@@ -179,7 +179,8 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 	if (pid)
 		printf("pid       %d\n", (int)pid);
 	label_read(guest.dir_fd, label, sizeof label);
-	printf("image     %s\nstorage   %s\nuserns    %s\nselinux   %s\napparmor  %s\ntags      %s\naddress   %s\nmemory    %s\n"
+	printf("image     %s\nstorage   %s\nuserns    %s\nselinux   %s\napparmor  %s\n"
+	       "tags      %s\naddress   %s\nmemory    %s\n"
 	       "config    %s/guests/%s/config.json\n",
 	       guest.conf.image ? guest.conf.image : "-", guest.conf.storage ? guest.conf.storage : "overlay",
 	       guest.conf.userns ? guest.conf.userns : "auto",

@@ -11,9 +11,9 @@
 
 enum { AT_ONCE = 8 };	/* a start takes a processor, a stop takes time */
 
-#define CHOOSE                                                                                    \
-	OFLAG(struct cli, 0, "all", all,                                                           \
-	      "every guest; of start, stop, restart, checkpoint and restore those in the state for it"),                            \
+#define CHOOSE                                                                                                \
+	OFLAG(struct cli, 0, "all", all,                                                                      \
+	      "every guest; of start, stop, restart, checkpoint and restore those in the state for it"),      \
 	OSTRV(struct cli, 0, "tag", "TAG", tags, "those of them with the tag; repeatable: with all of these")
 
 const struct opt *each_opts(unsigned flags)

@@ -145,6 +145,7 @@ static int without_lock(struct claim *c, struct net_port *ports)
 			return 0;
 		TRY(net_port_of(c->h, &u->f.d, c->owner, l, u->bridge_index, &ports[i]));
 	}
+	TRY(net_refuse_unseen(c->dir, &c->held.r));
 	r = firewall_lacks(c, &c->held.r);
 	return r < 0 ? r : r == 0;
 }

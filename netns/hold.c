@@ -103,9 +103,9 @@ static const char *unseen_on(const struct net_def *d)
 	return d->vxlan ? "spans hosts" : NULL;
 }
 
-static int refuse_unseen(int dir, const struct net_record *is)
+int net_refuse_unseen(int dir, const struct net_record *is)
 {
-	if (!is || !is->firewall.n)
+	if (!is->firewall.n)
 		return 0;
 	LIST_EACH(const struct net_nic, n, is->nics) {
 		auto_net_file struct net_file f = { 0 };
@@ -124,7 +124,9 @@ int net_hold(const struct net_home *h, int dir, const struct net_record *was, co
 {
 	struct err_saved why;
 
-	TRY(refuse_unseen(dir, is));
+	/* Of a record from before this was refused, rules may go one by one. */
+	if (is && !(was && is->firewall.n < was->firewall.n))
+		TRY(net_refuse_unseen(dir, is));
 	int r = pass(h, dir, was, is);
 
 	if (r >= 0)

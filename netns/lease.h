@@ -31,3 +31,5 @@ void net_port_alone(const struct net_home *h, const char *owner, const struct ne
  * everything back. Killed at any point, the same call (or the next claim or release) finishes.
  */
 int net_hold(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is);
+/* ERR_STATE: a firewall where it would not hold. A record may have both from before that was refused. */
+int net_refuse_unseen(int dir, const struct net_record *is);

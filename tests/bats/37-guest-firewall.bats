@@ -79,6 +79,38 @@ unseen() {
 	unseen far "spans hosts"
 }
 
+@test "a guest that has both from before is not started, until its rules are gone or it stands elsewhere" {
+	local said="network far spans hosts: a guest's firewall does not hold there"
+
+	h ip link add vxprobe type vxlan id 1 dstport 4788 || skip "kernel: no vxlan"
+	h ip link del vxprobe
+	vz network create far --subnet 10.66.0.0/24 --vxlan 66 --peer 192.0.2.50 >/dev/null
+	vz create db --template busybox >/dev/null
+	vz fw deny db in --proto tcp >/dev/null
+	vz fw deny db out --proto udp >/dev/null
+	vz create web --template busybox --net far >/dev/null
+	for f in guests/%s/config.json:.vzrun.firewall networks/.guests/%s.json:.firewall; do
+		# shellcheck disable=SC2059
+		from=$VZRUN_HOME/$(printf "${f%:*}" db) to=$VZRUN_HOME/$(printf "${f%:*}" web)
+		jq --argjson rules "$(jq "${f#*:}" "$from")" "${f#*:} = \$rules" "$to" >"$BATS_TEST_TMPDIR/new"
+		cat "$BATS_TEST_TMPDIR/new" >"$to"
+	done
+	run vz start web
+	[ "$status" -eq 5 ]
+	[[ $output == *"$said"* ]] || { echo "$output"; false; }
+	[ "$(vz --json show web | jq -r .status)" = stopped ]
+	run vz fw allow web in
+	[ "$status" -eq 5 ]
+	vz fw rm web 1
+	run vz start web
+	[[ $output == *"$said"* ]]
+	vz fw rm web 1
+	vz start web >/dev/null
+	vz destroy -f web >/dev/null
+	vz destroy db >/dev/null
+	vz network rm far
+}
+
 @test "order: at a place, removed by number, listed as they stand" {
 	vz create web --template busybox >/dev/null
 	run vz fw deny web in --proto tcp --port 22
