@@ -24,18 +24,28 @@ static void date_of(int64_t days, int *year, unsigned *month, unsigned *day)
 	*year = (int)(y + era * 400) + (*month <= 2);
 }
 
-void clock_stamp(char *out, size_t size, int decimals)
+static void stamp(int64_t seconds, char *out, size_t size, const char *fraction)
 {
-	struct timespec t;
-	unsigned month, day, second;
-	char fraction[16] = "";
+	unsigned month, day, second = (unsigned)(seconds % 86400);
 	int year;
 
-	clock_gettime(CLOCK_REALTIME, &t);
-	date_of(t.tv_sec / 86400, &year, &month, &day);
-	second = (unsigned)(t.tv_sec % 86400);
-	if (decimals)
-		snprintf(fraction, sizeof fraction, ".%09ld", t.tv_nsec);
+	date_of(seconds / 86400, &year, &month, &day);
 	snprintf(out, size, "%04d-%02u-%02uT%02u:%02u:%02u%sZ", year, month, day, second / 3600, second / 60 % 60,
 		 second % 60, fraction);
+}
+
+void clock_stamp(char *out, size_t size, int decimals)
+{
+	char fraction[16] = "";
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	if (decimals)
+		snprintf(fraction, sizeof fraction, ".%09ld", t.tv_nsec);
+	stamp(t.tv_sec, out, size, fraction);
+}
+
+void clock_stamp_of(int64_t seconds, char *out, size_t size)
+{
+	stamp(seconds > 0 ? seconds : 0, out, size, "");
 }

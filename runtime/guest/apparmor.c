@@ -22,13 +22,16 @@ static const char allowed[] =
 	"	umount,\n"
 	"	pivot_root,\n";
 
-/* Nobody in a guest reads or writes these, whatever is unmounted from before them. */
+/*
+ * Nobody in a guest reads or writes these, whatever is unmounted from before them. audit: what a rule denies is on
+ * record only where it says so (`why` reads it).
+ */
 static const char denied[] =
-	"	deny /dev/{mem,kmem,port} rwl,\n"
-	"	deny /proc/{kcore,kmem} rwl,\n"
-	"	deny /sys/kernel/{debug,tracing,security}/{,**} rwl,\n"
-	"	deny /sys/fs/{bpf,pstore}/{,**} rwl,\n"
-	"	deny /sys/firmware/efi/efivars/{,**} rwl,\n";
+	"	audit deny /dev/{mem,kmem,port} rwl,\n"
+	"	audit deny /proc/{kcore,kmem} rwl,\n"
+	"	audit deny /sys/kernel/{debug,tracing,security}/{,**} rwl,\n"
+	"	audit deny /sys/fs/{bpf,pstore}/{,**} rwl,\n"
+	"	audit deny /sys/firmware/efi/efivars/{,**} rwl,\n";
 
 /* What may be written below a directory: by its beginning. */
 static const char *const proc_words[] = {
@@ -63,7 +66,7 @@ static void deny_all_but(struct buf *b, const char *rule, const char *const *wor
 		for (size_t at = 0; words[i][at]; at++) {
 			if (!first_with(words, i, at))
 				continue;
-			buf_printf(b, "	deny %s%.*s%s[^", rule, (int)at, words[i], at ? "{," : "");
+			buf_printf(b, "	audit deny %s%.*s%s[^", rule, (int)at, words[i], at ? "{," : "");
 			for (size_t j = i; j < n; j++)
 				if (strncmp(words[j], words[i], at) == 0 && first_with(words, j, at + 1))
 					buf_add(b, words[j] + at, 1);
@@ -86,7 +89,7 @@ static void deny_capabilities(struct buf *b, const struct strv *bounding)
 		snprintf(word, sizeof word, "%s", name + strlen("CAP_"));
 		for (char *p = word; *p; p++)
 			*p = (char)tolower((unsigned char)*p);
-		buf_printf(b, "	deny capability %s,\n", word);
+		buf_printf(b, "	audit deny capability %s,\n", word);
 	}
 }
 

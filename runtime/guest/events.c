@@ -162,25 +162,57 @@ static void free_history(struct history *h)
 
 enum { DENIALS_MAX = 8 };
 
-/* Under SELinux what a guest's programs fail on is often said in the host's logs only. */
-static void why_denied(int dir_fd, struct buf *out, struct jout *json)
+static void tell_denial(struct buf *out, const struct denial *d)
+{
+	if (*d->operation)
+		buf_printf(out, "  %s kept \"%s\" from %s%s%s%s of \"%s\"", d->by, d->program, d->operation,
+			   *d->perms ? " (" : "", d->perms, *d->perms ? ")" : "", d->object);
+	else
+		buf_printf(out, "  %s kept \"%s\" from %s of the %s \"%s\", which is %s", d->by, d->program, d->perms,
+			   d->class, d->object, d->target);
+	buf_printf(out, "\n    %s\n", d->record);
+}
+
+/* The name of the profile that it has, or would have; "": none. */
+static void profile_of(const struct guest_where *at, const char *name, char *out, size_t size)
+{
+	auto_guest struct guest g;
+	char own[96];
+
+	guest_apparmor_name(at, name, own);
+	snprintf(out, size, "%s", own);
+	if (guest_open(at, name, false, &g) < 0)
+		err_clear();
+	else if (g.conf.apparmor && !str_eq(g.conf.apparmor, "auto"))
+		snprintf(out, size, "%s", str_eq(g.conf.apparmor, "none") ? "" : g.conf.apparmor);
+}
+
+/* What a guest's programs fail on under a security module is often said in the host's logs only. */
+static void why_denied(const struct guest_where *at, const char *name, int dir_fd, const char *since, struct buf *out,
+		       struct jout *json)
 {
 	static struct denial d[DENIALS_MAX];
-	char label[256];
+	char label[256], profile[256];
 	size_t n;
 
 	label_read(dir_fd, label, sizeof label);
-	n = *label ? denials_of(label, d, DENIALS_MAX) : 0;
+	profile_of(at, name, profile, sizeof profile);
+	n = denials_of(&(struct denied_to){ label, profile, since }, d, DENIALS_MAX);
 	if (json)
 		jout_open(json, "denials", '[');
 	for (size_t i = 0; i < n; i++) {
-		buf_printf(out, "  SELinux kept \"%s\" from %s of the %s \"%s\", which is %s\n    %s\n", d[i].program,
-			   d[i].perms, d[i].class, d[i].object, d[i].target, d[i].record);
+		tell_denial(out, &d[i]);
 		if (json)
 			jout_str(json, NULL, d[i].record);
 	}
 	if (json)
 		jout_close(json, ']');
+	if (n && *d[n - 1].operation)
+		buf_printf(out, "  try   a profile that allows it, or none: \"apparmor\": \"PROFILE\" or \"none\" in the "
+			   "vzrun object of %s/guests/%s/config.json\n", at->home, name);
+	else if (n)
+		buf_printf(out, "  try   create --bind SRC:DST:z for a volume, or no label: \"selinux\": \"none\" in the "
+			   "vzrun object of %s/guests/%s/config.json\n", at->home, name);
 }
 
 int guest_why(const struct guest_where *at, const char *name, struct buf *out, struct jout *json)
@@ -215,7 +247,7 @@ int guest_why(const struct guest_where *at, const char *name, struct buf *out, s
 			bind_encode(json, NULL, &guest_event_record, &h.e[i]);
 		jout_close(json, ']');
 	}
-	why_denied(dir, out, json);
+	why_denied(at, name, dir, h.n ? h.e[0].time : "", out, json);
 	free_history(&h);
 	return 0;
 }

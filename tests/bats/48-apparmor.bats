@@ -22,7 +22,7 @@ own_profile() { sed -n "s/^\(vzrun-${1:-$G}-[0-9a-f]\{16\}\) (enforce)$/\1/p" $P
 label_of() { tr -d '\0' <"/proc/$1/attr/current"; }
 # A profile of the administrator's: everything but a directory named so.
 load_profile() {
-	printf 'profile %s flags=(attach_disconnected) { file, network, capability, mount, umount, signal, ptrace, deny /tmp/no/** w, }\n' \
+	printf 'profile %s flags=(attach_disconnected) { file, network, capability, mount, umount, signal, ptrace, audit deny /tmp/no/** w, }\n' \
 		"$1" | apparmor_parser --replace --skip-cache --quiet
 }
 drop_profile() { printf %s "$1" >$POLICY/.remove; }
@@ -161,6 +161,44 @@ in_guest() { run vz exec "$G" /bin/sh -c "$1"; }
 		run vz exec "$G-b" /bin/sh -c "mkdir -p /mnt/a && mount -t $m x /mnt/a"
 		hasnt "Permission denied"
 	done
+}
+
+@test "why tells what was denied, with the record and what to do; nothing of an earlier guest of that name" {
+	need_apparmor
+	sysctl -qw kernel.printk_ratelimit=0
+	bare_guest "$G"
+	vz start "$G"
+	[ "$(vz --json why "$G" | jq '.denials | length')" = 0 ] || { vz why "$G"; false; }
+	in_guest 'echo x >/proc/sysrq-trigger'
+	run vz why "$G"
+	has "  AppArmor kept \"sh\" from open (wc) of \"/proc/sysrq-trigger\""
+	has "apparmor=\"DENIED\" operation=\"open\""
+	has "profile=\"$(own_profile)\""
+	has "  try   a profile that allows it, or none: \"apparmor\": \"PROFILE\" or \"none\" in the vzrun object of $(conf "$G")"
+	vz stop -k "$G"
+	vz --json why "$G" | jq -e '.denials | length == 2'
+	vz create "$G-b" --template busybox --net none >/dev/null
+	vz start "$G-b"
+	run vz exec "$G-b" sh -c 'mkdir -p /mnt/a; mount -t bpf x /mnt/a'
+	run vz why "$G-b"
+	has "  AppArmor kept \"mount\" from mount of \"/mnt/a/\""
+	hasnt "sysrq-trigger"
+	vz destroy "$G"
+	# Denials have whole seconds.
+	local second
+	second=$(date +%s)
+	wait_for eval '[ "$(date +%s)" -gt '"$second"' ]'
+	bare_guest "$G"
+	[ "$(vz --json why "$G" | jq '.denials | length')" = 0 ] || { vz why "$G"; false; }
+	# An administrator's profile.
+	load_profile "$G-mine"
+	edit '.vzrun.apparmor = "'"$G"'-mine"'
+	vz start "$G"
+	in_guest 'mkdir /tmp/no && echo x >/tmp/no/x'
+	run vz why "$G"
+	vz stop -k "$G"
+	drop_profile "$G-mine"
+	has "AppArmor kept \"sh\" from mknod (c) of \"/tmp/no/x\""
 }
 
 # The machine's own Debian as a guest's layer: hard links, and a configuration of its own.
@@ -319,4 +357,17 @@ killed_guest() {
 	ok
 	drop_profile "$ID-p"
 	drop_profile "$ID-other"
+}
+
+@test "a profile that was lost on the way is found before the exec" {
+	need_apparmor
+	make_bundle
+	load_profile "$ID-p"
+	cfg --arg p "$ID-p" '.process.apparmorProfile = $p'
+	args cat /proc/self/attr/current
+	VZRUN_UNDEFENDED=label run "$FAULT" --root "$ROOT" run -b "$B" "$ID" </dev/null
+	fails 1 "confinement: the AppArmor profile of what is executed would be \"\", not \"$ID-p\""
+	VZRUN_UNDEFENDED=label,audit run "$FAULT" --root "$ROOT" run -b "$B" "$ID" </dev/null
+	says "unconfined"
+	drop_profile "$ID-p"
 }

@@ -19,7 +19,7 @@ static bool denies(const char *rule, const char *what)
 
 static bool free_to(const char *text, const char *what)
 {
-	static const char word[] = "\tdeny ";
+	static const char word[] = "\taudit deny ";
 
 	for (const char *l = text; (l = strstr(l, word));) {
 		auto_free char *rule = NULL;
@@ -73,8 +73,8 @@ TEST(capabilities)
 
 	CHECK(guest_apparmor_text("p", &caps, &b) == 0);
 	CHECK(strstr(buf_text(&b), "profile p flags=") == buf_text(&b));
-	CHECK(!strstr(buf_text(&b), "deny capability chown,") && !strstr(buf_text(&b), "deny capability sys_time,"));
-	CHECK(strstr(buf_text(&b), "deny capability sys_module,"));
+	CHECK(!strstr(buf_text(&b), "audit deny capability chown,") && !strstr(buf_text(&b), "audit deny capability sys_time,"));
+	CHECK(strstr(buf_text(&b), "audit deny capability sys_module,"));
 }
 
 TEST(profile_name)

@@ -89,28 +89,67 @@ TEST(nothing_asked)
 }
 
 #define V1 "system_u:system_r:vzrun_t:s0:c1,c2"
-#define AVC(perms, rest) "5,1,2,-;audit: type=1400 audit(1795909315.564:4): avc:  denied  { " perms " } for  pid=146 " \
-	"comm=\"cat\" " rest " scontext=" V1 " tcontext=u:object_r:shadow_t:s0 tclass=file permissive=0\n"
+#define AT "5,1,2,-;audit: type=1400 audit(1795909315.564:4): "
+#define AVC(perms, rest) AT "avc:  denied  { " perms " } for  pid=146 comm=\"cat\" " rest " scontext=" V1 \
+	" tcontext=u:object_r:shadow_t:s0 tclass=file permissive=0\n"
 
 TEST(denial)
 {
+	static const struct denied_to who = { V1, "", "" }, longer = { V1 "0", "", "" };
 	struct denial d;
 
-	CHECK(denial_parse(AVC("read open", "name=\"sha dow\" dev=\"vda\" ino=3"), V1, &d));
+	CHECK(denial_parse(AVC("read open", "name=7368612F20646F77 dev=\"vda\" ino=3"), &who, &d));
+	CHECK_STR(d.by, "SELinux");
 	CHECK_STR(d.perms, "read open");
 	CHECK_STR(d.program, "cat");
-	CHECK_STR(d.object, "sha dow");
+	CHECK_STR(d.object, "sha/ dow");
 	CHECK_STR(d.class, "file");
 	CHECK_STR(d.target, "u:object_r:shadow_t:s0");
 	CHECK(strncmp(d.record, "audit(1795909315.564:4): avc:", 29) == 0);
 	CHECK(strchr(d.record, '\n') == NULL);
-	CHECK(denial_parse(AVC("read", "path=\"/etc/x\" dev=\"vda\""), V1, &d));
+	CHECK(denial_parse(AVC("read", "path=\"/etc/x\" dev=\"vda\""), &who, &d));
 	CHECK_STR(d.perms, "read");
 	CHECK_STR(d.object, "/etc/x");
-	CHECK(!denial_parse(AVC("read", "name=x"), "system_u:system_r:vzrun_t:s0:c1,c20", &d));
-	CHECK(!denial_parse("5,1,2,-;scontext=" V1, V1, &d));
-	CHECK(!denial_parse("audit(1): avc:  denied  { ", V1, &d));
-	CHECK(!denial_parse("", V1, &d));
+	/* What a guest calls its files must not reach a terminal as it is. */
+	CHECK(denial_parse(AVC("read", "path=1B5B324A dev=\"vda\""), &who, &d));
+	CHECK_STR(d.object, "?[2J");
+	CHECK(!denial_parse(AVC("read", "name=x"), &longer, &d));
+	CHECK(!denial_parse("5,1,2,-;scontext=" V1, &who, &d));
+	CHECK(!denial_parse("audit(1): avc:  denied  { ", &who, &d));
+	CHECK(!denial_parse("", &who, &d));
 }
 
-UNIT_MAIN(UNIT(denial), UNIT(grammar), UNIT(mount_option), UNIT(own_file), UNIT(nothing_asked))
+#define ARMOR(operation, rest) AT "apparmor=\"DENIED\" operation=\"" operation "\" class=\"file\" " rest "\n"
+
+TEST(denial_apparmor)
+{
+	static const struct denied_to who = { "", "vzrun-web", "2026-11-28T23:41:55Z" };
+	static const struct denied_to later = { "", "vzrun-web", "2026-11-28T23:41:56Z" };
+	static const struct denied_to blank = { "", "my web", "" }, nobody = { "", "", "" };
+	static const char open_[] = ARMOR("open", "profile=\"vzrun-web\" name=\"/proc/sysrq-trigger\" pid=7 comm=\"sh\" "
+		"requested_mask=\"wc\" denied_mask=\"w\" fsuid=0 ouid=0");
+	struct denial d;
+
+	CHECK(denial_parse(open_, &who, &d));
+	CHECK_STR(d.by, "AppArmor");
+	CHECK_STR(d.operation, "open");
+	CHECK_STR(d.perms, "w");
+	CHECK_STR(d.program, "sh");
+	CHECK_STR(d.object, "/proc/sysrq-trigger");
+	CHECK(strncmp(d.record, "audit(1795909315.564:4): apparmor=", 34) == 0);
+	/* Of an earlier guest of that name. */
+	CHECK(!denial_parse(open_, &later, &d));
+	CHECK(!denial_parse(open_, &nobody, &d));
+	CHECK(denial_parse(ARMOR("ptrace", "profile=\"vzrun-web//sub\" pid=7 comm=6120 denied_mask=\"read\" peer=\"unconfined\""),
+			   &who, &d));
+	CHECK_STR(d.program, "a ");
+	CHECK_STR(d.object, "unconfined");
+	CHECK(denial_parse(ARMOR("capable", "profile=6D7920776562 pid=7 comm=\"x\" capability=21  capname=\"sys_admin\""),
+			   &blank, &d));
+	CHECK_STR(d.object, "sys_admin");
+	CHECK_STR(d.perms, "");
+	CHECK(!denial_parse(ARMOR("open", "profile=\"vzrun-web2\" name=\"/x\""), &who, &d));
+	CHECK(!denial_parse(AT "apparmor=\"ALLOWED\" operation=\"open\" profile=\"vzrun-web\"", &who, &d));
+}
+
+UNIT_MAIN(UNIT(denial), UNIT(denial_apparmor), UNIT(grammar), UNIT(mount_option), UNIT(own_file), UNIT(nothing_asked))
