@@ -170,7 +170,7 @@ int cg_update(const struct cg *cg, const struct cg_resources *r);
  * on v2 the clone starts in the group (v2_dir goes to sys_clone).
  */
 struct cg_join { int v2_dir; int tasks[CG_HIER_MAX]; uint8_t hier[CG_HIER_MAX]; size_t n;
-		 const struct cg *by_systemd; const char *sub; };
+		 const struct cg *cg, *by_systemd; const char *sub; };
 #define CG_JOIN_NONE { .v2_dir = -1 }
 /*
  * by_systemd: a user may not move a process out of a group that is not his own, his manager may. The child
@@ -189,6 +189,11 @@ int cg_join_self(struct cg_join *j);		/* in the child; closes what it used */
 bool cg_join_denied(const struct cg *cg, char *which, size_t size);
 void cg_join_close(struct cg_join *j);
 int cg_join_by_systemd(const struct cg_join *j, pid_t pid);
+/*
+ * In the child, before it has a cgroup namespace, from within which every group looks like the root: the kernel says that
+ * it is in the group of j, or in one below. -EPERM names the hierarchy. procfd: the host's. Nothing was joined: 0.
+ */
+int cg_verify(const struct cg_join *j, int procfd);
 
 /* Returns when the state is reached; -ENOTSUP names the freezer. */
 int cg_freeze(const struct cg *cg, bool frozen);

@@ -186,6 +186,7 @@ int cg_join_open(const struct cg *cg, const struct strv *sub, struct cg_join *j)
 	int tree = cg_v2_hier(), r;
 
 	*j = (struct cg_join)CG_JOIN_NONE;
+	j->cg = cg;
 	TRY(cg_found(cg));
 	if (sub)
 		TRY(check_words(cg, sub));
@@ -199,8 +200,10 @@ int cg_join_open(const struct cg *cg, const struct strv *sub, struct cg_join *j)
 		return 0;
 	}
 	r = open_all(cg, sub, j);
-	if (r < 0)
+	if (r < 0) {
 		cg_join_close(j);
+		j->cg = NULL;
+	}
 	return r;
 }
 
@@ -219,6 +222,8 @@ int cg_join_self(struct cg_join *j)
 {
 	int r = 0;
 
+	if (undefended("cgroup"))
+		cg_join_close(j);
 	/* "0" is the writer: no pid is looked up and no grace period waited for. */
 	for (size_t i = 0; i < j->n && r == 0; i++)
 		if (TEMP_FAILURE_RETRY(write(j->tasks[i], "0", 1)) != 1)
@@ -234,4 +239,53 @@ void cg_join_close(struct cg_join *j)
 	j->v2_dir = -1;
 	while (j->n)
 		close(j->tasks[--j->n]);
+}
+
+/* Where a process is, of what /proc/PID/cgroup says; NULL: the hierarchy is not listed. */
+static const char *path_in(const char *text, const struct cg_hier *h, size_t *len)
+{
+	const char *name = h->v2 ? "" : h->name;
+	size_t n = strlen(name);
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		const char *at = strchr(line, ':');
+
+		if (at && strncmp(at + 1, name, n) == 0 && at[n + 1] == ':') {
+			*len = strcspn(at + n + 2, "\n");
+			return at + n + 2;
+		}
+	}
+	return NULL;
+}
+
+/* The group's path is below what is mounted, which may be a part of the hierarchy; one below the group is as good. */
+static bool lies_in(const char *path, size_t n, const char *group, size_t len)
+{
+	for (size_t at = 0; at + len <= n; at++)
+		if (memcmp(path + at, group, len) == 0 && (at + len == n || path[at + len] == '/'))
+			return true;
+	return false;
+}
+
+int cg_verify(const struct cg_join *j, int procfd)
+{
+	char text[8192];
+	ssize_t n;
+
+	if (!j->cg)
+		return 0;
+	n = file_peek(procfd, "self/cgroup", text, sizeof text);
+	if (n < 0)
+		return fail((int)-n, "confinement: read /proc/self/cgroup: %s", strerrordesc_np((int)-n));
+	EACH_HIER(i, j->cg->hiers) {
+		const struct cg_hier *h = &cg_host()->h[i];
+		size_t len, is_len = 0;
+		const char *group = cg_path_in(j->cg->path, h->name, &len), *is = path_in(text, h, &is_len);
+
+		if (!is || !lies_in(is, is_len, group, len))
+			return fail(EPERM, "confinement: the process is in group %.*s of the %s hierarchy, not in %.*s",
+				    (int)is_len, is ? is : "", h->name, (int)len, group);
+	}
+	return 0;
 }

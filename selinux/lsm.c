@@ -1,5 +1,6 @@
 #include "selinux/lsm.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/scope.h"
@@ -57,9 +58,13 @@ int lsm_check_grammar(const char *what, const char *label)
 	return 0;
 }
 
+/* The last label that was checked as the kernel spells it; a child that is cloned after that has it, too. */
+static char canonical[LABEL_MAX];
+
 int lsm_check_label(const char *label)
 {
 	auto_close int fd = -1;
+	ssize_t n;
 
 	TRY(lsm_check_grammar("SELinux label", label));
 	if (!lsm_selinux_on())
@@ -68,8 +73,11 @@ int lsm_check_label(const char *label)
 	if (fd < 0)
 		return fail_errno("open /sys/fs/selinux/context");
 	/* The kernel wants the NUL too. */
-	if (write(fd, label, strlen(label) + 1) >= 0)
-		return 0;
+	if (write(fd, label, strlen(label) + 1) >= 0) {
+		n = read(fd, canonical, sizeof canonical - 1);
+		canonical[n > 0 ? n : 0] = '\0';
+		return n > 0 ? 0 : fail_errno("read SELinux label \"%s\" back", label);
+	}
 	if (errno != EINVAL)
 		return fail_errno("check SELinux label \"%s\"", label);
 	return fail_as(ERR_CONFIG, "SELinux label \"%s\" is not valid in the host's policy", label);
@@ -91,7 +99,7 @@ static bool is_thread_dir(const char *s)
  * The descriptor may be of a procfs of another pid namespace, where we have other numbers
  * than getpid() says; its own thread-self knows them.
  */
-static int open_own(int procfd, const char *name)
+static int open_own(int procfd, const char *name, int mode)
 {
 	char dir[64], path[PATH_MAX];
 	struct statfs fs;
@@ -109,7 +117,7 @@ static int open_own(int procfd, const char *name)
 	if (!is_thread_dir(dir))
 		return fail(EBADF, "procfs: thread-self is \"%s\"", dir);
 	snprintf(path, sizeof path, "%s/%s", dir, name);
-	fd = sys_openat2(procfd, path, O_WRONLY | O_NOFOLLOW, 0,
+	fd = sys_openat2(procfd, path, mode | O_NOFOLLOW, 0,
 			 RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
 	if (fd < 0)
 		return errno == ENOENT ? -ENOENT : fail_errno("open %s in procfs", path);
@@ -122,7 +130,7 @@ static int open_own(int procfd, const char *name)
 
 int lsm_write_own(int procfd, const char *name, const char *text)
 {
-	auto_close int fd = open_own(procfd, name);
+	auto_close int fd = open_own(procfd, name, O_WRONLY);
 	ssize_t n;
 
 	if (fd < 0)
@@ -133,6 +141,25 @@ int lsm_write_own(int procfd, const char *name, const char *text)
 	if (n < 0)
 		return fail_errno("write %s", name);
 	return (size_t)n == strlen(text) ? 0 : fail(EIO, "write %s: cut short", name);
+}
+
+/* Its text without the newline or NUL that some modules end it with. -ENOENT (no message): there is no such file. */
+static int read_own(int procfd, const char *name, char *out, size_t size)
+{
+	auto_close int fd = open_own(procfd, name, O_RDONLY);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = read(fd, out, size - 1);
+	/* So says AppArmor that there is none. */
+	if (n < 0 && errno == EINVAL)
+		n = 0;
+	if (n < 0)
+		return fail_errno("read %s", name);
+	out[n] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	return 0;
 }
 
 /* The last of the files to be missing says that this kernel has none of them. */
@@ -179,6 +206,8 @@ static int write_selinux(int procfd, const char *name, const char *label)
 	TRY(lsm_check_grammar("SELinux label", label));
 	if (ignored(lsm_selinux_on(), "SELinux", label))
 		return 0;
+	if (undefended("label"))
+		return 0;
 	TRY_IN(no_file(lsm_write_own(procfd, name, label), name), "SELinux label \"%s\"", label);
 	return 0;
 }
@@ -193,6 +222,8 @@ static int write_apparmor(int procfd, const char *profile)
 	TRY(lsm_check_grammar("AppArmor profile", profile));
 	if (ignored(lsm_apparmor_on(), "AppArmor", profile))
 		return 0;
+	if (undefended("label"))
+		return 0;
 	snprintf(text, sizeof text, "exec %s", profile);
 	/* Its own directory since Linux 5.8; beside another LSM the shared file is not AppArmor's. */
 	r = lsm_write_own(procfd, "attr/apparmor/exec", text);
@@ -206,6 +237,42 @@ int lsm_prepare_exec(int procfd, const char *selinux_label, const char *apparmor
 {
 	TRY(write_selinux(procfd, "attr/exec", selinux_label));
 	return write_apparmor(procfd, apparmor_profile);
+}
+
+static int verify_selinux(int procfd, const char *label)
+{
+	char is[LABEL_MAX];
+
+	if (!label || !*label || !lsm_selinux_on())
+		return 0;
+	TRY(no_file(read_own(procfd, "attr/exec", is, sizeof is), "attr/exec"));
+	return str_eq(is, label) || str_eq(is, canonical) ? 0
+		: fail(EPERM, "confinement: the SELinux label of what is executed would be \"%s\", not \"%s\"", is, label);
+}
+
+/* "PROFILE (enforce)"; of a profile in a namespace (":NS:PROFILE") the kernel spells the name in ways of its own. */
+static int verify_apparmor(int procfd, const char *profile)
+{
+	char is[LABEL_MAX];
+	size_t n;
+	int r;
+
+	if (!profile || !*profile || !lsm_apparmor_on())
+		return 0;
+	r = read_own(procfd, "attr/apparmor/exec", is, sizeof is);
+	if (r == -ENOENT)
+		r = no_file(read_own(procfd, "attr/exec", is, sizeof is), "attr/exec");
+	TRY(r);
+	n = strlen(profile);
+	if (*profile == ':' ? *is : strncmp(is, profile, n) == 0 && (!is[n] || str_starts(is + n, " (")))
+		return 0;
+	return fail(EPERM, "confinement: the AppArmor profile of what is executed would be \"%s\", not \"%s\"", is, profile);
+}
+
+int lsm_verify_exec(int procfd, const char *selinux_label, const char *apparmor_profile)
+{
+	TRY(verify_selinux(procfd, selinux_label));
+	return verify_apparmor(procfd, apparmor_profile);
 }
 
 int lsm_label_keyring(int procfd, const char *selinux_label)

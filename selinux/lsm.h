@@ -25,6 +25,11 @@ int lsm_check_label(const char *label);
 int lsm_check_exec(const char *selinux_label, const char *apparmor_profile);
 /* The label/profile takes effect at the next execve of the calling process. procfd: a trusted procfs root. */
 int lsm_prepare_exec(int procfd, const char *selinux_label, const char *apparmor_profile);
+/*
+ * Read back: what takes effect at the next execve is what lsm_prepare_exec() was given, or as lsm_check_exec() found
+ * that the kernel spells it. -EPERM tells both. Nothing is read where nothing was asked for.
+ */
+int lsm_verify_exec(int procfd, const char *selinux_label, const char *apparmor_profile);
 /* The label of new keyrings. */
 int lsm_label_keyring(int procfd, const char *selinux_label);
 /* "context=\"LABEL\"" for mount data, or "" when SELinux is off or label is NULL. -ENAMETOOLONG. */

@@ -41,6 +41,7 @@ enum mnt_flag {
 	MNT_IDMAP_REC = 32768,	/* the mounts below, too */
 	MNT_RIGHTS = 65536,	/* MNT_NODE: its mode or its owner was asked for */
 	MNT_INSIDE = 131072,	/* MNT_BIND: src is a path of the container, mounted before */
+	MNT_ABSENT = 262144,	/* by mnt_execute: there was nothing to do */
 };
 
 struct mnt_op {
@@ -130,7 +131,12 @@ struct mnt_ctx {
 		       .mask_fd = -1, .parent_fd = -1 }
 
 /* Runs op[from, to). Errors name the destination. */
-int mnt_execute(struct mnt_ctx *c, const struct mnt_plan *p, size_t from, size_t to);
+int mnt_execute(struct mnt_ctx *c, struct mnt_plan *p, size_t from, size_t to);
+/*
+ * mount_verify.c: what was to be read-only or covered is so, in the finished root: one read of mountinfo, whose path in
+ * host_proc is given. -EPERM names the first that is not.
+ */
+int mnt_verify(const struct mnt_ctx *c, const struct mnt_plan *p, const char *mountinfo, bool root_readonly);
 /* Makes the namespace's copy of the host's tree private, so that nothing we do is seen outside: slave where a
  * bind of the plan that is still to be opened wants the host's later mounts. */
 int mnt_isolate(const struct mnt_plan *p);

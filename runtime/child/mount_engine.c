@@ -16,6 +16,8 @@ int mnt_set_attributes(int mnt, const struct mnt_op *op)
 	struct mount_attr all = { .attr_set = op->rec_set, .attr_clr = op->rec_clr };
 	struct mount_attr prop = { .propagation = op->propagation & ~(uint64_t)MS_REC };
 
+	if (undefended("read-only"))
+		a.attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 	if (a.attr_clr & MOUNT_ATTR__ATIME || a.attr_set & MOUNT_ATTR__ATIME)
 		a.attr_clr |= MOUNT_ATTR__ATIME;
 	if (all.attr_clr & MOUNT_ATTR__ATIME || all.attr_set & MOUNT_ATTR__ATIME)
@@ -141,11 +143,11 @@ static int open_covered(const struct mnt_ctx *c, const char *dst)
 
 static int do_ro(struct mnt_ctx *c, const struct mnt_op *op)
 {
-	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+	struct mount_attr ro = { .attr_set = undefended("read-only") ? 0 : MOUNT_ATTR_RDONLY };
 	auto_close int at = open_covered(c, op->dst);
 
 	if (is_absent(op, at))
-		return 0;
+		return MNT_ABSENT;
 	TRY(at);
 	auto_close int tree = open_tree(at, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
 	if (tree < 0)
@@ -199,7 +201,7 @@ static int do_mask(struct mnt_ctx *c, const struct mnt_op *op)
 	auto_close int at = open_covered(c, op->dst);
 
 	if (is_absent(op, at))
-		return 0;
+		return MNT_ABSENT;
 	TRY(at);
 	if (fstat(at, &st) < 0)
 		return fail_errno("look at it");
@@ -216,10 +218,13 @@ static const char *const verb_words[MNT_VERBS] = {
 	[MNT_NODE] = "device", [MNT_LINK] = "link", [MNT_RO] = "read-only path", [MNT_MASK] = "masked path",
 };
 
-int mnt_execute(struct mnt_ctx *c, const struct mnt_plan *p, size_t from, size_t to)
+int mnt_execute(struct mnt_ctx *c, struct mnt_plan *p, size_t from, size_t to)
 {
-	for (const struct mnt_op *op = p->op + from; op < p->op + to; op++) {
-		TRY_IN(verbs[op->verb](c, op), "%s %s", verb_words[op->verb], op->dst);
+	for (struct mnt_op *op = p->op + from; op < p->op + to; op++) {
+		int r = verbs[op->verb](c, op);
+
+		TRY_IN(r, "%s %s", verb_words[op->verb], op->dst);
+		op->flags |= r == MNT_ABSENT ? MNT_ABSENT : 0;
 	}
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* New file systems, by fsopen(2), and what is mounted with other options. */
 #include "runtime/child/mount.h"
+#include "base/fault.h"
 #include "base/path.h"
 #include "base/scope.h"
 
@@ -111,6 +112,8 @@ int mnt_new_fs(const struct mnt_op *op, int covered)
 	uint64_t attr = op->flags & MNT_COPY_UP ? op->attr_set & ~(uint64_t)MOUNT_ATTR_RDONLY : op->attr_set;
 	int mnt;
 
+	if (undefended("read-only"))
+		attr &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 	if (fs < 0)
 		return fail_errno("file system \"%s\"", op->type);
 	if (op->src && *op->src && fsconfig(fs, FSCONFIG_SET_STRING, "source", op->src, 0) < 0)

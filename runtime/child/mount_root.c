@@ -84,7 +84,7 @@ int mnt_finish_root(int root_fd, const char *propagation, bool readonly)
 {
 	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
 
-	if (readonly && mount_setattr(root_fd, "", AT_EMPTY_PATH, &ro, sizeof ro) < 0)
+	if (readonly && !undefended("read-only") && mount_setattr(root_fd, "", AT_EMPTY_PATH, &ro, sizeof ro) < 0)
 		return fail_errno("make the root filesystem read-only");
 	for (size_t i = 0; propagation && i < COUNT(propagations); i++)
 		/* It is private; said again to the whole tree it would cut off the binds that are not. */

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,5 +206,14 @@ int stage_audit(struct child *c)
 		return fail((int)-n, "audit: read /proc/%s: %s", path, strerrordesc_np((int)-n));
 	const char *ignored = strstr(status, "\nSigIgn:");
 	c->ignored = ignored ? strtoull(ignored + 8, NULL, 16) : UINT64_MAX;
-	return c->has_caps && !undefended("audit") ? caps_verify(&c->caps, status) : 0;
+	if (undefended("audit"))
+		return 0;
+	if (c->has_caps)
+		TRY(caps_verify(&c->caps, status));
+	TRY(lsm_verify_exec(c->proc_fd, c->process->selinux_label, c->process->apparmor));
+	/* Who joins a container has its mounts. */
+	if (!c->spec || !(c->ns.clone_flags & CLONE_NEWNS))
+		return 0;
+	snprintf(path, sizeof path, "%s/mountinfo", self);
+	return mnt_verify(&c->mnt, &c->plan, path, c->spec->root_readonly);
 }

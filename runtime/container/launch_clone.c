@@ -43,7 +43,7 @@ int launch_clone(struct launch *l)
 		 */
 		if (geteuid() != 0)
 			(void)prctl(PR_SET_DUMPABLE, 1);
-		l->pid = sys_clone(flags, SIGCHLD, c->join.v2_dir, &l->pidfd);
+		l->pid = sys_clone(flags, SIGCHLD, undefended("cgroup") ? -1 : c->join.v2_dir, &l->pidfd);
 		if (l->pid == 0) {
 			self_settle();
 			close(l->sync);

@@ -58,6 +58,18 @@ shared() {
 	[ "$(stat -c %C "/proc/$pid/root/dev/mqueue")" = "$F:c7,c8" ]
 }
 
+@test "a label that was lost on the way is found before the exec; one spelled otherwise than the kernel does is not" {
+	make_bundle
+	ID=t$$-$BATS_TEST_NUMBER
+	chcon -R "$F" "$B/rootfs"
+	cfg --arg p "$T:c8,c7,c9" '.process.selinuxLabel = $p'
+	args cat /proc/self/attr/current
+	run vz run -b "$B" "$ID" </dev/null
+	has "$T:c7.c9"
+	VZRUN_UNDEFENDED=label run "$FAULT" --root "$ROOT" run -b "$B" "$ID" </dev/null
+	fails 1 "confinement: the SELinux label of what is executed would be \"\", not \"$T:c8,c7,c9\""
+}
+
 @test "a guest has a label of its own on its processes and files, and what it says arrives" {
 	bare_guest "$G"
 	vz start "$G" >/dev/null

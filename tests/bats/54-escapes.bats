@@ -251,6 +251,52 @@ running() { fresh; args sleep 300; v create "$ID" && v start "$ID"; }
 	unset VZRUN_UNDEFENDED
 }
 
+@test "R11: what must be read-only, and is not any more, is found before the exec: paths, mounts, the root" {
+	local f=/proc/sys/kernel/domainname
+	VZ=$UNDEFENDED
+	args true
+	fires() { VZRUN_UNDEFENDED=read-only once; fails 1 "confinement: $1 is not read-only, against the plan"; }
+	fires /sys
+	cfg '.mounts = [.mounts[] | .options = ((.options // []) - ["ro"])]'
+	fires "$(jq -r '.linux.readonlyPaths[0]' "$B/config.json")"
+	cfg '.linux.readonlyPaths = [] | .linux.maskedPaths = [] | .root.readonly = true'
+	fires "the root"
+	# By way of a link of the image's, and where two are mounted at one place.
+	mkdir -p "$B/rootfs/mnt" "$B/rootfs/home"
+	ln -s ../mnt "$B/rootfs/home/link"
+	cfg --arg v "$T/victim" '.root.readonly = false | .mounts += [{destination: "/home/link", type: "bind", source: $v, options: ["rbind", "ro"]}]'
+	fires /home/link
+	cfg '.mounts += [{destination: "/home/link", type: "tmpfs", source: "t", options: ["ro"]}]'
+	fires /home/link
+	# What a later row says counts.
+	cfg '.mounts += [{destination: "/home/link", type: "tmpfs", source: "t", options: []}]'
+	VZRUN_UNDEFENDED=read-only once
+	ok
+	# Nobody but the audit is in the way of who writes there.
+	cfg --arg f "$f" '.mounts = [.mounts[] | select(.destination != "/home/link")] | .linux.readonlyPaths = [$f]'
+	sh_ "echo lost >$f; cat $f"
+	write() { once; [[ $output = *lost* ]]; }
+	beats read-only,audit write
+}
+
+@test "R11: a process that is not in its group is found before the exec, of run and of exec" {
+	VZ=$UNDEFENDED
+	args true
+	VZRUN_UNDEFENDED=cgroup once
+	[ "$status" = 1 ]
+	has "confinement: the process is in group "
+	VZRUN_UNDEFENDED=cgroup,audit once
+	ok
+	VZ=$PRODUCT
+	running
+	VZRUN_UNDEFENDED=cgroup run "$UNDEFENDED" --root "$ROOT" exec "$ID" true
+	[ "$status" != 0 ]
+	has "confinement: the process is in group "
+	run v exec "$ID" true
+	ok
+	v delete -f "$ID"
+}
+
 @test "R8: the group's place on the host is seen without a cgroup namespace" {
 	args cat /proc/self/cgroup
 	seen() { once; [[ "$output" == *"$ID"* ]]; }
