@@ -95,10 +95,12 @@ ssize_t dgram_recv(int fd, void *p, size_t size, int *fds, size_t *nfds)
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 			    .msg_controllen = sizeof control };
 	size_t none = 0;
-	ssize_t n = TEMP_FAILURE_RETRY(recvmsg(fd, &m, MSG_CMSG_CLOEXEC));
+	ssize_t n;
 
-	if (n < 0 && errno == ECONNRESET)
-		n = 0;
+	/* Who hung up with something of ours unread: what it said before comes after this error, which comes once. */
+	do
+		n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
 		return fail_errno("receive a message");
 	TRY(take_fds(&m, fds, nfds ? nfds : &none));

@@ -119,11 +119,13 @@ static int freezer_of(const struct cg *cg, bool *v2, char dir[CG_FULL])
 	int tree = cg_v2_hier(), v1 = cg_ctl_hier(CTL_FREEZER);
 	char path[CG_FULL];
 
-	if (tree >= 0 && (cg->hiers & BIT(tree)) &&
-	    access(cg_file(cg, (size_t)tree, "cgroup.freeze", path), F_OK) == 0) {
+	if (tree >= 0 && (cg->hiers & BIT(tree))) {
 		*v2 = true;
 		cg_file(cg, (size_t)tree, NULL, dir);
-		return 0;
+		if (access(cg_file(cg, (size_t)tree, "cgroup.freeze", path), F_OK) == 0)
+			return 0;
+		if (errno != ENOENT)
+			return fail_errno("freezer: look for %s", path);
 	}
 	if (v1 >= 0 && (cg->hiers & BIT(v1))) {
 		*v2 = false;

@@ -115,7 +115,7 @@ static int read_ref(const struct store *s, const char *text, char digest[DIGEST_
 	if (n == -ENOENT)
 		return fail_as(ERR_NOT_FOUND, "image %s: not in the store", text);
 	if (n < 0)
-		return fail((int)-n, "reference %s: cannot be read", text);
+		return fail((int)-n, "read reference %s: %s", text, strerrordesc_np((int)-n));
 	TRY_IN(digest_hex(got, hex), "reference %s", text);
 	digest_text(hex, digest);
 	return 0;

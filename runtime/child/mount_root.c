@@ -43,7 +43,9 @@ int mnt_clone_root(int bundle_fd, const char *path)
 
 	if (tree < 0)
 		return fail_errno("root filesystem %s", path);
-	if (fstat(tree, &st) < 0 || !S_ISDIR(st.st_mode))
+	if (fstat(tree, &st) < 0)
+		return fail_errno("root filesystem %s", path);
+	if (!S_ISDIR(st.st_mode))
 		return fail(ENOTDIR, "root filesystem %s: not a directory", path);
 	if (!undefended("private") && set_propagation(tree, "", MS_PRIVATE, true) < 0)
 		return fail_errno("make the root filesystem private");

@@ -168,11 +168,15 @@ int stage_capabilities(struct child *c)
 int stage_cwd(struct child *c)
 {
 	char now[4096];
+	long n;
 
 	if (chdir(c->process->cwd) < 0)
 		return fail_errno("chdir to cwd (\"%s\") set in config.json failed", c->process->cwd);
+	n = syscall(SYS_getcwd, now, sizeof now);
+	if (n < 0 && errno != ENOENT)
+		return fail_errno("working directory \"%s\"", c->process->cwd);
 	/* "(unreachable)": a directory outside the root, by a leaked descriptor (CVE-2024-21626). */
-	if ((syscall(SYS_getcwd, now, sizeof now) < 0 || now[0] != '/') && !undefended("cwd"))
+	if ((n < 0 || now[0] != '/') && !undefended("cwd"))
 		return fail(EPERM, "working directory \"%s\" is outside the container", c->process->cwd);
 	return 0;
 }

@@ -25,8 +25,17 @@ enum { SHORT = offsetof(struct packet, text) };	/* all but failures carry no tex
 
 static int say(int fd, const struct packet *p, size_t size, int passed)
 {
-	TRY_IN(dgram_send(fd, p, size, &passed, passed >= 0), "say \"%s\"", names[p->msg]);
-	return 0;
+	int r = dgram_send(fd, p, size, &passed, passed >= 0);
+
+	/* Who hung up has said why, perhaps. */
+	if (r == -EPIPE) {
+		do
+			r = sync_next(fd, NULL, NULL);
+		while (r >= 0);
+		if (r != -ECHILD)
+			return r;
+	}
+	return r < 0 ? fail_in(r, "say \"%s\"", names[p->msg]) : 0;
 }
 
 int sync_say(int fd, enum sync_msg m)

@@ -57,11 +57,17 @@ static int reap(pid_t pid)
 	return TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0)) < 0 && errno != ECHILD ? fail_errno("reap a process") : 0;
 }
 
-static bool is_our_child(int pidfd)
+/* The number is somebody's word; only what the kernel calls our child is taken for the process. */
+static int open_child(pid_t pid)
 {
+	auto_close int fd = pidfd_open(pid, 0);
 	siginfo_t info;
 
-	return waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+	if (fd >= 0 && waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+		return take_fd(&fd);
+	if (errno == EINVAL || errno == ESRCH || errno == ECHILD)
+		return fail(ECHILD, "the container's process died at once, or named one that is not ours");
+	return fail_errno("look for the container's process");
 }
 
 static int record_pid(struct launch *l)
@@ -79,11 +85,9 @@ static int record_pid(struct launch *l)
 static int change_over(struct launch *l, pid_t next)
 {
 	pid_t first = l->pid;
-	auto_close int fd = next > 0 && next != first ? pidfd_open(next, 0) : -1;
+	auto_close int fd = open_child(next != first ? next : -1);
 
-	/* The number is somebody's word; only what the kernel calls our child is taken for the process. */
-	if (fd < 0 || !is_our_child(fd))
-		return fail(ECHILD, "the container's process died at once, or named one that is not ours");
+	TRY(fd);
 	drop_fd(&l->pidfd);
 	l->pid = next;
 	l->pidfd = take_fd(&fd);

@@ -8,6 +8,8 @@ setup_file() {
 	[ -x "$TOP/build/tools/inject" ] || { echo "no build/tools/inject: make build/tools/inject" >&2; return 1; }
 }
 
+teardown() { [ -z "${B:-}" ] || engine_teardown; }
+
 # sweep N COMMAND,...: every command was swept, and no fault of N each was a bad one
 sweep() {
 	run "$TOP/tests/hard/faults" --jobs 1 --sample "$1" --only "$2"
@@ -31,6 +33,20 @@ sweep() {
 	run "$I" -o "$seen" fail "$last" ENOSPC "$VZ" version
 	[ "$status" -eq 1 ]
 	has "write to standard output: No space left on device"
+}
+
+@test "what a process said before it hung up is heard, also where it left something of ours unread" {
+	engine_setup
+	args sleep 300
+	v create "$ID"
+	v start "$ID"
+	I=$TOP/build/tools/inject
+	seen=$BATS_TEST_TMPDIR/seen
+	"$I" -o "$seen" list "$VZ" --root "$ROOT" exec "$ID" true
+	call=$(sed -n 's/^call \(0\.1\.1:[0-9]*\) recvmsg$/\1/p' "$seen" | tail -1)
+	run "$I" -o "$seen" fail "$call" EMFILE "$VZ" --root "$ROOT" exec "$ID" true
+	[ "$(cat "$seen")" = "hit $call recvmsg" ]
+	fails 255 "receive a message: Too many open files"
 }
 
 @test "containers made: a sample of system calls failed and killed" {
