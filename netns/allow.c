@@ -1,6 +1,8 @@
 /* Who may open connections into a network: the definition is changed, and what the kernel has follows it. */
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
 #include "base/scope.h"
 #include "base/undo.h"
 #include "netns/firewall.h"
@@ -190,7 +192,53 @@ static int forget(void *ctx, struct net_file *f)
 	return d->allow.n == before ? 0 : net_def_store(g->dir, d);
 }
 
+/* The text of a's elements but those about `from`; 1: there was one. */
+static int without(const struct json *a, const char *from, struct buf *out)
+{
+	struct jout o = { .b = out };
+	int found = 0;
+
+	jout_open(&o, NULL, '[');
+	for (size_t i = 0; i < a->n; i++) {
+		const char *is = json_get_str(a->values[i], "from");
+
+		if (is && str_eq(is, from))
+			found = 1;
+		else
+			jout_tree(&o, NULL, a->values[i]);
+	}
+	jout_close(&o, ']');
+	return found;
+}
+
+/* As far as it is JSON at all: whoever sets the file right must not let a later network of that name in. */
+static int forget_in_damaged(void *ctx, const char *name)
+{
+	const struct forget *g = ctx;
+	auto_json struct json *tree = NULL;
+	auto_buf struct buf allow = { 0 }, b = { 0 };
+	struct jout o = { .b = &b };
+	const struct json *a;
+	char file[80];
+
+	snprintf(file, sizeof file, "%s.json", name);
+	if (json_load(g->dir, file, &tree) < 0) {
+		log_warn("network %s: what its file lets %s do is to be taken out by hand: %s", name, g->from, err_text());
+		return 0;
+	}
+	a = json_get(tree, "allow");
+	if (!json_is(a, JSON_ARRAY) || !without(a, g->from, &allow))
+		return 0;
+	TRY(json_set(&tree, "allow", buf_text(&allow)));
+	jout_tree(&o, NULL, tree);
+	buf_puts(&b, "\n");
+	if (allow.oom || b.oom)
+		return fail(ENOMEM, "network %s: out of memory", name);
+	TRY_IN(file_write_atomic(g->dir, file, b.p, b.n, 0600), "network %s", name);
+	return 0;
+}
+
 int net_allow_forget(int dirfd, const char *from)
 {
-	return net_def_each(dirfd, forget, &(struct forget){ dirfd, from });
+	return net_def_each_sound(dirfd, forget, forget_in_damaged, &(struct forget){ dirfd, from });
 }

@@ -191,7 +191,7 @@ int net_fw_follow(const struct net_home *h, int dirfd, const struct net_def *was
 	return net_fw_change(h, dirfd, &a, &b);
 }
 
-struct leave { struct net_defs defs; const struct net_def *d; struct nft_list was; size_t others; };
+struct leave { struct net_defs defs; const struct net_def *d; struct nft_list was; size_t others; bool damaged; };
 
 static void leave_free(struct leave *l)
 {
@@ -210,11 +210,23 @@ static int see_other(void *ctx, struct net_file *f)
 	return 0;
 }
 
+static int see_damaged(void *ctx, const char *name)
+{
+	struct leave *l = ctx;
+
+	(void)name;
+	l->damaged = true;
+	return 0;
+}
+
 int net_fw_leave(const struct net_home *h, int dirfd, const struct net_def *d)
 {
 	SCOPED(leave_free) struct leave l = { .defs = { .dir = dirfd }, .d = d };
 
-	TRY(net_def_each(dirfd, see_other, &l));
+	TRY(net_def_each_sound(dirfd, see_other, see_damaged, &l));
+	/* Which elements let it go there is not known, and another network may come by its bridge's name. */
+	if (l.damaged)
+		return net_fw_apply(h, dirfd, FW_REPLACE, d->name);
 	if (!l.others)
 		return net_fw_apply(h, dirfd, FW_REMOVE, d->name);
 	net_elements_of_network(h, d, &l.was);

@@ -257,7 +257,12 @@ int net_def_each_name(int dirfd, int (*each)(void *ctx, const char *name), void 
 	return r < 0 ? r : 0;
 }
 
-struct each_def { int dir; int (*each)(void *ctx, struct net_file *f); void *ctx; };
+struct each_def {
+	int dir;
+	int (*each)(void *ctx, struct net_file *f);
+	int (*damaged)(void *ctx, const char *name);
+	void *ctx;
+};
 
 static int load_one(void *ctx, const char *name)
 {
@@ -265,11 +270,25 @@ static int load_one(void *ctx, const char *name)
 	auto_net_file struct net_file f = { 0 };
 	int r = net_def_load(e->dir, name, &f);
 
+	if (r >= 0)
+		return e->each(e->ctx, &f);
 	/* -ENOENT: removed since it was listed. */
-	return r == -ENOENT ? 0 : r < 0 ? r : e->each(e->ctx, &f);
+	if (r == -ENOENT)
+		return 0;
+	if (!e->damaged)
+		return r;
+	TRY(e->damaged(e->ctx, name));
+	err_clear();
+	return 0;
 }
 
 int net_def_each(int dirfd, int (*each)(void *ctx, struct net_file *f), void *ctx)
 {
-	return net_def_each_name(dirfd, load_one, &(struct each_def){ dirfd, each, ctx });
+	return net_def_each_sound(dirfd, each, NULL, ctx);
+}
+
+int net_def_each_sound(int dirfd, int (*each)(void *ctx, struct net_file *f),
+		       int (*damaged)(void *ctx, const char *name), void *ctx)
+{
+	return net_def_each_name(dirfd, load_one, &(struct each_def){ dirfd, each, damaged, ctx });
 }

@@ -76,6 +76,9 @@ int net_dir_lock(int dirfd);
 
 /* Calls each for every network of the directory, by name. A file that cannot be read is an error. */
 int net_def_each(int dirfd, int (*each)(void *ctx, struct net_file *f), void *ctx);
+/* The same, but of one that cannot be read damaged() is told, with the error pending, and the others go on. */
+int net_def_each_sound(int dirfd, int (*each)(void *ctx, struct net_file *f),
+		       int (*damaged)(void *ctx, const char *name), void *ctx);
 
 /* The names alone, of readable files and others. */
 int net_def_each_name(int dirfd, int (*each)(void *ctx, const char *name), void *ctx);

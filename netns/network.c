@@ -43,14 +43,6 @@ static int refuse_in_use(int dir, const struct net_def *d)
 	return fail_as(ERR_STATE, "network %s is in use by %s", d->name, h.who);
 }
 
-/* What others allow it is taken back in their files. All of them are needed, before anything is taken apart. */
-static int is_readable(void *ctx, struct net_file *f)
-{
-	(void)ctx;
-	(void)f;
-	return 0;
-}
-
 struct needs { const char *except; bool forwarding; };
 
 static int see_need(void *ctx, struct net_file *f)
@@ -61,12 +53,20 @@ static int see_need(void *ctx, struct net_file *f)
 	return 0;
 }
 
+/* It may. */
+static int fear_need(void *ctx, const char *name)
+{
+	(void)name;
+	((struct needs *)ctx)->forwarding = true;
+	return 0;
+}
+
 int net_forwarding_leave(struct nlq *q, const struct net_home *h, int dir, const char *network)
 {
 	struct needs needs = { .except = network };
 	int r;
 
-	TRY(net_def_each(dir, see_need, &needs));
+	TRY(net_def_each_sound(dir, see_need, fear_need, &needs));
 	if (needs.forwarding)
 		return 0;
 	r = net_bridge_of_others(q, h);
@@ -128,7 +128,6 @@ int network_remove(const char *home, const char *name)
 		return fail_as(ERR_NOT_FOUND, "network %.64s does not exist", name);
 	TRY(r);
 	TRY(refuse_in_use(dir, &f.d));
-	TRY_IN(net_def_each(dir, is_readable, NULL), "network %s stays until another's file is set right", name);
 	return take_apart(&h, dir, &f.d);
 }
 

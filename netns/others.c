@@ -1,5 +1,6 @@
 #include "netns/others.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/scope.h"
 #include "netns/def.h"
 
@@ -118,33 +119,75 @@ static struct net_seen look(int dir, const char *name)
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
 /* Both are in the order of names. */
-static const struct net_other *recalled(struct reading *r, const char *name, const struct net_seen *file)
+static const struct net_other *recalled(struct reading *r, const char *name)
 {
 	for (; r->n_kept && strcmp(r->kept->name, name) < 0; r->n_kept--)
 		r->kept++;
-	return r->n_kept && file->ino && str_eq(r->kept->name, name) &&
-	       memcmp(&r->kept->file, file, sizeof *file) == 0 ? r->kept : NULL;
+	return r->n_kept && str_eq(r->kept->name, name) ? r->kept : NULL;
+}
+
+static void salvage_subnet(struct json *tree, const char *key, int family, struct net_subnet *out)
+{
+	const char *text = json_get_str(tree, key);
+	struct net_subnet s;
+
+	if (text && net_subnet_parse(text, family, &s) >= 0)
+		*out = s;
+}
+
+/* Whatever it is when it is set right: nobody else is to be given what was its. */
+static void salvage(const struct reading *r, const char *name, const struct net_other *was, struct net_other *out)
+{
+	auto_json struct json *tree = NULL;
+	const char *bridge, *mode;
+	char file[80];
+
+	if (was)
+		*out = *was;
+	else
+		memset(out, 0, sizeof *out);
+	out->file = (struct net_seen){ 0 };
+	snprintf(out->name, sizeof out->name, "%s", name);
+	snprintf(file, sizeof file, "%s.json", name);
+	if (json_load(r->dir, file, &tree) >= 0) {
+		bridge = json_get_str(tree, "bridge");
+		if (bridge && net_is_link_name(bridge))
+			snprintf(out->bridge, sizeof out->bridge, "%s", bridge);
+		mode = json_get_str(tree, "mode");
+		for (const struct name *m = net_modes; mode && m->text; m++)
+			out->mode = str_eq(m->text, mode) ? m->value : out->mode;
+		salvage_subnet(tree, "subnet", AF_INET, &out->v4);
+		salvage_subnet(tree, "subnet6", AF_INET6, &out->v6);
+	}
+	err_clear();
 }
 
 /* 1: it is in *out; 0: there is none, or none that counts. */
 static int read_one(struct reading *r, const char *name, struct net_other *out)
 {
 	const struct net_seen file = look(r->dir, name);
-	const struct net_other *was = recalled(r, name, &file);
+	const struct net_other *was = recalled(r, name);
 	auto_net_file struct net_file f = { 0 };
 	int got;
 
-	if (was) {
+	if (was && file.ino && memcmp(&was->file, &file, sizeof file) == 0) {
 		*out = *was;
 		return 1;
 	}
 	got = net_def_load(r->dir, name, &f);
 	if (got < 0) {
+		bool damaged = err_class() == ERR_CONFIG || err_class() == ERR_UNSUPPORTED;
+
 		/* -ENOENT: removed since it was listed. */
-		if (r->all && got != -ENOENT)
+		if (r->all && got != -ENOENT && !damaged)
 			return got;
-		err_clear();
-		return 0;
+		if (!r->all || got == -ENOENT) {
+			err_clear();
+			return 0;
+		}
+		log_warn("network %s is damaged, what is left of it counts: %s", name, err_text());
+		salvage(r, name, was, out);
+		return 1;
 	}
 	r->o->news |= file.ino != 0;
 	memset(out, 0, sizeof *out);

@@ -23,7 +23,8 @@ void net_others_free(struct net_others *o);
 
 /*
  * All but `except` (NULL: all of them), from dirfd, HOME/networks; nothing is done when they were read before.
- * A definition that cannot be read is an error when `all`, and left out else.
+ * Of a definition that is damaged counts what it says all the same, or said when it was read last: told when `all`, and
+ * left out else.
  */
 int net_others_read(int dirfd, const char *except, bool all, struct net_others *o);
 /* For the next command, when something was read that was not kept. Under the lock of the directory. */
