@@ -14,13 +14,20 @@
 
 enum { PARSER_MS = 30000 };
 
+/* What could not be looked at may be there: using it says what is wrong. */
+static bool may_be(const char *path, int how)
+{
+	return access(path, how) == 0 ||
+	       (errno != ENOENT && errno != ENOTDIR && errno != EACCES && errno != EPERM && errno != EROFS);
+}
+
 /* Where distributions have it; PATH of a service often lacks sbin. */
 static const char *find_parser(void)
 {
 	static const char *const places[] = { "/usr/sbin/apparmor_parser", "/sbin/apparmor_parser" };
 
 	for (size_t i = 0; i < COUNT(places); i++)
-		if (access(places[i], X_OK) == 0)
+		if (may_be(places[i], X_OK))
 			return places[i];
 	return NULL;
 }
@@ -28,7 +35,7 @@ static const char *find_parser(void)
 bool lsm_profiles(void)
 {
 	/* A container of the host's is told that it is on, and has no policy to change. */
-	return lsm_apparmor_on() && access(POLICY "/.remove", W_OK) == 0 && find_parser();
+	return lsm_apparmor_on() && may_be(POLICY "/.remove", W_OK) && find_parser();
 }
 
 int lsm_profile_check(const char *name)

@@ -21,15 +21,24 @@ enum { LABEL_MAX = 4096 };	/* the kernel takes a page at most */
 
 enum active { UNKNOWN, OFF, ON };
 
+/* What could not be looked at is on: a label then holds, or is refused by name. Only what is not there is off. */
+static enum active unless_missing(int code)
+{
+	return code == ENOENT || code == ENOTDIR ? OFF : ON;
+}
+
 bool lsm_selinux_on(void)
 {
 	static enum active active;
 	struct statfs fs;
 
-	if (active == UNKNOWN)
+	if (active != UNKNOWN)
+		return active == ON;
+	if (statfs("/sys/fs/selinux", &fs) < 0)
+		active = unless_missing(errno);
+	else
 		/* Read-only is how a container is shown that SELinux is none of its business. */
-		active = statfs("/sys/fs/selinux", &fs) == 0 && fs.f_type == SELINUX_MAGIC &&
-			 !(fs.f_flags & ST_RDONLY) ? ON : OFF;
+		active = fs.f_type == SELINUX_MAGIC && !(fs.f_flags & ST_RDONLY) ? ON : OFF;
 	return active == ON;
 }
 
@@ -39,8 +48,9 @@ bool lsm_apparmor_on(void)
 	char yes[4] = "";
 
 	if (active == UNKNOWN) {
-		file_peek(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", yes, sizeof yes);
-		active = yes[0] == 'Y' ? ON : OFF;
+		ssize_t n = file_peek(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", yes, sizeof yes);
+
+		active = n < 0 ? unless_missing((int)-n) : yes[0] == 'Y' ? ON : OFF;
 	}
 	return active == ON;
 }

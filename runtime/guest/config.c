@@ -172,8 +172,11 @@ static int fill_namespaces(struct guest *g, struct arena *a, bool userns)
 		if (!userns && default_namespaces[i] == CLONE_NEWUSER)
 			continue;
 		/* Not in every kernel; a guest then sees the host's uptime. */
-		if (default_namespaces[i] == CLONE_NEWTIME && access("/proc/self/ns/time", F_OK) < 0)
+		if (default_namespaces[i] == CLONE_NEWTIME && access("/proc/self/ns/time", F_OK) < 0) {
+			if (errno != ENOENT)
+				return fail_errno("look for /proc/self/ns/time");
 			continue;
+		}
 		v[n++] = (struct spec_ns){ .type = default_namespaces[i] };
 	}
 	*l = (struct list){ v, n };

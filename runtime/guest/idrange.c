@@ -20,14 +20,17 @@
 #define RUN_DIR "/run/vzrun-ids"
 enum { FIRST = 0x70000000, SIZE = 65536, SLOTS = 2048 };
 
-static bool given_away(const char *table, uint32_t base)
+/* 1: some of it is. */
+static int given_away(const char *table, uint32_t base)
 {
 	uint64_t start, count;
 	char line[256];
 	bool hit = false;
 	auto_fclose FILE *f = fopen(table, "re");
 
-	while (f && !hit && fgets(line, sizeof line, f)) {
+	if (!f)
+		return errno == ENOENT ? 0 : fail_errno("read %s", table);
+	while (!hit && fgets(line, sizeof line, f)) {
 		char *save = NULL, *name = strtok_r(line, ":\n", &save), *from = strtok_r(NULL, ":\n", &save),
 		     *n = strtok_r(NULL, ":\n", &save);
 
@@ -35,7 +38,7 @@ static bool given_away(const char *table, uint32_t base)
 			continue;
 		hit = base < start + count && start < (uint64_t)base + SIZE;
 	}
-	return hit;
+	return ferror(f) ? fail_errno("read %s", table) : hit;
 }
 
 static bool still_lives(int fd)
@@ -81,9 +84,12 @@ static int claim_once(const char *holder, uint32_t *base)
 	/* From a place of its own, so that forty at once do not queue for the first. */
 	for (uint32_t i = 0; i < SLOTS; i++) {
 		uint32_t b = FIRST + (uint32_t)((h + i) % SLOTS) * SIZE;
-		int fd;
+		int fd, taken = given_away("/etc/subuid", b);
 
-		if (given_away("/etc/subuid", b) || given_away("/etc/subgid", b))
+		if (taken == 0)
+			taken = given_away("/etc/subgid", b);
+		TRY(taken);
+		if (taken)
 			continue;
 		fd = try_slot(dir, b);
 		if (fd >= 0) {

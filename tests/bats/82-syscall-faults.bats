@@ -49,6 +49,32 @@ sweep() {
 	fails 255 "receive a message: Too many open files"
 }
 
+# told CALL ERROR WORD: of all calls of that name in a run one, made to fail, ends it with this word and status
+told() {
+	local point
+	"$I" -o "$seen" list "$VZ" --root "$ROOT" run -b "$B" "$ID"
+	for point in $(sed -n "s/^call \\(0:[0-9]*\\) $1\$/\\1/p" "$seen"); do
+		run "$I" -o "$seen" fail "$point" "$2" "$VZ" --root "$ROOT" run -b "$B" "$ID"
+		[[ "$status" -eq 0 || "$output" != *"$3"* ]] || return 0
+	done
+	echo "no $1 that fails is told by $3"
+	return 1
+}
+
+@test "a security module that cannot be looked at is not one that is off: nothing runs without the label it was to have" {
+	[ ! -e /sys/fs/selinux/context ] && [ ! -e /sys/module/apparmor/parameters/enabled ] || skip "host: it has one"
+	engine_setup
+	I=$TOP/build/tools/inject
+	seen=$BATS_TEST_TMPDIR/seen
+	args true
+	cfg '.process.selinuxLabel = "system_u:system_r:none_t:s0"'
+	go
+	says "vzrun: warning: SELinux is off on this host: \"system_u:system_r:none_t:s0\" has no effect"
+	told statfs ENOMEM "open /sys/fs/selinux/context: "
+	cfg '.process |= (del(.selinuxLabel) | .apparmorProfile = "none")'
+	told openat EMFILE 'AppArmor profile "none": '
+}
+
 @test "containers made: a sample of system calls failed and killed" {
 	sweep 8 "create,create (user ns),start,run,exec"
 }
