@@ -236,7 +236,7 @@ static const char *const fw_published_lan[] = {
 	"drop",
 	NULL
 };
-/* What the host says to itself. From ::1 the kernel lets nothing out by another link. */
+/* What the host says to itself. Of ::1 the kernel takes no answer by a bridge: docs/ports.md. */
 static const char *const fw_dstnat_host[] = {
 	"fib daddr type != local accept",
 	"ip6 daddr ::1 accept",

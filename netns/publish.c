@@ -38,7 +38,7 @@ static int check_address(const char *text, char canonical[INET6_ADDRSTRLEN])
 			      : IN6_IS_ADDR_UNSPECIFIED(&a) || IN6_IS_ADDR_MULTICAST(&a) || IN6_IS_ADDR_V4MAPPED(&a))
 		return fail(EINVAL, "%.64s is not one address of a host", text);
 	if (family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a))
-		return fail(EINVAL, "the kernel does not translate ::1 (127.0.0.1 it does)");
+		return fail(EINVAL, "the kernel takes no answer for ::1 by a bridge (127.0.0.1 it does)");
 	if (family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&a))
 		return fail(EINVAL, "%.64s: a link-local address leads to no other link", text);
 	inet_ntop(family, &a, canonical, INET6_ADDRSTRLEN);

@@ -26,7 +26,7 @@ saved() { jq -c '.vzrun.ports // []' "$(conf "$1")"; }
 	0:80	"0:80": a port is 1 to 65535, a range FIRST-LAST
 	80:80/sctp	"80:80/sctp": unknown protocol (tcp or udp)
 	80-90:80-89	"80-90:80-89": the ranges differ in length
-	[::1]:80:80	"[::1]:80:80": the kernel does not translate ::1 (127.0.0.1 it does)
+	[::1]:80:80	"[::1]:80:80": the kernel takes no answer for ::1 by a bridge (127.0.0.1 it does)
 	8080:80;drop	"8080:80;drop": a port is 1 to 65535, a range FIRST-LAST
 	END
 	run vz port add web 80:80 --expose all

@@ -57,7 +57,7 @@ TEST(words_refused)
 		{ "1-1025:1-1025", "\"1-1025:1-1025\": more than 1024 ports at once" },
 		{ "80:80/sctp", "\"80:80/sctp\": unknown protocol (tcp or udp)" },
 		{ "80:80/", "\"80:80/\": unknown protocol (tcp or udp)" },
-		{ "[::1]:80:80", "\"[::1]:80:80\": the kernel does not translate ::1 (127.0.0.1 it does)" },
+		{ "[::1]:80:80", "\"[::1]:80:80\": the kernel takes no answer for ::1 by a bridge (127.0.0.1 it does)" },
 		{ "[::]:80:80", "\"[::]:80:80\": :: is not one address of a host" },
 		{ "[fe80::1]:80:80", "\"[fe80::1]:80:80\": fe80::1: a link-local address leads to no other link" },
 		{ "[127.0.0.1]:80:80", "\"[127.0.0.1]:80:80\": brackets are for an IPv6 address" },
