@@ -311,7 +311,7 @@ static int set_run(struct cli *g, void *args, int argc, char **argv)
 	return out_close(&o);
 }
 
-#define UP "starting running paused unknown"
+#define UP "starting running paused"
 const struct cmd guest_cmds[] = {
 	{ "stop", "[OPTION...] NAME...", "shut a guest down", 1, 1, stop_opts, sizeof(struct stop_args), stop_run,
 	  CMD_EACH, .only = UP },

@@ -70,6 +70,7 @@ static int consider(void *ctx, const char *name)
 {
 	struct choice *c = ctx;
 	const char *only = c->g->cmd->only;
+	enum guest_status st;
 	pid_t pid;
 
 	if (c->g->tags.n) {
@@ -77,11 +78,11 @@ static int consider(void *ctx, const char *name)
 			return 0;
 		c->tagged = true;
 	}
-	if (only && !strstr(only, guest_status_word(&c->at, name, guest_status(&c->at, name, &pid)))) {
-		err_clear();
-		return 0;
-	}
+	st = only ? guest_status(&c->at, name, &pid) : GUEST_UNKNOWN;
 	err_clear();
+	/* Of one whose state cannot be told the command itself says why. */
+	if (st != GUEST_UNKNOWN && !strstr(only, guest_status_word(&c->at, name, st)))
+		return 0;
 	return add_name(c, name);
 }
 
@@ -121,13 +122,16 @@ static int name_them(struct choice *c, int argc, char **argv)
 /* A process for one guest; out: what it writes to standard output. Of one that could not begin: why. */
 struct turn { pid_t pid; int out, failed; struct err_saved why; };
 
-static _Noreturn void be_one(struct cli *g, void *args, const struct turn *t, int argc, char **argv)
+static _Noreturn void be_one(struct cli *g, void *args, struct turn *turns, int out, int argc, char **argv)
 {
 	int r = 0;
 
 	out_member(argv[0]);
-	if (dup2(t->out, STDOUT_FILENO) < 0)
+	if (dup2(out, STDOUT_FILENO) < 0)
 		r = fail_errno("%s: take a file as standard output", argv[0]);
+	/* A keeper that comes of this would have them for its whole life. */
+	for (size_t i = 0; i < AT_ONCE; i++)
+		drop_fd(&turns[i].out);
 	if (r >= 0)
 		r = g->cmd->run(g, args, argc, argv);
 	if (r >= 0 && fflush(stdout) == EOF)
@@ -138,13 +142,15 @@ static _Noreturn void be_one(struct cli *g, void *args, const struct turn *t, in
 	_exit(r);
 }
 
-static void begin(struct cli *g, void *args, struct turn *t, int argc, char **argv)
+static void begin(struct cli *g, void *args, struct turn *turns, size_t i, int argc, char **argv)
 {
+	struct turn *t = &turns[i];
+
 	*t = (struct turn){ .out = memfd_create("vzrun", MFD_CLOEXEC) };
 	fflush(stdout);
 	t->pid = t->out < 0 ? -1 : fork();
 	if (t->pid == 0)
-		be_one(g, args, t, argc, argv);
+		be_one(g, args, turns, t->out, argc, argv);
 	if (t->pid > 0)
 		return;
 	t->failed = fail_errno("%s: a process for it", argv[0]);
@@ -200,12 +206,14 @@ static int run_all(struct cli *g, void *args, const struct strv *names, int argc
 	size_t begun = 0, bad = 0;
 	int first = 0;
 
+	for (size_t i = 0; i < AT_ONCE; i++)
+		turns[i].out = -1;
 	if (g->json)
 		printf("{\"schema\":\"vzrun/1\",\"guests\":[");
 	for (size_t i = 0; i < names->n; i++) {
 		for (; begun < names->n && begun < i + AT_ONCE; begun++) {
 			argv[0] = (char *)(uintptr_t)names->v[begun];
-			begin(g, args, &turns[begun % AT_ONCE], argc, argv);
+			begin(g, args, turns, begun % AT_ONCE, argc, argv);
 		}
 		if (g->json && i)
 			printf(",");

@@ -61,6 +61,10 @@ teardown() { guest_teardown; }
 	has 'vzrun: container "nobody-x" does not exist'
 	[ "$(grep -c ' running: up after ' <<<"$output")" = 2 ]
 	[[ "${lines[-2]}" == "$G running"* ]] && [[ "${lines[-1]}" == "$G-b running"* ]]
+	# what the others said is nothing that a keeper has
+	run ls -l "/proc/$(keeper_of "$G-b")/fd"
+	ok
+	hasnt memfd
 	vz stop -k "$G"
 	run vz stop -k "$G" "$G-b"
 	[ "$status" -eq 5 ]
@@ -94,6 +98,18 @@ teardown() { guest_teardown; }
 	run vz show --all
 	has "$G-b"
 	[ "$(grep -c ^name <<<"$output")" = 2 ]
+	vz start "$G-b"
+	# whose state cannot be told is not left out in silence
+	mv "$ROOT/$G/state.json" "$ROOT/$G/kept"
+	ln -s state.json "$ROOT/$G/state.json"
+	run vz stop -k --all
+	[ "$status" -eq 16 ]
+	has "$G-b stopped (killed)"
+	has "state of $G: open "
+	run vz checkpoint --all
+	[ "$status" -eq 1 ]
+	has "state of $G: open "
+	mv "$ROOT/$G/kept" "$ROOT/$G/state.json"
 	vz start "$G-b"
 	vz stop -k "$G"
 	run vz destroy --all
