@@ -82,14 +82,16 @@ static int cloexec_by_proc(int first)
 
 	if (!d)
 		return -1;
-	while ((e = readdir(d))) {
+	while ((errno = 0, e = readdir(d))) {
 		uint64_t fd;
 
 		if (str_u64(e->d_name, 1 << 30, &fd) == 0 && (int)fd >= first && (int)fd != dirfd(d))
 			(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 	}
+	int code = errno;
 	closedir(d);
-	return 0;
+	errno = code;
+	return code ? -1 : 0;
 }
 
 int sys_cloexec_from(int first)

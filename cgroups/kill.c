@@ -70,13 +70,18 @@ static int walk(int fd, const char *where, bool recursive, int depth, struct pid
 		close(fd);
 		return fail_errno("list %s", where);
 	}
-	while (r == 0 && (e = readdir(d))) {
+	while (r == 0 && (errno = 0, e = readdir(d))) {
 		if (e->d_type != DT_DIR || e->d_name[0] == '.')
 			continue;
 		int sub = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-		r = sub < 0 ? 0 : walk(sub, where, true, depth + 1, l);
+		if (sub >= 0)
+			r = walk(sub, where, true, depth + 1, l);
+		else if (errno != ENOENT)
+			r = fail_errno("list %s", where);
 	}
+	if (r == 0 && errno)
+		r = fail_errno("list %s", where);
 	closedir(d);
 	return r;
 }

@@ -170,12 +170,17 @@ static int want_whole_host6(struct open_book *o)
 	char key[128];
 	int r = 0;
 
-	for (struct dirent *e; d && r == 0 && (e = readdir(d));) {
+	if (!d && errno != ENOENT)
+		return fail_errno("list %s", SYS "ipv6/conf");
+	for (struct dirent *e; d && r == 0 && (errno = 0, e = readdir(d));) {
 		if (e->d_name[0] == '.' || str_eq(e->d_name, "all") || str_eq(e->d_name, "default"))
 			continue;
 		snprintf(key, sizeof key, "ipv6/conf/%.15s/accept_ra", e->d_name);
 		r = want(o, key, "1", "2");
 	}
+	/* Without it a link would stop to take its router from advertisements. */
+	if (d && r == 0 && errno)
+		r = fail_errno("list %s", SYS "ipv6/conf");
 	if (d)
 		closedir(d);
 	return r < 0 ? r : want(o, "ipv6/conf/all/forwarding", NULL, "1");

@@ -203,9 +203,11 @@ int net_index_each(int dirfd, const char *network, int (*each)(void *ctx, const 
 
 	if (!d)
 		return errno == ENOENT ? 0 : fail_errno("networks/%s.d", network);
-	for (struct dirent *e; r == 0 && (e = readdir(d));)
+	for (struct dirent *e; r == 0 && (errno = 0, e = readdir(d));)
 		if (e->d_name[0] != '.')
 			r = each(ctx, e->d_name);
+	if (r == 0 && errno)
+		r = fail_errno("networks/%s.d", network);
 	closedir(d);
 	return r;
 }

@@ -89,7 +89,7 @@ static int label_below(int dir, const char *label, int depth)
 		drop_fd(&copy);
 		return r;
 	}
-	while (r >= 0 && (e = readdir(d))) {
+	while (r >= 0 && (errno = 0, e = readdir(d))) {
 		struct stat st;
 
 		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
@@ -105,6 +105,8 @@ static int label_below(int dir, const char *label, int depth)
 		else if (S_ISDIR(st.st_mode) && (r = label_below(fd, label, depth + 1)) < 0)
 			r = fail_in(r, "%s", e->d_name);
 	}
+	if (r >= 0 && errno)
+		r = fail_errno("read directory");
 	closedir(d);
 	return r;
 }

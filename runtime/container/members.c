@@ -57,13 +57,15 @@ static int list(ino_t ns, pid_t **pids, size_t *n)
 
 	if (!d)
 		return fail_errno("open /proc");
-	while (r >= 0 && (e = readdir(d))) {
+	while (r >= 0 && (errno = 0, e = readdir(d))) {
 		uint64_t pid;
 		ino_t one;
 
 		if (str_u64(e->d_name, INT32_MAX, &pid) == 0 && pid_namespace(e->d_name, &one) && one == ns)
 			r = keep(pids, n, (pid_t)pid);
 	}
+	if (r >= 0 && errno)
+		r = fail_errno("read /proc");
 	closedir(d);
 	return r;
 }

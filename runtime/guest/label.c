@@ -222,13 +222,13 @@ int label_drop(const char *path, const char *dir)
 	DIR *d = claims < 0 ? NULL : opendir(path);
 	char owner[PATH_MAX];
 	struct dirent *e;
-	int n = 0;
+	int n = 0, r = 0;
 
 	if (claims < 0)
 		return claims == -ENOENT ? 0 : claims;
 	if (!d)
 		return fail_errno("open %s", path);
-	while ((e = readdir(d))) {
+	while ((errno = 0, e = readdir(d))) {
 		if (e->d_name[0] == '.')
 			continue;
 		read_owner(claims, e->d_name, owner, sizeof owner);
@@ -236,9 +236,11 @@ int label_drop(const char *path, const char *dir)
 			: *owner && faccessat(AT_FDCWD, owner, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
 			n += unlinkat(claims, e->d_name, 0) == 0;
 	}
+	if (errno)
+		r = fail_errno("read %s", path);
 	closedir(d);
 	(void)rmdir(path);
-	return n;
+	return r < 0 ? r : n;
 }
 
 int label_release(const char *dir)
