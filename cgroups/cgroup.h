@@ -190,8 +190,9 @@ bool cg_join_denied(const struct cg *cg, char *which, size_t size);
 void cg_join_close(struct cg_join *j);
 int cg_join_by_systemd(const struct cg_join *j, pid_t pid);
 /*
- * In the child, before it has a cgroup namespace, from within which every group looks like the root: the kernel says that
- * it is in the group of j, or in one below. -EPERM names the hierarchy. procfd: the host's. Nothing was joined: 0.
+ * In the child, before it has a cgroup namespace, from within which every group looks like the root: the kernel
+ * says that it is in the group of j, or in one below. -EPERM names the hierarchy. procfd: the host's. Nothing was
+ * joined: 0.
  */
 int cg_verify(const struct cg_join *j, int procfd);
 

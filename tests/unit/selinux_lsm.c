@@ -140,8 +140,8 @@ TEST(denial_apparmor)
 	/* Of an earlier guest of that name. */
 	CHECK(!denial_parse(open_, &later, &d));
 	CHECK(!denial_parse(open_, &nobody, &d));
-	CHECK(denial_parse(ARMOR("ptrace", "profile=\"vzrun-web//sub\" pid=7 comm=6120 denied_mask=\"read\" peer=\"unconfined\""),
-			   &who, &d));
+	CHECK(denial_parse(ARMOR("ptrace", "profile=\"vzrun-web//sub\" pid=7 comm=6120 denied_mask=\"read\" "
+					   "peer=\"unconfined\""), &who, &d));
 	CHECK_STR(d.program, "a ");
 	CHECK_STR(d.object, "unconfined");
 	CHECK(denial_parse(ARMOR("capable", "profile=6D7920776562 pid=7 comm=\"x\" capability=21  capname=\"sys_admin\""),
