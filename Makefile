@@ -278,6 +278,7 @@ test-vm: tested
 	$(Q)tests/vm/run -f 'VLAN|vlan' tests/bats/33-network-commands.bats tests/bats/34-nics.bats
 	$(Q)tests/vm/run -c v1 tests/bats/46-systemd-cgroup.bats
 	$(Q)tests/vm/run -c hybrid tests/bats/46-systemd-cgroup.bats
+	$(Q)tests/vm/run -e tests/bats/9[678]-*-systemd.bats
 
 # What takes hours rather than a minute. Each part of tests/hard is an executable.
 test-hard: tested
