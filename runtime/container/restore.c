@@ -122,6 +122,10 @@ static int put_groups(void *ctx, pid_t criu)
 
 	if (!r->c->t.cg.hiers)
 		return 0;
+	if (r->c->child.join.by_systemd)
+		TRY(cg_join_by_systemd(&r->c->child.join, criu));
+	/* The unit has a process without the anchor now, which would count against its limit. */
+	cg_unit_release(&r->c->t.cg);
 	snprintf(path, sizeof path, "/proc/%d/cgroup", (int)criu);
 	TRY(file_read(AT_FDCWD, path, &text, NULL));
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
@@ -314,10 +318,5 @@ int restore_init(struct create *c)
 
 int restore_check(const struct container_req *req)
 {
-	const struct checkpoint_opts *o = req->restore;
-
-	if (req->cgroup_manager && str_eq(req->cgroup_manager, "systemd"))
-		return fail_as(ERR_UNSUPPORTED,
-			       "restore: not into a unit of systemd's (use --cgroup-manager cgroupfs)");
-	return criu_check(o->criu ? o->criu : "criu");
+	return criu_check(req->restore->criu ? req->restore->criu : "criu");
 }

@@ -103,6 +103,32 @@ checkpoint() { run v checkpoint --image-path "$IMAGE" "$@" "$ID"; }
 	vz delete "$ID"
 }
 
+@test "with systemd's driver: out of a scope and into one of its own, with the limits; no unit stays" {
+	[ -d /run/systemd/system ] || skip "host: systemd is not PID 1"
+	works
+	local n u=vzrun-$ID.scope at=/sys/fs/cgroup
+	[ -e $at/cgroup.controllers ] || at=$at/pids
+	no_unit() { [ "$(systemctl show "$u" -P LoadState)" = not-found ]; }
+	cfg '.linux.resources.pids.limit = 77'
+	counter
+	v --systemd-cgroup run -d "$ID" >/dev/null 2>&1
+	wait_for above 3
+	run v --systemd-cgroup checkpoint --image-path "$IMAGE" "$ID"
+	ok
+	wait_for no_unit
+	n=$(cat "$B/rootfs/tmp/n")
+	v --systemd-cgroup restore -d --image-path "$IMAGE" "$ID" >/dev/null 2>&1
+	wait_for above "$n"
+	at+=$(systemctl show "$u" -P ControlGroup)
+	[ "$(systemctl show "$u" -P TasksMax -P Delegate | sort | xargs)" = "77 yes" ]
+	[ "$(cat "$at/pids.max")" = 77 ]
+	grep -qx "$(pid_of)" "$at/cgroup.procs"
+	# neither criu nor the anchor: the shell and what it has started
+	[ "$(wc -l <"$at/cgroup.procs")" -le 2 ]
+	v delete -f "$ID"
+	wait_for no_unit
+}
+
 @test "under another id, in another group, and twice from one image" {
 	works
 	counter
