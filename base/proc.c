@@ -123,15 +123,18 @@ static void feed(struct run *r)
 		drop_fd(&r->in);
 }
 
-static void take(int *fd, struct buf *b)
+static int take(const struct run *r, int *fd, struct buf *b)
 {
 	char part[4096];
 	ssize_t n = read(*fd, part, sizeof part);
 
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return fail_errno("read what %s says", r->req->path);
 	if (n > 0 && b->n < KEEP_MAX)
 		buf_add(b, part, (size_t)n);
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+	if (n == 0)
 		drop_fd(fd);
+	return 0;
 }
 
 /* 0: the program ended; its own children may still hold the pipes, we do not wait for those. */
@@ -151,9 +154,9 @@ static int attend(struct run *r)
 		if (p[1].revents)
 			feed(r);
 		if (p[2].revents)
-			take(&r->out, r->req->out);
+			TRY(take(r, &r->out, r->req->out));
 		if (p[3].revents)
-			take(&r->err, r->req->err);
+			TRY(take(r, &r->err, r->req->err));
 		/* What it wrote itself is there by now; who else holds the pipes is not waited for. */
 		if (p[0].revents && (!(p[2].revents & POLLIN || p[3].revents & POLLIN) || ++drained > DRAIN_MAX))
 			return 0;
