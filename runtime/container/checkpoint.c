@@ -189,7 +189,13 @@ static void find_inner(struct mount_list *l, bool guest)
 					is_part_of(&l->v[i], &l->v[k]);
 }
 
-static int put_external_mounts(const struct opened *c, bool guest, const struct image *image,
+/* The guest has mounted something that is neither its own nor its configuration's. */
+static int refuse_mount(const struct mounted *m)
+{
+	return fail_as(ERR_UNSUPPORTED, "what was mounted inside at %s (%s) is not carried by a checkpoint", m->at, m->type);
+}
+
+static int put_external_mounts(const struct opened *c, const struct checkpoint_opts *with, const struct image *image,
 			       struct buf *opts)
 {
 	static struct mount_list l;
@@ -206,10 +212,12 @@ static int put_external_mounts(const struct opened *c, bool guest, const struct 
 			return fail_as(ERR_CHECKPOINT, "container %s has more than %zu mounts", c->s.id, COUNT(l.v));
 		l.n += parse_mount(line, &l.v[l.n]);
 	}
-	find_inner(&l, guest);
+	find_inner(&l, with->guest);
 	jout_open(&o, NULL, '[');
 	for (size_t i = 0; i < l.n; i++)
 		if (!l.v[i].inner) {
+			if (with->spec && !restore_has_source(with->spec, l.v[i].at, l.v[i].root))
+				return refuse_mount(&l.v[i]);
 			jout_str(&o, NULL, l.v[i].at);
 			criu_pair(opts, CRIU_EXT_MNT, l.v[i].at, l.v[i].at);
 		}
@@ -313,7 +321,7 @@ static int dump_options(const struct opened *c, const struct checkpoint_opts *o,
 	TRY(put_joined_namespaces(&s, opts));
 	if (o->pre_dump)
 		return 0;
-	TRY(put_external_mounts(c, o->guest, image, opts));
+	TRY(put_external_mounts(c, o, image, opts));
 	return o->guest ? terminal_put(c, image, opts) : save_descriptors(c, image);
 }
 

@@ -26,6 +26,8 @@ struct checkpoint_opts {
 	 * of those nothing is dumped.
 	 */
 	bool guest;
+	/* Checkpoint of a guest: all of its configuration. A mount that a restore would not find by it is refused. */
+	const struct spec *spec;
 	/*
 	 * The last moment at which a failure undoes everything. Checkpoint: the image is complete, and nothing was
 	 * ended yet; restore: all is there, and nothing runs yet. May be NULL.

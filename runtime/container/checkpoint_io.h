@@ -70,6 +70,8 @@ int restore_source_of_ours(const struct create *c, const char *at, char *out, si
  * over as a mount at a place that nobody else sees, over the directory of the container's state.
  */
 int restore_external_mounts(const struct create *c, const struct image *image, struct buf *opts);
+/* Of a guest: whether there is a source for a mount from outside, of which the kernel says where it is and what. */
+bool restore_has_source(const struct spec *s, const char *at, const char *what);
 /* Takes that place away, which keeps the directory of the state from being removed. */
 void restore_forget_mounts(const struct create *c);
 /* Places in the root that the image mounts on must be there; what lies on another mount comes with that. */

@@ -72,6 +72,24 @@ int restore_source_of_ours(const struct create *c, const char *at, char *out, si
 		       "mount there (what a hook has mounted comes back only as one of its mounts)", at);
 }
 
+/* Without the rows of the plan, which is made by a start: see collect_one() and above. */
+bool restore_has_source(const struct spec *s, const char *at, const char *what)
+{
+	static const char *const ours[] = { "/dev/console", "/dev/pts", GUEST_HOST_DIR };
+
+	for (size_t i = 0; i < COUNT(ours); i++)
+		if (str_eq(ours[i], at))
+			return true;
+	for (size_t i = 0; s->linux_ && i < s->linux_->masked.n; i++)
+		if (str_eq(s->linux_->masked.v[i], at))
+			return true;
+	LIST_EACH(struct spec_mount, m, s->mounts)
+		if (is_bind(m) && str_eq(m->dst, at))
+			return true;
+	/* A node is the host's of that name. */
+	return str_starts(at, "/dev/") && str_ends(what, at + strlen("/dev"));
+}
+
 /*
  * What was mounted somewhere inside the volume m: its place there is in the hands of whoever writes to the
  * volume.

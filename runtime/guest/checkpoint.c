@@ -180,10 +180,11 @@ static int check_network(struct suspending *s, const struct spec *spec)
 	return 0;
 }
 
-static int suspend(struct suspending *s, const struct spec *spec, const struct checkpoint_opts *o)
+static int suspend(struct suspending *s, struct guest *g, const struct checkpoint_opts *o)
 {
 	auto_buf struct buf work = { 0 }, image = { 0 };
 	struct checkpoint_opts with = *o;
+	struct guest_plan plan = { 0 };
 	char label[256];
 	pid_t init;
 	int r;
@@ -198,7 +199,10 @@ static int suspend(struct suspending *s, const struct spec *spec, const struct c
 	TRY(check_running(s->at, s->name, &init));
 	label_read(s->dir, label, sizeof label);
 	TRY(lsm_selinux_on() ? refuse_label(label) : 0);
-	TRY(check_network(s, spec));
+	TRY(check_network(s, &g->spec));
+	TRY(id_base_of(init, &plan.base));
+	TRY_IN(guest_effective(g, &plan), "config.json");
+	with.spec = &g->spec;
 	TRY(guest_checkpoint_drop(s->dir));
 	r = write_note(s->dir, init);
 	if (r >= 0)
@@ -218,7 +222,7 @@ int guest_checkpoint(const struct guest_where *at, const char *name, const struc
 	/* It says why the guest ends, and clears up. */
 	auto_close int keeper = keeper_connect(at, name, KEEPER_SUSPENDING);
 	TRY(keeper);
-	TRY_IN(suspend(&s, &g.spec, o), "guest \"%s\" not checkpointed", name);
+	TRY_IN(suspend(&s, &g, o), "guest \"%s\" not checkpointed", name);
 	(void)flock(g.dir_fd, LOCK_UN);
 	if (!keeper_done(keeper))
 		return fail_as(ERR_TIMEOUT, "guest \"%s\" is checkpointed, and its keeper does not end", name);

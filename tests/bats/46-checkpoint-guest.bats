@@ -12,6 +12,11 @@ teardown() { guest_teardown; }
 
 works() { criu check >/dev/null 2>&1 || skip "kernel: criu does not run on it ($(criu check 2>&1 | grep -om1 'Error.*'))"; }
 home() { echo "$VZRUN_HOME/guests/$G"; }
+# where criu does not run: it works, hears what it is to do, and ends
+fake_criu() {
+	printf '#!/bin/sh\n[ "$1" = check ] || { head -c 1 <&3 >/dev/null; exit 1; }\n' >"$BATS_TEST_TMPDIR/criu"
+	chmod +x "$BATS_TEST_TMPDIR/criu"
+}
 # a process that counts, on its own; what it says is its count
 count() { vz exec "$G" cat /run/n; }
 above() { [ "$(count)" -gt "$1" ]; }
@@ -87,6 +92,21 @@ restored() {
 	run vz checkpoint "$G"
 	[ "$status" -eq 8 ]
 	has "its network has what a checkpoint does not carry: link "
+	guest_status_is running
+	[ ! -e "$(home)/checkpoint" ]
+}
+
+@test "what it has mounted from outside itself is refused by name, its own is not" {
+	running_guest --net none
+	fake_criu
+	vz exec "$G" sh -c 'mkdir /run/a && mount -t tmpfs own /run/a && touch /run/b && mount --bind /dev/null /run/b'
+	run vz --criu "$BATS_TEST_TMPDIR/criu" checkpoint "$G"
+	refuses 8 "guest \"$G\" not checkpointed: what was mounted inside at /run/b (devtmpfs) is not carried by a checkpoint"
+	guest_status_is running
+	[ ! -e "$(home)/checkpoint" ] && [ ! -e "$(home)/checkpoint.new" ]
+	vz exec "$G" umount /run/b
+	run vz --criu "$BATS_TEST_TMPDIR/criu" checkpoint "$G"
+	refuses 15 "guest \"$G\" not checkpointed: criu ended without an answer"
 	guest_status_is running
 	[ ! -e "$(home)/checkpoint" ]
 }

@@ -34,19 +34,15 @@ told() { [ "$status" -ne 0 ] && [[ "$output" == *"injected fault: "* ]] && [ "${
 }
 
 @test "create: killed at every point, delete -f leaves nothing" {
-	local told=0
 	n=$(points create "$ID"); vz delete -f "$ID"
 	for i in $(seq "$n"); do
 		VZRUN_KILL=$i run f create "$ID"
 		[ "$status" -ne 0 ] || { echo "point $i ($(name "$i")) did not kill"; false; }
-		# who dies is whoever passes the point: of its child's death the runtime lives to tell
-		[ "$status" = 137 ] || told=$((told + 1))
 		vz delete -f "$ID"
 		clean "$i"
 		v create "$ID"
 		vz delete -f "$ID"
 	done
-	[ "$told" -gt 10 ] && [ "$told" -lt "$n" ]
 }
 
 @test "create with idmapped and copied-up mounts: failed and killed at every point" {
