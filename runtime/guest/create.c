@@ -44,6 +44,8 @@ static int claim(void *p)
 	auto_buf struct buf path = { 0 };
 
 	buf_printf(&path, "%s/guests", m->at->home);
+	if (path.oom)
+		return fail(ENOMEM, "out of memory");
 	TRY(m->guests_fd = file_make_dirs(buf_text(&path), 0700));
 	if (mkdirat(m->guests_fd, m->name, 0700) < 0) {
 		if (errno == EEXIST)

@@ -29,6 +29,8 @@ int guest_dir(const struct guest_where *at, const char *name)
 
 	TRY(guest_check_name(name));
 	buf_printf(&path, "%s/guests/%s", at->home, name);
+	if (path.oom)
+		return fail(ENOMEM, "out of memory");
 	fd = open(buf_text(&path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
@@ -126,6 +128,8 @@ int guest_each(const struct guest_where *at, int (*each)(void *, const char *), 
 	int n, r = 0;
 
 	buf_printf(&path, "%s/guests", at->home);
+	if (path.oom)
+		return fail(ENOMEM, "out of memory");
 	n = scandir(buf_text(&path), &list, NULL, alphasort);
 	if (n < 0)
 		return errno == ENOENT ? 0 : fail_errno("read %s", buf_text(&path));

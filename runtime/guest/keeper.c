@@ -20,6 +20,8 @@ static int labels(struct keeper *k)
 	auto_buf struct buf dir = { 0 };
 
 	buf_printf(&dir, "%s/guests/%s", k->g->at.home, k->g->name);
+	if (dir.oom)
+		return fail(ENOMEM, "out of memory");
 	TRY(label_get(k->g->dir_fd, buf_text(&dir), k->g->conf.selinux, &k->labels));
 	return label_layers(k->g->at.home, &k->g->conf.layers, &k->labels);
 }
