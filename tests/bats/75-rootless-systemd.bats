@@ -44,6 +44,8 @@ teardown() {
 	[ -n "${WHO:-}" ] || return 0
 	local id
 	for id in $(u "$D/vzrun" list -q 2>/dev/null); do u "$D/vzrun" --systemd-cgroup delete -f "$id" 2>/dev/null || true; done
+	[ ! -e "$D/pasta.pid" ] || kill "$(cat "$D/pasta.pid")"
+	[ -z "${VZRUN_VM:-}" ] || ip link del vztd 2>/dev/null || true
 	if pgrep -f "^$D/|sleep 4242" >/dev/null; then echo "processes are left"; return 1; fi
 	rm -rf "$D"
 }
@@ -143,4 +145,24 @@ podman() { u podman --runtime "$D/vzrun" --log-level=error "$@"; }
 	podman rm -f -t 0 c >/dev/null
 	[ ! -e "$g" ]
 	podman rmi -f bb >/dev/null
+}
+
+@test "pasta, without any privilege, is a network for a container of the user's" {
+	[ -n "${VZRUN_VM:-}" ] || skip "host: not the machine of tests/vm, whose network may be changed"
+	# What it copies: there is no way outward in the machine.
+	ip link add vztd type dummy
+	ip addr add 192.0.2.9/24 dev vztd
+	ip link set vztd up
+	ip route add default via 192.0.2.1 dev vztd
+	edit '.linux.namespaces |= map(select(.type != "network")) + [{type: "network"}]'
+	u "$D/vzrun" --systemd-cgroup run -d r >"$D/said" 2>&1 || { cat "$D/said"; return 1; }
+	# An ignored SIGPIPE, as services have it, it takes for a failure.
+	u env --default-signal=PIPE pasta --config-net -P "$D/pasta.pid" "$(pid)" >/dev/null 2>&1
+	run u "$D/vzrun" exec r ip -o -4 addr show vztd
+	has "inet 192.0.2.9/24"
+	# the gateway's address is the host's loopback
+	busybox nc -l -p 8099 <<<outside >/dev/null 3>&- & JOB=$!
+	got() { [ "$(u "$D/vzrun" exec r nc -w 5 192.0.2.1 8099)" = outside ]; }
+	wait_for got
+	wait "$JOB"
 }
