@@ -354,7 +354,7 @@ install: all man
 	sed 's,/usr/local/bin,$(PREFIX)/bin,' packaging/podman/50-vzrun.conf \
 	    >$(DESTDIR)$(SYSCONFDIR)/containers/containers.conf.d/50-vzrun.conf
 # The image helper's type, where the policy module is loaded.
-	@[ -n "$(DESTDIR)" ] || ! command -v restorecon >/dev/null || restorecon $(PREFIX)/libexec/vzrun/vzrun-image
+	@[ -n "$(DESTDIR)" ] || ! selinuxenabled 2>/dev/null || restorecon $(PREFIX)/libexec/vzrun/vzrun-image
 	install -m 644 $(B)/man/vzrun.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	install -m 644 $(B)/man/vzrun.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/vzrun
 

@@ -33,14 +33,14 @@ plain() { "$T/plain/vzrun-image" "$@"; }
 	"$T/libexec/vzrun-image" import --ref x:1 - <"$T/fifo" >/dev/null 2>&1 3>&- & pid=$!
 	exec 9>"$T/fifo"
 	wait_for grep -q vzrun-image "/proc/$pid/comm"
-	run ps -Z -o label= -p "$pid"
+	run ps -o label= -p "$pid"
 	[[ $output = *:vzrun_image_t:* ]] || { echo "$output"; false; }
 	exec 9>&-
 	builtin wait "$pid" || true
 	"$T/plain/vzrun-image" import --ref x:1 - <"$T/fifo" >/dev/null 2>&1 3>&- & pid=$!
 	exec 9>"$T/fifo"
 	wait_for grep -q vzrun-image "/proc/$pid/comm"
-	run ps -Z -o label= -p "$pid"
+	run ps -o label= -p "$pid"
 	[[ $output = *:unconfined_t:* ]] || { echo "$output"; false; }
 	exec 9>&-
 	builtin wait "$pid" || true
