@@ -78,6 +78,9 @@ static int become_criu(const struct criu_run *r, int sock)
 	if (r->type == CRIU_RESTORE && syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0) < 0 &&
 	    errno != ENOSYS)
 		return fail_errno("make a session keyring");
+	/* Ctrl-C at our terminal is not for who has stopped all of them: it hears that we are gone, and lets them run on. */
+	if (r->type != CRIU_RESTORE && setpgid(0, 0) < 0)
+		return fail_errno("make a process group");
 	TRY(place_fds(r, sock));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

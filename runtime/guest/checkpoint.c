@@ -31,9 +31,20 @@ static const struct field note_fields[] = {
 };
 static const struct record note_record = RECORD("checkpoint", struct checkpoint_note, note_fields);
 
+int guest_look_suspended(int dir_fd)
+{
+	if (faccessat(dir_fd, IMAGE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : fail_errno("look for a checkpoint");
+}
+
 bool guest_suspended(int dir_fd)
 {
-	return faccessat(dir_fd, IMAGE, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	int r = guest_look_suspended(dir_fd);
+
+	if (r < 0)
+		err_clear();
+	return r > 0;
 }
 
 int guest_checkpoint_drop(int dir_fd)

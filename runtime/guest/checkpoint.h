@@ -13,7 +13,8 @@ int guest_restore(const struct guest_where *at, const char *name, const struct c
 		  struct guest_started *out);
 /* Of a stopped guest: its processes are given up, and it may be started. ERR_STATE: there is none. */
 int guest_discard(const struct guest_where *at, const char *name);
-bool guest_suspended(int dir_fd);		/* it has a checkpoint */
+int guest_look_suspended(int dir_fd);		/* 1: it has a checkpoint, 0: it has none */
+bool guest_suspended(int dir_fd);		/* the same for who only tells; false when it cannot be looked at */
 int guest_checkpoint_drop(int dir_fd);		/* whatever there is of one */
 int guest_checkpoint_sweep(int dir_fd);		/* what killed commands left; not a whole one */
 

@@ -107,7 +107,7 @@ static void died_of(const struct keeper *k, int sig, char *text, size_t size)
 {
 	bool asked = stopping(k);
 
-	if (sig == SIGKILL && suspending(k) && guest_suspended(k->g->dir_fd))
+	if (sig == SIGKILL && (k->suspended || suspending(k)) && guest_suspended(k->g->dir_fd))
 		snprintf(text, size, "suspended: its processes are in a checkpoint, vzrun restore %s", k->g->name);
 	else if (sig == SIGHUP)
 		snprintf(text, size, asked ? "stopped by the host" : "rebooted from inside");
@@ -191,6 +191,7 @@ static int one_boot(struct keeper *k, enum ending *end)
 	if (k->restore)
 		checkpoint_close(k->restore, k->g, r >= 0);
 	k->restore = NULL;
+	k->suspended = false;
 
 	if (r >= 0) {
 		(void)flock(k->g->dir_fd, LOCK_UN);

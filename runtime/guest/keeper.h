@@ -25,6 +25,7 @@ struct keeper {
 	struct cg cg;
 	uint64_t oom_kills, oom_named;		/* kills of this boot: counted, and on record with their victims */
 	bool oom_pending;
+	bool suspended;				/* ended by us, for who was checkpointing it */
 	char victim[64];
 	pid_t victim_pid;
 	size_t log_size;

@@ -2,6 +2,7 @@
 #include "base/dgram.h"
 #include "base/scope.h"
 #include "base/sys.h"
+#include "runtime/guest/checkpoint.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -87,6 +88,18 @@ void keeper_accept(struct keeper *k)
 		close(fd);
 }
 
+/*
+ * `checkpoint` was killed after its checkpoint had got its name, and before or after it has told criu so. Either way the
+ * processes are in there, and do not run beside it.
+ */
+static void end_suspended(struct keeper *k)
+{
+	if (k->pidfd < 0 || !guest_suspended(k->g->dir_fd))
+		return;
+	k->suspended = true;
+	(void)sys_pidfd_kill(k->pidfd, SIGKILL);
+}
+
 void keeper_client(struct keeper *k, size_t i)
 {
 	struct client *c = &k->client[i];
@@ -97,6 +110,8 @@ void keeper_client(struct keeper *k, size_t i)
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n < (ssize_t)offsetof(struct keeper_packet, text)) {
+		if (c->suspending)
+			end_suspended(k);
 		drop(c);
 		return;
 	}

@@ -148,8 +148,9 @@ static pid_t fork_keeper(struct guest *g, int *report, const struct checkpoint_o
 /* Whose processes are in a checkpoint does not boot beside them. */
 static int check_suspended(const struct guest *g, bool wanted)
 {
-	bool is = guest_suspended(g->dir_fd);
+	int is = guest_look_suspended(g->dir_fd);
 
+	TRY(is);
 	if (is == wanted)
 		return 0;
 	if (is) {

@@ -12,9 +12,23 @@ teardown() { guest_teardown; }
 
 works() { criu check >/dev/null 2>&1 || skip "kernel: criu does not run on it ($(criu check 2>&1 | grep -om1 'Error.*'))"; }
 home() { echo "$VZRUN_HOME/guests/$G"; }
-# where criu does not run: it works, hears what it is to do, and ends
+# criu's part of a talk, where it does not run: up to the last notice, then it goes as $CRIU_THEN says
 fake_criu() {
-	printf '#!/bin/sh\n[ "$1" = check ] || { head -c 1 <&3 >/dev/null; exit 1; }\n' >"$BATS_TEST_TMPDIR/criu"
+	export CRIU_DIR=$VZRUN_HOME/guests/$G CRIU_THEN=$1
+	cat >"$BATS_TEST_TMPDIR/criu" <<-'END'
+		#!/usr/bin/env python3
+		import os, signal, socket, sys
+		if sys.argv[1] == "check": sys.exit(0)
+		talk = socket.socket(fileno=int(sys.argv[2]))
+		talk.recv(1 << 16)
+		here = os.environ["CRIU_DIR"]
+		open(here + "/checkpoint.new/tty-info.img", "wb").write(bytes(8))
+		open(here + "/leads-a-group", "w").write(str(os.getpgrp() == os.getpid()))
+		name = b"post-dump"
+		talk.send(bytes([8, 6, 16, 1, 42, len(name) + 2, 10, len(name)]) + name)
+		talk.recv(1 << 16)
+		if os.environ["CRIU_THEN"] == "kill": os.kill(os.getppid(), signal.SIGKILL)
+	END
 	chmod +x "$BATS_TEST_TMPDIR/criu"
 }
 # a process that counts, on its own; what it says is its count
@@ -98,7 +112,7 @@ restored() {
 
 @test "what it has mounted from outside itself is refused by name, its own is not" {
 	running_guest --net none
-	fake_criu
+	fake_criu fail
 	vz exec "$G" sh -c 'mkdir /run/a && mount -t tmpfs own /run/a && touch /run/b && mount --bind /dev/null /run/b'
 	run vz --criu "$BATS_TEST_TMPDIR/criu" checkpoint "$G"
 	refuses 8 "guest \"$G\" not checkpointed: what was mounted inside at /run/b (devtmpfs) is not carried by a checkpoint"
@@ -109,6 +123,25 @@ restored() {
 	refuses 15 "guest \"$G\" not checkpointed: criu ended without an answer"
 	guest_status_is running
 	[ ! -e "$(home)/checkpoint" ]
+	# Ctrl-C is not for it
+	[ "$(cat "$(home)/leads-a-group")" = True ]
+}
+
+@test "killed when the checkpoint has its name: its processes do not run beside it" {
+	local pid
+	running_guest --net none
+	fake_criu kill
+	pid=$(init_of)
+	run vz --criu "$BATS_TEST_TMPDIR/criu" checkpoint "$G"
+	[ "$status" -eq 137 ]
+	wait_for guest_status_is suspended
+	run kill -0 "$pid"
+	[ "$status" -ne 0 ]
+	[[ "$(why)" == "suspended: its processes are in a checkpoint, vzrun restore $G"* ]]
+	run vz start "$G"
+	refuses 5 "guest \"$G\" is suspended: its processes are in a checkpoint"
+	vz checkpoint --discard "$G"
+	guest_status_is stopped
 }
 
 @test "suspended and brought back: processes, console, clocks, network, ports, limits, mounts" {
