@@ -183,6 +183,16 @@ int net_subnet_pick(const struct net_route *r, size_t n, struct net_subnet *out)
 				     "of the host's routes");
 }
 
+void net_link_local_of(const unsigned char mac[6], unsigned char out[16])
+{
+	const unsigned char eui[8] = { mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5] };
+
+	memset(out, 0, 16);
+	out[0] = 0xfe;
+	out[1] = 0x80;
+	memcpy(out + 8, eui, sizeof eui);
+}
+
 int net_mac_parse(const char *text, unsigned char mac[6])
 {
 	static const char hex[] = "0123456789abcdefABCDEF";

@@ -39,5 +39,7 @@ const struct net_route *net_clash(const struct net_subnet *s, const struct net_r
  */
 int net_subnet_pick(const struct net_route *r, size_t n, struct net_subnet *out);
 
+/* RFC 4291: the address that a link with this MAC address gives itself. */
+void net_link_local_of(const unsigned char mac[6], unsigned char out[16]);
 int net_mac_parse(const char *text, unsigned char mac[6]);	/* -EINVAL without a message */
 void net_mac_text(const unsigned char mac[6], char out[18]);

@@ -228,17 +228,6 @@ void net_elements_of_allows(const struct net_def *d, const char *only, struct ne
 
 /* ---- owners ------------------------------------------------------------------------------------------ */
 
-/* RFC 4291: the address that a link gives itself. */
-static void link_local(const unsigned char mac[6], unsigned char out[16])
-{
-	const unsigned char eui[8] = { mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5] };
-
-	memset(out, 0, 16);
-	out[0] = 0xfe;
-	out[1] = 0x80;
-	memcpy(out + 8, eui, sizeof eui);
-}
-
 static bool limits_out(const struct net_nic *n)
 {
 	struct net_rate r;
@@ -280,7 +269,7 @@ static void nic(const struct net_home *h, const struct net_record *r, const stru
 		nft_add_verdict(nft_add(out, FW_SRC6, host_if, mac, a), v, chain);
 		nft_add(out, FW_ND, host_if, a);
 	}
-	link_local(mac, a);
+	net_link_local_of(mac, a);
 	nft_add_verdict(nft_add(out, FW_SRC6, host_if, mac, a), NFT_V_GOTO, "from_ll");
 	nft_add(out, FW_ND, host_if, a);
 	if (d && d->mode == NET_BRIDGE && !n->ip && !n->ip6)

@@ -28,7 +28,7 @@ enum fw_set_id {
 	FW_LAN_ANY4, FW_LAN_ANY6, FW_LAN_AT4, FW_LAN_AT6,
 	FW_WORLD_ANY4, FW_WORLD_ANY6, FW_WORLD_AT4, FW_WORLD_AT6,
 	/* inet: the firewalls of guests */
-	FW_FW_OUT4, FW_FW_OUT6, FW_FW_IN4, FW_FW_IN6,
+	FW_FW_OUT4, FW_FW_OUT6, FW_FW_IN4, FW_FW_IN6, FW_FW_IN_LL,
 	/* bridge: the ports of guests */
 	FW_PORTS, FW_MACS, FW_SRC4, FW_SRC6, FW_ND, FW_LLADDR, FW_ANYIP, FW_GWMAC, FW_FW_PORTS, FW_FW_MACS, FW_RATE_OUT,
 	/* bridge: tunnels to other hosts */
@@ -97,6 +97,8 @@ static const struct fw_set fw_sets[FW_SETS] = {
 	[FW_FW_OUT6] = { FW_INET, "fw_out6", "type ifname . ipv6_addr : verdict", "i6", "v" },
 	[FW_FW_IN4] = { FW_INET, "fw_in4", "type ipv4_addr : verdict", "4", "v" },
 	[FW_FW_IN6] = { FW_INET, "fw_in6", "type ipv6_addr : verdict", "6", "v" },
+	/* link-local: of two bridges there may be the same */
+	[FW_FW_IN_LL] = { FW_INET, "fw_in_ll", "type ifname . ipv6_addr : verdict", "i6", "v" },
 
 	/* an owner's element carries "OWNER MARK" */
 	[FW_PORTS] = { FW_BRIDGE, "ports", "type ifname", "i", NULL },
@@ -136,6 +138,7 @@ static const char *const fw_forward[] = {
 	"iifname . ip6 saddr vmap @fw_out6",
 	"ip daddr vmap @fw_in4",
 	"ip6 daddr vmap @fw_in6",
+	"oifname . ip6 daddr vmap @fw_in_ll",
 	/* A published port is not behind the gateway of another segment. */
 	"ct status dnat ct original ip daddr @gateways4 iifname . oifname != @links drop",
 	"ct status dnat ct original ip6 daddr @gateways6 iifname . oifname != @links drop",
@@ -190,6 +193,7 @@ static const char *const fw_output[] = {
 	"udp sport 547 udp dport 546 oifname @bridges accept",
 	"ct state new ip daddr vmap @fw_in4",
 	"ct state new ip6 daddr vmap @fw_in6",
+	"ct state new oifname . ip6 daddr vmap @fw_in_ll",
 	"oifname != @bridges accept",
 	"icmp type redirect drop",
 	"icmpv6 type nd-redirect drop",

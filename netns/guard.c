@@ -55,6 +55,7 @@ static void jump(struct nft_elem *e, const char *way, const char *id)
 void net_guard_elements(const struct net_home *h, const struct net_record *r, struct net_defs *defs,
 			struct nft_list *out)
 {
+	unsigned char mac[6];
 	struct in6_addr a;
 	char id[9];
 
@@ -74,6 +75,11 @@ void net_guard_elements(const struct net_home *h, const struct net_record *r, st
 			jump(nft_add(out, FW_FW_OUT6, d->bridge, &a), "out", id);
 			jump(nft_add(out, FW_FW_IN6, &a), "in", id);
 		}
+		if (net_mac_parse(n->mac, mac) < 0)
+			continue;
+		net_link_local_of(mac, a.s6_addr);
+		jump(nft_add(out, FW_FW_OUT6, d->bridge, &a), "out", id);
+		jump(nft_add(out, FW_FW_IN_LL, d->bridge, &a), "in", id);
 	}
 }
 

@@ -107,12 +107,6 @@ struct change { struct nlq *q; const struct net_port *from, *to; int index; };
 static bool has4(const struct in_addr *a) { return a->s_addr != 0; }
 static bool has6(const struct in6_addr *a) { return !IN6_IS_ADDR_UNSPECIFIED(a); }
 
-static void link_local(const unsigned char mac[6], struct in6_addr *out)
-{
-	*out = (struct in6_addr){ .s6_addr = { 0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe,
-					       mac[3], mac[4], mac[5] } };
-}
-
 /*
  * Requests that may fail, and how: what is gone is gone, what is there is there. The kernel's error for an address
  * that is not there is EADDRNOTAVAIL.
@@ -144,8 +138,8 @@ static int change_mac(struct change *c)
 	if (r < 0)
 		return net_fail_talk(c->q, r, "%s: set its MAC address", c->to->name);
 	/* The kernel makes it when a link comes up, only; and no other one of it may be used (see anti-spoofing). */
-	link_local(c->from->mac, &old);
-	link_local(c->to->mac, &new);
+	net_link_local_of(c->from->mac, old.s6_addr);
+	net_link_local_of(c->to->mac, new.s6_addr);
 	net_del_address(c->q, c->index, AF_INET6, &old, 64);
 	TRY(ask(c, "remove its former link-local address", -EADDRNOTAVAIL, true));
 	net_add_address(c->q, c->index, AF_INET6, &new, 64);

@@ -129,6 +129,39 @@ unseen() {
 	[ "$(h nft -j list ruleset | jq -c '[.nftables[] | (.map? // .set?) // empty | select(.name | startswith("fw_")) | .elem // [] | length] | add')" = 0 ]
 }
 
+# dial_ll SPACE LINK OF PORT: whether the guest OF answers at its link-local address
+dial_ll() {
+	in_ns "$1" python3 - "$2" "$(in_ns "${!3}" ip -j link show eth0 | jq -r '.[0].address')" "$4" <<-'END'
+	import socket, sys
+	m = bytes.fromhex(sys.argv[2].replace(":", ""))
+	a = bytes.fromhex("fe80000000000000") + bytes([m[0] ^ 2]) + m[1:3] + b"\xff\xfe" + m[3:]
+	s = socket.socket(socket.AF_INET6)
+	s.settimeout(2)
+	try:
+	    s.connect((socket.inet_ntop(socket.AF_INET6, a), int(sys.argv[3]), 0, socket.if_nametoindex(sys.argv[1])))
+	    print("reached")
+	except OSError:
+	    print("silence")
+	END
+}
+
+@test "by link-local addresses no more comes in or out than by the others" {
+	lab_guest web
+	lab_guest near
+	serve "$web" 80
+	serve "$web" 81
+	serve "$near" 82
+	[ "$(dial_ll "$near" eth0 web 80)$(dial_ll "$HOST" vzbr0 web 80)$(dial_ll "$web" eth0 near 82)" = reachedreachedreached ]
+	vz fw deny web in --proto tcp --port 80 >/dev/null
+	[ "$(dial_ll "$near" eth0 web 80)$(dial_ll "$HOST" vzbr0 web 80)" = silencesilence ]
+	[ "$(dial_ll "$near" eth0 web 81)$(dial_ll "$HOST" vzbr0 web 81)$(dial_ll "$web" eth0 near 82)" = reachedreachedreached ]
+	vz fw deny web out --proto tcp --port 82 >/dev/null
+	[ "$(dial_ll "$web" eth0 near 82)" = silence ]
+	vz fw rm web 1 >/dev/null
+	vz fw rm web 1 >/dev/null
+	[ "$(dial_ll "$near" eth0 web 80)$(dial_ll "$web" eth0 near 82)" = reachedreached ]
+}
+
 @test "in: from neighbours, from the host, from outside through a published port" {
 	lab_guest web
 	lab_guest near
