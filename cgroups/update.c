@@ -3,6 +3,8 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { OLD_MAX = 8192 };
@@ -73,10 +75,28 @@ static int put_back(void *arg)
 	return r;
 }
 
+/*
+ * A v2 cpuset that holds processes is never made empty again (ENOSPC): what the group had from the group above it is
+ * given back in numbers.
+ */
+static ssize_t read_former(const char *path, char *old, size_t size)
+{
+	ssize_t n = file_peek(AT_FDCWD, path, old, size), k;
+	char effective[PATH_MAX];
+
+	if (n < 0 || old[strspn(old, "\n")] || (!str_ends(path, "/cpuset.cpus") && !str_ends(path, "/cpuset.mems")))
+		return n;
+	snprintf(effective, sizeof effective, "%s.effective", path);
+	k = file_peek(AT_FDCWD, effective, old, size);
+	if (k < 0)
+		old[0] = '\0';
+	return k < 0 ? 0 : k;
+}
+
 int cg_remember(struct cg_former *all, const char *path, const char *text)
 {
 	char old[OLD_MAX];
-	ssize_t n = file_peek(AT_FDCWD, path, old, sizeof old);
+	ssize_t n = read_former(path, old, sizeof old);
 	size_t path_n = strlen(path) + 1, key_n = strcspn(text, " "), size;
 
 	/* It cannot be read: the write will say more. */

@@ -124,12 +124,12 @@ update() { run v update "$@" "$ID"; }
 	started
 	v update --memory 64M --memory-swap 96M --cpu-share 300 --pids-limit 20 "$ID"
 	local before after
-	before="$(mem) $(memsw) $(knob cpu.shares cpu.weight) $(knob pids.max pids.max) $(knob cpuset.cpus cpuset.cpus)"
+	before="$(mem) $(memsw) $(knob cpu.shares cpu.weight) $(knob pids.max pids.max) $(knob cpuset.cpus cpuset.cpus.effective)"
 	# the CPU set is written before memory and after the shares
 	update --cpu-share 600 --cpuset-cpus 0 --memory-swap 100M --memory 99M --pids-limit 99 --blkio-weight 9
 	fails 1 "resources: blockIO.weight: 9 is below 10"
 	vz update -r - "$ID" <<<'{"cpu":{"shares":600,"cpus":"0"},"memory":{"limit":104857600,"swap":209715200},"pids":{"limit":9223372036854775807}}' && return 1
-	after="$(mem) $(memsw) $(knob cpu.shares cpu.weight) $(knob pids.max pids.max) $(knob cpuset.cpus cpuset.cpus)"
+	after="$(mem) $(memsw) $(knob cpu.shares cpu.weight) $(knob pids.max pids.max) $(knob cpuset.cpus cpuset.cpus.effective)"
 	[ "$before" = "$after" ] || { echo "$before / $after"; return 1; }
 }
 
