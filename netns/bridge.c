@@ -14,7 +14,7 @@ void net_bridge_mac(const struct net_home *h, const char *network, unsigned char
 
 	/* No guest's name has a colon. */
 	snprintf(owner, sizeof owner, "bridge:%s", network);
-	net_mac_of(h, owner, 0, 0, mac);
+	net_mac_of(h->id, owner, 0, 0, mac);
 }
 
 bool net_bridge_is_ours(const struct net_home *h, const char *network, const struct net_link *l)

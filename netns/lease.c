@@ -249,8 +249,9 @@ static int choose_mac(const struct net_choice *c, const struct net_def *d, unsig
 				       d->name, who.owner)
 			     : r;
 	}
+	const uint64_t here = net_here(c->h);
 	for (unsigned attempt = first; attempt < first + 1000; attempt++) {
-		net_mac_of(c->h, c->r->owner, index, attempt, mac);
+		net_mac_of(here, c->r->owner, index, attempt, mac);
 		net_mac_text(mac, text);
 		r = holder(c, d, text, &who);
 		if (r <= 0)
@@ -340,5 +341,5 @@ void net_port_alone(const struct net_home *h, const char *owner, const struct ne
 	if (nic->mac)
 		(void)net_mac_parse(nic->mac, out->mac);
 	else if (nic->kind == NET_KIND_MACVLAN)
-		net_mac_of(h, owner, out->index, 0, out->mac);
+		net_mac_of(net_here(h), owner, out->index, 0, out->mac);
 }

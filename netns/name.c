@@ -1,7 +1,9 @@
 #include "netns/name.h"
+#include "base/file.h"
 #include "base/scope.h"
 #include "base/str.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 void net_home_of(const char *home, struct net_home *out)
@@ -16,24 +18,31 @@ void net_home_of(const char *home, struct net_home *out)
 		snprintf(out->table, sizeof out->table, "vzrun_%08x", (unsigned)(out->id ^ out->id >> 32));
 }
 
-static uint64_t hash_of(const struct net_home *h, const char *what, unsigned a, unsigned b)
+static uint64_t hash_of(uint64_t of, const char *what, unsigned a, unsigned b)
 {
-	struct { uint64_t home, name; uint32_t a, b; } key = { h->id, str_hash(what, strlen(what)), a, b };
+	struct { uint64_t of, name; uint32_t a, b; } key = { of, str_hash(what, strlen(what)), a, b };
 
 	return str_hash(&key, sizeof key);
 }
 
 void net_host_if(const struct net_home *h, const char *guest, unsigned index, char out[IFNAMSIZ])
 {
-	uint64_t v = hash_of(h, guest, 0, 0);
+	uint64_t v = hash_of(h->id, guest, 0, 0);
 
 	snprintf(out, IFNAMSIZ, "vz%08x%x", (unsigned)(v ^ v >> 32), index & 15);
 }
 
-void net_mac_of(const struct net_home *h, const char *owner, unsigned index, unsigned attempt,
-		unsigned char mac[6])
+uint64_t net_here(const struct net_home *h)
 {
-	uint64_t v = hash_of(h, owner, index + 1, attempt);
+	char id[40];
+	ssize_t n = file_peek(AT_FDCWD, "/etc/machine-id", id, sizeof id);
+
+	return n > 0 ? h->id ^ str_hash(id, (size_t)n) : h->id;
+}
+
+void net_mac_of(uint64_t of, const char *owner, unsigned index, unsigned attempt, unsigned char mac[6])
+{
+	uint64_t v = hash_of(of, owner, index + 1, attempt);
 
 	for (int i = 0; i < 6; i++)
 		mac[i] = (unsigned char)(v >> (8 * i));

@@ -17,8 +17,12 @@ struct net_home {
 void net_home_of(const char *home, struct net_home *out);
 /* vz, 8 digits of home and guest, one of the index. */
 void net_host_if(const struct net_home *h, const char *guest, unsigned index, char out[IFNAMSIZ]);
-/* Locally administered; attempt: the next one when the first is taken. */
-void net_mac_of(const struct net_home *h, const char *owner, unsigned index, unsigned attempt,
-		unsigned char mac[6]);
+/* This home on this machine (machine-id(5)): hosts whose guests share a wire have homes of one path. */
+uint64_t net_here(const struct net_home *h);
+/*
+ * Locally administered; attempt: the next one when the first is taken. of: net_here() for guests, the home's id for
+ * what other hosts never see.
+ */
+void net_mac_of(uint64_t of, const char *owner, unsigned index, unsigned attempt, unsigned char mac[6]);
 /* What a link may be called in a guest: as the kernel says, and nothing that a tool takes for something else. */
 bool net_is_inside_name(const char *s);

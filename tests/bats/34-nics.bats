@@ -416,6 +416,27 @@ as_it_was() { diff <(wire_state) - <<<"$was"; }
 	[ ! -e "$VZRUN_HOME/guests/$G/links.json" ]
 }
 
+# on MACHINE COMMAND...: where /etc/machine-id says so
+on() {
+	printf '%032d\n' "$1" >"$BATS_TEST_TMPDIR/machine-id"
+	# shellcheck disable=SC2016
+	h unshare -m sh -c 'mount --bind "$0" /etc/machine-id && exec "$@"' "$BATS_TEST_TMPDIR/machine-id" "$VZ" --root "$ROOT" "${@:2}"
+}
+
+@test "guests of one name on two machines share no MAC address on a wire that both are on" {
+	local m macs=()
+	wire
+	for m in 1 2; do
+		on "$m" create "$G" --template busybox --memory 64M --net red >/dev/null
+		on "$m" nic add "$G" --macvlan p0 --ip 10.99.0.5/24 --name mv0 >/dev/null
+		on "$m" start "$G" >/dev/null
+		macs+=("$(nic '' eth0 mac)" "$(in_guest "$G" ip -j link show mv0 | jq -r '.[].address')")
+		vz destroy -f "$G" >/dev/null
+	done
+	[ "$(printf '%s\n' "${macs[@]}" | grep -c ^..:..:..:..:..:..$)" -eq 4 ]
+	[ "$(printf '%s\n' "${macs[@]}" | sort -u | wc -l)" -eq 4 ]
+}
+
 @test "ipvlan: works, or the kernel that lacks it is named" {
 	wire
 	guest_on '' --net red

@@ -145,12 +145,18 @@ dial_ll() {
 	END
 }
 
+# ll_stands SPACE LINK: its link-local address is through with the search for a second one of it, which takes a second or two
+ll_stands() { in_ns "$1" ip -6 -j addr show dev "$2" scope link | jq -e 'any(.[].addr_info[]?; .local and (.tentative | not))' >/dev/null; }
+
 @test "by link-local addresses no more comes in or out than by the others" {
 	lab_guest web
 	lab_guest near
 	serve "$web" 80
 	serve "$web" 81
 	serve "$near" 82
+	wait_for ll_stands "$web" eth0
+	wait_for ll_stands "$near" eth0
+	wait_for ll_stands "$HOST" vzbr0
 	[ "$(dial_ll "$near" eth0 web 80)$(dial_ll "$HOST" vzbr0 web 80)$(dial_ll "$web" eth0 near 82)" = reachedreachedreached ]
 	vz fw deny web in --proto tcp --port 80 >/dev/null
 	[ "$(dial_ll "$near" eth0 web 80)$(dial_ll "$HOST" vzbr0 web 80)" = silencesilence ]

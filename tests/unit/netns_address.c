@@ -159,11 +159,11 @@ TEST(names)
 	CHECK(strncmp(x, y, 10) == 0 && y[10] == 'f');
 	net_host_if(&b, "web1", 0, y);
 	CHECK(strcmp(x, y) != 0);
-	net_mac_of(&a, "web1", 0, 0, m);
+	net_mac_of(a.id, "web1", 0, 0, m);
 	CHECK((m[0] & 3) == 2);
-	net_mac_of(&a, "web1", 0, 1, k);
+	net_mac_of(a.id, "web1", 0, 1, k);
 	CHECK(memcmp(m, k, 6) != 0);
-	net_mac_of(&a, "web1", 1, 0, k);
+	net_mac_of(a.id, "web1", 1, 0, k);
 	CHECK(memcmp(m, k, 6) != 0);
 }
 
