@@ -89,8 +89,8 @@ void keeper_accept(struct keeper *k)
 }
 
 /*
- * `checkpoint` was killed after its checkpoint had got its name, and before or after it has told criu so. Either way the
- * processes are in there, and do not run beside it.
+ * `checkpoint` was killed after its checkpoint had got its name, and before or after it has told criu so. Either way
+ * the processes are in there, and do not run beside it.
  */
 static void end_suspended(struct keeper *k)
 {
