@@ -28,22 +28,17 @@ image() { "$T/libexec/vzrun-image" "$@"; }
 plain() { "$T/plain/vzrun-image" "$@"; }
 
 @test "the image helper is in a domain of its own by the type of its file, which its place gives it" {
-	local pid
+	local pid d
 	mkfifo "$T/fifo"
-	"$T/libexec/vzrun-image" import --ref x:1 - <"$T/fifo" >/dev/null 2>&1 3>&- & pid=$!
-	exec 9>"$T/fifo"
-	wait_for grep -q vzrun-image "/proc/$pid/comm"
-	run ps -o label= -p "$pid"
-	[[ $output = *:vzrun_image_t:* ]] || { echo "$output"; false; }
-	exec 9>&-
-	builtin wait "$pid" || true
-	"$T/plain/vzrun-image" import --ref x:1 - <"$T/fifo" >/dev/null 2>&1 3>&- & pid=$!
-	exec 9>"$T/fifo"
-	wait_for grep -q vzrun-image "/proc/$pid/comm"
-	run ps -o label= -p "$pid"
-	[[ $output = *:unconfined_t:* ]] || { echo "$output"; false; }
-	exec 9>&-
-	builtin wait "$pid" || true
+	for d in libexec:vzrun_image_t plain:unconfined_t; do
+		"$T/${d%:*}/vzrun-image" import --ref x:1 - <"$T/fifo" >/dev/null 2>&1 3>&- & pid=$!
+		exec 9>"$T/fifo"
+		wait_for grep -q vzrun-image "/proc/$pid/comm"
+		run ps -o label= -p "$pid"
+		[[ $output = *":${d#*:}:"* ]] || { echo "${d%:*}: $output"; false; }
+		exec 9>&-
+		builtin wait "$pid" || true
+	done
 	for d in /usr /usr/local; do
 		run matchpathcon -n "$d/libexec/vzrun/vzrun-image"
 		says system_u:object_r:vzrun_image_exec_t:s0
