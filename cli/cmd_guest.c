@@ -278,7 +278,7 @@ static const struct opt set_opts[] = {
 	OSTRV(struct set_args, 0, "mac", "ADDRESS[,net=NAME]", r.nics.mac, "MAC address of an interface"),
 	OSTRV(struct set_args, 0, "rate", "IN[:OUT][:BURST][,net=NAME]", r.nics.rate,
 	      "bits a second into the guest and out of it: 100M, 1G:10M, max"),
-	OSTRV(struct set_args, 0, "dns", "ADDRESS|auto", r.dns, "DNS servers, from the next start; repeatable"),
+	OSTRV(struct set_args, 0, "dns", "ADDRESS|auto", r.dns, "DNS servers; repeatable"),
 	OSTR(struct set_args, 0, "hostname", "NAME", r.hostname, "host name inside, from the next start"),
 	OSTRV(struct set_args, 0, "tag-add", "TAG", r.tag_add, "a word to choose guests by; repeatable"),
 	OSTRV(struct set_args, 0, "tag-del", "TAG", r.tag_del, "take a tag away; repeatable"),

@@ -85,6 +85,7 @@ int scandirat(int dirfd, const char *path, struct dirent ***names, int (*select)
 	      int (*compare)(const struct dirent **, const struct dirent **));
 
 #define RENAME_NOREPLACE 1
+#define RENAME_EXCHANGE 2
 static inline int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
 {
 	return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);

@@ -26,18 +26,22 @@ static const char *hosts_text(struct guest *g, struct guest_plan *p)
 	return arena_strdup(&p->arena, buf_text(&b));
 }
 
-static bool names_servers(const struct guest *g)
+static int resolvers(const struct strv *dns, const struct net_port *ports, size_t n, struct buf *out)
 {
-	return g->conf.dns.n > 0 && !str_eq(g->conf.dns.v[0], "auto");
+	if (dns->n == 0 || str_eq(dns->v[0], "auto"))
+		return n > 0 ? net_resolv_conf(ports, n, out) : 0;
+	for (size_t i = 0; i < dns->n; i++)
+		buf_printf(out, "nameserver %s\n", dns->v[i]);
+	return out->oom ? fail(ENOMEM, "out of memory") : 0;
 }
 
-static int resolvers(const struct guest *g, const struct guest_plan *p, struct buf *out)
+int guest_resolvers(const struct guest *g, const struct strv *dns, struct buf *out)
 {
-	if (!names_servers(g))
-		return p->n_ports > 0 ? net_resolv_conf(p->ports, p->n_ports, out) : 0;
-	for (size_t i = 0; i < g->conf.dns.n; i++)
-		buf_printf(out, "nameserver %s\n", g->conf.dns.v[i]);
-	return out->oom ? fail(ENOMEM, "out of memory") : 0;
+	struct net_port ports[NET_PORTS_MAX];
+	size_t n;
+
+	TRY(net_leased(g->at.home, g->name, ports, &n));
+	return resolvers(dns, ports, n, out);
 }
 
 int guest_files(struct guest *g, struct guest_plan *p)
@@ -50,11 +54,11 @@ int guest_files(struct guest *g, struct guest_plan *p)
 	p->files[p->n_files++] = (struct child_file){ "/etc/hostname", arena_printf(&p->arena, "%s\n", host), 0644,
 						      false };
 	p->files[p->n_files++] = (struct child_file){ "/etc/hosts", hosts_text(g, p), 0644, false };
-	TRY(resolvers(g, p, &resolv));
-	/* A link of the guest's own resolver, or a file somebody edited, stays: unless servers are named. */
+	TRY(resolvers(&g->conf.dns, p->ports, p->n_ports, &resolv));
+	/* A link of the guest's own resolver, or a file somebody edited, stays: unless servers were asked for, be it by "auto". */
 	if (resolv.n > 0)
 		p->files[p->n_files++] = (struct child_file){
-			"/etc/resolv.conf", arena_strdup(&p->arena, buf_text(&resolv)), 0644, !names_servers(g) };
+			"/etc/resolv.conf", arena_strdup(&p->arena, buf_text(&resolv)), 0644, g->conf.dns.n == 0 };
 	for (size_t i = 0; i < p->n_files; i++)
 		if (!p->files[i].text)
 			return fail(ENOMEM, "out of memory");

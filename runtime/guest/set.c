@@ -94,7 +94,7 @@ static int collect(struct change *c, const struct guest *g, const struct guest_s
 	return 0;
 }
 
-static int apply_live(const struct guest *g, const struct change *c, const struct guest_set_req *r)
+static int apply_live(struct guest *g, const struct change *c, const struct guest_set_req *r, struct guest_resolv *resolv)
 {
 	static struct cg cg;
 	pid_t pid;
@@ -104,39 +104,42 @@ static int apply_live(const struct guest *g, const struct change *c, const struc
 			return fail_as(ERR_STATE, "guest \"%s\" is not running: there is nothing to change now", g->name);
 		return 0;
 	}
+	if (r->dns.n)
+		TRY(guest_resolv_put(g, &r->dns, resolv));
 	TRY(guest_cg(&g->at, g->name, &cg));
 	TRY_IN(cg_apply(&cg, &c->live), "guest \"%s\" not changed", g->name);
 	return 0;
 }
 
-/* What the next start reads: no file of a running guest's is written. */
-static int collect_next(struct change *c, const struct guest_set_req *r)
+static int collect_hostname(struct change *c, const struct guest_set_req *r)
+{
+	auto_buf struct buf b = { 0 };
+
+	if (!r->hostname)
+		return 0;
+	if (!str_is_name(r->hostname))
+		return fail_as(ERR_USAGE, "--hostname: \"%s\" is not a host name", r->hostname);
+	if (r->only_now)
+		return fail_as(ERR_USAGE, "--hostname: takes effect at the next start only");
+	buf_printf(&b, "\"%s\"", r->hostname);
+	buf_printf(c->told, "  hostname = %s (at the next start)\n", r->hostname);
+	return json_set(c->tree, "hostname", buf_text(&b));
+}
+
+static int collect_dns(struct change *c, const struct guest_set_req *r)
 {
 	auto_buf struct buf b = { 0 };
 	struct jout o = { .b = &b };
 
-	if (r->hostname) {
-		if (!str_is_name(r->hostname))
-			return fail_as(ERR_USAGE, "--hostname: \"%s\" is not a host name", r->hostname);
-		if (r->only_now)
-			return fail_as(ERR_USAGE, "--hostname: takes effect at the next start only");
-		buf_printf(&b, "\"%s\"", r->hostname);
-		buf_printf(c->told, "  hostname = %s (at the next start)\n", r->hostname);
-		TRY(json_set(c->tree, "hostname", buf_text(&b)));
-	}
 	if (!r->dns.n)
 		return 0;
 	TRY(guest_check_dns(&r->dns, "--dns"));
-	if (r->only_now)
-		return fail_as(ERR_USAGE, "--dns: takes effect at the next start only");
-	buf_free(&b);
-	b = (struct buf){ 0 };
 	jout_open(&o, NULL, '[');
 	for (size_t i = 0; i < r->dns.n; i++)
 		jout_str(&o, NULL, r->dns.v[i]);
 	jout_close(&o, ']');
-	buf_printf(c->told, "  vzrun.dns = %s (at the next start)\n", buf_text(&b));
-	return json_set(c->tree, "vzrun.dns", str_eq(r->dns.v[0], "auto") ? NULL : buf_text(&b));
+	buf_printf(c->told, "  vzrun.dns = %s\n", buf_text(&b));
+	return json_set(c->tree, "vzrun.dns", buf_text(&b));
 }
 
 static int collect_tags(struct change *c, const struct guest *g, const struct guest_set_req *r)
@@ -186,12 +189,14 @@ static int collect_nics(struct nic_edit *e, const struct guest_set_req *r, struc
 int guest_set(const struct guest_where *at, const char *name, const struct guest_set_req *r, struct buf *told)
 {
 	SCOPED(nic_edit_close) struct nic_edit e;
+	SCOPED(guest_resolv_end) struct guest_resolv resolv = { .dir = -1 };
 	struct change c = { .tree = &e.tree, .told = told };
-	int live = 0;
+	int ret = 0;
 
 	TRY(nic_edit_open(&e, at, name, r->only_now, r->only_next));
 	TRY(collect(&c, &e.g, r));
-	TRY(collect_next(&c, r));
+	TRY(collect_hostname(&c, r));
+	TRY(collect_dns(&c, r));
 	TRY(collect_tags(&c, &e.g, r));
 	TRY(collect_nics(&e, r, told));
 	if (!told->n)
@@ -203,10 +208,12 @@ int guest_set(const struct guest_where *at, const char *name, const struct guest
 	if (e.looked)
 		TRY(nic_edit_apply(&e));
 	if (!r->only_next)
-		live = apply_live(&e.g, &c, r);
-	if (live < 0) {
+		ret = apply_live(&e.g, &c, r, &resolv);
+	if (ret < 0)
 		nic_edit_back(&e);
-		return live;
-	}
-	return nic_edit_save(&e);
+	else
+		ret = nic_edit_save(&e);
+	if (ret < 0)
+		guest_resolv_back(&resolv);
+	return ret;
 }
