@@ -1,7 +1,9 @@
 #include "base/file.h"
 #include "base/err.h"
 #include "base/scope.h"
+#include "base/str.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -97,17 +99,70 @@ int file_poke(int dirfd, const char *path, const char *text)
 	return 0;
 }
 
+/*
+ * The private name by which a new text takes the place of an old one is known, and its writer has the file locked: what
+ * stands there without a lock was left by a writer that was killed, and is whoever's that needs the name.
+ */
+enum { WHOLE = 200 };
+
+static void private_name(char out[NAME_MAX + 1], const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n <= WHOLE)
+		snprintf(out, NAME_MAX + 1, ".%s.new", name);
+	else
+		snprintf(out, NAME_MAX + 1, ".%.*s~%016jx.new", WHOLE, name, (uintmax_t)str_hash(name, n));
+}
+
+static int is_private(const struct dirent *e)
+{
+	return e->d_name[0] == '.' && strlen(e->d_name) > sizeof ".new" && str_ends(e->d_name, ".new");
+}
+
+/* Whether the locked file still has the name. -1 with errno. */
+static int lock_named(int fd, int dirfd, const char *tmp, int how)
+{
+	struct stat st, now;
+
+	if (TEMP_FAILURE_RETRY(flock(fd, how)) < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (fstatat(dirfd, tmp, &now, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -1;
+	return st.st_dev == now.st_dev && st.st_ino == now.st_ino;
+}
+
+/* 1: removed; 0: it is gone; -1 with errno: EWOULDBLOCK for a writer that lives, with LOCK_NB. */
+static int remove_left(int dirfd, const char *tmp, int how)
+{
+	auto_close int fd = openat(dirfd, tmp, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int named = fd < 0 ? -1 : lock_named(fd, dirfd, tmp, how);
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	return named > 0 && unlinkat(dirfd, tmp, 0) < 0 ? -1 : named;
+}
+
 /* Some file systems have no O_TMPFILE (old overlay, NFS, 9p): a named one, then. */
+static int open_named(int dirfd, const char *tmp, mode_t mode)
+{
+	for (;;) {
+		auto_close int fd = openat(dirfd, tmp, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, mode);
+		int named = fd < 0 ? -1 : lock_named(fd, dirfd, tmp, LOCK_EX);
+
+		if (named > 0)
+			return take_fd(&fd);
+		if (fd < 0 ? errno != EEXIST || remove_left(dirfd, tmp, LOCK_EX) < 0 : named < 0)
+			return -1;
+	}
+}
+
 static int open_private(int dirfd, const char *tmp, mode_t mode, bool *named)
 {
 	int fd = openat(dirfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
 
-	*named = false;
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
-		return fd;
-	*named = true;
-	(void)unlinkat(dirfd, tmp, 0);
-	return openat(dirfd, tmp, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, mode);
+	*named = fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT);
+	return *named ? open_named(dirfd, tmp, mode) : fd;
 }
 
 static int give_name(int fd, int dirfd, const char *name)
@@ -123,14 +178,14 @@ static int give_name(int fd, int dirfd, const char *name)
 	return linkat(AT_FDCWD, self, dirfd, name, AT_SYMLINK_FOLLOW);
 }
 
-/* A leftover of a killed process that had our pid is in the way. */
 static int give_private_name(int fd, int dirfd, const char *tmp)
 {
-	if (give_name(fd, dirfd, tmp) == 0)
-		return 0;
-	if (errno != EEXIST || unlinkat(dirfd, tmp, 0) < 0)
+	if (flock(fd, LOCK_EX) < 0)
 		return -1;
-	return give_name(fd, dirfd, tmp);
+	while (give_name(fd, dirfd, tmp) < 0)
+		if (errno != EEXIST || remove_left(dirfd, tmp, LOCK_EX) < 0)
+			return -1;
+	return 0;
 }
 
 /* A private file with all of it, and then the name: at once for a new one, by rename over an old one. */
@@ -139,7 +194,7 @@ static int write_and_name(int dirfd, const char *name, const char *text, size_t 
 	char tmp[NAME_MAX + 1];
 	bool named;
 
-	snprintf(tmp, sizeof tmp, ".%.200s.%d", name, (int)getpid());
+	private_name(tmp, name);
 	auto_close int fd = open_private(dirfd, tmp, mode, &named);
 	if (fd < 0)
 		return fail_errno("write %s", name);
@@ -148,14 +203,41 @@ static int write_and_name(int dirfd, const char *name, const char *text, size_t 
 		goto failed;
 	if (!named && give_name(fd, dirfd, name) == 0)
 		return 0;
-	if ((named || (errno == EEXIST && give_private_name(fd, dirfd, tmp) == 0)) &&
-	    renameat(dirfd, tmp, dirfd, name) == 0)
+	if (!named && (errno != EEXIST || give_private_name(fd, dirfd, tmp) < 0))
+		goto failed;
+	named = true;
+	if (renameat(dirfd, tmp, dirfd, name) == 0)
 		return 0;
 failed:;
 	int r = fail_errno("write %s", name);
 
-	(void)unlinkat(dirfd, tmp, 0);
+	if (named)
+		(void)unlinkat(dirfd, tmp, 0);
 	return r;
+}
+
+int file_sweep(int dirfd, const char *dir)
+{
+	struct dirent **list;
+	int n, removed = 0;
+	auto_close int fd = openat(dirfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fail_errno("open %s", dir);
+	n = scandirat(fd, ".", &list, is_private, NULL);
+	if (n < 0)
+		return fail_errno("read %s", dir);
+	for (int i = 0; i < n; i++) {
+		int r = removed < 0 ? 0 : remove_left(fd, list[i]->d_name, LOCK_EX | LOCK_NB);
+
+		if (r < 0 && errno != EWOULDBLOCK)
+			removed = fail_errno("remove %s", list[i]->d_name);
+		else
+			removed += r > 0;
+		free(list[i]);
+	}
+	free(list);
+	return removed;
 }
 
 int file_write_atomic(int dirfd, const char *name, const char *text, size_t len, mode_t mode)

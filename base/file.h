@@ -29,6 +29,12 @@ int file_write_atomic(int dirfd, const char *name, const char *text, size_t len,
 /* The same without a sync: for what ends with the machine anyway (/run, pid files). */
 int file_write_volatile(int dirfd, const char *name, const char *text, size_t len, mode_t mode);
 
+/*
+ * Removes what killed writers left in the directory below dirfd of the two above, and nothing of those that live. What
+ * stands beside a file that is written again goes by itself. How many; a directory that is missing has none.
+ */
+int file_sweep(int dirfd, const char *dir);
+
 /* mkdir -p of an absolute host path, each new part with mode; returns an O_RDONLY directory descriptor. */
 int file_make_dirs(const char *path, mode_t mode);
 

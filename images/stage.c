@@ -47,6 +47,7 @@ int stage_collect(const struct store *s)
 		free(list[i]);
 	}
 	free(list);
+	(void)file_sweep(s->refs, ".");
 	err_clear();
 	return 0;
 }

@@ -228,6 +228,19 @@ int net_dir_lock(int dirfd)
 	return fd < 0 ? fail_in(fd, "networks") : fd;
 }
 
+int net_sweep(const char *home)
+{
+	auto_close int dir = net_dir_open(home, false);
+	int files, records;
+
+	if (dir == -ENOENT)
+		return 0;
+	TRY(dir);
+	TRY(files = file_sweep(dir, "."));
+	TRY(records = file_sweep(dir, ".guests"));
+	return files + records;
+}
+
 static int is_definition(const struct dirent *e)
 {
 	char name[64];

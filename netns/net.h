@@ -127,6 +127,8 @@ enum { NET_OWNER_MAX = 104 };		/* with the NUL; fits into a comment of nftables 
 void net_owner_of(const char *state_root, const char *id, char out[NET_OWNER_MAX]);
 /* Gives every lease of the guest back; already gone is success. Bridge and table stay: they belong to the network. */
 int net_release(const char *home, const char *guest);
+/* Removes what killed writers of the files in HOME/networks left; how many. */
+int net_sweep(const char *home);
 /* Host side: veth pairs with the peer born in the namespace, host end in the bridge and up. */
 int net_setup(const struct net_port *ports, size_t n, int netns_fd);
 /* In the namespace: lo up, addresses, routes, links up. Only system calls, no helper, no file. n may be 0: lo only. */

@@ -97,9 +97,9 @@ static int prepare_seccomp(struct create *c)
 		return 0;
 	if (notifies(c->spec))
 		TRY(listener_check(l->seccomp->listener_path));
-	if (mkdirat(c->t.root_fd, ".seccomp", 0700) < 0 && errno != EEXIST)
+	if (mkdirat(c->t.root_fd, FILTER_CACHE, 0700) < 0 && errno != EEXIST)
 		return fail_errno("make the filter cache");
-	auto_close int cache = openat(c->t.root_fd, ".seccomp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_close int cache = openat(c->t.root_fd, FILTER_CACHE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	TRY_IN(seccomp_compile(l->seccomp, cache, &c->child.seccomp), "linux.seccomp");
 	c->child.caps.seccomp_mode = c->spec->process->no_new_privs ? 0 : 2;
 	return 0;

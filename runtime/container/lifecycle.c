@@ -293,9 +293,11 @@ int container_recover(const char *root, const char *only)
 	r.root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (r.root_fd < 0)
 		return errno == ENOENT ? 0 : fail_errno("open %s", root);
-	int ret = state_each(r.root_fd, recover_one, &r);
+	int ret = state_each(r.root_fd, recover_one, &r), files = file_sweep(r.root_fd, FILTER_CACHE);
 	drop_fd(&r.root_fd);
-	return ret < 0 ? ret : r.n;
+	TRY(ret);
+	TRY(files);
+	return r.n + files;
 }
 
 static int look(int root_fd, const char *id, struct container_info *out)

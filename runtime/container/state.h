@@ -59,6 +59,8 @@ void state_group(const struct state *s, struct cg *cg);
 /* Which record it is: whoever changes a container afterwards changes this. All zero: none. */
 struct state_mark { ino_t state; struct timespec written; off_t journal; };
 struct state_mark state_mark(int dir_fd);
+/* Compiled filters lie beside the records. */
+#define FILTER_CACHE ".seccomp"
 /* Removes the record: dir_fd is the directory of id below root_fd. Already gone is success. */
 int state_drop(int root_fd, int dir_fd, const char *id);
 

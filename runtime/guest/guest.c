@@ -245,10 +245,11 @@ static int recover_one(void *p, const char *name)
 	if (idle <= 0)
 		return idle;
 	if (faccessat(dir, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		int n = guest_sweep(r->at, name, dir);
+		int n = guest_sweep(r->at, name, dir), files = file_sweep(dir, ".");
 
 		TRY(n);
-		r->n += n;
+		TRY(files);
+		r->n += n + files;
 		return 0;
 	}
 	/* What could not be looked at is no half of a guest. */
@@ -271,5 +272,7 @@ int guest_recover(const struct guest_where *at, const char *only)
 	TRY(r.n = idrange_sweep());
 	n += r.n;
 	TRY(r.n = label_sweep());
+	n += r.n;
+	TRY(r.n = net_sweep(at->home));
 	return n + r.n;
 }

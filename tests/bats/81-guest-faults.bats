@@ -99,3 +99,42 @@ kills() {
 @test "SIGKILL at every point of start, then recover" { kills start; }
 @test "SIGKILL at every point of stop, then recover" { kills stop; }
 @test "SIGKILL at every point of destroy, then recover" { kills destroy; }
+
+private_files() { find "$VZRUN_HOME" "$ROOT" -name '.*.*' -not -path "$STORE/*"; }
+# cut COMMAND...: with a number of its own each time for the word %. Killed before each rename by which a new text takes
+# the place of an old one; what is left goes with the same command again, or else with recover.
+cut() {
+	local call how n=0 left=0
+	try() { n=$((n + 1)); run "$@" "${command[@]/\%/$n}"; }
+	local command=("$VZ" --root "$ROOT" "$@")
+	try "$I" -o "$seen" list
+	for call in $(sed -n 's/^call \([0-9.]*:[0-9]*\) renameat2\?$/\1/p' "$seen"); do
+		for how in again recover; do
+			try "$I" -o "$seen" kill "$call"
+			[ -n "$(private_files)" ] || continue
+			left=$((left + 1))
+			if [ "$how" = again ]; then try; else run vz recover; fi
+			[ "$status" -eq 0 ] || { echo "$* killed at $call, then $how: $output"; return 1; }
+			[ -z "$(private_files)" ] || { echo "$* killed at $call, then $how: $(private_files)"; return 1; }
+		done
+	done
+	[ "$left" -gt 0 ] || { echo "$*: nothing was left, ever"; return 1; }
+}
+
+@test "what a writer that was killed between two names leaves is taken over by the next, or swept by recover" {
+	[ -x "$TOP/build/tools/inject" ] || { echo "no build/tools/inject: make build/tools/inject" >&2; return 1; }
+	I=$TOP/build/tools/inject
+	seen=$BATS_TEST_TMPDIR/seen
+	vz create "$G" --template busybox >/dev/null
+	cut set "$G" --pids 20%
+	cut set "$G" --rate %M
+	# A file that is not written again by anybody.
+	run "$I" -o "$seen" list "$VZ" --root "$ROOT" set "$G" --memory 65M
+	run "$I" -o "$seen" kill "$(sed -n 's/^call \([0-9.]*:[0-9]*\) renameat$/\1/p' "$seen" | tail -1)" "$VZ" --root "$ROOT" set "$G" --memory 66M
+	[ "$(private_files)" = "$VZRUN_HOME/guests/$G/.config.json.new" ]
+	run vz recover
+	says "recovered: 1"
+	[ -z "$(private_files)" ]
+	run vz recover
+	says "nothing to recover"
+}
