@@ -3,6 +3,8 @@
 #include "netns/kernel.h"
 
 #include <fcntl.h>
+#include <linux/if_bridge.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -173,6 +175,22 @@ void net_bridge_check_switches(const char *bridge, net_switch_differs *differs, 
 	}
 }
 
+/*
+ * LLDP, 802.1X and their like are taken before any rule sees them, and with them the sender's MAC address, which a guest
+ * may have written as its neighbour's: the neighbour's frames would come to it.
+ */
+static void believe_no_link_local(struct nlq *q)
+{
+	struct br_boolopt_multi o = { 1 << BR_BOOLOPT_NO_LL_LEARN, 1 << BR_BOOLOPT_NO_LL_LEARN };
+	struct nlattr *info = nlq_nest(q, IFLA_LINKINFO), *data;
+
+	nlq_put_str(q, IFLA_INFO_KIND, "bridge");
+	data = nlq_nest(q, IFLA_INFO_DATA);
+	nlq_put(q, IFLA_BR_MULTI_BOOLOPT, &o, sizeof o);
+	nlq_end(q, data);
+	nlq_end(q, info);
+}
+
 int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link *out)
 {
 	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
@@ -190,6 +208,7 @@ int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link
 	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
 	if (d->mtu && d->mtu != out->mtu)
 		nlq_put_u32(q, IFLA_MTU, d->mtu);
+	believe_no_link_local(q);
 	for (size_t i = 0; i < COUNT(s); i++) {
 		if (!s[i]->family)
 			continue;

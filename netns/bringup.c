@@ -88,6 +88,9 @@ static int find_theirs(struct up *u)
 	TRY(r);
 	if (!u->link.up)
 		log_warn("network %s: bridge %s is down", d->name, d->bridge);
+	if (u->fresh && u->link.believes)
+		log_warn("network %s: bridge %s learns from link-local frames: a guest can take its neighbours' traffic; against it: "
+			 "ip link set %s type bridge no_linklocal_learn 1", d->name, d->bridge, d->bridge);
 	return 0;
 }
 

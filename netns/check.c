@@ -8,7 +8,7 @@ static bool bridge_stands(const struct net_home *h, const struct net_def *d, con
 {
 	if (d->mode == NET_BRIDGE)
 		return l->bridge;
-	return net_bridge_is_ours(h, d->name, l) && l->up &&
+	return net_bridge_is_ours(h, d->name, l) && l->up && !l->believes &&
 	       (d->mode == NET_ISOLATED || !d->v4.family || l->forwards);
 }
 

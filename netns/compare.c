@@ -90,6 +90,9 @@ static void look_at_own(struct net_compare *c, const struct net_link *l)
 	}
 	if (!l->up)
 		net_compare_tell(c, MEND_UP, "bridge %s is down", d->bridge);
+	if (l->believes)
+		net_compare_tell(c, MEND_UP, "bridge %s learns from link-local frames: a guest can take its neighbours' traffic",
+				 d->bridge);
 	if (d->mtu && l->mtu != d->mtu)
 		net_compare_tell(c, MEND_UP, "bridge %s has MTU %u, not %u", d->bridge, l->mtu, d->mtu);
 	look_at_addresses(c, l);
@@ -113,6 +116,11 @@ static void look_at_theirs(struct net_compare *c, const struct net_link *l)
 	else if (c->d->mtu && l->mtu != c->d->mtu)
 		net_compare_tell(c, MEND_NOT, "bridge %s has MTU %u, and the network's ports %u",
 				 c->d->bridge, l->mtu, c->d->mtu);
+	else if (l->believes) {
+		snprintf(c->hint, sizeof c->hint, "ip link set %s type bridge no_linklocal_learn 1", l->name);
+		net_compare_tell(c, MEND_NOT, "bridge %s learns from link-local frames: a guest can take its neighbours' traffic",
+				 l->name);
+	}
 	c->hint[0] = '\0';
 }
 

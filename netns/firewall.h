@@ -130,7 +130,8 @@ static const char *const fw_counters[] = {
 
 /* Before the administrator's chains (priority 0). What stands already costs one look, what is not ours two. */
 static const char *const fw_forward[] = {
-	"ct state established,related accept",
+	"ct state established accept",
+	"ct state related jump related",
 	"iifname != @bridges oifname != @bridges accept",
 	/* Bridged packets may come by here (bridge-nf-call-ip6tables): neighbours are found whatever a guest's rules say. */
 	"iifname . oifname @links icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
@@ -152,6 +153,19 @@ static const char *const fw_forward[] = {
 	"drop",
 	NULL
 };
+/*
+ * An error about a connection is believed of a segment that has an end of it. Any guest can write one about any connection
+ * whose ports it guesses, and the kernel takes it to whoever that is.
+ */
+static const char *const fw_related[] = {
+	"iifname != @bridges accept",
+	"iifname . ct original ip saddr @self4 accept",
+	"iifname . ct original ip6 saddr @self6 accept",
+	"iifname . ct reply ip saddr @self4 accept",
+	"iifname . ct reply ip6 saddr @self6 accept",
+	"drop",
+	NULL
+};
 static const char *const fw_inward[] = {
 	"iifname @bridges return",
 	"oifname @inward accept",
@@ -165,7 +179,8 @@ static const char *const fw_inward[] = {
 static const char *const fw_input[] = {
 	"udp dport . @th,96,24 @vnis jump tunnel",
 	"iifname != @bridges accept",
-	"ct state established,related accept",
+	"ct state established accept",
+	"ct state related jump related",
 	"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-report, "
 		"mld-listener-done, mld2-listener-report } accept",
 	"udp sport 68 udp dport 67 iifname . ip daddr . meta l4proto . th dport @services4 accept",
@@ -256,6 +271,7 @@ static const char *const fw_dstnat_host[] = {
 /* refs: how often rules of ours lead to it; -1: elements do too. A chain is written after those that it leads to. */
 struct fw_chain { enum fw_family family; const char *name, *head; const char *const *rules; int refs; };
 static const struct fw_chain fw_chains[] = {
+	{ FW_INET, "related", "", fw_related, 2 },
 	{ FW_INET, "inward_new", "", fw_inward, 1 },
 	{ FW_INET, "tunnel", "", fw_tunnel, 1 },
 	{ FW_INET, "lan", "", fw_lan, 3 },

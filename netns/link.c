@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <linux/if_addr.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
@@ -41,15 +42,19 @@ static bool forwards(struct nlattr *af_spec)
 	return v != 0;
 }
 
-static void read_vlans(struct nlattr *info, struct net_link *l)
+static void read_bridge(struct nlattr *info, struct net_link *l)
 {
 	struct nlattr *data = nla_find(nla_data(info), nla_len(info), IFLA_INFO_DATA);
+	struct nlattr *options = data ? nla_find(nla_data(data), nla_len(data), IFLA_BR_MULTI_BOOLOPT) : NULL;
+	struct br_boolopt_multi o;
 	struct nlattr *on = data ? nla_find(nla_data(data), nla_len(data), IFLA_BR_VLAN_FILTERING) : NULL;
 	struct nlattr *first = data ? nla_find(nla_data(data), nla_len(data), IFLA_BR_VLAN_DEFAULT_PVID) : NULL;
 
 	l->knows_vlans = first != NULL;
 	l->filters_vlans = first && on && nla_get_u8(on);
 	l->default_vlan = first ? nla_get_u16(first) : 0;
+	if (options && nla_memcpy(&o, options, sizeof o) == sizeof o)
+		l->believes = !(o.optval & 1 << BR_BOOLOPT_NO_LL_LEARN);
 }
 
 void net_link_read(const struct nlmsghdr *h, struct net_link *l)
@@ -84,7 +89,7 @@ void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 		nla_strlcpy(l->kind, kind, sizeof l->kind);
 	l->bridge = kind && str_eq(l->kind, "bridge");
 	if (l->bridge)
-		read_vlans(of, l);
+		read_bridge(of, l);
 	port = of ? nla_find(nla_data(of), nla_len(of), IFLA_INFO_SLAVE_DATA) : NULL;
 	isolated = port && l->master ? nla_find(nla_data(port), nla_len(port), IFLA_BRPORT_ISOLATED) : NULL;
 	l->isolated = isolated && nla_get_u8(isolated);

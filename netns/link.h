@@ -14,6 +14,7 @@ struct net_link {
 	bool isolated;		/* a bridge's port that reaches no other isolated one */
 	bool knows_vlans, filters_vlans;	/* of a bridge: the kernel can, it does */
 	uint16_t default_vlan;
+	bool believes;			/* a bridge that learns MAC addresses from frames that it does not forward */
 	uint32_t mtu;
 	unsigned char permanent[6];	/* the MAC address that was burnt in; zero: none */
 	char kind[16];			/* "veth", "macvlan"; "": a card */

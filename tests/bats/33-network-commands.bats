@@ -476,7 +476,7 @@ for line in tell:
 }
 
 @test "mode bridge: ports on a bridge of the administrator's, of which nothing else changes" {
-	h ip link add br0 type bridge
+	h ip link add br0 type bridge no_linklocal_learn 1
 	h ip link set br0 up mtu 1400
 	h ip link add lan0 type veth peer name lan1 netns "$OUT"
 	h ip link set lan0 up master br0
@@ -521,8 +521,22 @@ for line in tell:
 	h ip addr show br0 | grep 'inet ' | diff "$D/addr" -
 }
 
+@test "mode bridge: a bridge that is deceived by link-local frames is told of, and is the administrator's to mend" {
+	local says="bridge br0 learns from link-local frames: a guest can take its neighbours' traffic"
+	h ip link add br0 type bridge
+	h ip link set br0 up
+	run net create lan --bridge br0 --subnet 10.5.0.0/24
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = "vzrun: warning: network lan: $says; against it: ip link set br0 type bridge no_linklocal_learn 1" ]
+	run net check
+	[ "$status" -eq 1 ]
+	[ "$output" = "lan: $says; try: ip link set br0 type bridge no_linklocal_learn 1" ]
+	h ip link set br0 type bridge no_linklocal_learn 1
+	net check
+}
+
 @test "VLAN access ports: refused by name where the bridge or the kernel cannot, else in that VLAN alone" {
-	if h ip link add br0 type bridge vlan_filtering 1 2>/dev/null; then
+	if h ip link add br0 type bridge vlan_filtering 1 no_linklocal_learn 1 2>/dev/null; then
 		h ip link add br1 type bridge
 		h ip link set br0 up
 		refused 8 "network lan: vlan: bridge br1 does not filter VLANs (vlan_filtering is 0)" create lan --bridge br1 --vlan 7

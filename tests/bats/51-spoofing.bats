@@ -38,3 +38,7 @@ way() {
 @test "from outside with the source of a segment that is let in" { way forged-outside; }
 @test "a tunnel's frame from a stranger" { way tunnel-stranger; }
 @test "a tunnel's frame from a guest" { way tunnel-guest; }
+@test "an error about a connection of another segment's" { way error-to-guest; }
+@test "the same, IPv6" { way error-to-guest6; }
+@test "an error about a connection of the host's" { way error-to-host; }
+@test "a neighbour's MAC address in frames that bridges keep to themselves" { way link-local-frames; }

@@ -74,6 +74,8 @@ def links(m, by):
     yield "the bridge is down", lambda: host.run("ip", "link", "set", green.bridge, "down")
     yield "its IPv4 address is deleted", lambda: host.run("ip", "addr", "del", "10.101.0.1/24", "dev", green.bridge)
     yield "its IPv6 address is deleted", lambda: host.run("ip", "addr", "del", "fd01::1/64", "dev", green.bridge)
+    yield "it learns from link-local frames", lambda: host.run("ip", "link", "set", green.bridge, "type", "bridge",
+                                                                "no_linklocal_learn", "0")
     yield "a guest's port has left it", lambda: host.run("ip", "link", "set", green.port, "nomaster")
     yield "a guest's port is down", lambda: host.run("ip", "link", "set", green.port, "down")
     yield "a port is not isolated any more", lambda: host.run("bridge", "link", "set", "dev", m.cell1.nic.port,

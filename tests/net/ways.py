@@ -30,8 +30,12 @@ class Place:
         self.raw = self.green.packet(self.green.link, 0)
         self.gateway = mac_of(place.host, self.green.nic.bridge)
 
-    def without(self, chain):
-        self.host.run("nft", "flush", "chain", "inet", self.lab.table("inet"), chain)
+    def without(self, guard):
+        """A chain, or what a command took care of."""
+        if isinstance(guard, str):
+            self.host.run("nft", "flush", "chain", "inet", self.lab.table("inet"), guard)
+        else:
+            guard()
 
     def by_gateway(self, packet):
         return f.ether(self.gateway, self.green.nic.ether, f.IP, packet)
@@ -142,21 +146,87 @@ def tunnel_guest(p):
     return lambda: p.raw.send(p.by_gateway(packet)), guest.packet(guest.link), b"by-a-guest", "input"
 
 
+def icmp_error(about):
+    body = struct.pack("!BBHHH", 3, 4, 0, 0, 600) + about
+    return body[:2] + struct.pack("!H", f.checksum(body)) + body[4:]
+
+
+def icmp6_error(src, dst, about):
+    body = struct.pack("!BBHI", 2, 0, 0, 1280) + about
+    s = f.checksum(f.a6(src) + f.a6(dst) + struct.pack("!II", len(body), f.ICMP6) + body)
+    return f.ip6(src, dst, f.ICMP6, body[:2] + struct.pack("!H", s) + body[4:])
+
+
+def flow(place, space, family, here, there):
+    """A datagram from port 4000 to port 5000 of the outside: the kernel knows the connection then."""
+    out, own = (s.socket(family, socket.SOCK_DGRAM) for s in (place.out, space))
+    out.bind((there, 5000))
+    own.bind((here, 4000))
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        own.sendto(b"hello", (there, 5000))
+        if select.select([out], [], [], 0.2)[0]:
+            return out.recvfrom(100)[1][1]
+    raise lab.Failed("no datagram comes to the outside")
+
+
+def error_to_guest(p):
+    """An error about another segment's connection, which the host translates back to its guest."""
+    port = flow(p.lab, p.blue, socket.AF_INET, p.blue.nic.ip, p.lab.OUTSIDE4)
+    about = f.ip4(p.lab.HOST4, p.lab.OUTSIDE4, f.UDP, f.udp(port, 5000, b"forged-error"))
+    packet = f.ip4(p.green.nic.ip, p.lab.HOST4, 1, icmp_error(about))
+    return lambda: p.raw.send(p.by_gateway(packet)), p.blue.packet(p.blue.link), b"forged-error", "forward"
+
+
+def error_to_guest6(p):
+    """The same, IPv6."""
+    port = flow(p.lab, p.blue, socket.AF_INET6, p.blue.nic.ip6, p.lab.OUTSIDE6)
+    about = f.ip6(p.lab.HOST6, p.lab.OUTSIDE6, f.UDP, f.udp6(p.lab.HOST6, p.lab.OUTSIDE6, port, 5000, b"forged-error"))
+    packet = f.ether(p.gateway, p.green.nic.ether, f.IP6, icmp6_error(p.green.nic.ip6, p.lab.HOST6, about))
+    return lambda: p.raw.send(packet), p.blue.packet(p.blue.link), b"forged-error", "forward"
+
+
+def error_to_host(p):
+    """An error about a connection of the host's own."""
+    flow(p.lab, p.host, socket.AF_INET, p.lab.HOST4, p.lab.OUTSIDE4)
+    about = f.ip4(p.lab.HOST4, p.lab.OUTSIDE4, f.UDP, f.udp(4000, 5000, b"forged-error"))
+    packet = f.ip4(p.green.nic.ip, p.lab.HOST4, 1, icmp_error(about))
+    heard = p.host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    return lambda: p.raw.send(p.by_gateway(packet)), heard, b"forged-error", "input"
+
+
+def link_local_frames(p):
+    """LLDP and 802.1X with a neighbour's MAC address, so that the bridge sends the neighbour's frames here."""
+    other = p.lab.guest("green2", "network=green")
+    raw, asked = other.packet(other.link, 0), udp(p.host, "10.101.0.1", 4000)
+
+    def send():
+        # The neighbour speaks, and is where it was.
+        p.raw.send(p.by_gateway(f.ip4(p.green.nic.ip, "10.101.0.1", f.UDP, f.udp(9, 9, b"here"))))
+        for last in 0x03, 0x0e:
+            raw.send(f.ether(bytes([1, 0x80, 0xc2, 0, 0, last]), p.green.nic.ether, 0x88cc, bytes(46)))
+        asked.sendto(b"for-the-neighbour", (p.green.nic.ip, 4001))
+
+    return send, other.packet(other.link), b"for-the-neighbour", lambda: p.host.run(
+        "ip", "link", "set", p.green.nic.bridge, "type", "bridge", "no_linklocal_learn", "0")
+
+
 WAYS = {w.__name__.replace("_", "-"): w for w in (localnet, source_route, multicast_router, forged_outside,
-                                                  tunnel_stranger, tunnel_guest)}
+                                                  tunnel_stranger, tunnel_guest, error_to_guest, error_to_guest6,
+                                                  error_to_host, link_local_frames)}
 
 
 def main(name):
     bad = 0
     with lab.Lab() as place:
         p = Place(place)
-        send, sock, token, chain = WAYS[name](p)
+        send, sock, token, guard = WAYS[name](p)
         if arrives(send, sock, token, SILENCE):
             print("it leads through")
             bad += 1
-        p.without(chain)
+        p.without(guard)
         if not arrives(send, sock, token, PATIENCE):
-            print("it leads nowhere without %s: nothing was shown" % chain)
+            print("it leads nowhere without its guard: nothing was shown")
             bad += 1
         place.vzrun("network", "apply")
         while select.select([sock], [], [], 0)[0]:
