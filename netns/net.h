@@ -127,6 +127,12 @@ enum { NET_OWNER_MAX = 104 };		/* with the NUL; fits into a comment of nftables 
 void net_owner_of(const char *state_root, const char *id, char out[NET_OWNER_MAX]);
 /* Gives every lease of the guest back; already gone is success. Bridge and table stay: they belong to the network. */
 int net_release(const char *home, const char *guest);
+/*
+ * All settings below /proc/sys/net of that namespace that can be written, a line NAME=VALUE each; and those that differ
+ * set again, by such lines (which it cuts up). What cannot be set is a warning.
+ */
+int net_sysctl_keep(int netns_fd, struct buf *out);
+int net_sysctl_set(int netns_fd, char *text);
 /* Removes what killed writers of the files in HOME/networks left; how many. */
 int net_sweep(const char *home);
 /* Host side: veth pairs with the peer born in the namespace, host end in the bridge and up. */

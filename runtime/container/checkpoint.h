@@ -4,11 +4,14 @@
  *	descriptors.json	what the first process's 0, 1 and 2 were, as runc and crun write it
  *	external.json		the mounts whose source is outside of the container
  *
+ * and, of a guest, IMAGE_SYSCTLS: its network's settings by net_sysctl_keep(), which the guest's part writes.
+ *
  * All functions return 0 or -errno with the message; ERR_CHECKPOINT when criu could not.
  */
 #pragma once
 #include "runtime/container/container.h"
 
+#define IMAGE_SYSCTLS "sysctls"
 /* An annotation of the container that names a configuration file for criu. */
 #define CHECKPOINT_ANNOTATION "org.criu.config"
 

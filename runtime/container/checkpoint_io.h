@@ -55,8 +55,8 @@ int restore_guest_hand_over(struct restore_guest *g, const struct create *c, str
 /* The console: another descriptor of the slave; the master, which is the caller's from here on. */
 int restore_guest_slave(const struct restore_guest *g);
 int restore_guest_master(struct restore_guest *g);
-/* Its network, in the namespace of the process that criu has made. */
-int restore_guest_network(const struct create *c, pid_t pid);
+/* Its network with its settings, in the namespace of the process that criu has made. */
+int restore_guest_network(const struct create *c, const struct image *image, pid_t pid);
 void restore_guest_close(struct restore_guest **g);
 
 /* ---- restore_mounts.c ---- */

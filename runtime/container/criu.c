@@ -115,15 +115,26 @@ static int start(const struct criu_run *r, int sock, pid_t *pid)
 	return fail_as(ERR_CHECKPOINT, "%s", text);
 }
 
+static int ended(void)
+{
+	return fail_as(ERR_CHECKPOINT, "criu ended without an answer");
+}
+
+/* Who is dead does not listen; why it died is in its log. */
+static int tell(int fd, const struct buf *b)
+{
+	int r = b->oom ? fail(ENOMEM, "out of memory") : dgram_send(fd, b->p, b->n, NULL, 0);
+
+	return r == -EPIPE || r == -ECONNRESET ? ended() : r;
+}
+
 static int send_request(int fd, enum criu_type type, const struct buf *opts)
 {
 	auto_buf struct buf b = { 0 };
 
 	criu_num(&b, 1, type);
 	criu_msg(&b, 2, opts);
-	if (b.oom)
-		return fail(ENOMEM, "out of memory");
-	return dgram_send(fd, b.p, b.n, NULL, 0);
+	return tell(fd, &b);
 }
 
 static int answer_notice(const struct criu_run *run, int fd, const struct answer *a, int *passed)
@@ -133,14 +144,12 @@ static int answer_notice(const struct criu_run *run, int fd, const struct answer
 
 	criu_num(&b, 1, NOTIFY);
 	criu_num(&b, 3, r >= 0);
-	if (b.oom)
-		return fail(ENOMEM, "out of memory");
 	if (r >= 0)
-		return dgram_send(fd, b.p, b.n, NULL, 0);
+		return tell(fd, &b);
 	/* It undoes its work when it hears that; ours is the failure to tell. */
 	struct err_saved s;
 	err_save(&s);
-	(void)dgram_send(fd, b.p, b.n, NULL, 0);
+	(void)tell(fd, &b);
 	err_restore(&s);
 	return r;
 }
@@ -182,7 +191,7 @@ static int converse(struct criu_run *run, int fd)
 		struct answer a;
 
 		if (n <= 0)
-			return fail_as(ERR_CHECKPOINT, "criu ended without an answer");
+			return ended();
 		read_answer(text, (size_t)n, &a);
 		if (a.type == NOTIFY) {
 			r = answer_notice(run, fd, &a, &passed);

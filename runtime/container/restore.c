@@ -162,15 +162,28 @@ static int run_hooks(struct create *c, pid_t pid)
 	return hooks_run(c->spec->hooks, HOOK_CREATE_RUNTIME, state, c->bundle);
 }
 
+/* criu has some processes of its own among those of the image, which may be as many as there may be. */
+static int limit_processes(const struct create *c, bool limited)
+{
+	const struct spec_linux *l = c->spec->linux_;
+	struct cg_pids pids = { .limit = { -1, true } };
+
+	if (!c->t.cg.hiers || !l || !l->resources || !l->resources->pids || l->resources->pids->limit.v <= 0)
+		return 0;
+	return cg_apply(&c->t.cg, &(struct cg_resources){ .pids = limited ? l->resources->pids : &pids });
+}
+
 static int on_notice(void *ctx, const char *script, pid_t pid, int *passed)
 {
 	struct restoring *r = ctx;
 
 	log_debug("criu: %s", script);
+	if (str_eq(script, "pre-resume"))
+		TRY(limit_processes(r->c, true));
 	if (str_eq(script, "setup-namespaces") && pid > 0) {
 		TRY(on_record(r->c, pid));
 		if (r->guest)
-			TRY(restore_guest_network(r->c, pid));
+			TRY(restore_guest_network(r->c, &r->image, pid));
 		return run_hooks(r->c, pid);
 	}
 	if (str_eq(script, "orphan-pts-master") && *passed >= 0) {
@@ -246,6 +259,7 @@ static int restore_in(struct restoring *r)
 	TRY(put_options(r));
 	run.fds = r->fds;
 	run.nfds = r->nfds;
+	TRY(limit_processes(r->c, false));
 	TRY(cg_join_open(&r->c->t.cg, NULL, &r->c->child.join));
 	ret = criu_talk(&run);
 	cg_join_close(&r->c->child.join);

@@ -4,6 +4,7 @@
  * out in a file system of our own, which only our mount namespace has.
  */
 #include "runtime/container/checkpoint_io.h"
+#include "base/file.h"
 #include "base/scope.h"
 #include "runtime/container/create.h"
 
@@ -210,7 +211,18 @@ int restore_guest_master(struct restore_guest *g)
 	return take_fd(&g->terminal.master);
 }
 
-int restore_guest_network(const struct create *c, pid_t pid)
+/* What the guest has written below /proc/sys/net. */
+static int set_sysctls(const struct image *image, int net)
+{
+	auto_free char *text = NULL;
+	int r = file_read(image->dir, IMAGE_SYSCTLS, &text, NULL);
+
+	if (r == -ENOENT)
+		err_clear();
+	return r == -ENOENT ? 0 : r < 0 ? r : net_sysctl_set(net, text);
+}
+
+int restore_guest_network(const struct create *c, const struct image *image, pid_t pid)
 {
 	struct stat own, its;
 	char path[40];
@@ -223,6 +235,7 @@ int restore_guest_network(const struct create *c, pid_t pid)
 	if (own.st_ino == its.st_ino && own.st_dev == its.st_dev)
 		return fail_as(ERR_CHECKPOINT, "criu has made no network namespace yet");
 	TRY_IN(net_attach_all(c->req->ports, c->req->n_ports, net), "network");
+	TRY_IN(set_sysctls(image, net), "%s/" IMAGE_SYSCTLS, image->path);
 	return 0;
 }
 

@@ -26,7 +26,7 @@ static int claim_ids_again(struct keeper *k, bool hosts)
 	if (hosts != (base == 0))
 		return fail_as(ERR_CONFIG, "config.json: vzrun.userns: is not what it was when the guest was checkpointed");
 	k->plan.base = base;
-	return hosts ? 0 : idrange_claim_at(base, k->plan.slot_fd);
+	return hosts ? 0 : idrange_claim_at(base, k->restore->opts.image_path, k->plan.slot_fd);
 }
 
 static int claim_ids(struct keeper *k)
@@ -43,7 +43,7 @@ static int claim_ids(struct keeper *k)
 		return 0;
 	if (str_u64(u, UINT32_MAX - 65536, &base) == 0) {
 		k->plan.base = (uint32_t)base;
-		return idrange_claim_at(k->plan.base, k->plan.slot_fd);
+		return idrange_claim_at(k->plan.base, NULL, k->plan.slot_fd);
 	}
 	buf_printf(&holder, "%s/%s", k->g->at.home, k->g->name);
 	int fd = idrange_claim(buf_text(&holder), &k->plan.base);
@@ -316,6 +316,8 @@ void keeper_unboot(struct keeper *k)
 
 void keeper_release_ids(struct keeper *k)
 {
+	if (k->plan.base && checkpoint_hold(k->g, k->plan.base) < 0)
+		(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "cleanup-failed", .detail = err_text() });
 	for (size_t i = 0; i < COUNT(k->plan.slot_fd); i++)
 		idrange_release(k->plan.slot_fd[i], k->plan.base - k->plan.base % 65536 + (uint32_t)i * 65536);
 	arena_free(&k->plan.arena);

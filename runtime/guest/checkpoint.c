@@ -10,6 +10,7 @@
 #include "runtime/guest/nic.h"
 #include "selinux/lsm.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,17 +48,58 @@ bool guest_suspended(int dir_fd)
 	return r > 0;
 }
 
-int guest_checkpoint_drop(int dir_fd)
-{
-	TRY(path_remove_tree(dir_fd, DUMPING));
-	TRY(path_remove_tree(dir_fd, SPENT));
-	return path_remove_tree(dir_fd, IMAGE);
-}
-
 int guest_checkpoint_sweep(int dir_fd)
 {
-	TRY(path_remove_tree(dir_fd, DUMPING));
-	return path_remove_tree(dir_fd, SPENT);
+	static const char *const left[] = { DUMPING, SPENT };
+	int n = 0;
+
+	for (size_t i = 0; i < COUNT(left); i++) {
+		if (faccessat(dir_fd, left[i], F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+			if (errno != ENOENT)
+				return fail_errno("look for %s", left[i]);
+			continue;
+		}
+		TRY(path_remove_tree(dir_fd, left[i]));
+		n++;
+	}
+	return n;
+}
+
+/* For good: the disk goes on without it, and a power cut must not bring it back. */
+static int spend(int dir_fd)
+{
+	TRY(path_remove_tree(dir_fd, SPENT));
+	if (renameat(dir_fd, IMAGE, dir_fd, SPENT) < 0)
+		return fail_errno("take the checkpoint");
+	return fsync(dir_fd) < 0 ? fail_errno("sync the directory of the guest") : 0;
+}
+
+int guest_checkpoint_drop(int dir_fd)
+{
+	int is = guest_look_suspended(dir_fd);
+
+	TRY(is);
+	if (is)
+		TRY(spend(dir_fd));
+	TRY(guest_checkpoint_sweep(dir_fd));
+	return 0;
+}
+
+int checkpoint_hold(const struct guest *g, uint32_t base)
+{
+	auto_buf struct buf path = { 0 };
+
+	if (!guest_suspended(g->dir_fd))
+		return 0;
+	buf_printf(&path, "%s/guests/%s/" IMAGE, g->at.home, g->name);
+	return path.oom ? fail(ENOMEM, "out of memory") : idrange_hold(base, buf_text(&path));
+}
+
+/* The ids that it had are anybody's. What is left of a claim the next one takes. */
+static void let_go(void)
+{
+	if (idrange_sweep() < 0)
+		err_clear();
 }
 
 int guest_discard(const struct guest_where *at, const char *name)
@@ -69,6 +111,7 @@ int guest_discard(const struct guest_where *at, const char *name)
 	if (!guest_suspended(dir))
 		return fail_as(ERR_STATE, "guest \"%s\" has no checkpoint", name);
 	TRY(guest_checkpoint_drop(dir));
+	let_go();
 	(void)event_add(dir, &(struct guest_event){ .event = "ended", .detail = "its checkpoint was discarded" });
 	return 0;
 }
@@ -138,11 +181,49 @@ static int write_note(int dir, pid_t init)
 	return image < 0 ? fail_errno("open " DUMPING) : file_write_atomic(image, NOTE, b.p, b.n, 0600);
 }
 
+static int keep_sysctls(struct suspending *s, int image)
+{
+	auto_close int netns = guest_netns(s->at, s->name);
+	auto_buf struct buf b = { 0 };
+
+	if (netns < 0)
+		return fail(ESRCH, "guest \"%s\" is not running", s->name);
+	TRY(net_sysctl_keep(netns, &b));
+	return file_write_volatile(image, IMAGE_SYSCTLS, b.p ? b.p : "", b.n, 0600);
+}
+
+/* criu has no directories in it. */
+static int sync_all(int image)
+{
+	struct dirent **list;
+	int n = scandirat(image, ".", &list, NULL, NULL), r = 0;
+
+	if (n < 0)
+		return fail_errno("read " DUMPING);
+	for (int i = 0; i < n; i++) {
+		auto_close int fd = openat(image, list[i]->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+		if (r >= 0 && (fd < 0 ? errno != ELOOP : fsync(fd) < 0))
+			r = fail_errno("sync " DUMPING "/%s", list[i]->d_name);
+		free(list[i]);
+	}
+	free(list);
+	return r;
+}
+
+/* The processes stand still; when this is done they are ended, and the files are all that there is of them. */
 static int complete(void *ctx)
 {
 	struct suspending *s = ctx;
+	auto_close int image = openat(s->dir, DUMPING, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	return renameat(s->dir, DUMPING, s->dir, IMAGE) < 0 ? fail_errno("name the checkpoint") : 0;
+	if (image < 0)
+		return fail_errno("open " DUMPING);
+	TRY(keep_sysctls(s, image));
+	TRY(sync_all(image));
+	if (renameat(s->dir, DUMPING, s->dir, IMAGE) < 0)
+		return fail_errno("name the checkpoint");
+	return fsync(s->dir) < 0 ? fail_errno("sync the directory of the guest") : 0;
 }
 
 static int check_running(const struct guest_where *at, const char *name, pid_t *init)
@@ -158,7 +239,7 @@ static int check_running(const struct guest_where *at, const char *name, pid_t *
 	return -EBUSY;
 }
 
-/* A dump that failed lets its processes go on; if they are dead, what is written is all that there is of them. */
+/* A dump that failed lets its processes go on; if they are dead, what has its name is all that there is of them. */
 static int undo(struct suspending *s, int r)
 {
 	struct err_saved why;
@@ -166,10 +247,14 @@ static int undo(struct suspending *s, int r)
 
 	err_save(&why);
 	auto_close int init = guest_init(s->at, s->name, &pid);
-	if (init >= 0 && sys_pidfd_wait(init, 0) == 0)
+	bool lives = init >= 0 && sys_pidfd_wait(init, 0) == 0;
+	if (lives)
 		(void)guest_checkpoint_drop(s->dir);
+	else
+		(void)guest_checkpoint_sweep(s->dir);
+	bool lost = !lives && !guest_suspended(s->dir);
 	err_restore(&why);
-	return r;
+	return lost ? fail_in(r, "it ended or rebooted meanwhile") : r;
 }
 
 /* Its network is made anew as config.json has it, as by a start. */
@@ -269,7 +354,7 @@ int checkpoint_open(struct guest_restore *r, const struct guest *g, const struct
 
 int checkpoint_spend(const struct guest *g)
 {
-	return renameat(g->dir_fd, IMAGE, g->dir_fd, SPENT) < 0 ? fail_errno("take the checkpoint") : 0;
+	return spend(g->dir_fd);
 }
 
 void checkpoint_close(struct guest_restore *r, const struct guest *g, bool restored)
@@ -281,6 +366,8 @@ void checkpoint_close(struct guest_restore *r, const struct guest *g, bool resto
 		(void)renameat(g->dir_fd, SPENT, g->dir_fd, IMAGE);
 	else if (guest_checkpoint_drop(g->dir_fd) < 0)
 		(void)event_add(g->dir_fd, &(struct guest_event){ .event = "cleanup-failed", .detail = err_text() });
+	else
+		let_go();
 	err_restore(&why);
 	arena_free(&r->arena);
 }

@@ -228,8 +228,8 @@ int guest_sweep(const struct guest_where *at, const char *name, int dir_fd)
 	mended |= r;
 	mended |= unlinkat(dir_fd, "keeper.sock", 0) == 0;
 	mended |= links_end(dir_fd, -1) > 0;
-	TRY(guest_checkpoint_sweep(dir_fd));
-	return mended;
+	TRY(r = guest_checkpoint_sweep(dir_fd));
+	return mended | (r > 0);
 }
 
 struct recovery { const struct guest_where *at; const char *only; int n; };
@@ -245,11 +245,13 @@ static int recover_one(void *p, const char *name)
 	if (idle <= 0)
 		return idle;
 	if (faccessat(dir, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		int n = guest_sweep(r->at, name, dir), files = file_sweep(dir, ".");
+		/* Of one that runs, too: nobody else is at work on it. */
+		int dumps = guest_checkpoint_sweep(dir), n = guest_sweep(r->at, name, dir), files = file_sweep(dir, ".");
 
+		TRY(dumps);
 		TRY(n);
 		TRY(files);
-		r->n += n + files;
+		r->n += n + dumps + files;
 		return 0;
 	}
 	/* What could not be looked at is no half of a guest. */

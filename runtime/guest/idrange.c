@@ -1,4 +1,5 @@
 #include "runtime/guest/guest.h"
+#include "runtime/guest/claims.h"
 #include "base/file.h"
 #include "base/scope.h"
 #include "base/sys.h"
@@ -18,6 +19,8 @@
  * useradd's and systemd's, and around whatever /etc/subuid gives away.
  */
 #define RUN_DIR "/run/vzrun-ids"
+/* The processes of a checkpoint have theirs still, also when the machine was off meanwhile. */
+#define HELD_DIR "/var/lib/vzrun-ids"
 enum { FIRST = 0x70000000, SIZE = 65536, SLOTS = 2048 };
 
 /* 1: some of it is. */
@@ -57,6 +60,15 @@ static bool still_lives(int fd)
 	return start && sys_is_alive(pid, start) != 0;
 }
 
+/* 1: by a checkpoint other than this one (NULL: than any). */
+static int is_held(uint32_t base, const char *checkpoint)
+{
+	char name[16];
+
+	snprintf(name, sizeof name, "%u", base);
+	return claims_held(HELD_DIR, name, checkpoint);
+}
+
 static int try_slot(int dir, uint32_t base)
 {
 	char name[16];
@@ -88,6 +100,8 @@ static int claim_once(const char *holder, uint32_t *base)
 
 		if (taken == 0)
 			taken = given_away("/etc/subgid", b);
+		if (taken == 0)
+			taken = is_held(b, NULL);
 		TRY(taken);
 		if (taken)
 			continue;
@@ -102,7 +116,7 @@ static int claim_once(const char *holder, uint32_t *base)
 	return fail_as(ERR_RESOURCE, "all %d ranges of user ids are in use", SLOTS);
 }
 
-static int claim_at_once(uint32_t base, int fds[2])
+static int claim_at_once(uint32_t base, const char *checkpoint, int fds[2])
 {
 	auto_close int dir = file_make_dirs(RUN_DIR, 0700);
 
@@ -110,10 +124,14 @@ static int claim_at_once(uint32_t base, int fds[2])
 	TRY(dir);
 	/* Ranges are told apart on a grid of their size: one off the grid takes two places of it. */
 	for (uint32_t i = 0; i < (base % SIZE ? 2 : 1); i++) {
-		fds[i] = try_slot(dir, base - base % SIZE + i * SIZE);
-		if (fds[i] >= 0)
+		int held = is_held(base - base % SIZE + i * SIZE, checkpoint);
+
+		fds[i] = held ? held : try_slot(dir, base - base % SIZE + i * SIZE);
+		if (held == 0 && fds[i] >= 0)
 			continue;
-		int r = fds[i] != -EAGAIN ? fds[i] : fail_as(ERR_RESOURCE, "user ids from %u on are in use by another guest", base);
+		int r = held > 0 || fds[i] == -EAGAIN
+				? fail_as(ERR_RESOURCE, "user ids from %u on are in use by another guest%s", base,
+					  held > 0 ? ", which is suspended" : "") : fds[i];
 
 		if (i > 0)
 			idrange_release(fds[0], base - base % SIZE);
@@ -143,12 +161,12 @@ int idrange_claim(const char *holder, uint32_t *base)
 	return fd;
 }
 
-int idrange_claim_at(uint32_t base, int fds[2])
+int idrange_claim_at(uint32_t base, const char *checkpoint, int fds[2])
 {
 	int r, tries = 0;
 
 	do
-		r = claim_at_once(base, fds);
+		r = claim_at_once(base, checkpoint, fds);
 	while (again(r, &tries));
 	return r;
 }
@@ -176,6 +194,19 @@ void idrange_release(int fd, uint32_t base)
 	(void)rmdir(RUN_DIR);
 }
 
+int idrange_hold(uint32_t base, const char *checkpoint)
+{
+	auto_close int held = claims_open(HELD_DIR, true);
+	char name[16];
+
+	TRY(held);
+	for (uint32_t i = 0; i < (base % SIZE ? 2 : 1); i++) {
+		snprintf(name, sizeof name, "%u", base - base % SIZE + i * SIZE);
+		TRY(claims_take(held, name, checkpoint));
+	}
+	return 0;
+}
+
 /* 1: it was nobody's, and is gone. 0: it is in use, or somebody released it meanwhile. */
 static int sweep_slot(int dir, const char *name)
 {
@@ -193,7 +224,7 @@ static int sweep_slot(int dir, const char *name)
 	return 1;
 }
 
-int idrange_sweep(void)
+static int sweep_running(void)
 {
 	auto_close int dir = open(RUN_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct dirent *e;
@@ -212,4 +243,13 @@ int idrange_sweep(void)
 	/* Who was killed between making it and claiming in it left it empty. */
 	n += rmdir(RUN_DIR) == 0 && n == 0;
 	return r < 0 ? r : n;
+}
+
+int idrange_sweep(void)
+{
+	int held = claims_drop(HELD_DIR, NULL), running = sweep_running();
+
+	TRY(held);
+	TRY(running);
+	return held + running;
 }

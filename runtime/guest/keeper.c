@@ -145,7 +145,9 @@ static enum ending judge(struct keeper *k, int status)
 	}
 	e.detail = text;
 	(void)event_add(k->g->dir_fd, &e);
-	return WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP && !stopping(k) ? END_REBOOT : END_STOP;
+	/* It does not boot beside its checkpoint. */
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP && !stopping(k) && !guest_suspended(k->g->dir_fd)
+		? END_REBOOT : END_STOP;
 }
 
 static enum ending watch(struct keeper *k)

@@ -123,7 +123,7 @@ void keeper_client(struct keeper *k, size_t i)
 		c->stopping = true;
 		break;
 	case KEEPER_SUSPENDING:
-		c->stopping = c->suspending = true;
+		c->suspending = true;
 		break;
 	case KEEPER_KILL:
 		c->stopping = true;

@@ -1,5 +1,6 @@
 /* SELinux labels of guests. */
 #include "runtime/guest/label.h"
+#include "runtime/guest/claims.h"
 #include "base/file.h"
 #include "base/path.h"
 #include "base/scope.h"
@@ -17,7 +18,7 @@
 /*
  * A pair of categories is a link CLAIMS/c1,c2 to the directory of the guest that has it, for the whole host
  * whatever VZRUN_HOME. Unlike a range of ids it is its from create to destroy, because files carry it: so it
- * outlives the machine, and is free when that directory is gone. Links come and go under the directory's lock.
+ * outlives the machine.
  */
 #define CLAIMS "/var/lib/vzrun-selinux"
 #define PROCESS "system_u:system_r:vzrun_t:s0"
@@ -35,61 +36,16 @@ int label_check(const char *word)
 	return 0;
 }
 
-/* Locked. The last one to release removes it, perhaps between our opening and our lock. */
-static int open_claims(const char *path, bool make)
-{
-	struct stat st;
-
-	for (;;) {
-		auto_close int dir = make ? file_make_dirs(path, 0700)
-					  : open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-		if (dir < 0)
-			return make ? dir : errno == ENOENT ? -ENOENT : fail_errno("open %s", path);
-		if (TEMP_FAILURE_RETRY(flock(dir, LOCK_EX)) < 0 || fstat(dir, &st) < 0)
-			return fail_errno("lock %s", path);
-		if (st.st_nlink > 0)
-			return take_fd(&dir);
-	}
-}
-
-static void read_owner(int claims, const char *pair, char *out, size_t size)
-{
-	ssize_t n = readlinkat(claims, pair, out, size - 1);
-
-	out[n > 0 ? n : 0] = '\0';
-}
-
-/* 1: it is ours, 0: it is another's. */
-static int try_pair(int claims, const char *pair, const char *dir)
-{
-	char owner[PATH_MAX];
-
-	for (int tries = 0; tries < 2; tries++) {
-		if (symlinkat(dir, claims, pair) == 0)
-			return 1;
-		if (errno != EEXIST)
-			return fail_errno("claim categories %s", pair);
-		read_owner(claims, pair, owner, sizeof owner);
-		if (str_eq(owner, dir))
-			return 1;
-		if (faccessat(AT_FDCWD, owner, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
-			return 0;
-		(void)unlinkat(claims, pair, 0);
-	}
-	return 0;
-}
-
 int label_claim(const char *path, const char *dir, const char *had, char pair[16])
 {
-	auto_close int claims = open_claims(path, true);
+	auto_close int claims = claims_open(path, true);
 	uint64_t h = str_hash(dir, strlen(dir));
 	int r = 0;
 
 	TRY(claims);
 	if (*had) {
 		snprintf(pair, 16, "%s", had);
-		r = try_pair(claims, pair, dir);
+		r = claims_take(claims, pair, dir);
 	}
 	/* From a place of its own, so that many at once do not queue for the first. */
 	for (uint64_t i = 0; r == 0 && i < CATEGORIES * CATEGORIES; i++) {
@@ -99,7 +55,7 @@ int label_claim(const char *path, const char *dir, const char *had, char pair[16
 		if (a >= b)
 			continue;
 		snprintf(pair, 16, "c%u,c%u", a, b);
-		r = try_pair(claims, pair, dir);
+		r = claims_take(claims, pair, dir);
 	}
 	return r != 0 ? r : fail_as(ERR_RESOURCE, "all pairs of SELinux categories are in use");
 }
@@ -216,39 +172,12 @@ int label_layers(const char *home, const struct strv *layers, const struct guest
 	return 0;
 }
 
-int label_drop(const char *path, const char *dir)
-{
-	auto_close int claims = open_claims(path, false);
-	DIR *d = claims < 0 ? NULL : opendir(path);
-	char owner[PATH_MAX];
-	struct dirent *e;
-	int n = 0, r = 0;
-
-	if (claims < 0)
-		return claims == -ENOENT ? 0 : claims;
-	if (!d)
-		return fail_errno("open %s", path);
-	while ((errno = 0, e = readdir(d))) {
-		if (e->d_name[0] == '.')
-			continue;
-		read_owner(claims, e->d_name, owner, sizeof owner);
-		if (dir ? str_eq(owner, dir)
-			: *owner && faccessat(AT_FDCWD, owner, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-			n += unlinkat(claims, e->d_name, 0) == 0;
-	}
-	if (errno)
-		r = fail_errno("read %s", path);
-	closedir(d);
-	(void)rmdir(path);
-	return r < 0 ? r : n;
-}
-
 int label_release(const char *dir)
 {
-	return label_drop(CLAIMS, dir);
+	return claims_drop(CLAIMS, dir);
 }
 
 int label_sweep(void)
 {
-	return label_drop(CLAIMS, NULL);
+	return claims_drop(CLAIMS, NULL);
 }

@@ -7,8 +7,3 @@
  * had before, which it keeps if it can, or "". ERR_RESOURCE: there is none left.
  */
 int label_claim(const char *claims, const char *dir, const char *had, char pair[16]);
-/*
- * Drops the claims of dir, or (NULL) those of guests that are no more, and the directory when it is empty. How
- * many.
- */
-int label_drop(const char *claims, const char *dir);

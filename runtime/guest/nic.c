@@ -2,6 +2,7 @@
 #include "runtime/guest/nic.h"
 #include "base/file.h"
 #include "base/scope.h"
+#include "runtime/guest/checkpoint.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,14 @@ int nic_edit_open(struct nic_edit *e, const struct guest_where *at, const char *
 
 int nic_edit_look(struct nic_edit *e)
 {
+	int suspended = guest_look_suspended(e->g.dir_fd);
+
+	TRY(suspended);
+	if (suspended) {
+		fail_as(ERR_STATE, "guest \"%s\" is suspended: its processes have the interfaces that it had", e->g.name);
+		err_try("vzrun restore %s   |   vzrun checkpoint --discard %s", e->g.name, e->g.name);
+		return -EBUSY;
+	}
 	nic_wishes(&e->g, &e->w);
 	e->looked = true;
 	return nic_ports(&e->g.at, e->g.name, e->g.dir_fd, e->running ? NULL : &e->g.conf.networks, e->has, &e->n_has);

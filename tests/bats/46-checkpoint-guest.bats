@@ -12,22 +12,32 @@ teardown() { guest_teardown; }
 
 works() { criu check >/dev/null 2>&1 || skip "kernel: criu does not run on it ($(criu check 2>&1 | grep -om1 'Error.*'))"; }
 home() { echo "$VZRUN_HOME/guests/$G"; }
-# criu's part of a talk, where it does not run: up to the last notice, then it goes as $CRIU_THEN says
+# criu's part of a talk, where it does not run: it goes as $CRIU_THEN says. deaf: it dies before it hears a word; early:
+# its caller dies in the middle; reboot: the guest reboots meanwhile; kill: its caller dies after the last notice
 fake_criu() {
 	export CRIU_DIR=$VZRUN_HOME/guests/$G CRIU_THEN=$1
 	cat >"$BATS_TEST_TMPDIR/criu" <<-'END'
 		#!/usr/bin/env python3
 		import os, signal, socket, sys
 		if sys.argv[1] == "check": sys.exit(0)
+		here, then = os.environ["CRIU_DIR"], os.environ["CRIU_THEN"]
+		if then == "deaf":
+		    open(here + "/dump.log", "w").write("(00.000001) Error (criu/x.c:1): no memory at all\n")
+		    sys.exit(1)
 		talk = socket.socket(fileno=int(sys.argv[2]))
 		talk.recv(1 << 16)
-		here = os.environ["CRIU_DIR"]
+		if then == "early":
+		    os.kill(os.getppid(), signal.SIGKILL)
+		    sys.exit(1)
+		if then == "reboot":
+		    os.system(os.environ["CRIU_REBOOT"])
+		    sys.exit(1)
 		open(here + "/checkpoint.new/tty-info.img", "wb").write(bytes(8))
 		open(here + "/leads-a-group", "w").write(str(os.getpgrp() == os.getpid()))
 		name = b"post-dump"
 		talk.send(bytes([8, 6, 16, 1, 42, len(name) + 2, 10, len(name)]) + name)
 		talk.recv(1 << 16)
-		if os.environ["CRIU_THEN"] == "kill": os.kill(os.getppid(), signal.SIGKILL)
+		if then == "kill": os.kill(os.getppid(), signal.SIGKILL)
 	END
 	chmod +x "$BATS_TEST_TMPDIR/criu"
 }
@@ -127,21 +137,95 @@ restored() {
 	[ "$(cat "$(home)/leads-a-group")" = True ]
 }
 
-@test "killed when the checkpoint has its name: its processes do not run beside it" {
+@test "criu that dies before it hears a word: its own words, and the guest runs on" {
+	running_guest --net none
+	fake_criu deaf
+	run vz --criu "$BATS_TEST_TMPDIR/criu" checkpoint "$G"
+	refuses 15 "guest \"$G\" not checkpointed: criu ended without an answer: no memory at all ($(home)/dump.log)"
+	guest_status_is running
+	[ ! -e "$(home)/checkpoint.new" ]
+}
+
+@test "killed in the middle: the guest runs on, and recover takes away what was written" {
+	running_guest --net none
+	fake_criu early
+	run vz --criu "$BATS_TEST_TMPDIR/criu" checkpoint "$G"
+	[ "$status" -eq 137 ]
+	[ -e "$(home)/checkpoint.new" ]
+	run vz recover "$G"
+	says "recovered: 1"
+	[ ! -e "$(home)/checkpoint.new" ]
+	guest_status_is running
+	run vz recover
+	says "nothing to recover"
+}
+
+@test "it reboots from inside while it is checkpointed: the checkpoint is told to have failed, and it comes up" {
 	local pid
 	running_guest --net none
+	pid=$(init_of)
+	export CRIU_REBOOT="nsenter -t $pid -a reboot -f; while kill -0 $pid 2>/dev/null; do sleep 0.1; done"
+	fake_criu reboot
+	run vz --criu "$BATS_TEST_TMPDIR/criu" checkpoint "$G"
+	refuses 15 "guest \"$G\" not checkpointed: it ended or rebooted meanwhile: criu ended without an answer"
+	again() { guest_status_is running && [ "$(init_of)" != "$pid" ]; }
+	wait_for again
+	[ ! -e "$(home)/checkpoint" ] && [ ! -e "$(home)/checkpoint.new" ]
+	vz --json why "$G" | jq -e '.events | map(select(.detail == "rebooted from inside")) | length == 1'
+}
+
+@test "killed when the checkpoint has its name: its processes do not run beside it" {
+	local pid base
+	running_guest
+	vz exec "$G" sh -c 'echo 77 >/proc/sys/net/ipv4/ip_default_ttl'
 	fake_criu kill
 	pid=$(init_of)
+	base=$(awk '{ print $2 }' "/proc/$pid/uid_map")
 	run vz --criu "$BATS_TEST_TMPDIR/criu" checkpoint "$G"
 	[ "$status" -eq 137 ]
 	wait_for guest_status_is suspended
 	run kill -0 "$pid"
 	[ "$status" -ne 0 ]
+	# what a restore makes anew is on record, and nobody takes it meanwhile
+	grep -qx 'ipv4/ip_default_ttl=77' "$(home)/checkpoint/sysctls"
+	wait_for eval '[ -z "$(slots_left; keepers_left)" ]'
+	[ "$(readlink "/var/lib/vzrun-ids/$base")" = "$(home)/checkpoint" ]
+	run vz recover
+	says "nothing to recover"
+	vz create "$G-b" --template busybox --net none --userns "$base" >/dev/null
+	run vz start "$G-b"
+	refuses 9 "guest \"$G-b\" not started: user ids from $base on are in use by another guest, which is suspended"
+	for change in "set $G --ip auto" "nic add $G" "nic rm $G eth0"; do
+		# shellcheck disable=SC2086
+		run vz $change
+		refuses 5 "guest \"$G\" is suspended: its processes have the interfaces that it had"
+	done
 	[[ "$(why)" == "suspended: its processes are in a checkpoint, vzrun restore $G"* ]]
 	run vz start "$G"
 	refuses 5 "guest \"$G\" is suspended: its processes are in a checkpoint"
 	vz checkpoint --discard "$G"
 	guest_status_is stopped
+	[ ! -L "/var/lib/vzrun-ids/$base" ]
+	vz start "$G-b" >/dev/null
+	vz destroy -f "$G-b"
+}
+
+@test "as many processes as there may be, and settings of its network: as they were" {
+	works
+	local n
+	running_guest --net none
+	counting
+	vz exec "$G" sh -c 'echo 77 >/proc/sys/net/ipv4/ip_default_ttl; echo "4096 8192 16384" >/proc/sys/net/ipv4/tcp_rmem'
+	n=$(vz --json ps "$G" | jq length)
+	vz set "$G" --pids "$((n + 1))"
+	suspended
+	jq '.linux.resources.pids.limit = '"$n" "$(home)/config.json" >"$(home)/new" && mv "$(home)/new" "$(home)/config.json"
+	restored
+	[ "$(cat "$(grep -o '/.*' "/proc/$(init_of)/cgroup" | head -1 | sed 's,^,/sys/fs/cgroup,; s,/init.scope$,,')/pids.max")" = "$n" ]
+	vz set "$G" --pids 100
+	[ "$(vz exec "$G" cat /proc/sys/net/ipv4/ip_default_ttl)" = 77 ]
+	[ "$(vz exec "$G" cat /proc/sys/net/ipv4/tcp_rmem | tr '\t' ' ')" = "4096 8192 16384" ]
+	[ ! -e /var/lib/vzrun-ids ]
 }
 
 @test "suspended and brought back: processes, console, clocks, network, ports, limits, mounts" {

@@ -1,6 +1,7 @@
 #include "base/scope.h"
 #include "base/str.h"
 #include "runtime/guest/label.h"
+#include "runtime/guest/claims.h"
 #include "tests/unit/unit.h"
 
 #include <dirent.h>
@@ -52,18 +53,18 @@ TEST(claim_and_drop)
 	CHECK(label_claim(claims, place("b"), b, again) >= 0);
 	CHECK_STR(again, b);
 	CHECK(links() == 2);
-	CHECK(label_drop(claims, NULL) == 0);
-	CHECK(label_drop(claims, place("a")) == 1);
-	CHECK(label_drop(claims, place("a")) == 0);
+	CHECK(claims_drop(claims, NULL) == 0);
+	CHECK(claims_drop(claims, place("a")) == 1);
+	CHECK(claims_drop(claims, place("a")) == 0);
 	CHECK(links() == 1);
 	/* The directory of the guest is gone: its pair is free, and swept. */
 	rmdir(place("b"));
 	CHECK(label_claim(claims, place("a"), b, again) >= 0);
 	CHECK_STR(again, b);
 	rmdir(place("a"));
-	CHECK(label_drop(claims, NULL) == 1);
+	CHECK(claims_drop(claims, NULL) == 1);
 	CHECK(access(claims, F_OK) < 0);
-	CHECK(label_drop(claims, NULL) == 0);
+	CHECK(claims_drop(claims, NULL) == 0);
 	rmdir(base);
 }
 
@@ -77,7 +78,7 @@ static int churn(int who)
 		if (mkdir(dir, 0700) < 0 || label_claim(claims, dir, "", pair) < 0)
 			return 1;
 		/* A shared pair would be the other's directory. */
-		if (i % 2 && (label_drop(claims, dir) != 1 || rmdir(dir) < 0))
+		if (i % 2 && (claims_drop(claims, dir) != 1 || rmdir(dir) < 0))
 			return 2;
 	}
 	return 0;
@@ -101,7 +102,7 @@ TEST(parallel)
 			snprintf(dir, sizeof dir, "g%d-%d", i, k);
 			CHECK(rmdir(place(dir)) == 0);
 		}
-	CHECK(label_drop(claims, NULL) == MANY * 100);
+	CHECK(claims_drop(claims, NULL) == MANY * 100);
 	CHECK(rmdir(base) == 0);
 }
 
@@ -138,7 +139,7 @@ TEST(taken_over)
 			_exit(want_one(i));
 	for (int i = 0; i < MANY; i++)
 		CHECK(wait(&status) > 0 && status == 0);
-	CHECK(label_drop(claims, NULL) > 0);
+	CHECK(claims_drop(claims, NULL) > 0);
 	CHECK(rmdir(base) == 0);
 }
 
