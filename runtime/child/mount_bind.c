@@ -81,10 +81,13 @@ static int attach(struct mnt_ctx *c, const struct mnt_op *op, int mnt, bool dir)
 
 	TRY(at);
 	r = mnt_attach_at(c, at, mnt, op->dst);
-	/* The kernel says EINVAL or ENOTDIR; engines look for "not a directory", whichever of the two is one. */
+	/*
+	 * The kernel says EINVAL or ENOTDIR; engines look for "not a directory", whichever of the two is one, and
+	 * before that for "is a directory", which to them is a program that cannot be executed.
+	 */
 	if ((r == -ENOTDIR || r == -EINVAL) && fstat(at, &st) == 0 && dir != S_ISDIR(st.st_mode))
-		return fail(ENOTDIR, "source %s is %s, the destination is %s: Not a directory", op->src,
-			    dir ? "a directory" : "a file", S_ISDIR(st.st_mode) ? "a directory" : "a file");
+		return fail(ENOTDIR, "%s %s cannot cover %s: Not a directory", dir ? "directory" : "file", op->src,
+			    dir ? "a file" : "a directory");
 	return r;
 }
 

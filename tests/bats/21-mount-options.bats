@@ -164,10 +164,10 @@ f"
 	mkdir "$H/d" "$B/rootfs/dir"; echo x >"$H/f"; echo y >"$B/rootfs/file"
 	mnt '{destination: "/file", type: "bind", source: ($h + "/d"), options: ["bind"]}'
 	go
-	fails 1 "mount /file: source $H/d is a directory, the destination is a file: Not a directory"
+	fails 1 "mount /file: directory $H/d cannot cover a file: Not a directory"
 	mnt '{destination: "/dir", type: "bind", source: ($h + "/f"), options: ["bind"]}'
 	go
-	fails 1 "mount /dir: source $H/f is a file, the destination is a directory: Not a directory"
+	fails 1 "mount /dir: file $H/f cannot cover a directory: Not a directory"
 	mnt '{destination: "/m", type: "bind", source: ($h + "/missing"), options: ["bind"]}'
 	go
 	fails 1 "mount /m: source $H/missing: No such file or directory"
