@@ -10,7 +10,12 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+/* Newer ones know a part of statx(2); what is used is the kernel's. */
+#define statx musl_statx
+#define statx_timestamp musl_statx_timestamp
 #include <sys/stat.h>
+#undef statx
+#undef statx_timestamp
 #include <sys/syscall.h>
 #include <unistd.h>
 /* The kernel's headers have the types, musl's the calls; both have the same MS_ flags, each its own sched_param. */

@@ -95,7 +95,7 @@ int layer_from_stream(struct stage *g, int fd, uint64_t total, const char *what,
 {
 	char name[32];
 	auto_close int blob = create(g, "blob", name);
-	bool ours;
+	bool ours = false;
 
 	TRY(blob);
 	TRY_IN(copy_in(fd, blob, total, &out->media_type, &ours), "%s", what);

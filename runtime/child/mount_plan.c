@@ -3,6 +3,7 @@
 #include "base/scope.h"
 #include "selinux/lsm.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 

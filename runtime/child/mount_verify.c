@@ -120,7 +120,7 @@ int mnt_verify(const struct mnt_ctx *c, const struct mnt_plan *p, const char *mo
 	auto_free char *big = NULL;
 	auto_free void *rows = NULL;
 	struct table t = { 0 };
-	const char *text;
+	const char *text = NULL;
 
 	TRY(read_table(c, mountinfo, &big, &text));
 	TRY(parse(text, &t));

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "selinux/lsm.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
