@@ -42,6 +42,7 @@ enum mnt_flag {
 	MNT_RIGHTS = 65536,	/* MNT_NODE: its mode or its owner was asked for */
 	MNT_INSIDE = 131072,	/* MNT_BIND: src is a path of the container, mounted before */
 	MNT_ABSENT = 262144,	/* by mnt_execute: there was nothing to do */
+	MNT_RO_LAST = 524288,	/* MNT_FS: read-only when the root is finished: there is more to come in it */
 };
 
 struct mnt_op {
@@ -56,7 +57,7 @@ struct mnt_op {
 	unsigned major, minor;
 	uid_t uid;
 	gid_t gid;
-	int src_fd;			/* MNT_BIND: a detached tree that the runtime opened; -1 */
+	int src_fd;			/* MNT_BIND: a detached tree that the runtime opened; MNT_RO_LAST: the mount; -1 */
 	struct list uid_maps, gid_maps;	/* MNT_IDMAP: struct spec_idmap; none: those of the joined user namespace */
 	int idmap_fd;			/* MNT_IDMAP: a user namespace with these maps, which the runtime made; -1 */
 };
@@ -149,13 +150,13 @@ int mnt_clone_root(int bundle_fd, const char *path);
 int mnt_attach_root(int tree_fd, const char *path);
 /* The attached root becomes "/", the host's tree is gone. no_pivot: chroot (the tree stays mounted below). */
 int mnt_pivot(int root_fd, bool no_pivot);
-/* rootfsPropagation of the finished root (which is private); MOUNT_ATTR_RDONLY when readonly. */
-int mnt_finish_root(int root_fd, const char *propagation, bool readonly);
+/* The finished root: its rootfsPropagation (it is private), what is MNT_RO_LAST, and with readonly itself, read-only. */
+int mnt_finish_root(int root_fd, const struct mnt_plan *p, const char *propagation, bool readonly);
 /* The verbs with a file of their own. */
-int mnt_fs(struct mnt_ctx *c, const struct mnt_op *op);
-int mnt_remount(struct mnt_ctx *c, const struct mnt_op *op);
-int mnt_cgroup(struct mnt_ctx *c, const struct mnt_op *op);
-int mnt_bind(struct mnt_ctx *c, const struct mnt_op *op);
+int mnt_fs(struct mnt_ctx *c, struct mnt_op *op);
+int mnt_remount(struct mnt_ctx *c, struct mnt_op *op);
+int mnt_cgroup(struct mnt_ctx *c, struct mnt_op *op);
+int mnt_bind(struct mnt_ctx *c, struct mnt_op *op);
 /* mount_fs.c: a detached mount of what the row says. covered: the directory whose mode it takes, or -1. */
 int mnt_new_fs(const struct mnt_op *op, int covered);
 /*

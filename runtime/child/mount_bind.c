@@ -101,7 +101,7 @@ static int open_inside(struct mnt_ctx *c, const struct mnt_op *op)
 	return tree < 0 ? fail_errno("source %s", op->src) : tree;
 }
 
-int mnt_bind(struct mnt_ctx *c, const struct mnt_op *op)
+int mnt_bind(struct mnt_ctx *c, struct mnt_op *op)
 {
 	auto_close int own = -1;
 	int mnt = op->src_fd;

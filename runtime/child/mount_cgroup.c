@@ -116,7 +116,7 @@ static int v2_group(struct mnt_ctx *c, const struct mnt_op *op, int at, size_t i
 	return mnt_attach_at(c, at, tree, op->dst);
 }
 
-int mnt_cgroup(struct mnt_ctx *c, const struct mnt_op *op)
+int mnt_cgroup(struct mnt_ctx *c, struct mnt_op *op)
 {
 	const struct cg_host *host = cg_host();
 	auto_close int at = mnt_open_target(c, op->dst, "cgroup", true);

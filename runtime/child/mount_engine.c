@@ -98,7 +98,7 @@ static void tell_rights(int node, const struct mnt_op *op)
 			 op->dst, st.st_mode & 07777, op->mode & 07777, op->uid, op->gid);
 }
 
-static int do_node(struct mnt_ctx *c, const struct mnt_op *op)
+static int do_node(struct mnt_ctx *c, struct mnt_op *op)
 {
 	if (!(op->flags & MNT_BIND_NODES) || S_ISFIFO(op->mode))
 		return make_node(c, op);
@@ -111,7 +111,7 @@ static int do_node(struct mnt_ctx *c, const struct mnt_op *op)
 	return mnt_attach_at(c, at, tree, op->dst);
 }
 
-static int do_link(struct mnt_ctx *c, const struct mnt_op *op)
+static int do_link(struct mnt_ctx *c, struct mnt_op *op)
 {
 	const char *name;
 	int dir = mnt_open_parent(c, op->dst, &name);
@@ -141,7 +141,7 @@ static int open_covered(const struct mnt_ctx *c, const char *dst)
 	return path_open(c->proc_fd, dst[5] ? dst + 5 : "/", O_PATH);
 }
 
-static int do_ro(struct mnt_ctx *c, const struct mnt_op *op)
+static int do_ro(struct mnt_ctx *c, struct mnt_op *op)
 {
 	struct mount_attr ro = { .attr_set = undefended("read-only") ? 0 : MOUNT_ATTR_RDONLY };
 	auto_close int at = open_covered(c, op->dst);
@@ -195,7 +195,7 @@ static int mask_dir(struct mnt_ctx *c, int at, const struct mnt_op *op)
 	return mnt_attach_at(c, at, tree, op->dst);
 }
 
-static int do_mask(struct mnt_ctx *c, const struct mnt_op *op)
+static int do_mask(struct mnt_ctx *c, struct mnt_op *op)
 {
 	struct stat st;
 	auto_close int at = open_covered(c, op->dst);
@@ -208,7 +208,7 @@ static int do_mask(struct mnt_ctx *c, const struct mnt_op *op)
 	return S_ISDIR(st.st_mode) ? mask_dir(c, at, op) : mask_file(c, at, op->dst);
 }
 
-static int (*const verbs[MNT_VERBS])(struct mnt_ctx *, const struct mnt_op *) = {
+static int (*const verbs[MNT_VERBS])(struct mnt_ctx *, struct mnt_op *) = {
 	[MNT_FS] = mnt_fs, [MNT_BIND] = mnt_bind, [MNT_CGROUP] = mnt_cgroup, [MNT_REMOUNT] = mnt_remount,
 	[MNT_NODE] = do_node, [MNT_LINK] = do_link, [MNT_RO] = do_ro, [MNT_MASK] = do_mask,
 };

@@ -108,11 +108,10 @@ static bool wants_ro(const struct mnt_op *op)
 int mnt_new_fs(const struct mnt_op *op, int covered)
 {
 	auto_close int fs = fsopen(op->type, FSOPEN_CLOEXEC);
-	/* What is copied up must be written first. */
-	uint64_t attr = op->flags & MNT_COPY_UP ? op->attr_set & ~(uint64_t)MOUNT_ATTR_RDONLY : op->attr_set;
+	uint64_t attr = op->attr_set;
 	int mnt;
 
-	if (undefended("read-only"))
+	if (op->flags & MNT_RO_LAST || undefended("read-only"))
 		attr &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 	if (fs < 0)
 		return fail_errno("file system \"%s\"", op->type);
@@ -151,7 +150,7 @@ static bool is_there(int root_fd, const char *path)
 	return fd >= 0;
 }
 
-int mnt_fs(struct mnt_ctx *c, const struct mnt_op *op)
+int mnt_fs(struct mnt_ctx *c, struct mnt_op *op)
 {
 	/* Over what is made for it alone a tmpfs stays open to all: the user inside is often not root. */
 	bool covers = op->flags & MNT_MODE_OF_DST && is_there(c->root_fd, op->dst);
@@ -166,14 +165,16 @@ int mnt_fs(struct mnt_ctx *c, const struct mnt_op *op)
 		TRY(mnt_idmap(mnt, op->idmap_fd, op->flags & MNT_IDMAP_REC, op->type));
 	if (!is_long)
 		rest.attr_set = rest.attr_clr = 0;
-	if (op->flags & MNT_COPY_UP) {
+	else if (op->flags & MNT_RO_LAST)
+		rest.attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+	if (op->flags & MNT_COPY_UP)
 		TRY_IN(mnt_copy_up(at, mnt, op->data), "tmpcopyup");
-		rest.attr_set = op->attr_set & MOUNT_ATTR_RDONLY;
-	}
 	if (op->label)
 		TRY(set_label(mnt, op->label));
 	TRY(mnt_set_attributes(mnt, &rest));
 	TRY(mnt_attach_at(c, at, mnt, op->dst));
+	if (op->flags & MNT_RO_LAST)
+		op->src_fd = take_fd(&mnt);
 	return 0;
 }
 
@@ -190,7 +191,7 @@ static int remount_fs(int at, const struct mnt_op *op)
 	return fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0 ? fs_fail(fs, "remount", op->dst) : 0;
 }
 
-int mnt_remount(struct mnt_ctx *c, const struct mnt_op *op)
+int mnt_remount(struct mnt_ctx *c, struct mnt_op *op)
 {
 	auto_close int at = path_open(c->root_fd, op->dst, O_PATH);
 

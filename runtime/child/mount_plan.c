@@ -134,6 +134,9 @@ static int plan_fs(struct mnt_plan *p, const struct label *label, const char *ty
 	op->type = type;
 	if (str_eq(type, "tmpfs") && !has_key(op->data, "mode="))
 		op->flags |= MNT_MODE_OF_DST;
+	/* Podman's --read-only-tmpfs=false has such a /dev; what is mounted in it needs its place. */
+	if (op->attr_set & MOUNT_ATTR_RDONLY && (str_eq(type, "tmpfs") || str_eq(op->dst, "/dev")))
+		op->flags |= MNT_RO_LAST;
 	return with_label(p, label, op);
 }
 
@@ -149,12 +152,21 @@ static int check_flags(const struct mnt_op *op)
 	return 0;
 }
 
+/* What is made writable again was read-only for the rows between. */
+static void end_of_ro(struct mnt_plan *p, const struct mnt_op *remount)
+{
+	for (struct mnt_op *op = p->op; op < p->op + p->n; op++)
+		if (remount->attr_clr & MOUNT_ATTR_RDONLY && str_eq(op->dst, remount->dst))
+			op->flags &= ~(unsigned)MNT_RO_LAST;
+}
+
 static int plan_verb(struct mnt_plan *p, const struct spec *s, const struct label *label,
 		     const struct mnt_options *o, const char *type, unsigned flags, struct mnt_op *op)
 {
 	if (o->remount) {
 		op->verb = MNT_REMOUNT;
 		op->flags |= o->bind ? MNT_REMOUNT_BIND : 0;
+		end_of_ro(p, op);
 		return o->bind ? check_foreign(o) : 0;
 	}
 	TRY(check_place(op->dst, type));

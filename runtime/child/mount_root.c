@@ -82,12 +82,22 @@ int mnt_pivot(int root_fd, bool no_pivot)
 	return chdir("/") < 0 ? fail_errno("chdir /") : 0;
 }
 
-int mnt_finish_root(int root_fd, const char *propagation, bool readonly)
+static int make_read_only(int mnt)
 {
 	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
 
-	if (readonly && !undefended("read-only") && mount_setattr(root_fd, "", AT_EMPTY_PATH, &ro, sizeof ro) < 0)
-		return fail_errno("make the root filesystem read-only");
+	if (!undefended("read-only") && mount_setattr(mnt, "", AT_EMPTY_PATH, &ro, sizeof ro) < 0)
+		return fail_errno("make it read-only");
+	return 0;
+}
+
+int mnt_finish_root(int root_fd, const struct mnt_plan *p, const char *propagation, bool readonly)
+{
+	for (const struct mnt_op *op = p->op; op < p->op + p->n; op++)
+		if (op->flags & MNT_RO_LAST)
+			TRY_IN(make_read_only(op->src_fd), "mount %s", op->dst);
+	if (readonly)
+		TRY_IN(make_read_only(root_fd), "root filesystem");
 	for (size_t i = 0; propagation && i < COUNT(propagations); i++)
 		/* It is private; said again to the whole tree it would cut off the binds that are not. */
 		if (str_eq(propagations[i].word, propagation) && propagations[i].propagation != MS_PRIVATE &&

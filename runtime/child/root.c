@@ -158,6 +158,6 @@ int stage_finish_root(struct child *c)
 {
 	if (!own_mounts(c))
 		return 0;
-	return mnt_finish_root(c->mnt.root_fd, c->spec->linux_ ? c->spec->linux_->rootfs_propagation : NULL,
+	return mnt_finish_root(c->mnt.root_fd, &c->plan, c->spec->linux_ ? c->spec->linux_->rootfs_propagation : NULL,
 			       c->spec->root_readonly);
 }

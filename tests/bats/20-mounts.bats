@@ -285,3 +285,28 @@ volume"
 	kill $holder
 	says " /sys sysfs rw,"
 }
+
+@test "a read-only /dev and a read-only tmpfs have first what is mounted and made in them" {
+	cfg '(.mounts[] | select(.destination == "/dev") | .options) += ["ro"]'
+	mnt '{destination: "/t", type: "tmpfs", source: "t", options: ["ro"]}, {destination: "/t/sub", type: "tmpfs", source: "t", options: ["ro", "mode=755"]},
+	     {destination: "/t/again", type: "tmpfs", source: "t", options: ["ro"]}, {destination: "/t/again", options: ["remount", "rw"]},
+	     {destination: "/t/f", type: "bind", source: ($h + "/f"), options: ["bind"]}'
+	echo text >"$H/f"
+	inside 'cat /t/f; : >/dev/null && ls /dev/pts/ptmx /dev/shm -d; touch /dev/x /t/x /t/sub/x /t/again/x /dev/shm/x 2>&1
+		awk '"'"'$5 ~ "^/t$|^/t/|^/dev$" { sub(",.*", "", $6); print $5, $6 }'"'"' /proc/self/mountinfo'
+	says "text
+/dev/pts/ptmx
+/dev/shm
+touch: /dev/x: Read-only file system
+touch: /t/x: Read-only file system
+touch: /t/sub/x: Read-only file system
+/dev ro
+/t ro
+/t/sub ro
+/t/again rw
+/t/f rw"
+	# With a terminal, whose /dev/console is made last.
+	cfg '.process.terminal = true'
+	run script -qec "$VZ --root $ROOT run -b $B $ID" /dev/null </dev/null
+	has "/dev ro"
+}
