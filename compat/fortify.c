@@ -68,3 +68,32 @@ CHECKED(void *, __memcpy_chk, void *to, const void *from, size_t n, size_t size)
 		abort();
 	return memcpy(to, from, n);
 }
+
+/*
+ * Against a newer glibc the same functions have the names of C23, where they read 0b101, too: names and numbers of the
+ * kernel's and of our own, to which that makes no difference.
+ */
+CHECKED(long, __isoc23_strtol, const char *text, char **end, int base)
+{
+	return strtol(text, end, base);
+}
+
+CHECKED(unsigned long, __isoc23_strtoul, const char *text, char **end, int base)
+{
+	return strtoul(text, end, base);
+}
+
+CHECKED(unsigned long long, __isoc23_strtoull, const char *text, char **end, int base)
+{
+	return strtoull(text, end, base);
+}
+
+CHECKED(int, __isoc23_sscanf, const char *text, const char *fmt, ...)
+{
+	return WITH_ARGUMENTS(vsscanf(text, fmt, ap));
+}
+
+CHECKED(int, __isoc23_fscanf, FILE *f, const char *fmt, ...)
+{
+	return WITH_ARGUMENTS(vfscanf(f, fmt, ap));
+}
