@@ -229,11 +229,12 @@ ok"
 	run p ps -a --format '{{.Names}}'
 	has a
 	p rm -f -t 0 a
-	# Podman forgets to delete it, whatever the runtime. It is seen, and goes.
-	[ "$(inside vzrun list -q | wc -l)" = 1 ]
-	run inside vzrun list
-	has " stopped "
-	inside vzrun delete "$(inside vzrun list -q)"
+	# Podman 4 forgets to delete it, whatever the runtime. It is seen, and goes.
+	if [ -n "$(inside vzrun list -q)" ]; then
+		run inside vzrun list
+		has " stopped "
+		inside vzrun delete "$(inside vzrun list -q)"
+	fi
 	[ -z "$(podman_left)" ]
 }
 

@@ -13,23 +13,10 @@ setup_file() {
 		{"cniVersion": "0.4.0", "name": "pods", "plugins": [{"type": "ptp",
 		 "ipam": {"type": "host-local", "dataDir": "$W/cni.data", "ranges": [[{"subnet": "10.99.0.0/24"}]]}}]}
 	END
-	{
-		containerd_config
-		cat <<-END
-			[plugins."io.containerd.grpc.v1.cri"]
-			sandbox_image = "docker.io/library/pause:latest"
-			# Without CAP_SYS_RESOURCE nobody may lower what the pod's own process is to have.
-			restrict_oom_score_adj = true
-			[plugins."io.containerd.grpc.v1.cri".cni]
-			bin_dir = "/usr/lib/cni"
-			conf_dir = "$W/cni"
-			[plugins."io.containerd.grpc.v1.cri".containerd]
-			snapshotter = "$FS"
-			[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-			runtime_type = "io.containerd.runc.v2"
-		END
-		sed "s#/usr/local/bin/vzrun#$VZ#" "$TOP/packaging/containerd/vzrun-v2.toml"
-	} >"$W/containerd.toml"
+	# Without CAP_SYS_RESOURCE nobody may lower what the pod's own process is to have.
+	cri_config 'restrict_oom_score_adj = true' 'cni.bin_dir = "/usr/lib/cni"' "cni.conf_dir = \"$W/cni\"" \
+		'containerd.runtimes.runc.runtime_type = "io.containerd.runc.v2"' |
+		sed "s#/usr/local/bin/vzrun#$VZ#" >"$W/containerd.toml"
 	containerd_start
 	local i
 	for i in box pause; do NS=k8s.io ctr_ images import --snapshotter "$FS" "$W/$i.tar" >&2; done
@@ -238,7 +225,8 @@ ended_all() {
 	pod
 	run once 'cat /proc/uptime | wc -c; ls /sys/firmware | wc -l; echo 1 >/proc/sys/kernel/panic' \
 		'.linux.security_context |= (.masked_paths = ["/proc/uptime", "/sys/firmware"] | .readonly_paths = ["/proc/sys"])'
-	says $'0\n0\nsh: can\'t create /proc/sys/kernel/panic: Read-only file system'
+	[ "${lines[0]} ${lines[1]}" = "0 0" ]
+	has "can't create /proc/sys/kernel/panic: Read-only file system"
 }
 
 @test "mounts: read-only, and propagation in each of the three ways" {
@@ -381,5 +369,9 @@ ended_all() {
 	wait_for cri Version
 	seen "$a" ".state == 1"
 	ex "$a" true
-	[ "$(exited)" = '[6,"Error"]' ]
+	# containerd 2 has lost the status by then, with every runtime.
+	case $(containerd --version) in
+	*" 1."*) [ "$(exited)" = '[6,"Error"]' ] ;;
+	*) [ "$(exited)" = '[255,"Unknown"]' ] ;;
+	esac
 }

@@ -46,7 +46,11 @@ of() { d inspect -f "{{$1}}" "${2:-$N}"; }
 is_() { [ "$(of "$1" "${3:-$N}")" = "$2" ]; }
 of_pid() { inside python3 "$BATS_TEST_DIRNAME/cgroup-of.py" "$(of .State.Pid)" "$1" "$2"; }
 # All that dockerd knows of, as far as this host grants them
-all_caps() { printf %016x $((0x$(awk '/CapBnd/ { print $2 }' /proc/self/status) & 0x3fffffffff)); }
+all_caps() {
+	local known=0x3fffffffff
+	[[ "$(dockerd --version)" == *" 20."* ]] || known=-1
+	printf %016x $((0x$(awk '/CapBnd/ { print $2 }' /proc/self/status) & known))
+}
 v2() { inside test -e /sys/fs/cgroup/cgroup.controllers; }
 
 @test "it is vzrun that runs, by default and by name; runc's own runs beside it" {
@@ -270,7 +274,7 @@ v2() { inside test -e /sys/fs/cgroup/cgroup.controllers; }
 		--ulimit nofile=512:1024 --ulimit core=0 --sysctl net.ipv4.ip_forward=0 --device /dev/loop-control:/dev/x:r box sh -c 'exec 2>&1
 		touch /f; touch /ro/f; touch /rw/f /n/f && echo volumes
 		df -k /t /dev/shm | awk "NR > 1 { print \$2 }"; stat -c %a /t; ulimit -n; ulimit -Hn; cat /proc/sys/net/ipv4/ip_forward
-		: </dev/x && echo read; : >/dev/x'
+		: </dev/x && echo read; (: >/dev/x) 2>/dev/null && echo written; [ -c /dev/x ] && echo there'
 	says "touch: /f: Read-only file system
 touch: /ro/f: Read-only file system
 volumes
@@ -281,7 +285,7 @@ volumes
 1024
 0
 read
-sh: can't create /dev/x: Operation not permitted"
+there"
 	[ -e "$BATS_TEST_TMPDIR/v/f" ]
 	d volume rm named
 }

@@ -16,16 +16,7 @@ setup_file() {
 	image box
 	image pause '.config.Cmd = ["/bin/sleep", "1000000"]'
 	mkdir -p /etc/containerd
-	{
-		containerd_config
-		cat <<-END
-			[plugins."io.containerd.grpc.v1.cri"]
-			sandbox_image = "docker.io/library/pause:latest"
-			[plugins."io.containerd.grpc.v1.cri".containerd]
-			default_runtime_name = "vzrun"
-		END
-		sed 's/# \(SystemdCgroup = true\)/\1/' "$TOP/packaging/containerd/vzrun-v2.toml"
-	} >/etc/containerd/config.toml
+	cri_config 'containerd.default_runtime_name = "vzrun"' | sed 's/# \(SystemdCgroup = true\)/\1/' >/etc/containerd/config.toml
 	patient containerd
 	systemctl daemon-reload
 	systemctl start containerd

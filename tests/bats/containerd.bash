@@ -30,7 +30,7 @@ containerd_start() {
 }
 containerd_config() {
 	cat <<-END
-		version = 2
+		version = ${1:-2}
 		root = "$W/containerd.root"
 		state = "$W/containerd.state"
 		[grpc]

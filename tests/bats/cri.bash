@@ -2,6 +2,27 @@
 
 HANDLER=$(awk '$1 == "handler:" { print $2 }' "$TOP/packaging/kubernetes/runtimeclass.yaml")
 
+# cri_config [LINE...]: containerd's configuration with its CRI plugin, which is two since containerd 2, and the file of
+# packaging/ for it; LINE... is of the plugin that runs containers. Of the order of tables TOML asks nothing.
+cri_config() {
+	local run=io.containerd.grpc.v1.cri images=io.containerd.grpc.v1.cri version=2
+	local pause='sandbox_image = "docker.io/library/pause:latest"' fs="containerd.snapshotter"
+	case $(containerd --version | awk '{ print $3 }') in
+	1.*) ;;
+	*)
+		run=io.containerd.cri.v1.runtime images=io.containerd.cri.v1.images version=3
+		pause='pinned_images.sandbox = "docker.io/library/pause:latest"' fs=snapshotter
+		;;
+	esac
+	containerd_config $version
+	printf '[plugins."%s"]\n' $run
+	printf '%s\n' "$@"
+	[ $images = $run ] || printf '[plugins."%s"]\n' $images
+	printf '%s = "%s"\n' $fs "$FS"
+	echo "$pause"
+	cat "$TOP/packaging/containerd/vzrun-v$version.toml"
+}
+
 # cri_serve [CMD...]: what speaks gRPC to containerd at $W/containerd.sock, in the background; CMD... starts it
 cri_serve() {
 	mkdir -p "$W/pb" "$W/logs"
