@@ -181,7 +181,10 @@ foo"
 	has "/$G/libpod-"
 	once --cgroupns=private -- cat /proc/1/cgroup
 	hasnt libpod
-	once --systemd=always --cgroupns=private -- sh -c 'for m in /run /run/lock /tmp /sys/fs/cgroup/systemd; do grep -c " $m .*rw" /proc/mounts; done; mkdir /sys/fs/cgroup/systemd/$HOSTNAME && rmdir /sys/fs/cgroup/systemd/$HOSTNAME && echo made; echo $container'
+	# On v1 newer ones take systemd's mode with the host's namespace only.
+	local ns=private
+	[ -e /sys/fs/cgroup/cgroup.controllers ] || [ "$(p version -f '{{.Client.Version}}' | cut -d. -f1)" = 4 ] || ns=host
+	once --systemd=always --cgroupns=$ns -- sh -c 'for m in /run /run/lock /tmp /sys/fs/cgroup/systemd; do grep -c " $m .*rw" /proc/mounts; done; mkdir /sys/fs/cgroup/systemd/$HOSTNAME && rmdir /sys/fs/cgroup/systemd/$HOSTNAME && echo made; echo $container'
 	if [ -d /sys/fs/cgroup/systemd ]; then
 		says "1
 1
@@ -232,13 +235,16 @@ $(inside hostname)"
 	echo "containers:1000000:1000000" >"$W/subid"
 	inside mount --bind "$W/subid" /etc/subuid
 	inside mount --bind "$W/subid" /etc/subgid
+	# Newer ones ask for a user of that name, too.
+	{ cat /etc/passwd; echo 'containers:x:64999:64999::/:/bin/false'; } >"$W/passwd"
+	inside mount --bind "$W/passwd" /etc/passwd
 	p run -d --name a --userns auto:size=1000 localhost/box sleep 1000 >/dev/null
 	p run -d --name b --userns auto:size=1000 localhost/box sleep 1000 >/dev/null
 	local first second
 	first=$(p exec a awk '{ print $2 }' /proc/self/uid_map)
 	second=$(p exec b awk '{ print $2 }' /proc/self/uid_map)
 	[ "$first" -ge 1000000 ] && [ "$second" -ge 1000000 ] && [ "$first" != "$second" ]
-	inside umount /etc/subuid /etc/subgid
+	inside umount /etc/subuid /etc/subgid /etc/passwd
 }
 
 @test "a root file system of one's own, overlaid or not; a directory to work in; users and groups" {

@@ -130,9 +130,10 @@ v2() { inside test -e /sys/fs/cgroup/cgroup.controllers; }
 	run on_pty 91x27 exec -it "$N" sh -c 'tty; until stty size | grep "27 91"; do sleep 0.05; done' </dev/null
 	has /dev/pts/
 	has "27 91"
-	# 126 for both: dockerd's own way up to 20.10
-	run d exec "$N" nothere
-	[ "$status" -eq 126 ]
+	# 126 for both is dockerd's own way up to 20.10.
+	local missing=127
+	[[ "$(dockerd --version)" != *" 20."* ]] || missing=126
+	run -$missing d exec "$N" nothere
 	has 'exec: "nothere": executable file not found in $PATH'
 	run d exec "$N" /etc
 	[ "$status" -eq 126 ]

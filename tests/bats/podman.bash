@@ -10,7 +10,7 @@ podman_start() {
 	cp "$TOP"/packaging/podman/*.conf "$W/etc/containers.conf.d/"
 	podman_conf
 	inside mount --bind "$W/etc" /etc/containers
-	export HOME=$W/home TMPDIR=$W/tmp
+	export HOME=$W/home TMPDIR=$W/tmp PODMAN_IGNORE_CGROUPSV1_WARNING=1
 	unset XDG_RUNTIME_DIR CONTAINERS_CONF CONTAINERS_STORAGE_CONF CONTAINER_HOST
 	podman_images >&2
 }
