@@ -255,7 +255,7 @@ static const struct cmd network_cmds[] = {
 	  .about = "FROM is a network, or \"outside\". Answers come back by themselves; TO is not let into FROM." },
 	{ "deny", "[OPTION...] FROM TO", "take back what allow gave", 2, 2, allow_opts, sizeof(struct allow_args),
 	  deny_run,
-	  .about = "Of what was allowed, exactly what FROM, TO and --port name. Connections that stand go on." },
+	  .about = "Of what was allowed, exactly what FROM, TO and --port name. Connections that it had let in end." },
 	{ "check", "[NAME]", "compare networks with what the kernel has", 0, 1, .run = net_check_run,
 	  .about = "One line for each difference, with what to try; the exit status is 1 when there is one." },
 	{ "apply", "[NAME]", "make the kernel have what the networks say", 0, 1, .run = apply_run,

@@ -6,6 +6,7 @@
 #include "base/scope.h"
 #include "base/undo.h"
 #include "netns/firewall.h"
+#include "netns/flows.h"
 #include "netns/kernel.h"
 #include "netns/net.h"
 #include "netns/network.h"
@@ -175,6 +176,8 @@ int network_allow(const char *home, const char *to, const struct net_allow *w, b
 	r = edit(&c, w, on);
 	if (r > 0)
 		TRY(make_so(&c));
+	if (r > 0 && !on)
+		net_flows_deny(c.dir, &c.f.d, w->from);
 	return r;
 }
 

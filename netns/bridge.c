@@ -176,8 +176,8 @@ void net_bridge_check_switches(const char *bridge, net_switch_differs *differs, 
 }
 
 /*
- * LLDP, 802.1X and their like are taken before any rule sees them, and with them the sender's MAC address, which a guest
- * may have written as its neighbour's: the neighbour's frames would come to it.
+ * LLDP, 802.1X and their like are taken before any rule sees them, and with them the sender's MAC address, which a
+ * guest may have written as its neighbour's: the neighbour's frames would come to it.
  */
 static void believe_no_link_local(struct nlq *q)
 {

@@ -154,8 +154,8 @@ static const char *const fw_forward[] = {
 	NULL
 };
 /*
- * An error about a connection is believed of a segment that has an end of it. Any guest can write one about any connection
- * whose ports it guesses, and the kernel takes it to whoever that is.
+ * An error about a connection is believed of a segment that has an end of it. Any guest can write one about any
+ * connection whose ports it guesses, and the kernel takes it to whoever that is.
  */
 static const char *const fw_related[] = {
 	"iifname != @bridges accept",

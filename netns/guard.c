@@ -101,23 +101,9 @@ static int tell(const struct net_home *h, const struct net_record *r)
 						 .in_n = in.n, .out = &out, .timeout_ms = TIMEOUT_MS });
 }
 
-static bool same_rules(const struct net_record *a, const struct net_record *b)
-{
-	char x[200], y[200];
-	const struct net_rule *v = a->firewall.v, *w = b->firewall.v;
-
-	for (size_t i = 0; a->firewall.n == b->firewall.n && i < a->firewall.n; i++) {
-		net_rule_text(&v[i], x, sizeof x);
-		net_rule_text(&w[i], y, sizeof y);
-		if (!str_eq(x, y))
-			return false;
-	}
-	return a->firewall.n == b->firewall.n;
-}
-
 int net_guard_make(const struct net_home *h, const struct net_record *was, const struct net_record *is)
 {
-	if (!is || !is->firewall.n || (was && same_rules(was, is)))
+	if (!is || !is->firewall.n || (was && net_rules_same(&was->firewall, &is->firewall)))
 		return 0;
 	return tell(h, is);
 }

@@ -3,6 +3,7 @@
 #include "base/scope.h"
 #include "netns/dns.h"
 #include "netns/elements.h"
+#include "netns/flows.h"
 #include "netns/guard.h"
 #include "netns/lease.h"
 #include "netns/portmap.h"
@@ -55,6 +56,7 @@ static int give_back(const struct net_home *h, int dir, const struct net_record 
 	TRY(net_portmap_enter(h, dir, &ports));
 	TRY(net_fw_owner(h, dir, was, NULL));
 	TRY(net_guard_drop(h, was, NULL));
+	net_flows_follow(was, NULL);
 	TRY(fault_point("links of addresses given back"));
 	TRY(drop_links(dir, was, NULL));
 	TRY(fault_point("record given back"));
@@ -90,7 +92,10 @@ static int pass(const struct net_home *h, int dir, const struct net_record *was,
 	TRY(net_guard_make(h, was, is));
 	TRY(net_fw_owner(h, dir, was, is));
 	TRY(net_guard_drop(h, was, is));
-	return net_portmap_enter(h, dir, &ports);
+	TRY(net_portmap_enter(h, dir, &ports));
+	if (was)
+		net_flows_follow(was, is);
+	return 0;
 }
 
 /* Why a guest's firewall would not hold on a network; NULL: it does. */

@@ -118,3 +118,17 @@ void net_rule_text(const struct net_rule *r, char *out, size_t size)
 		 peer ? peer : "", r->proto == NET_PROTO_ANY && !r->port.set ? "" : " ",
 		 r->proto == NET_PROTO_ANY ? r->port.set ? "port" : "" : name_of(net_protocols, r->proto), port);
 }
+
+bool net_rules_same(const struct list *a, const struct list *b)
+{
+	const struct net_rule *v = a->v, *w = b->v;
+	char x[200], y[200];
+
+	for (size_t i = 0; a->n == b->n && i < a->n; i++) {
+		net_rule_text(&v[i], x, sizeof x);
+		net_rule_text(&w[i], y, sizeof y);
+		if (!str_eq(x, y))
+			return false;
+	}
+	return a->n == b->n;
+}

@@ -31,3 +31,4 @@ int net_peer_parse(const char *text, struct net_subnet *out);
 int net_port_range_parse(const char *text, struct opt_u32 *first, struct opt_u32 *last);
 /* "deny in from 10.0.0.0/8 tcp 22" */
 void net_rule_text(const struct net_rule *r, char *out, size_t size);
+bool net_rules_same(const struct list *a, const struct list *b);		/* in the same order */

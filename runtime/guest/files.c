@@ -55,7 +55,7 @@ int guest_files(struct guest *g, struct guest_plan *p)
 						      false };
 	p->files[p->n_files++] = (struct child_file){ "/etc/hosts", hosts_text(g, p), 0644, false };
 	TRY(resolvers(&g->conf.dns, p->ports, p->n_ports, &resolv));
-	/* A link of the guest's own resolver, or a file somebody edited, stays: unless servers were asked for, be it by "auto". */
+	/* A link of its own resolver, or a file somebody edited, stays: unless servers were asked for, if by "auto". */
 	if (resolv.n > 0)
 		p->files[p->n_files++] = (struct child_file){
 			"/etc/resolv.conf", arena_strdup(&p->arena, buf_text(&resolv)), 0644, g->conf.dns.n == 0 };

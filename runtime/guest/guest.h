@@ -34,7 +34,7 @@ struct guest_conf {
 	const char *selinux;		/* "auto", "none", or the label of its processes */
 	const char *apparmor;		/* "auto", "none", or the name of a profile that is loaded */
 	struct list networks;		/* struct net_nic_conf; absent: one NIC in "default"; []: none */
-	struct strv dns;		/* servers for /etc/resolv.conf; "auto": the network's, or the host's; absent: these, if it has none */
+	struct strv dns;		/* servers of resolv.conf; "auto": the network's or host's; absent: if it has no file */
 	struct list ports;		/* struct net_publish */
 	struct list firewall;		/* struct net_rule */
 	const char *stop_signal;	/* when the init is not one that we know */
@@ -273,8 +273,8 @@ int guest_resolvers(const struct guest *g, const struct strv *dns, struct buf *o
 /* ---- resolv.c --------------------------------------------------------------------------------------- */
 struct guest_resolv { int dir; bool written, instead; unsigned ids[2]; };
 /*
- * resolv.conf of the running guest is another file from now on, whatever was there (a directory is refused). 0: nothing to
- * write, or the guest is between two boots, of which the next writes it. Until the end it can be put back.
+ * resolv.conf of the running guest is another file from now on, whatever was there (a directory is refused). 0: nothing
+ * to write, or the guest is between two boots, of which the next writes it. Until the end it can be put back.
  */
 int guest_resolv_put(struct guest *g, const struct strv *dns, struct guest_resolv *r);
 void guest_resolv_back(struct guest_resolv *r);

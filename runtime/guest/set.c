@@ -94,7 +94,8 @@ static int collect(struct change *c, const struct guest *g, const struct guest_s
 	return 0;
 }
 
-static int apply_live(struct guest *g, const struct change *c, const struct guest_set_req *r, struct guest_resolv *resolv)
+static int apply_live(struct guest *g, const struct change *c, const struct guest_set_req *r,
+		      struct guest_resolv *resolv)
 {
 	static struct cg cg;
 	pid_t pid;

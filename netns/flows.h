@@ -1,0 +1,26 @@
+/*
+ * Connections that stand, as the kernel's connection tracking has them: rules see the first packet of one. Of one that is
+ * cut the next packet, of whichever end, is a first one again.
+ */
+#pragma once
+#include "netns/def.h"
+#include "netns/record.h"
+#include <stdint.h>
+
+struct net_flow_way { unsigned char from[16], to[16]; uint16_t from_port, to_port; };	/* ports: 0 without */
+struct net_flow {
+	int family, proto;
+	bool led;			/* to another destination than it was opened to: a published port */
+	struct net_flow_way out, back;	/* of who opened it; the answers, as they come from who was reached */
+};
+
+/* Cuts those of which cut() says so; how many. ERR_UNSUPPORTED: this kernel tells nobody of its connections. */
+int net_flows_cut(bool (*cut)(const void *ctx, const struct net_flow *f), const void *ctx);
+
+/*
+ * After an owner's change: cut is what has an end at an address that it had (another may get it), what came by a port
+ * that it published, and what its rules now refuse. is NULL: it holds nothing any more. A failure is a warning.
+ */
+void net_flows_follow(const struct net_record *was, const struct net_record *is);
+/* After `from` was denied: cut is what it has opened to the network, and may not open now. */
+void net_flows_deny(int dir, const struct net_def *to, const char *from);

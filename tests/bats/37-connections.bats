@@ -1,0 +1,169 @@
+#!/usr/bin/env bats
+# Connections that stand when what they came by is taken away: they end, and all others go on.
+
+load netlab
+
+setup_file() {
+	need_guests busybox
+	alone netlab
+}
+setup() { lab_setup; }
+teardown() { lab_teardown; }
+
+# echoes PID PORT: who connects there hears what he says
+echoes() {
+	in_bg "$1" python3 -c '
+import socket, sys, threading
+def talk(c):
+    try:
+        while d := c.recv(100):
+            c.sendall(d)
+    except OSError:
+        pass
+s = socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
+while True:
+    threading.Thread(target=talk, args=(s.accept()[0],), daemon=True).start()
+' "$2"
+	wait_for listens "$1" "$2"
+}
+listens() { in_ns "$1" ss -Hltn "sport = :$2" | grep -q .; }
+# Someone in the background, who ends with the test.
+in_bg() {
+	nsenter --net="/proc/$1/ns/net" -- "${@:2}" 3>&- &
+	PIDS+=($!)
+}
+# stands NAME PID ADDRESS PORT: a connection from there, which talks and hears
+stands() {
+	local d=$BATS_TEST_TMPDIR
+	mkfifo "$d/$1.say" "$d/$1.hear"
+	in_bg "$2" python3 -uc '
+import socket, sys
+c = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20)
+with open(sys.argv[3]) as say, open(sys.argv[4], "w") as hear:
+    for line in say:
+        c.settimeout(float(line))
+        try:
+            c.sendall(line.encode())
+            hear.write("goes\n" if c.recv(100) else "ended\n")
+        except OSError:
+            hear.write("ended\n")
+        hear.flush()
+' "$3" "$4" "$d/$1.say" "$d/$1.hear"
+	exec {fd}<>"$d/$1.say" {back}<>"$d/$1.hear"
+	SAY[$1]=$fd HEAR[$1]=$back
+	goes "$1"
+}
+# Patient where an answer is expected, and not where none is.
+says() { echo "$2" >&"${SAY[$1]}"; read -r got <&"${HEAR[$1]}"; [ "$got" = "$3" ] || { echo "$1: $got, not $3"; return 1; }; }
+goes() { says "$1" 20 goes; }
+ended() { says "$1" 1.5 ended; }
+
+@test "port rm ends what came by the port, and nothing else" {
+	declare -A SAY HEAR
+	lab_guest web
+	echoes "$web" 80
+	for p in 8001 8002; do vz port add web $p:80 --expose world >/dev/null; done
+	stands one "$WORLD" 192.0.2.1 8001
+	stands two "$WORLD" 192.0.2.1 8002
+	stands six "$WORLD" 2001:db8::1 8001
+	stands own "$HOST" "$(addr web)" 80
+	vz port rm web 8001 >/dev/null
+	ended one
+	ended six
+	goes two
+	goes own
+}
+
+@test "fw ends what its rules refuse now, in both directions, and nothing else" {
+	declare -A SAY HEAR
+	lab_guest web
+	for p in 80 81; do echoes "$web" $p; vz port add web 80$p:$p --expose world >/dev/null; done
+	echoes "$LAN" 90
+	echoes "$WORLD" 90
+	stands in80 "$WORLD" 192.0.2.1 8080
+	stands in81 "$WORLD" 192.0.2.1 8081
+	stands lan80 "$LAN" 192.0.2.1 8080
+	stands out "$web" 198.51.100.9 90
+	stands out-lan "$web" 192.0.2.50 90
+	vz fw deny web in --proto tcp --port 80 --from 198.51.100.0/24 >/dev/null
+	ended in80
+	for c in in81 lan80 out out-lan; do goes $c; done
+	vz fw deny web out --to 192.0.2.50 >/dev/null
+	ended out-lan
+	for c in in81 lan80 out; do goes $c; done
+	# The first rule that matches decides.
+	vz fw allow web in --proto tcp --port 81 --at 1 >/dev/null
+	vz fw deny web in >/dev/null
+	ended lan80
+	for c in in81 out; do goes $c; done
+}
+
+@test "network deny ends what was opened by it, and nothing else" {
+	declare -A SAY HEAR
+	vz network create red >/dev/null
+	vz network create blue >/dev/null
+	lab_guest r --net red
+	lab_guest b --net blue
+	for p in 80 81; do echoes "$b" $p; done
+	vz port add b 8080:80 --expose world >/dev/null
+	vz network allow red blue --port 80 >/dev/null
+	vz network allow red blue --port 81 >/dev/null
+	stands r80 "$r" "$(addr b)" 80
+	stands r81 "$r" "$(addr b)" 81
+	stands six "$r" "$(addr6 b)" 80
+	stands port "$WORLD" 192.0.2.1 8080
+	vz network deny red blue --port 80 >/dev/null
+	ended r80
+	ended six
+	goes r81
+	goes port
+	# From outside, which has a route.
+	in_ns "$LAN" ip route add "$(addr b)" via 192.0.2.1
+	vz network allow outside blue --port 80 >/dev/null
+	stands direct "$LAN" "$(addr b)" 80
+	stands host "$HOST" "$(addr b)" 80
+	vz network deny outside blue --port 80 >/dev/null
+	ended direct
+	for c in host r81 port; do goes $c; done
+}
+
+@test "an address comes to its next holder without anybody's connections" {
+	vz network create red --subnet 10.120.0.0/24 --subnet6 none >/dev/null
+	lab_guest old --net red --ip 10.120.0.9
+	# The kernel knows the connection: who answers is let in.
+	in_ns "$LAN" python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("192.0.2.50", 5000))
+open(sys.argv[1], "w").close()
+d, a = s.recvfrom(100)
+s.sendto(b"answer", a)
+open(sys.argv[2], "w").write("%d" % a[1])
+open(sys.argv[3]).read()
+s.sendto(b"late", a)
+' "$BATS_TEST_TMPDIR/ready" "$BATS_TEST_TMPDIR/port" "$BATS_TEST_TMPDIR/go" 3>&- &
+	PIDS+=($!)
+	mkfifo "$BATS_TEST_TMPDIR/go"
+	wait_for test -e "$BATS_TEST_TMPDIR/ready"
+	in_ns "$old" python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(20)
+s.bind(("", 4000))
+s.sendto(b"question", ("192.0.2.50", 5000))
+assert s.recv(100) == b"answer"'
+	wait_for test -s "$BATS_TEST_TMPDIR/port"
+	vz nic rm old eth0
+	lab_guest new --net red --ip 10.120.0.9
+	in_ns "$new" python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(1.5)
+s.bind(("", 4000))
+open(sys.argv[1], "w").close()
+try:
+    print("came:", s.recv(100))
+except TimeoutError:
+    print("nothing")' "$BATS_TEST_TMPDIR/go" >"$BATS_TEST_TMPDIR/heard"
+	[ "$(cat "$BATS_TEST_TMPDIR/heard")" = nothing ]
+}
