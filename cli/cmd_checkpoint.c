@@ -182,12 +182,12 @@ const struct cmd checkpoint_cmds[] = {
 	{ "checkpoint", "[OPTION...] ID|NAME...", "write a running container to files, or suspend a guest, by criu", 1, 1,
 	  checkpoint_opts, sizeof(struct image_args), checkpoint_run, CMD_OCI | CMD_EACH, .only = "running",
 	  .about = "The container is gone afterwards, unless --leave-running or --pre-dump is given.\n\n"
-		   "A guest is suspended: its processes lie beside its disk, and it goes on by restore, once. Until then\n"
-		   "it is not started; --discard gives the processes up. Of the options count --ext-unix-sk and\n"
-		   "--shell-job; connections and locks are always kept.\n\n" },
+		   "A guest is suspended: its processes lie beside its disk, and it goes on by restore, once. Until then "
+		   "it is not started; --discard gives the processes up. Of the options count --ext-unix-sk and "
+		   "--shell-job; connections and locks are always kept." },
 	{ "restore", "[OPTION...] ID|NAME...", "go on with a container from such files, or with a suspended guest", 1, 1,
 	  restore_opts, sizeof(struct image_args), restore_run, CMD_OCI | CMD_EACH, .only = "suspended",
-	  .about = "A guest comes back as after a start: keeper, console, network with its addresses, ports, limits. The\n"
-		   "checkpoint is removed then; a failure keeps it, and the guest is stopped as before.\n\n" },
+	  .about = "A guest comes back as after a start: keeper, console, network with its addresses, ports, limits. The "
+		   "checkpoint is removed then; a failure keeps it, and the guest is suspended as before." },
 	{ 0 }
 };

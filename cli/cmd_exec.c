@@ -94,8 +94,25 @@ static int exec_run(struct cli *g, void *args, int argc, char **argv)
 	return status;
 }
 
+static int for_one_alone(const void *args)
+{
+	const struct exec_args *a = args;
+	const struct { const char *option; bool given; } rows[] = {
+		{ "tty", a->tty }, { "console-socket", a->console_socket }, { "pidfd-socket", a->pidfd_socket },
+		{ "pid-file", a->pid_file }, { "preserve-fds", a->preserve_fds.set },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (rows[i].given)
+			return fail_as(ERR_USAGE, "--%s is for one guest, not for --all and --tag", rows[i].option);
+	return 0;
+}
+
 const struct cmd exec_cmds[] = {
-	{ "exec", "[OPTION...] ID COMMAND [ARG...]", "run a process in a running container", 1, -1, exec_opts,
-	  sizeof(struct exec_args), exec_run, CMD_PASS | CMD_EXEC },
+	{ "exec", "[OPTION...] ID COMMAND [ARG...]\n[OPTION...] --all|--tag TAG COMMAND [ARG...]",
+	  "run a process in a running container or guest, or one in each of several guests", 1, -1, exec_opts,
+	  sizeof(struct exec_args), exec_run, CMD_PASS | CMD_EXEC | CMD_EACH | CMD_HEADED, .only = "running",
+	  .several = for_one_alone,
+	  .about = "Of several guests each process has no input, and what it writes is shown when it has ended." },
 	{ 0 }
 };

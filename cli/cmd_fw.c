@@ -140,6 +140,6 @@ const struct cmd fw_cmds[] = {
 	{ "deny", RULE_USAGE, "a rule that drops them", 2, 2, fw_opts, sizeof(struct fw_args), fw_deny_run,
 	  CMD_EACH },
 	{ "rm", "NAME N", "remove rule N", 2, 2, .run = fw_rm_run, .flags = CMD_EACH },
-	{ "ls", "NAME", "list the rules, in their order", 1, 1, .run = fw_ls_run },
+	{ "ls", "NAME...", "list the rules, in their order", 1, 1, .run = fw_ls_run, .flags = CMD_EACH | CMD_HEADED },
 	{ 0 }
 };

@@ -207,24 +207,6 @@ static const struct opt logs_opts[] = {
 	{ 0 }
 };
 
-/* What a terminal said need not be text: JSON must be UTF-8. */
-static void make_utf8(char *s)
-{
-	for (unsigned char *p = (unsigned char *)s; p && *p;) {
-		int more = *p < 0x80 ? 0 : *p >= 0xc2 && *p < 0xe0 ? 1 : *p >= 0xe0 && *p < 0xf0 ? 2
-			 : *p >= 0xf0 && *p < 0xf5 ? 3 : -1, i = 1;
-
-		while (i <= more && (p[i] & 0xc0) == 0x80)
-			i++;
-		/* Overlong, and halves of pairs. */
-		if (more < 0 || i <= more || (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
-		    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
-			*p++ = '?';
-		else
-			p += i;
-	}
-}
-
 /* What a guest wrote must not command the administrator's terminal: controls are shown as ^X. */
 static int show_plainly(const char *text)
 {
@@ -251,10 +233,10 @@ static int logs_run(struct cli *g, void *args, int argc, char **argv)
 	(void)argc;
 	TRY(guest_log(&at, argv[0], (uint64_t)((struct logs_args *)args)->lines.v, &b));
 	if (!g->json)
-		return isatty(1) && !((struct logs_args *)args)->raw ? show_plainly(buf_text(&b)) : out_text(buf_text(&b));
+		return out_on_terminal() && !((struct logs_args *)args)->raw ? show_plainly(buf_text(&b)) : out_text(buf_text(&b));
 	auto_buf struct buf out = { 0 };
 	struct jout o;
-	make_utf8(b.p);
+	out_utf8(b.p);
 	out_open(&o, &out);
 	jout_str(&o, "name", argv[0]);
 	jout_open(&o, "lines", '[');
@@ -320,10 +302,11 @@ const struct cmd guest_cmds[] = {
 	{ "destroy", "[OPTION...] NAME...", "remove a guest with its disk and its addresses", 1, 1, destroy_opts,
 	  sizeof(struct destroy_args), destroy_run, CMD_EACH | CMD_SURE },
 	{ "enter", "NAME [COMMAND [ARG...]]", "a login shell, or a command, in a running guest", 1, -1,
-	  .run = enter_run, .flags = CMD_PASS },
-	{ "console", "NAME", "attach to the console", 1, 1, .run = console_run },
-	{ "logs", "[OPTION...] NAME", "what the console said", 1, 1, logs_opts, sizeof(struct logs_args), logs_run },
+	  .run = enter_run, .flags = CMD_PASS | CMD_ALONE },
+	{ "console", "NAME", "attach to the console", 1, 1, .run = console_run, .flags = CMD_ALONE },
+	{ "logs", "[OPTION...] NAME...", "what the console said", 1, 1, logs_opts, sizeof(struct logs_args), logs_run,
+	  CMD_EACH | CMD_HEADED },
 	{ "set", "[OPTION...] NAME...", "change limits of a guest, live and saved", 1, 1, set_opts,
-	  sizeof(struct set_args), set_run, CMD_EACH },
+	  sizeof(struct set_args), set_run, CMD_EACH | CMD_HEADED },
 	{ 0 }
 };

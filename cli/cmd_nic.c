@@ -163,6 +163,6 @@ const struct cmd nic_cmds[] = {
 	  sizeof(struct add_args), add_run, CMD_EACH },
 	{ "rm", "[OPTION...] NAME INTERFACE", "take an interface of a guest's away, live and saved", 2, 2, rm_opts,
 	  sizeof(struct rm_args), rm_run, CMD_EACH },
-	{ "ls", "NAME", "the interfaces of a guest", 1, 1, .run = ls_run },
+	{ "ls", "NAME...", "the interfaces of a guest", 1, 1, .run = ls_run, .flags = CMD_EACH | CMD_HEADED },
 	{ 0 }
 };

@@ -258,10 +258,14 @@ static int recover_run(struct cli *g, void *args, int argc, char **argv)
 	struct guest_where at = guest_at(g);
 	auto_buf struct buf b = { 0 };
 	struct jout o;
-	int n = guest_recover(&at, argc > 0 ? argv[0] : NULL);
+	int n = 0, r;
 
 	(void)args;
-	TRY(n);
+	/* What is nobody's, too. */
+	if (g->all || argc == 0)
+		TRY(n = guest_recover(&at, NULL));
+	for (int i = 0; !g->all && i < argc; i++, n += r)
+		TRY(r = guest_recover(&at, argv[i]));
 	if (g->json) {
 		out_open(&o, &b);
 		jout_i64(&o, "recovered", n);
@@ -284,7 +288,7 @@ const struct cmd show_cmds[] = {
 	  .flags = CMD_NAMES },
 	{ "why", "NAME...", "why a guest is in the state it is in", 1, 1, .run = why_run, .flags = CMD_EACH },
 	{ "lint", "FILE", "check a config.json and list what would be ignored", 1, 1, .run = lint_run },
-	{ "recover", "[NAME]", "undo what killed commands left", 0, 1, .run = recover_run },
+	{ "recover", "[NAME...]", "undo what killed commands left", 0, -1, .run = recover_run, .flags = CMD_NAMES },
 	{ "image", "COMMAND [ARG...]", "images: ls, import, rm, tag, template, verify, prune", 1, -1,
 	  .run = image_run, .flags = CMD_PASS },
 	{ 0 }

@@ -90,6 +90,6 @@ const struct cmd update_cmds[] = {
 	  sizeof(struct update_args), update_run, CMD_OCI,
 	  .about = "Sizes are bytes, or 512M, 1.5G. What is not named stays as it is, and when the kernel refuses "
 		   "one limit all are put back. With --resources the other limits are ignored, as runc does; the file "
-		   "is the resources object of the OCI configuration.\n\n" },
+		   "is the resources object of the OCI configuration." },
 	{ 0 }
 };

@@ -130,7 +130,7 @@ static int count_operands(const struct cmd *c, int n, bool chosen, const char *p
 	int min = c->min, max = c->max;
 
 	/* --all and --tag stand for the guest's name; without them a command that takes only that takes several. */
-	if (c->flags & CMD_EACH && chosen)
+	if (c->flags & (CMD_EACH | CMD_ALONE) && chosen)
 		min--, max--;
 	else if (c->flags & CMD_EACH && max == 1)
 		max = -1;

@@ -1,19 +1,22 @@
 /* The guests that a command is for: named, or chosen by --all and --tag; and the command for each of them. */
+#include "base/file.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "cli/cmd_guest.h"
 #include "cli/out.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { AT_ONCE = 8 };	/* a start takes a processor, a stop takes time */
 
 #define CHOOSE                                                                                                \
 	OFLAG(struct cli, 0, "all", all,                                                                      \
-	      "every guest; of start, stop, restart, checkpoint and restore those in the state for it"),      \
+	      "every guest; of start, stop, restart, exec, checkpoint and restore those in the state for it"), \
 	OSTRV(struct cli, 0, "tag", "TAG", tags, "those of them with the tag; repeatable: with all of these")
 
 const struct opt *each_opts(unsigned flags)
@@ -22,7 +25,12 @@ const struct opt *each_opts(unsigned flags)
 	static const struct opt surely[] = {
 		CHOOSE, OFLAG(struct cli, 0, "yes", yes, "without it --all and --tag are refused"), { 0 }
 	};
+	static const struct opt hidden[] = {
+		OFLAG(struct cli, 0, "all", all, NULL), OSTRV(struct cli, 0, "tag", "TAG", tags, NULL), { 0 }
+	};
 
+	if (flags & CMD_ALONE)
+		return hidden;
 	return flags & CMD_SURE ? surely : flags & (CMD_EACH | CMD_NAMES) ? choose : NULL;
 }
 
@@ -122,13 +130,43 @@ static int name_them(struct choice *c, int argc, char **argv)
 /* A process for one guest; out: what it writes to standard output. Of one that could not begin: why. */
 struct turn { pid_t pid; int out, failed; struct err_saved why; };
 
+/* What a program wrote, as JSON. */
+static int wrap_output(int out, const char *name, int status)
+{
+	auto_free char *text = NULL;
+	auto_buf struct buf b = { 0 };
+	struct jout o;
+
+	if (lseek(out, 0, SEEK_SET) < 0)
+		return fail_errno("%s: read what it wrote", name);
+	TRY(file_read_fd(out, "its output", FILE_READ_MAX, &text, NULL));
+	if (ftruncate(out, 0) < 0 || lseek(out, 0, SEEK_SET) < 0)
+		return fail_errno("%s: read what it wrote", name);
+	out_utf8(text);
+	out_open(&o, &b);
+	jout_str(&o, "name", name);
+	jout_i64(&o, "status", status);
+	jout_str(&o, "output", text);
+	TRY(out_close(&o));
+	return status;
+}
+
+/* Its standard streams: ours it would share with the others. */
+static int take_streams(const char *name, int out)
+{
+	auto_close int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0)
+		return fail_errno("%s: standard streams of its own", name);
+	return 0;
+}
+
 static _Noreturn void be_one(struct cli *g, void *args, struct turn *turns, int out, int argc, char **argv)
 {
-	int r = 0;
+	int r;
 
 	out_member(argv[0]);
-	if (dup2(out, STDOUT_FILENO) < 0)
-		r = fail_errno("%s: take a file as standard output", argv[0]);
+	r = take_streams(argv[0], out);
 	/* A keeper that comes of this would have them for its whole life. */
 	for (size_t i = 0; i < AT_ONCE; i++)
 		drop_fd(&turns[i].out);
@@ -136,6 +174,8 @@ static _Noreturn void be_one(struct cli *g, void *args, struct turn *turns, int 
 		r = g->cmd->run(g, args, argc, argv);
 	if (r >= 0 && fflush(stdout) == EOF)
 		r = fail_errno("%s: write to standard output", argv[0]);
+	if (r >= 0 && g->json && g->cmd->flags & CMD_EXEC)
+		r = wrap_output(STDOUT_FILENO, argv[0], r);
 	if (r < 0)
 		r = out_error(g, r);
 	fflush(stdout);
@@ -157,13 +197,20 @@ static void begin(struct cli *g, void *args, struct turn *turns, size_t i, int a
 	err_save(&t->why);
 }
 
-static void copy_out(int fd)
+/* Below its heading, and the next one at the start of a line. NULL: as it is. */
+static void copy_out(int fd, const char *heading)
 {
-	char text[4096];
+	char text[4096], last = '\n';
 	ssize_t n;
 
-	for (off_t at = 0; (n = pread(fd, text, sizeof text, at)) > 0; at += n)
+	if (heading)
+		printf("==> %s <==\n", heading);
+	for (off_t at = 0; (n = pread(fd, text, sizeof text, at)) > 0; at += n) {
 		fwrite(text, 1, (size_t)n, stdout);
+		last = text[n - 1];
+	}
+	if (heading && last != '\n')
+		putchar('\n');
 }
 
 static int say_name(const char *name)
@@ -180,6 +227,7 @@ static int say_name(const char *name)
 static int end(struct cli *g, struct turn *t, const char *name)
 {
 	int r = t->failed, status = 0;
+	bool wrote;
 
 	if (r < 0)
 		err_restore(&t->why);
@@ -191,10 +239,11 @@ static int end(struct cli *g, struct turn *t, const char *name)
 		err_try("vzrun recover");
 	}
 	out_member(name);
-	if (r >= 0 && lseek(t->out, 0, SEEK_END) == 0 && g->json)
+	wrote = r >= 0 && lseek(t->out, 0, SEEK_END) != 0;
+	if (r >= 0 && !wrote && g->json)
 		r = say_name(name);
-	else if (r >= 0)
-		copy_out(t->out);
+	if (wrote)
+		copy_out(t->out, g->json || !(g->cmd->flags & CMD_HEADED) ? NULL : name);
 	drop_fd(&t->out);
 	return r < 0 ? out_error(g, r) : WEXITSTATUS(status);
 }
@@ -205,6 +254,9 @@ static int run_all(struct cli *g, void *args, const struct strv *names, int argc
 	struct turn turns[AT_ONCE];
 	size_t begun = 0, bad = 0;
 	int first = 0;
+
+	TRY_IN(g->cmd->several ? g->cmd->several(args) : 0, "%s", g->cmd->name);
+	(void)out_on_terminal();
 
 	for (size_t i = 0; i < AT_ONCE; i++)
 		turns[i].out = -1;
@@ -233,6 +285,8 @@ int each_run(struct cli *g, struct arena *a, void *args, int argc, char **argv)
 	const struct cmd *cmd = g->cmd;
 	bool chosen = g->all || g->tags.n;
 
+	if (cmd->flags & CMD_ALONE && chosen)
+		return fail_as(ERR_USAGE, "%s: --all and --tag are not for it: it gives the terminal to one guest", cmd->name);
 	if (g->yes && !chosen)
 		return fail_as(ERR_USAGE, "--yes is for --all and --tag");
 	/* Only guests are chosen: nothing speaks as runc. */

@@ -103,6 +103,8 @@ enum {
 	CMD_EACH   = 16,
 	CMD_SURE   = 32,
 	CMD_NAMES  = 64,	/* all operands are guests, for one run(); or they are chosen */
+	CMD_ALONE  = 128,	/* operand 0 is a guest, and has our terminal: --all and --tag are refused */
+	CMD_HEADED = 512,	/* with CMD_EACH: what it writes does not name the guest; of several, a line before it does */
 	OPT_STOP   = 256,	/* opt_parse: as CMD_PASS, but "--" after the first operand is kept */
 };
 
@@ -119,6 +121,7 @@ struct cmd {
 	const struct cmd *sub;		/* `image ls`; beside run: run takes what is no sub-command */
 	const char *about;		/* more for help and man page; paragraphs end in \n\n */
 	const char *only;		/* the states of guests that --all and --tag choose, in words; NULL: any */
+	int (*several)(const void *args);	/* before run() for the first of several: what makes no sense for more than one */
 };
 
 /* Tables end with a zeroed row. cli/cmds.c lists them in the order of the help. */

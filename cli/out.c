@@ -42,6 +42,32 @@ int out_close(struct jout *o)
 	return r;
 }
 
+bool out_on_terminal(void)
+{
+	static int is = -1;
+
+	if (is < 0)
+		is = isatty(STDOUT_FILENO);
+	return is;
+}
+
+void out_utf8(char *s)
+{
+	for (unsigned char *p = (unsigned char *)s; p && *p;) {
+		int more = *p < 0x80 ? 0 : *p >= 0xc2 && *p < 0xe0 ? 1 : *p >= 0xe0 && *p < 0xf0 ? 2
+			 : *p >= 0xf0 && *p < 0xf5 ? 3 : -1, i = 1;
+
+		while (i <= more && (p[i] & 0xc0) == 0x80)
+			i++;
+		/* Overlong, and halves of pairs. */
+		if (more < 0 || i <= more || (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+		    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+			*p++ = '?';
+		else
+			p += i;
+	}
+}
+
 const char *out_colour(int fd, enum colour c)
 {
 	static const char *const escapes[] = {

@@ -17,6 +17,10 @@ int out_close(struct jout *o);
  * NULL: no more.
  */
 void out_member(const char *name);
+/* Whether standard output is a terminal: what it was when this was asked first. */
+bool out_on_terminal(void);
+/* What a terminal or a program said need not be text, and JSON must be UTF-8: in place, with '?' for what is none. */
+void out_utf8(char *s);
 /* Writes text to stdout, after what stdio holds back; 0 or -errno. */
 int out_text(const char *text);
 

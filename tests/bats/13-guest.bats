@@ -126,6 +126,66 @@ teardown() { guest_teardown; }
 	[ -z "$(vz ls -q)" ]
 }
 
+@test "of several guests: exec, logs, nic, fw, port, set, recover; a terminal is one guest's" {
+	local a=$G b=$G-b c=$G-c g
+	for g in "$a" "$b" "$c"; do vz create "$g" --template busybox --net none --tag web >/dev/null; done
+	vz start "$a" "$b" >/dev/null
+	# of those that run, in the order of the names, none has the caller's input
+	run vz exec --tag web sh -c 'hostname; cat; echo -e "\377" >&1; exit 0' <<<"not for them"
+	ok
+	says "==> $a <=="$'\n'"$a"$'\n\377\n'"==> $b <=="$'\n'"$b"$'\n\377'
+	run vz exec --all sh -c '[ "$(hostname)" = '"$a"' ]'
+	[ "$status" -eq 16 ]
+	run --separate-stderr vz --json exec --all sh -c 'echo "$(hostname) \"$1\""; [ "$(hostname)" = '"$a"' ]' - x
+	[ "$status" -eq 16 ]
+	jq -e --arg a "$a" --arg b "$b" '.guests == [{ name: $a, status: 0, output: ($a + " \"x\"\n") },
+		{ name: $b, status: 1, output: ($b + " \"x\"\n") }]' <<<"$output"
+	run -127 vz exec --all nothing-of-it
+	has 'exec: "nothing-of-it": executable file not found'
+	for o in --tty --pid-file=/x --console-socket=/x --preserve-fds=1; do
+		run vz exec --all "$o" true
+		refuses 2 "exec: ${o%=*} is for one guest, not for --all and --tag"
+	done
+	run vz enter --tag web
+	refuses 2 "enter: --all and --tag are not for it: it gives the terminal to one guest"
+	run vz console --all
+	refuses 2 "console: --all and --tag are not for it: it gives the terminal to one guest"
+	run vz set --all --pids 70
+	ok
+	[ "$(grep -A1 "^==> $c <==\$" <<<"$output" | tail -1)" = "  linux.resources.pids.limit = 70" ]
+	[ "$(grep -c '^==> ' <<<"$output")" = 3 ]
+	wait_for eval '[ "$(vz logs --tag web | grep -c "^==> ")" = 2 ]'
+	run vz --json logs "$a" "$c"
+	jq -e --arg c "$c" '.guests | length == 2 and .[1] == { name: $c, lines: [] }' <<<"$output"
+	run vz nic add --all
+	ok
+	says "$a: eth0 added"$'\n'"$b: eth0 added"$'\n'"$c: eth0 added"
+	run vz --json nic ls --all
+	jq -e '[.guests[].interfaces[].interface] == ["eth0", "eth0", "eth0"]' <<<"$output"
+	[ "$(vz nic ls --tag web | grep -c '^eth0  network  default')" = 3 ]
+	run vz fw allow --tag web in --proto tcp --port 80
+	ok
+	run vz fw ls "$a" "$c"
+	[ "$(grep -c '^1  allow   in         any   tcp    80$' <<<"$output")" = 2 ]
+	[ "$(grep '^==> ' <<<"$output" | xargs)" = "==> $a <== ==> $c <==" ]
+	run vz nic rm --all eth0
+	ok
+	[ "$(grep -c ': eth0 removed$' <<<"$output")" = 3 ]
+	run vz port rm --all 80:80
+	[ "$status" -ne 0 ]
+	[ "$(grep -c "^vzrun: guest \"$G" <<<"$output")" = 3 ]
+	vz stop -k --all >/dev/null
+	for g in "$a" "$b" "$c"; do mkdir "$VZRUN_HOME/guests/$g/checkpoint.new"; done
+	run vz recover "$a" "$b"
+	says "recovered: 2"
+	run vz --json recover --tag web
+	jq -e '.recovered == 1' <<<"$output"
+	mkdir "$VZRUN_HOME/guests/$a/checkpoint.new"
+	run vz recover --all
+	says "recovered: 1"
+	[ ! -e "$VZRUN_HOME/guests/$a/checkpoint.new" ]
+}
+
 @test "tags: given, shown, changed, chosen by, refused" {
 	busybox_guest --tag web --tag blue
 	vz create "$G-b" --template busybox --net none --tag web

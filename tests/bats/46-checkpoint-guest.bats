@@ -306,6 +306,31 @@ restored() {
 	wait_for above "$n"
 }
 
+@test "--all and --tag: those that run are suspended, those that are suspended go on" {
+	works
+	running_guest --net none --tag web
+	vz create "$G-b" --template busybox --net none --tag web >/dev/null
+	vz create "$G-c" --template busybox --net none >/dev/null
+	vz start "$G-b" >/dev/null
+	run vz checkpoint --all
+	ok
+	says "$G suspended. Next: vzrun restore $G"$'\n'"$G-b suspended. Next: vzrun restore $G-b"
+	guest_status_is suspended "$G-b"
+	run vz start --all
+	ok
+	[[ "$output" == "$G-c running"* ]]
+	run vz restore --tag web
+	ok
+	[ "$(grep -c ' running: restored after ' <<<"$output")" = 2 ]
+	run vz restore --all
+	ok
+	[ -z "$output" ]
+	vz checkpoint --tag web >/dev/null
+	run vz checkpoint --discard "$G" "$G-b"
+	ok
+	[ ! -e /var/lib/vzrun-ids ]
+}
+
 @test "given up, or destroyed: nothing of the checkpoint is left" {
 	works
 	running_guest --net none
