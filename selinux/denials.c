@@ -57,7 +57,7 @@ static bool parse_selinux(const char *record, const char *label, struct denial *
 	const char *set = strstr(record, begin);
 	char source[256];
 
-	if (!set || !*label)
+	if (!set || !label || !*label)
 		return false;
 	value_of(set, " scontext=", false, source, sizeof source);
 	if (strcmp(source, label) != 0)
@@ -112,7 +112,8 @@ bool denial_parse(const char *line, const struct denied_to *who, struct denial *
 	if (strcmp(stamp, who->since) < 0)
 		return false;
 	*out = (struct denial){ 0 };
-	if (!parse_selinux(record, who->label, out) && !parse_apparmor(record, who->profile, out))
+	if (!parse_selinux(record, who->label, out) && !parse_selinux(record, who->keeper, out) &&
+	    !parse_apparmor(record, who->profile, out))
 		return false;
 	snprintf(out->record, sizeof out->record, "%.*s", (int)strcspn(record, "\n"), record);
 	return true;

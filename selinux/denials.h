@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /* "": nobody's. since: as clock_stamp() has it; what is older was somebody else's of that name. */
-struct denied_to { const char *label, *profile, *since; };
+struct denied_to { const char *label, *profile, *since, *keeper; };	/* keeper: a second label, or NULL */
 struct denial {
 	const char *by;			/* "SELinux", "AppArmor" */
 	char operation[32];		/* AppArmor's; SELinux has none */

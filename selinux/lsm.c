@@ -285,6 +285,11 @@ int lsm_verify_exec(int procfd, const char *selinux_label, const char *apparmor_
 	return verify_apparmor(procfd, apparmor_profile);
 }
 
+int lsm_enter(int procfd, const char *selinux_label)
+{
+	return write_selinux(procfd, "attr/current", selinux_label);
+}
+
 int lsm_label_keyring(int procfd, const char *selinux_label)
 {
 	return write_selinux(procfd, "attr/keycreate", selinux_label);

@@ -30,6 +30,11 @@ int lsm_prepare_exec(int procfd, const char *selinux_label, const char *apparmor
  * that the kernel spells it. -EPERM tells both. Nothing is read where nothing was asked for.
  */
 int lsm_verify_exec(int procfd, const char *selinux_label, const char *apparmor_profile);
+/*
+ * The calling process has the label from now on, by no exec: it is to have one thread. What it has open it may use as far
+ * as the policy lets the new label. A no-op where SELinux is off.
+ */
+int lsm_enter(int procfd, const char *selinux_label);
 /* The label of new keyrings. */
 int lsm_label_keyring(int procfd, const char *selinux_label);
 /* "context=\"LABEL\"" for mount data, or "" when SELinux is off or label is NULL. -ENAMETOOLONG. */

@@ -187,17 +187,18 @@ static void profile_of(const struct guest_where *at, const char *name, char *out
 		snprintf(out, size, "%s", str_eq(g.conf.apparmor, "none") ? "" : g.conf.apparmor);
 }
 
-/* What a guest's programs fail on under a security module is often said in the host's logs only. */
+/* What a guest's programs, or its keeper, fail on under a security module is often said in the host's logs only. */
 static void why_denied(const struct guest_where *at, const char *name, int dir_fd, const char *since, struct buf *out,
 		       struct jout *json)
 {
 	static struct denial d[DENIALS_MAX];
-	char label[256], profile[256];
+	char label[256], keeper[256], profile[256];
 	size_t n;
 
 	label_read(dir_fd, label, sizeof label);
+	label_of_keeper(label, keeper, sizeof keeper);
 	profile_of(at, name, profile, sizeof profile);
-	n = denials_of(&(struct denied_to){ label, profile, since }, d, DENIALS_MAX);
+	n = denials_of(&(struct denied_to){ label, profile, since, keeper }, d, DENIALS_MAX);
 	if (json)
 		jout_open(json, "denials", '[');
 	for (size_t i = 0; i < n; i++) {

@@ -206,6 +206,13 @@ int label_get(int dir_fd, const char *dir, const char *word, struct guest_labels
  * mprotect(2) of a mapped file asks for the label of the file below.
  */
 int label_layers(const char *home, const struct strv *layers, const struct guest_labels *l);
+/*
+ * The calling process, a keeper of one thread, enters the domain of keepers, with its guest's categories. Not where the
+ * guest's label is none of ours: the policy has no domain that may start that one, either.
+ */
+int label_keeper(const struct guest_labels *l);
+/* The label of the keeper of a guest with that label; "": its caller's. */
+void label_of_keeper(const char *process, char *out, size_t size);
 /* The label of files that are every guest's. */
 void label_shared(char *out, size_t size);
 /* What label_get() said, "" before it was asked. */

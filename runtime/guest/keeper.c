@@ -26,6 +26,16 @@ static int labels(struct keeper *k)
 	return label_layers(k->g->at.home, &k->g->conf.layers, &k->labels);
 }
 
+/* Hooks are the administrator's programs: they run as he does, and so does who starts them. */
+static int confine(struct keeper *k)
+{
+	TRY(fault_point("keeper's domain"));
+	for (size_t i = 0; k->g->spec.hooks && i < COUNT(k->g->spec.hooks->of); i++)
+		if (k->g->spec.hooks->of[i].n)
+			return 0;
+	return label_keeper(&k->labels);
+}
+
 static int sockets(struct keeper *k)
 {
 	int dir = k->g->dir_fd;
@@ -261,6 +271,7 @@ static int keep(struct keeper *k)
 	TRY(keeper_detach());
 	TRY(keeper_title(k->g));
 	TRY(labels(k));
+	TRY(confine(k));
 	TRY(sockets(k));
 	for (;;) {
 		began = now();

@@ -22,9 +22,11 @@
  */
 #define CLAIMS "/var/lib/vzrun-selinux"
 #define PROCESS "system_u:system_r:vzrun_t:s0"
+#define KEEPER "system_u:system_r:vzrun_keeper_t:s0"
 #define FILES "system_u:object_r:vzrun_file_t"
 #define LAYERS "system_u:object_r:vzrun_ro_file_t:s0"
 #define MODULE VZRUN_PREFIX "/share/vzrun/packaging/selinux/vzrun.cil"
+#define HELPERS VZRUN_PREFIX "/libexec/vzrun"
 enum { CATEGORIES = 1024 };
 
 int label_check(const char *word)
@@ -72,17 +74,27 @@ static const char *pair_of(const char *label)
 	return a < b && b < CATEGORIES ? pair : "";
 }
 
+/* What a guest of "auto" needs; an older module lacks the last. */
+static const struct { const char *label, *what; } needed[] = {
+	{ PROCESS, "vzrun_t, the type of guests" },
+	{ FILES ":s0", "vzrun_file_t, the type of their files" },
+	{ KEEPER, "vzrun_keeper_t, the type of their keepers" },
+};
+
 static int check_policy(void)
 {
-	int r = lsm_check_label(PROCESS);
+	for (size_t i = 0; i < COUNT(needed); i++) {
+		int r = lsm_check_label(needed[i].label);
 
-	if (r >= 0 && (r = lsm_check_label(FILES ":s0")) >= 0)
-		return 0;
-	if (err_class() != ERR_CONFIG)
-		return r;
-	fail_as(ERR_UNSUPPORTED, "SELinux is on, and its policy has no vzrun_t, the type of guests");
-	err_try("semodule -i " MODULE "   |   --selinux none");
-	return -EOPNOTSUPP;
+		if (r >= 0)
+			continue;
+		if (err_class() != ERR_CONFIG)
+			return r;
+		fail_as(ERR_UNSUPPORTED, "SELinux is on, and its policy has no %s", needed[i].what);
+		err_try("semodule -i " MODULE " && restorecon -R " HELPERS "   |   --selinux none");
+		return -EOPNOTSUPP;
+	}
+	return 0;
 }
 
 int label_possible(const char *word)
@@ -110,6 +122,27 @@ static int compose(const char *dir, const char *word, const char *had, struct gu
 		level = strchr(level, ':') ? strchr(level, ':') + 1 : NULL;
 	snprintf(out->file, sizeof out->file, FILES "%s%s", level ? ":" : "", level ? level : "");
 	return lsm_check_label(out->file);
+}
+
+void label_of_keeper(const char *process, char *out, size_t size)
+{
+	const char *pair = pair_of(process);
+
+	snprintf(out, size, "%s%s", *pair ? KEEPER ":" : "", pair);
+}
+
+int label_keeper(const struct guest_labels *l)
+{
+	char label[sizeof l->process];
+
+	label_of_keeper(l->process, label, sizeof label);
+	if (!*label || !lsm_selinux_on())
+		return 0;
+	auto_close int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (proc < 0)
+		return fail_errno("open /proc");
+	TRY_IN(lsm_enter(proc, label), "keeper");
+	return 0;
 }
 
 void label_shared(char *out, size_t size)

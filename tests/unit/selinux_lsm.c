@@ -96,6 +96,7 @@ TEST(nothing_asked)
 TEST(denial)
 {
 	static const struct denied_to who = { V1, "", "" }, longer = { V1 "0", "", "" };
+	static const struct denied_to keeper = { V1 "0", "", "", V1 };
 	struct denial d;
 
 	CHECK(denial_parse(AVC("read open", "name=7368612F20646F77 dev=\"vda\" ino=3"), &who, &d));
@@ -114,6 +115,7 @@ TEST(denial)
 	CHECK(denial_parse(AVC("read", "path=1B5B324A dev=\"vda\""), &who, &d));
 	CHECK_STR(d.object, "?[2J");
 	CHECK(!denial_parse(AVC("read", "name=x"), &longer, &d));
+	CHECK(denial_parse(AVC("read", "name=x"), &keeper, &d));
 	CHECK(!denial_parse("5,1,2,-;scontext=" V1, &who, &d));
 	CHECK(!denial_parse("audit(1): avc:  denied  { ", &who, &d));
 	CHECK(!denial_parse("", &who, &d));
