@@ -13,7 +13,7 @@
 enum mnt_verb {
 	MNT_FS,		/* a new file system of `type` with `data` */
 	MNT_BIND,	/* a clone of `src` (MNT_REC: with all below) */
-	MNT_CGROUP,	/* the container's groups, one directory a hierarchy */
+	MNT_CGROUP,	/* the container's groups, one directory a hierarchy; type "cgroup2": that of v2 alone */
 	MNT_REMOUNT,	/* change attributes or options of what is mounted at dst */
 	MNT_NODE,	/* a device node or fifo; bound from the host's when nodes cannot be made */
 	MNT_LINK,	/* dst -> src */

@@ -124,10 +124,11 @@ int mnt_cgroup(struct mnt_ctx *c, struct mnt_op *op)
 	TRY(at);
 	if (!c->cg || !host->n)
 		return 0;
-	if (host->layout != CG_V2)
+	if (host->layout != CG_V2 && str_eq(op->type, "cgroup"))
 		return tmpfs_with_groups(c, op, at);
 	for (size_t i = 0; i < host->n; i++)
-		if (host->h[i].v2)
+		if (host->h[i].v2 && cg_hier(i))
 			return v2_group(c, op, at, i);
-	return 0;
+	TRY(cg_host_check());
+	return fail(EOPNOTSUPP, "type cgroup2: no tree of cgroup v2 is mounted on this host");
 }

@@ -174,6 +174,7 @@ static int plan_verb(struct mnt_plan *p, const struct spec *s, const struct labe
 		return plan_bind(s, o, flags, op);
 	if (str_eq(type, "cgroup") || str_eq(type, "cgroup2")) {
 		op->verb = MNT_CGROUP;
+		op->type = type;
 		op->flags |= flags & MNT_PLAN_DELEGATE ? MNT_DELEGATED : 0;
 		return 0;
 	}

@@ -266,10 +266,16 @@ static int plan_files(struct keeper *k)
 	return 0;
 }
 
+static int choose_cgroups(struct keeper *k)
+{
+	return guest_cgroup_type(&k->plan.root, &k->plan.cgroup_type);
+}
+
 static const struct { const char *name; int (*run)(struct keeper *k); } boot[] = {
 	{ "range of user ids", claim_ids },
 	{ "addresses", claim_addresses },
 	{ "root filesystem", plan_root },
+	{ "version of cgroups", choose_cgroups },
 	{ "profile", choose_profile },
 	{ "configuration", plan_files },
 	{ "directory of the host's", make_host_dir },

@@ -102,7 +102,7 @@ static struct spec_mount bound(const char *src, const char *dst)
 }
 
 /* Ours first, without those that the file has its own word on; then the file's. */
-static int fill_mounts(struct guest *g, struct arena *a)
+static int fill_mounts(struct guest *g, struct arena *a, const char *cgroup_type)
 {
 	struct list *m = &g->spec.mounts;
 	struct spec_mount *v = arena_alloc(a, m->n + COUNT(default_mounts) + LXCFS_FILES + 3, sizeof *v);
@@ -112,8 +112,12 @@ static int fill_mounts(struct guest *g, struct arena *a)
 	if (!v)
 		return no_memory();
 	for (size_t i = 0; i < COUNT(default_mounts); i++)
-		if (!has(m, default_mounts[i].dst))
-			v[n++] = default_mounts[i];
+		if (!has(m, default_mounts[i].dst)) {
+			v[n] = default_mounts[i];
+			if (cgroup_type && str_eq(v[n].type, "cgroup"))
+				v[n].type = cgroup_type;
+			n++;
+		}
 	for (size_t i = 0; i < LXCFS_FILES; i++) {
 		const char *src = arena_printf(a, LXCFS "%s", lxcfs_files[i]);
 
@@ -349,7 +353,7 @@ int guest_effective(struct guest *g, const struct guest_plan *p)
 		return no_memory();
 	s->version = SPEC_VERSION;
 	s->hostname = s->hostname ? s->hostname : g->name;
-	TRY(fill_mounts(g, a));
+	TRY(fill_mounts(g, a, p->cgroup_type));
 	TRY(fill_namespaces(g, a, p->base));
 	TRY(fill_ids(s->linux_, a, p->base));
 	TRY(fill_process(g, a, features));

@@ -224,6 +224,7 @@ int label_sweep(void);			/* of guests that are no more; how many */
 /* Fills in what the file leaves to the defaults: namespaces, mounts, masks, capabilities, filter, devices. */
 struct guest_plan {
 	struct container_root root;
+	const char *cgroup_type;	/* of the mount at /sys/fs/cgroup */
 	struct child_file files[3];
 	size_t n_files;
 	struct net_port ports[NET_PORTS_MAX];
@@ -271,6 +272,13 @@ int guest_apparmor_load(const struct guest *g, const struct guest_plan *p);
 int guest_apparmor_drop(const struct guest_where *at, const char *name);
 void guest_apparmor_name(const struct guest_where *at, const char *name, char out[96]);
 int guest_apparmor_text(const char *name, const struct strv *bounding, struct buf *b);
+
+/* ---- systemd.c -------------------------------------------------------------------------------------- */
+/*
+ * What the root's init is to find at /sys/fs/cgroup: "cgroup", all that the host has, or "cgroup2", that tree alone.
+ * ERR_UNSUPPORTED: it runs with v2 only, and the host has none.
+ */
+int guest_cgroup_type(const struct container_root *r, const char **type);
 
 /* ---- files.c ---------------------------------------------------------------------------------------- */
 int guest_files(struct guest *g, struct guest_plan *p);		/* hostname, hosts, resolv.conf */

@@ -40,3 +40,41 @@ sysv_root() {
 	[ "$output" = "$G stopped" ]
 	[[ $(why) == *"exited with status 7"* ]]
 }
+
+# A root as that of a distribution with this systemd: what tells its version, and an init that stays.
+with_systemd() {
+	local r
+	r=$(sysv_root)
+	mkdir -p "$r/usr/lib/$(uname -m)-linux-gnu/systemd"
+	: >"$r/usr/lib/$(uname -m)-linux-gnu/systemd/libsystemd-shared-$1.so"
+	vz create "$G" --rootfs "$r" --net none >/dev/null
+}
+cgroup_fs() { vz exec "$G" /bin/busybox awk '$2 == "/sys/fs/cgroup" { print $3 }' /proc/mounts; }
+
+@test "systemd that runs on cgroup v2 alone finds that, also where the host has v1; an older one finds what the host has" {
+	local all=tmpfs
+	[ ! -e /sys/fs/cgroup/cgroup.controllers ] || all=cgroup2
+	grep -q ' cgroup2 ' /proc/mounts || skip "no cgroup v2 is mounted on this host"
+	with_systemd 257
+	vz start "$G" >/dev/null
+	[ "$(cgroup_fs)" = $all ]
+	vz stop -t 0 "$G"
+	# An update inside, which leaves the old one covered in the layer below.
+	local dir=$VZRUN_HOME/guests/$G/disk/upper/usr/lib/$(uname -m)-linux-gnu/systemd
+	mkdir -p "$dir"
+	: >"$dir/libsystemd-shared-258.4.so"
+	vz start "$G" >/dev/null
+	[ "$(cgroup_fs)" = cgroup2 ]
+	# It is the guest's own, to divide as it likes, and no way to the host's.
+	vz exec "$G" /bin/sh -c 'echo $$ >/sys/fs/cgroup/cgroup.procs; mkdir /sys/fs/cgroup/own && echo $$ >/sys/fs/cgroup/own/cgroup.procs && /bin/busybox grep -c ^0::/own /proc/self/cgroup'
+}
+
+@test "where no cgroup v2 is mounted, systemd that needs it is refused by name, and what to do is said" {
+	[ ! -e /sys/fs/cgroup/cgroup.controllers ] || skip "this host has cgroup v2 alone"
+	with_systemd 260
+	run unshare -m sh -c 'for m in $(awk "\$3 == \"cgroup2\" { print \$2 }" /proc/mounts); do umount -l "$m"; done; exec "$@"' sh \
+		"$VZ" --root "$ROOT" start "$G"
+	[ "$status" -eq 8 ]
+	has "its systemd 260 runs on cgroup v2 only, which is not mounted on this host"
+	has "mount -t cgroup2"
+}
