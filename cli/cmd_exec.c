@@ -52,17 +52,6 @@ static const struct opt exec_opts[] = {
 	{ 0 }
 };
 
-static bool is_guest(const struct cli *g, const char *id)
-{
-	struct guest_where at = guest_at(g);
-	struct err_saved s;
-
-	err_save(&s);
-	bool yes = guest_exists(&at, id);
-	err_restore(&s);
-	return yes;
-}
-
 static int exec_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct exec_args *a = args;
@@ -87,10 +76,9 @@ static int exec_run(struct cli *g, void *args, int argc, char **argv)
 		status = container_go(&c);
 	if (status >= 0 && !a->detach)
 		status = supervise(&c, false);
-	if (status < 0 && is_guest(g, argv[0])) {
-		cli_speak(g, 0);
+	status = guest_voice(g, argv[0], status);
+	if (status < 0 && !g->oci)
 		g->failed = guest_exec_status();
-	}
 	return status;
 }
 

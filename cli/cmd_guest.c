@@ -43,6 +43,23 @@ static void tell_ports(struct jout *o, struct buf *line, const struct guest_wher
 		jout_close(o, ']');
 }
 
+int guest_voice(struct cli *g, const char *name, int r)
+{
+	struct guest_where at = guest_at(g);
+	struct err_saved why;
+	pid_t pid;
+
+	if (r >= 0)
+		return r;
+	err_save(&why);
+	bool is = guest_exists(&at, name), up = is && guest_check_up(&at, name, &pid) >= 0;
+	if (is)
+		cli_speak(g, 0);
+	if (!is || up || why.class != ERR_NOT_FOUND)
+		err_restore(&why);
+	return r;
+}
+
 int guest_exec_status(void)
 {
 	const char *e = strstr(err_text(), "exec: \"");

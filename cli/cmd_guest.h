@@ -47,6 +47,11 @@ void stats_traffic_json(struct jout *o, const char *key, const struct guest_traf
 bool guest_asked_for(const struct guest_create_args *a);
 int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const char *name, int argc,
 		     char **command);
+/*
+ * r of what was tried with a container; of one that is a guest a failure is told in a guest's words, and why it is not up
+ * in place of that there is no container.
+ */
+int guest_voice(struct cli *g, const char *name, int r);
 /* The exit status of the pending error of a command in a guest: 127 not found, 126 not executable, 125. */
 int guest_exec_status(void);
 int guest_start_cmd(struct cli *g, const struct guest_start_args *a, const char *name);

@@ -152,7 +152,7 @@ static int kill_run(struct cli *g, void *args, int argc, char **argv)
 	int sig = argc > 1 ? signal_number(argv[1]) : SIGTERM;
 
 	TRY(sig);
-	return container_kill(g->root, argv[0], sig, ((struct kill_args *)args)->all);
+	return guest_voice(g, argv[0], container_kill(g->root, argv[0], sig, ((struct kill_args *)args)->all));
 }
 
 struct delete_args { bool force; };
@@ -171,14 +171,14 @@ static int pause_run(struct cli *g, void *args, int argc, char **argv)
 {
 	(void)args;
 	(void)argc;
-	return container_pause(g->root, argv[0], true);
+	return guest_voice(g, argv[0], container_pause(g->root, argv[0], true));
 }
 
 static int resume_run(struct cli *g, void *args, int argc, char **argv)
 {
 	(void)args;
 	(void)argc;
-	return container_pause(g->root, argv[0], false);
+	return guest_voice(g, argv[0], container_pause(g->root, argv[0], false));
 }
 
 const struct cmd life_cmds[] = {

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/proc.h"
 #include "base/scope.h"
+#include "cli/cmd_guest.h"
 #include "cli/out.h"
 #include "runtime/container/container.h"
 
@@ -140,7 +141,7 @@ static int ps_run(struct cli *g, void *args, int argc, char **argv)
 	size_t n;
 	int status;
 
-	TRY(container_pids(g->root, argv[0], &pids, &n));
+	TRY(guest_voice(g, argv[0], container_pids(g->root, argv[0], &pids, &n)));
 	if (g->json || (a->format && str_eq(a->format, "json"))) {
 		struct jout o = { .b = &b };
 

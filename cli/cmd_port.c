@@ -1,4 +1,5 @@
 #include "cli/cmd.h"
+#include "base/log.h"
 #include "base/scope.h"
 #include "cli/cmd_guest.h"
 #include "cli/out.h"
@@ -100,6 +101,15 @@ static int ports_of(void *ctx, const char *name)
 	return 0;
 }
 
+/* Of all: one that is broken does not hide the others. */
+static int ports_of_each(void *ctx, const char *name)
+{
+	if (ports_of(ctx, name) < 0)
+		log_warn("%s", err_text());
+	err_clear();
+	return 0;
+}
+
 static int port_ls_run(struct cli *g, void *args, int argc, char **argv)
 {
 	static const char *const head[] = { "GUEST", "PORT", "EXPOSE", "STATE", NULL };
@@ -116,7 +126,7 @@ static int port_ls_run(struct cli *g, void *args, int argc, char **argv)
 	}
 	for (int i = 0; i < argc; i++)
 		TRY(ports_of(&l, argv[i]));
-	TRY(argc ? 0 : guest_each(&at, ports_of, &l));
+	TRY(argc ? 0 : guest_each(&at, ports_of_each, &l));
 	if (!g->json)
 		return table_print(&l.t);
 	jout_close(&o, ']');

@@ -3,6 +3,7 @@
 #include "base/scope.h"
 #include "cli/cmd_guest.h"
 #include "cli/out.h"
+#include "runtime/container/container.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -253,6 +254,22 @@ static int lint_run(struct cli *g, void *args, int argc, char **argv)
 	return 0;
 }
 
+/* Half of one is enough. */
+static int check_known(const struct cli *g, const char *name)
+{
+	struct guest_where at = guest_at(g);
+	struct container_info i;
+	bool known = guest_exists(&at, name);
+	int r = known ? -ENODATA : container_info(g->root, name, &i);
+
+	if (r >= 0)
+		container_info_free(&i);
+	else if (!known && err_class() == ERR_NOT_FOUND)
+		return fail_as(ERR_NOT_FOUND, "there is neither a guest nor a container \"%s\"", name);
+	err_clear();
+	return 0;
+}
+
 static int recover_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct guest_where at = guest_at(g);
@@ -264,8 +281,10 @@ static int recover_run(struct cli *g, void *args, int argc, char **argv)
 	/* What is nobody's, too. */
 	if (g->all || argc == 0)
 		TRY(n = guest_recover(&at, NULL));
-	for (int i = 0; !g->all && i < argc; i++, n += r)
+	for (int i = 0; !g->all && i < argc; i++, n += r) {
+		TRY(check_known(g, argv[i]));
 		TRY(r = guest_recover(&at, argv[i]));
+	}
 	if (g->json) {
 		out_open(&o, &b);
 		jout_i64(&o, "recovered", n);

@@ -125,6 +125,15 @@ int net_refuse_unseen(int dir, const struct net_record *is)
 	return 0;
 }
 
+/* A link that came for a record that did not: its owner would never find it. */
+static void drop_strays(int dir, const struct net_record *is)
+{
+	auto_net_held struct net_held on_disk = { 0 };
+
+	if (net_record_load(dir, is->owner, &on_disk) >= 0)
+		(void)drop_links(dir, is, &on_disk.r);
+}
+
 int net_hold(const struct net_home *h, int dir, const struct net_record *was, const struct net_record *is)
 {
 	struct err_saved why;
@@ -137,7 +146,9 @@ int net_hold(const struct net_home *h, int dir, const struct net_record *was, co
 	if (r >= 0)
 		return 0;
 	err_save(&why);
-	(void)pass(h, dir, is, was);
+	/* On a disk that is full this cannot be done either. */
+	if (pass(h, dir, is, was) < 0 && is)
+		drop_strays(dir, is);
 	err_restore(&why);
 	return r;
 }

@@ -226,19 +226,6 @@ static int complete(void *ctx)
 	return fsync(s->dir) < 0 ? fail_errno("sync the directory of the guest") : 0;
 }
 
-static int check_running(const struct guest_where *at, const char *name, pid_t *init)
-{
-	enum guest_status st = guest_status(at, name, init);
-
-	if (st == GUEST_UNKNOWN)
-		return -EIO;
-	if (st == GUEST_RUNNING)
-		return 0;
-	fail_as(ERR_STATE, "guest \"%s\" is %s", name, guest_status_name(st));
-	err_try(st == GUEST_PAUSED ? "vzrun resume %s" : "vzrun start %s", name);
-	return -EBUSY;
-}
-
 /* A dump that failed lets its processes go on; if they are dead, what has its name is all that there is of them. */
 static int undo(struct suspending *s, int r)
 {
@@ -292,7 +279,7 @@ static int suspend(struct suspending *s, struct guest *g, const struct checkpoin
 	with.guest = with.empty_net = with.tcp_established = with.file_locks = true;
 	with.commit = complete;
 	with.ctx = s;
-	TRY(check_running(s->at, s->name, &init));
+	TRY(guest_check_up(s->at, s->name, &init));
 	label_read(s->dir, label, sizeof label);
 	TRY(lsm_selinux_on() ? refuse_label(label) : 0);
 	TRY(check_network(s, &g->spec));
@@ -313,7 +300,7 @@ int guest_checkpoint(const struct guest_where *at, const char *name, const struc
 	pid_t init;
 
 	TRY(guest_open(at, name, true, &g));
-	TRY(check_running(at, name, &init));
+	TRY(guest_check_up(at, name, &init));
 	s.dir = g.dir_fd;
 	/* It says why the guest ends, and clears up. */
 	auto_close int keeper = keeper_connect(at, name, KEEPER_SUSPENDING);

@@ -118,9 +118,13 @@ int guest_lint(const char *path, struct json **tree)
 	struct json *copy;
 	int r;
 
-	TRY(json_load(AT_FDCWD, path, tree));
-	TRY(json_load(AT_FDCWD, path, &copy));
-	TRY(spec_decode(path, copy, &g.spec));
+	r = json_load(AT_FDCWD, path, tree);
+	if (r >= 0)
+		r = json_load(AT_FDCWD, path, &copy);
+	if (r >= 0)
+		r = spec_decode(path, copy, &g.spec);
+	if (r < 0)
+		return r == -EINVAL ? fail_class(r, ERR_CONFIG) : r;
 	r = g.spec.vzrun ? lint_guest(&g) : spec_check(&g.spec);
 	spec_free(&g.spec);
 	return r < 0 ? fail_class(fail_in(r, "%s", path), ERR_CONFIG) : 0;

@@ -163,11 +163,7 @@ int guest_shell(const struct guest_where *at, const char *name, const struct str
 	int dir = guest_dir(at, name);
 	TRY(dir);
 	close(dir);
-	if (guest_status(at, name, &pid) == GUEST_STOPPED) {
-		fail_as(ERR_STATE, "guest \"%s\" is not running", name);
-		err_try("vzrun start %s", name);
-		return -EBUSY;
-	}
+	TRY(guest_check_up(at, name, &pid));
 	if (args->n == 0) {
 		login[0] = login_shell(&a, pid);
 		r.args = (struct strv){ login, 2 };

@@ -186,6 +186,26 @@ enum guest_status guest_status(const struct guest_where *at, const char *name, p
 	return s;
 }
 
+int guest_check_up(const struct guest_where *at, const char *name, pid_t *pid)
+{
+	static const struct { const char *state, *try; } rows[] = {
+		{ "stopped", "vzrun start %s" }, { "suspended", "vzrun restore %s" }, { "paused", "vzrun resume %s" },
+		{ "starting", "vzrun why %s" },
+	};
+	enum guest_status s = guest_status(at, name, pid);
+	const char *word = guest_status_word(at, name, s);
+
+	if (s == GUEST_UNKNOWN)
+		return -EIO;
+	if (s == GUEST_RUNNING)
+		return 0;
+	fail_as(ERR_STATE, "guest \"%s\" is %s", name, word);
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (str_eq(rows[i].state, word))
+			err_try(rows[i].try, name);
+	return -EBUSY;
+}
+
 int guest_init(const struct guest_where *at, const char *name, pid_t *pid)
 {
 	struct container_info i;

@@ -103,6 +103,8 @@ enum guest_status { GUEST_STOPPED = 1, GUEST_STARTING, GUEST_RUNNING, GUEST_PAUS
 const char *guest_status_name(enum guest_status s);
 /* The word for it: of a stopped one that has a checkpoint "suspended". */
 const char *guest_status_word(const struct guest_where *at, const char *name, enum guest_status s);
+/* It runs, and is not paused. Else ERR_STATE, with what to try. */
+int guest_check_up(const struct guest_where *at, const char *name, pid_t *pid);
 /* GUEST_UNKNOWN, with the error pending, when it cannot be told: nobody may take that for stopped. */
 enum guest_status guest_status(const struct guest_where *at, const char *name, pid_t *pid);
 /* A pidfd of the init and its number; -ESRCH when it is dead, ERR_NOT_FOUND when there is no container. */

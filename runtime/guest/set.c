@@ -79,6 +79,8 @@ static int collect(struct change *c, const struct guest *g, const struct guest_s
 		c->live.memory = &c->memory;
 	}
 	if (r->pids.set) {
+		if (r->pids.v == 0)
+			return fail_as(ERR_USAGE, "--pids: 0 is no limit that a guest could run with");
 		TRY(put(c, "linux.resources.pids.limit", r->pids.v));
 		c->pids.limit = r->pids;
 		c->live.pids = &c->pids;

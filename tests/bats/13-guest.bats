@@ -126,6 +126,41 @@ teardown() { guest_teardown; }
 	[ -z "$(vz ls -q)" ]
 }
 
+@test "what needs a guest that runs says of one that does not what it is, and what to try" {
+	local v
+	busybox_guest --net none
+	vz create "$G-b" --template busybox --net none >/dev/null
+	for v in "exec $G true" "enter $G true"; do
+		# shellcheck disable=SC2086
+		run vz $v
+		refuses 125 "guest \"$G\" is stopped"
+		has "try    vzrun start $G"
+	done
+	for v in "pause $G" "resume $G" "kill $G" "ps $G" "checkpoint $G"; do
+		# shellcheck disable=SC2086
+		run vz $v
+		refuses 5 "guest \"$G\" is stopped"
+		has "try    vzrun start $G"
+	done
+	vz start "$G" >/dev/null
+	vz pause "$G"
+	run vz enter "$G" true
+	refuses 125 "guest \"$G\" is paused"
+	has "try    vzrun resume $G"
+	vz resume "$G"
+	run vz set "$G" --pids 0
+	refuses 2 "--pids: 0 is no limit that a guest could run with"
+	run vz recover "$G-x"
+	refuses 3 "there is neither a guest nor a container \"$G-x\""
+	echo '{' >"$(conf "$G-b")"
+	run vz port ls
+	ok
+	has "GUEST  PORT"
+	has "vzrun: warning: guest \"$G-b\": config.json:2: parse error"
+	run vz lint "$(conf "$G-b")"
+	[ "$status" -eq 10 ]
+}
+
 @test "of several guests: exec, logs, nic, fw, port, set, recover; a terminal is one guest's" {
 	local a=$G b=$G-b c=$G-c g
 	for g in "$a" "$b" "$c"; do vz create "$g" --template busybox --net none --tag web >/dev/null; done

@@ -52,6 +52,19 @@ answers() { [ "$(vz exec "$1" echo yes)" = yes ]; }
 	vz destroy -f "$G"
 }
 
+@test "a full disk: an address that could not be put on record is nobody's" {
+	small size=2m
+	running_guest
+	before=$(find "$VZRUN_HOME/networks/" -type l | sort)
+	fill
+	run vz nic add "$G"
+	refused_with "No space left on device"
+	run vz set "$G" --ip auto
+	[ "$(find "$VZRUN_HOME/networks/" -type l | sort)" = "$before" ]
+	rm "$F/ballast"
+	vz network check
+}
+
 @test "a full disk under --root: create leaves nothing, delete works, and then create" {
 	small size=1m
 	make_bundle
