@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/scope.h"
 #include "netns/net.h"
+#include "netns/record.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -228,18 +229,6 @@ int net_dir_lock(int dirfd)
 	return fd < 0 ? fail_in(fd, "networks") : fd;
 }
 
-int net_sweep(const char *home)
-{
-	auto_close int dir = net_dir_open(home, false);
-	int files, records;
-
-	if (dir == -ENOENT)
-		return 0;
-	TRY(dir);
-	TRY(files = file_sweep(dir, "."));
-	TRY(records = file_sweep(dir, ".guests"));
-	return files + records;
-}
 
 static int is_definition(const struct dirent *e)
 {
@@ -268,6 +257,40 @@ int net_def_each_name(int dirfd, int (*each)(void *ctx, const char *name), void 
 	}
 	free(names);
 	return r < 0 ? r : 0;
+}
+
+struct sweep { int dir, lock, n; };
+
+/* The lock is for who finds something: a home may be read-only. */
+static int sweep_index(void *ctx, const char *network)
+{
+	struct sweep *s = ctx;
+	int n = net_index_stale(s->dir, network, false);
+
+	if (n <= 0)
+		return n;
+	if (s->lock < 0)
+		TRY(s->lock = net_dir_lock(s->dir));
+	TRY(n = net_index_stale(s->dir, network, true));
+	s->n += n;
+	return 0;
+}
+
+int net_sweep(const char *home)
+{
+	auto_close int dir = net_dir_open(home, false);
+	struct sweep s = { .dir = dir, .lock = -1 };
+	int files, records, r;
+
+	if (dir == -ENOENT)
+		return 0;
+	TRY(dir);
+	TRY(files = file_sweep(dir, "."));
+	TRY(records = file_sweep(dir, ".guests"));
+	r = net_def_each_name(dir, sweep_index, &s);
+	drop_fd(&s.lock);
+	TRY(r);
+	return files + records + s.n;
 }
 
 struct each_def {

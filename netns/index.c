@@ -212,6 +212,30 @@ int net_index_each(int dirfd, const char *network, int (*each)(void *ctx, const 
 	return r;
 }
 
+struct stale { int dir, n; const char *network; bool drop; };
+
+static int see_address(void *ctx, const char *address)
+{
+	struct net_holder who = { .owner = "" };
+	struct stale *s = ctx;
+	int r = net_index_holder(s->dir, s->network, address, &who);
+
+	if (r < 0)
+		err_clear();
+	if (r != 0 || !*who.owner)
+		return 0;
+	s->n++;
+	return s->drop ? net_index_drop(s->dir, s->network, address, who.owner) : 0;
+}
+
+int net_index_stale(int dirfd, const char *network, bool drop)
+{
+	struct stale s = { .dir = dirfd, .network = network, .drop = drop };
+
+	TRY(net_index_each(dirfd, network, see_address, &s));
+	return s.n;
+}
+
 void net_index_forget(int at, const char *network)
 {
 	DIR *d = open_index(at, network);

@@ -133,7 +133,7 @@ int net_release(const char *home, const char *guest);
  */
 int net_sysctl_keep(int netns_fd, struct buf *out);
 int net_sysctl_set(int netns_fd, char *text);
-/* Removes what killed writers of the files in HOME/networks left; how many. */
+/* Removes what killed commands left in HOME/networks: files, links of addresses that no record has. How many. */
 int net_sweep(const char *home);
 /* Host side: veth pairs with the peer born in the namespace, host end in the bridge and up. */
 int net_setup(const struct net_port *ports, size_t n, int netns_fd);

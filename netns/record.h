@@ -68,4 +68,9 @@ bool net_index_hint(int dirfd, const char *network, int family, unsigned char *a
 void net_index_set_hint(int dirfd, const char *network, int family, const char *address);
 /* Every address of the network that has a link; a network without any has no directory, and that is fine. */
 int net_index_each(int dirfd, const char *network, int (*each)(void *ctx, const char *address), void *ctx);
+/*
+ * Links that no record explains, of a command that was killed before its record: how many; drop, under the lock: and
+ * they go. What cannot be told stays.
+ */
+int net_index_stale(int dirfd, const char *network, bool drop);
 void net_index_forget(int dirfd, const char *network);		/* with the network; stale links go with it */

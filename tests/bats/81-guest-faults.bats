@@ -138,3 +138,20 @@ cut() {
 	run vz recover
 	says "nothing to recover"
 }
+
+@test "links of addresses whose record was not written when the command was killed are swept by recover" {
+	local I=$TOP/build/tools/inject seen=$BATS_TEST_TMPDIR/seen links call
+	links() { find "$VZRUN_HOME/networks/default.d" -type l ! -name '.*' | sort; }
+	vz create "$G" --template busybox >/dev/null
+	links=$(links)
+	"$I" -o "$seen" list "$VZ" --root "$ROOT" nic add "$G" >/dev/null
+	vz nic rm "$G" eth1 >/dev/null
+	[ "$(links)" = "$links" ]
+	call=$(sed -n 's/^call \(0:[0-9]*\) renameat$/\1/p' "$seen" | head -1)
+	run -137 "$I" -o "$seen" kill "$call" "$VZ" --root "$ROOT" nic add "$G"
+	[ "$(links)" != "$links" ]
+	vz recover >/dev/null
+	[ "$(links)" = "$links" ]
+	run vz recover
+	says "nothing to recover"
+}
