@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -42,6 +43,9 @@ int file_read_fd(int fd, const char *path, size_t max, char **text, size_t *len)
 		ssize_t r = read(fd, buf + n, cap - n - 1);
 
 		if (r < 0 && errno == EINTR)
+			continue;
+		/* Files are opened so that a fifo does not hang us there; a writer that has it open is waited for. */
+		if (r < 0 && errno == EAGAIN && poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1) > 0)
 			continue;
 		if (r < 0)
 			return fail_errno("read %s", path);

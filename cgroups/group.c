@@ -185,21 +185,33 @@ static int make_dir(char *dir, size_t mount_len, bool cpuset, struct undo *u, in
 	return *code == EEXIST ? 1 : -*code;
 }
 
-/* A group that is there already may be a leftover, which is welcome, or in use. */
-static int take_over(const char *dir, bool v2)
+static int in_use(const char *dir)
 {
+	int r = fail(EBUSY, "container's cgroup is not empty: %s exists and holds processes", dir);
+
+	err_try("choose another cgroups path, or end them: cat %s/cgroup.procs", dir);
+	return fail_class(r, ERR_EXISTS);
+}
+
+/* A group that is there already may be a leftover, which is welcome, or in use. */
+static int take_over(const char *dir, const struct cg_hier *h)
+{
+	bool freezer = cg_word_in(h->name, "freezer", 7, ',');
 	char path[CG_FULL + 32], text[256];
 	ssize_t n;
-	bool busy;
 
-	snprintf(path, sizeof path, "%s/%s", dir, v2 ? "cgroup.events" : "cgroup.procs");
+	snprintf(path, sizeof path, "%s/%s", dir, h->v2 ? "cgroup.events" : "cgroup.procs");
 	n = file_peek(AT_FDCWD, path, text, sizeof text);
-	busy = n > 0 && (!v2 || cg_word_in(text, "populated 1", 11, '\n'));
-	if (!busy)
-		return 0;
-	int r = fail_class(fail(EBUSY, "cgroup %s exists and holds processes", dir), ERR_EXISTS);
-	err_try("choose another cgroups path, or end them: cat %s/cgroup.procs", dir);
-	return r;
+	if (n > 0 && (!h->v2 || cg_word_in(text, "populated 1", 11, '\n')))
+		return in_use(dir);
+	if (freezer) {
+		snprintf(path, sizeof path, "%s/freezer.state", dir);
+		n = file_peek(AT_FDCWD, path, text, sizeof text);
+	}
+	/* Who joins it stands still before he can say so. */
+	if (n > 0 && (freezer ? !str_eq(text, "THAWED") : h->v2 && cg_word_in(text, "frozen 1", 8, '\n')))
+		return fail_class(fail(EBUSY, "container's cgroup unexpectedly frozen: %s", dir), ERR_STATE);
+	return 0;
 }
 
 static bool may_skip(int code, uint32_t bit, const struct need *need)
@@ -233,7 +245,7 @@ static int make_in(struct cg *cg, size_t i, const struct need *need, bool adopt,
 	if (r == 0 || (r == 1 && adopt))
 		cg->made |= BIT(i);
 	if (r == 1) {
-		TRY(adopt ? 0 : take_over(dir, h->v2));
+		TRY(adopt ? 0 : take_over(dir, h));
 		TRY(cpuset ? fill_cpuset(dir, false) : 0);
 	} else if (r < 0) {
 		if (code && may_skip(code, BIT(i), need)) {

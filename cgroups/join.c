@@ -5,10 +5,11 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 static int not_open(const char *path, const char *sub)
 {
-	int r = fail_errno("join cgroup: open %s", path);
+	int r = fail_errno("error adding pid %d to cgroups: open %s", (int)getpid(), path);
 
 	if (r == -ENOENT && sub)
 		err_try("make the group %s first, or leave --cgroup out", sub);
@@ -70,7 +71,7 @@ static int check_words(const struct cg *cg, const struct strv *words)
 			return bad_word(word, " (missing <controller>: prefix)");
 		path += *path == '/';
 		if (*path)
-			TRY_IN(cg_check_path(path), "--cgroup");
+			TRY_IN(cg_check_path(path), "bad sub cgroup path");
 		EACH_HIER(k, cg->hiers) {
 			const struct cg_hier *h = &cg_host()->h[k];
 
@@ -79,7 +80,7 @@ static int check_words(const struct cg *cg, const struct strv *words)
 				before |= names_hier(words->v[j], controllers_of(words->v[j]), h) ? BIT(k) : 0;
 		}
 		if (path != word && controllers_of(word) && !mask)
-			return bad_word(word, ": the container has no group of that controller");
+			return bad_word(word, ": unknown controller or none of the container's");
 		if (mask & before)
 			return bad_word(word, ": a controller is specified multiple times");
 	}
@@ -177,7 +178,8 @@ static int open_all(const struct cg *cg, const struct strv *words, struct cg_joi
 		found += r == 0 && s.path;
 	}
 	return missing && !found
-		? fail_as(ERR_NOT_FOUND, "--cgroup %s: the container has no such group below its own", words->v[0])
+		? fail_as(ERR_NOT_FOUND, "error adding pid %d to cgroups: no such file or directory: the container has no "
+			  "group %s below its own", (int)getpid(), words->v[0])
 		: 0;
 }
 
@@ -209,7 +211,8 @@ int cg_join_open(const struct cg *cg, const struct strv *sub, struct cg_join *j)
 
 static int join_failed(const char *hier)
 {
-	int r = fail_errno("join cgroup: write to tasks of the %s hierarchy", hier);
+	int r = fail_errno("error adding pid %d to cgroups: write to tasks of the %s hierarchy", (int)getpid(),
+			   hier);
 
 	if (r == -ENOSPC)
 		err_why("the group has no CPUs or no memory nodes: cpuset.cpus and cpuset.mems");

@@ -80,7 +80,8 @@ static int need_unified(struct need *need, const struct map *unified)
 				if (cg_ctl_hier((enum ctl)c) != tree)
 					return fail_as(
 					    ERR_UNSUPPORTED,
-					    "unified.%s: the %s controller is not in the v2 tree at %s", key,
+					    "invalid configuration: unified.%s: the %s controller is not in the v2 tree at "
+					    "%s", key,
 					    word, cg_host()->h[tree].mount);
 				TRY(need_ctl(need, "unified", (enum ctl)c));
 			}

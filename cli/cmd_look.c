@@ -70,6 +70,7 @@ static int list_run(struct cli *g, void *args, int argc, char **argv)
 	struct list_ctx c = { .t = { .head = a->quiet ? id_only : head, .no_head = a->quiet, .gap = 3, .min = 12 },
 			      .o = { .b = &b }, .quiet = a->quiet,
 			      .json = g->json || (a->format && str_eq(a->format, "json")) };
+	int r;
 
 	(void)argc;
 	(void)argv;
@@ -77,7 +78,11 @@ static int list_run(struct cli *g, void *args, int argc, char **argv)
 		c.t.gap = c.t.min = 1;
 	if (c.json)
 		jout_open(&c.o, NULL, '[');
-	TRY(container_list(g->root, list_each, &c));
+	r = container_list(g->root, list_each, &c);
+	/* Where nobody has run a container yet there are none; but who names a place means one that is there. */
+	if (r < 0 && (r != -ENOENT || g->root_given))
+		return r;
+	err_clear();
 	if (!c.json || c.quiet)
 		return table_print(&c.t);
 	jout_close(&c.o, ']');

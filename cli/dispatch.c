@@ -224,6 +224,7 @@ static int defaults(struct cli *g)
 	static char root[PATH_MAX], home[PATH_MAX];
 	const char *from_env = env_path("VZRUN_HOME");
 
+	g->root_given = g->root;
 	/* Root of an engine's user namespace has no /run. */
 	if (!g->root && geteuid() == 0 && (!env_path("XDG_RUNTIME_DIR") || sys_is_host_root()))
 		g->root = "/run/vzrun";

@@ -73,6 +73,7 @@ struct opt {
 /* The options before the command, and how this process speaks. */
 struct cli {
 	const char *root, *home;	/* absolute */
+	bool root_given;		/* by --root */
 	const char *log, *log_format;	/* log_format: "text" or "json" */
 	const char *cgroup_manager;	/* "cgroupfs", "systemd" or "disabled" */
 	const char *rootless;		/* "auto", "true" or "false" */

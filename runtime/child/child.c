@@ -10,6 +10,7 @@ struct stage { const char *name; int (*run)(struct child *c); };
 /* A new container: its namespaces were made by the clone. */
 static const struct stage enter_stages[] = {
 	{ "join the cgroup",           stage_cgroup },
+	{ "CPU affinity",              stage_affinity },
 	{ "join the user namespace",   stage_user_namespace },
 	{ "make the time namespace",   stage_time },
 	{ "wait for the id maps",      stage_mapped },
@@ -55,6 +56,7 @@ static const struct stage process_stages[] = {
 	{ "label",                     stage_label },
 	{ "environment",               stage_environment },
 	{ "standard streams",          stage_streams },
+	{ "working directory, before", stage_early_cwd },
 	{ "bounding set",              stage_bounding },
 	{ "user and groups",           stage_ids },
 	{ "system-call filter",        stage_early_seccomp },

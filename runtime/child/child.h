@@ -68,6 +68,7 @@ struct child {
 	int notify_from, notify_to;
 	uint64_t ignored;			/* bit n-1: signal n was ignored before us */
 	const char *exe;			/* what execve gets */
+	bool in_cwd;				/* the working directory was entered before the rights went */
 	const char *const *env;			/* what the process gets: its own, HOME, LISTEN_FDS */
 	char *listen_pid;			/* its place in env, filled in when the pid is known */
 	struct arena arena;
@@ -121,6 +122,7 @@ int stage_bounding(struct child *c);
 int stage_ids(struct child *c);
 int stage_early_seccomp(struct child *c);
 int stage_capabilities(struct child *c);
+int stage_early_cwd(struct child *c);
 int stage_cwd(struct child *c);
 int stage_executable(struct child *c);
 int stage_no_new_privs(struct child *c);

@@ -22,12 +22,18 @@ int stage_cgroup(struct child *c)
 	return undefended("audit") ? 0 : cg_verify(&c->join, c->proc_fd);
 }
 
-static int become_root(void)
+static int become_root(const struct child *c)
 {
-	/* Ids are ours only now; whoever we were on the host has no business in here. */
-	if (setresgid(0, 0, 0) < 0)
+	gid_t gid = c->process->user.gid.v;
+	uid_t uid = c->process->user.uid.v;
+
+	/*
+	 * Ids are ours only now; whoever we were on the host has no business in here. Where nobody is 0 (EINVAL)
+	 * it is the process's user who may make files; the capabilities stay, as no 0 is left.
+	 */
+	if (setresgid(0, 0, 0) < 0 && (errno != EINVAL || setresgid(gid, gid, gid) < 0))
 		return fail_errno("become group 0 of the user namespace");
-	if (setresuid(0, 0, 0) < 0)
+	if (setresuid(0, 0, 0) < 0 && (errno != EINVAL || setresuid(uid, uid, uid) < 0))
 		return fail_errno("become user 0 of the user namespace");
 	if (prctl(PR_SET_DUMPABLE, undefended("dumpable")) < 0)
 		return fail_errno("hide from ptrace");
@@ -67,7 +73,7 @@ int stage_mapped(struct child *c)
 		TRY(sync_hear(c->sync, SYNC_MAPPED, &tree));
 	if (tree >= 0)
 		c->root_tree = tree;
-	return c->own_userns ? become_root() : 0;
+	return c->own_userns ? become_root(c) : 0;
 }
 
 int stage_namespaces(struct child *c)
@@ -120,5 +126,5 @@ int stage_join(struct child *c)
 {
 	if (c->join_flags && setns(c->init_pidfd, (int)c->join_flags) < 0)
 		return fail_errno("join the namespaces of the container");
-	return c->own_userns ? become_root() : 0;
+	return c->own_userns ? become_root(c) : 0;
 }

@@ -75,7 +75,7 @@ static int explain_script(const char *path, const char *head)
 
 	if (sscanf(head, "#! %255[^ \t\n]", interpreter) != 1)
 		return fail(ENOEXEC, "exec: \"%s\": its first line names no interpreter", path);
-	return fail(ENOENT, "exec: \"%s\": its interpreter %s: no such file or directory", path, interpreter);
+	return fail(ENOENT, "exec %s: no such file or directory: its interpreter is %s", path, interpreter);
 }
 
 /* The program interpreter (loader) of an ELF file, or "". */
@@ -110,7 +110,7 @@ int exe_explain(const char *path, int code)
 	if (n > (ssize_t)sizeof(Elf64_Ehdr) && memcmp(head, ELFMAG, SELFMAG) == 0 && code == ENOENT) {
 		elf_loader(fd, loader, sizeof loader);
 		if (*loader)
-			return fail(ENOENT, "exec: \"%s\": its ELF loader %s: no such file or directory", path, loader);
+			return fail(ENOENT, "exec %s: no such file or directory: its ELF loader is %s", path, loader);
 	}
 	if (code == ENOEXEC && n > SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
 		return fail(ENOEXEC, "exec: \"%s\": exec format error: made for another architecture", path);

@@ -108,9 +108,16 @@ int stage_park(struct child *c)
 
 int stage_start_hooks(struct child *c)
 {
-	if (c->spec && c->spec->hooks && c->spec->hooks->of[HOOK_START_CONTAINER].n > 0)
-		TRY(hooks_run(c->spec->hooks, HOOK_START_CONTAINER,
+	const struct spec_hooks *hooks = c->spec ? c->spec->hooks : NULL;
+
+	if (hooks && hooks->of[HOOK_START_CONTAINER].n > 0) {
+		/* The process's environment is theirs where they name none: runc's way, on which images rely. */
+		LIST_EACH(struct spec_hook, h, hooks->of[HOOK_START_CONTAINER])
+			if (!h->env.v)
+				h->env.v = (const char **)c->env;
+		TRY(hooks_run(hooks, HOOK_START_CONTAINER,
 			      arena_printf(&c->arena, c->start_state, (int)c->host_pid), NULL));
+	}
 	return sync_say(c->sync, SYNC_EXEC);
 }
 

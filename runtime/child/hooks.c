@@ -3,6 +3,9 @@
 #include "base/proc.h"
 #include "base/scope.h"
 
+#include <ctype.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 static int run_one(const struct spec_hook *h, const char *state, const char *cwd)
@@ -21,12 +24,16 @@ static int run_one(const struct spec_hook *h, const char *state, const char *cwd
 		.out = &out, .err = &err,
 		.timeout_ms = h->timeout.set ? (int)h->timeout.v * 1000 : 0,
 	};
+	char killed[48] = "";
 	int status;
 
 	TRY(proc_run(&req, &status));
 	if (status == 0)
 		return 0;
-	return fail(EIO, "%s: exit status %d%s%.*s", h->path, status, err.n ? ": " : "",
+	/* What a shell says of its own programs we say of a hook. */
+	if (status > 128 && status < 128 + NSIG)
+		snprintf(killed, sizeof killed, " (%c%s)", tolower(*strsignal(status - 128)), strsignal(status - 128) + 1);
+	return fail(EIO, "%s: exit status %d%s%s%.*s", h->path, status, killed, err.n ? ": " : "",
 		    (int)strcspn(buf_text(&err), "\n"), buf_text(&err));
 }
 

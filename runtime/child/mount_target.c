@@ -37,7 +37,8 @@ static int link_refused(int fd, const char *name)
 	struct stat st;
 
 	if (fstat(fd, &st) == 0 && S_ISLNK(st.st_mode))
-		return fail(ELOOP, "\"%s\" of the root filesystem is a symbolic link, which is refused here", name);
+		return fail(ELOOP, "\"%s\" of the root filesystem is a symbolic link, which is refused here: what is below "
+			    "/dev, /proc and /sys must be mounted on ordinary directory", name);
 	return 0;
 }
 

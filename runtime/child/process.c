@@ -69,22 +69,34 @@ static size_t add_listen(struct child *c, const char **out, size_t n)
 	return kept;
 }
 
+static bool named_later(const struct strv *env, size_t i)
+{
+	const char *value = strchr(env->v[i], '=');
+
+	for (size_t k = i + 1; value && k < env->n; k++)
+		if (strncmp(env->v[k], env->v[i], (size_t)(value - env->v[i]) + 1) == 0)
+			return true;
+	return false;
+}
+
 int stage_environment(struct child *c)
 {
 	const struct strv *env = &c->process->env;
-	bool home = spec_env(env, "HOME") != NULL;
-	const char **out;
-	size_t n = env->n;
+	const char **out = arena_alloc(&c->arena, env->n + 5, sizeof *out);
+	size_t n = 0;
+	bool home = false;
 
-	if (home && !c->listen_fds) {
-		c->env = env->v;
-		return 0;
-	}
-	out = arena_alloc(&c->arena, n + 5, sizeof *out);
 	if (!out)
 		return fail(ENOMEM, "prepare the environment: out of memory");
-	if (n)
-		memcpy(out, env->v, n * sizeof *out);
+	for (size_t i = 0; i < env->n; i++) {
+		bool is_home = str_starts(env->v[i], "HOME=");
+
+		/* runc's ways: what comes last of a name counts, and an empty HOME is none. */
+		if (named_later(env, i) || (is_home && !env->v[i][5]))
+			continue;
+		home |= is_home;
+		out[n++] = env->v[i];
+	}
 	if (!home) {
 		auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
@@ -93,7 +105,8 @@ int stage_environment(struct child *c)
 		out[n++] = arena_printf(&c->arena, "HOME=%s", home_of(&c->arena, root, c->process->user.uid.v));
 	}
 	if (c->listen_fds)
-		(void)add_listen(c, out, n);
+		n = add_listen(c, out, n);
+	out[n] = NULL;
 	c->env = out;
 	return 0;
 }
@@ -165,12 +178,19 @@ int stage_capabilities(struct child *c)
 	return prctl(PR_SET_KEEPCAPS, 0) < 0 ? fail_errno("drop keepcaps") : 0;
 }
 
+/* With the runtime's rights where they are needed: a user need not be able to enter where he works. */
+int stage_early_cwd(struct child *c)
+{
+	c->in_cwd = chdir(c->process->cwd) == 0;
+	return 0;
+}
+
 int stage_cwd(struct child *c)
 {
 	char now[4096];
 	long n;
 
-	if (chdir(c->process->cwd) < 0)
+	if (!c->in_cwd && chdir(c->process->cwd) < 0)
 		return fail_errno("chdir to cwd (\"%s\") set in config.json failed", c->process->cwd);
 	n = syscall(SYS_getcwd, now, sizeof now);
 	if (n < 0 && errno != ENOENT)

@@ -23,7 +23,7 @@ int stage_memory_policy(struct child *c)
 	uint64_t nodes[SPEC_NODE_WORDS] = { 0 }, flags = 0;
 	bool none = true;
 
-	if (!m)
+	if (!m || !m->mode)
 		return 0;
 	if (m->nodes)
 		(void)str_list(m->nodes, SPEC_NODES_MAX, nodes);
@@ -31,26 +31,25 @@ int stage_memory_policy(struct child *c)
 	for (size_t i = 0; i < COUNT(nodes); i++)
 		none &= nodes[i] == 0;
 	/* The kernel takes the last bit that it is told of for one too many. */
-	if (syscall(SYS_set_mempolicy, (m->mode - 1) | (int)flags, none ? NULL : nodes,
+	if (syscall(SYS_set_mempolicy, (spec_memory_mode(m) - 1) | (int)flags, none ? NULL : nodes,
 		    none ? 0 : SPEC_NODES_MAX + 2) == 0)
 		return 0;
 	int code = errno;
-	return fail(code, "linux.memoryPolicy: %s%s%s: %s%s", name_of(spec_memory_modes, m->mode),
+	return fail(code, "linux.memoryPolicy: %s%s%s: %s%s", m->mode,
 		    none ? "" : " on nodes ", none ? "" : m->nodes, strerrordesc_np(code),
 		    code == EINVAL ? ": no such nodes for this container, or a mode that the kernel does not know" : "");
 }
 
 /*
- * After the cgroup: joining one puts its CPUs in force. Nothing said: all of them, whatever we ran on before.
+ * After the cgroup: joining one puts its CPUs in force. Nothing said, and for the container's first process:
+ * all of them, whatever we ran on before.
  */
 int stage_affinity(struct child *c)
 {
 	const struct spec_affinity *a = c->process->cpu_affinity;
-	bool initial = a && a->initial && *a->initial, final = a && a->final && *a->final;
+	bool final = !c->spec && a && a->final && *a->final;
 	uint64_t cpus[SPEC_CPU_WORDS];
 
-	if (!initial && !final)
-		return 0;
 	for (size_t i = 0; i < COUNT(cpus); i++)
 		cpus[i] = UINT64_MAX;
 	if (final)

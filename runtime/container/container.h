@@ -103,6 +103,7 @@ struct container_info { struct state s; enum status status; pid_t pid; };
 int container_info(const char *root, const char *id, struct container_info *out);
 void container_info_free(struct container_info *i);
 void container_info_json(struct jout *o, const char *key, const struct container_info *i);
+/* By name. -ENOENT: there is no root. */
 int container_list(const char *root, int (*each)(void *ctx, const struct container_info *i), void *ctx);
 int container_pids(const char *root, const char *id, pid_t **pids, size_t *n);
 

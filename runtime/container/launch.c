@@ -47,7 +47,8 @@ int launch_check_fds(int n)
 			continue;
 		if (fd < 3 + listening)
 			return fail_as(ERR_USAGE, "LISTEN_FDS=%d: descriptor %d is not open", listening, fd);
-		return fail_as(ERR_USAGE, "--preserve-fds %d: descriptor %d is not open", n, fd);
+		return fail_as(ERR_USAGE, "--preserve-fds %d: preserved-fd %d is missing: descriptor %d is not open", n,
+			       fd - 3 - listening, fd);
 	}
 	return 0;
 }

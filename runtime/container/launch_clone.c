@@ -13,7 +13,9 @@
 
 static int not_cloned(const struct child *c)
 {
-	int r = fail_errno("clone the container's first process");
+	int r = errno == EBUSY
+		? fail(EBUSY, "error adding pid %d to cgroups: device or resource busy", (int)getpid())
+		: fail_errno("clone the container's first process");
 
 	if (r == -EBUSY)
 		err_why("the cgroup has controllers enabled for groups below it");

@@ -367,7 +367,7 @@ int container_list(const char *root, int (*each)(void *, const struct container_
 	struct listing l = { .root_fd = fd, .each = each, .ctx = ctx };
 
 	if (fd < 0)
-		return errno == ENOENT ? 0 : fail_errno("open %s", root);
+		return fail_errno("open %s", root);
 	return state_each(fd, list_one, &l);
 }
 

@@ -10,13 +10,16 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+/* runc's words first. */
+#define NO_AGENT "failed to connect with seccomp agent: linux.seccomp.listenerPath: %s"
+
 int listener_check(const char *path)
 {
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		return fail_errno("linux.seccomp.listenerPath: %s", path);
-	return S_ISSOCK(st.st_mode) ? 0 : fail(ENOTSOCK, "linux.seccomp.listenerPath: %s is not a socket", path);
+		return fail_errno(NO_AGENT, path);
+	return S_ISSOCK(st.st_mode) ? 0 : fail(ENOTSOCK, NO_AGENT " is not a socket", path);
 }
 
 /* A stream may take less than all; the descriptor goes with the first part, as the specification wants it. */
@@ -57,7 +60,7 @@ int listener_send(const struct state_listener *l, const char *state, pid_t pid, 
 	if (b.oom || !state)
 		return fail(ENOMEM, "linux.seccomp.listenerPath: out of memory");
 	auto_close int fd = dgram_connect_path(l->path);
-	TRY_IN(fd, "linux.seccomp.listenerPath: %s", l->path);
+	TRY_IN(fd, NO_AGENT, l->path);
 	TRY_IN(send_all(fd, b.p, b.n, listener), "linux.seccomp.listenerPath: %s", l->path);
 	return 0;
 }

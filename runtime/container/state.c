@@ -371,23 +371,50 @@ int state_look(int root_fd, const char *id, struct state *out, enum status *st)
 	return r < 0 ? r : 0;
 }
 
-int state_each(int root_fd, int (*each)(void *, const char *), void *ctx)
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The ids of a directory, each with the NUL at its end. */
+static int read_ids(int root_fd, struct buf *out, size_t *n)
 {
 	int copy = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	struct dirent *e;
-	int r = 0;
+	int code;
 
 	if (!d) {
 		if (copy >= 0)
 			close(copy);
 		return fail_errno("read the state directory");
 	}
-	while (r >= 0 && (errno = 0, e = readdir(d)))
-		if (str_is_id(e->d_name))
-			r = each(ctx, e->d_name);
-	if (r >= 0 && errno)
-		r = fail_errno("read the state directory");
+	while ((errno = 0, e = readdir(d)))
+		if (str_is_id(e->d_name)) {
+			buf_add(out, e->d_name, strlen(e->d_name) + 1);
+			++*n;
+		}
+	code = errno;
 	closedir(d);
+	errno = code;
+	return code ? fail_errno("read the state directory") : 0;
+}
+
+int state_each(int root_fd, int (*each)(void *, const char *), void *ctx)
+{
+	auto_buf struct buf text = { 0 };
+	auto_free const char **ids = NULL;
+	size_t n = 0;
+	int r = 0;
+
+	TRY(read_ids(root_fd, &text, &n));
+	ids = calloc(n + 1, sizeof *ids);
+	if (!ids || text.oom)
+		return fail(ENOMEM, "read the state directory: out of memory");
+	for (size_t i = 0, at = 0; i < n; at += strlen(ids[i++]) + 1)
+		ids[i] = text.p + at;
+	qsort(ids, n, sizeof *ids, by_name);
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = each(ctx, ids[i]);
 	return r;
 }

@@ -115,5 +115,5 @@ int journal_read(int dir_fd, struct journal *out);	/* no journal: all empty */
  */
 int state_look(int root_fd, const char *id, struct state *out, enum status *status);
 
-/* Every id below root, in no order; entries that are no ids are skipped. */
+/* Every id below root, by name; entries that are no ids are skipped. */
 int state_each(int root_fd, int (*each)(void *ctx, const char *id), void *ctx);

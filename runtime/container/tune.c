@@ -37,7 +37,8 @@ static const char *cause(const struct spec_scheduler *s, int code)
 	if (code != EPERM)
 		return "";
 	if (s->policy == SCHED_DEADLINE + 1)
-		return "CAP_SYS_NICE is missing, or the process may not run on all CPUs";
+		return "process scheduler can't be used together with AllowedCPUs: it may not run on all CPUs; or CAP_SYS_NICE is "
+		       "missing";
 	if (s->policy == SCHED_FIFO + 1 || s->policy == SCHED_RR + 1)
 		return "CAP_SYS_NICE is missing, or the cgroup has no real-time budget "
 		       "(linux.resources.cpu.realtimeRuntime)";

@@ -251,7 +251,7 @@ static int check_host_things(const struct spec *s)
 	if (l->intel_rdt)
 		TRY_IN(rdt_check(l->intel_rdt), "linux.intelRdt");
 	if (l->net_devices.n > 0 && !spec_has_ns(s, CLONE_NEWNET))
-		return fail(EINVAL, "linux.netDevices: needs a network namespace in linux.namespaces");
+		return fail(EINVAL, "linux.netDevices: unable to move network devices without a NET namespace");
 	TRY_IN(net_devices_check(&l->net_devices), "linux.netDevices");
 	return 0;
 }

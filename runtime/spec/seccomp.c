@@ -134,8 +134,8 @@ static int check_notify(const struct spec_seccomp *s, const struct spec_seccomp_
 	if (!s->listener_path || !*s->listener_path)
 		return fail(EINVAL, "%saction: SCMP_ACT_NOTIFY needs listenerPath", at);
 	return strv_has(&call->names, "write")
-		? fail(EINVAL, "%saction: SCMP_ACT_NOTIFY cannot be used for write, by which the listener is handed over",
-		       at) : 0;
+		? fail(EINVAL, "%saction: SCMP_ACT_NOTIFY cannot be used for the write syscall: by it the listener is "
+		       "handed over", at) : 0;
 }
 
 static int check_call(const struct spec_seccomp *s, const struct spec_seccomp_call *call, size_t i)

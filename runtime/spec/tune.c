@@ -1,4 +1,5 @@
 #include "runtime/spec/tune.h"
+#include "base/log.h"
 
 #include <linux/ioprio.h>
 #include <linux/mempolicy.h>
@@ -64,9 +65,9 @@ static const struct field affinity_fields[] = {
 const struct record spec_affinity_record = RECORD("execCPUAffinity", struct spec_affinity, affinity_fields);
 
 static const struct field memory_fields[] = {
-	ENUMR(struct spec_memory_policy, "mode",  mode, spec_memory_modes),
-	F(struct spec_memory_policy,     "nodes", K_STR,  nodes),
-	F(struct spec_memory_policy,     "flags", K_STRV, flags),
+	F(struct spec_memory_policy, "mode",  K_STR,  mode),
+	F(struct spec_memory_policy, "nodes", K_STR,  nodes),
+	F(struct spec_memory_policy, "flags", K_STRV, flags),
 	{ 0 }
 };
 const struct record spec_memory_policy_record =
@@ -80,6 +81,13 @@ static const struct field personality_fields[] = {
 const struct record spec_personality_record =
 	RECORD("personality", struct spec_personality, personality_fields);
 
+/* Configurations for runc and crun name both: what is of no use is told, and they run. */
+static void warn_nice(const struct spec_scheduler *s, const char *policy)
+{
+	if (s->nice.v != 0 && s->policy != SCHED_NORMAL + 1 && s->policy != SCHED_BATCH + 1)
+		log_warn("process.scheduler.nice: has no meaning for %s", policy);
+}
+
 /*
  * The kernel takes some of what does not belong to a policy and does nothing with it; a configuration that
  * asks for it is wrong about what it gets.
@@ -88,7 +96,6 @@ static int refuse_foreign(const struct spec_scheduler *s, const char *policy)
 {
 	bool deadline = s->policy == SCHED_DEADLINE + 1;
 	const struct { const char *key; bool given, takes; } parts[] = {
-		{ "nice", s->nice.v != 0, s->policy == SCHED_NORMAL + 1 || s->policy == SCHED_BATCH + 1 },
 		{ "priority", s->priority.v != 0, s->policy == SCHED_FIFO + 1 || s->policy == SCHED_RR + 1 },
 		{ "runtime", s->runtime.v != 0, deadline },
 		{ "deadline", s->deadline.v != 0, deadline },
@@ -134,6 +141,7 @@ int spec_scheduler_check(const struct spec_scheduler *s)
 	if (s->nice.v < -20 || s->nice.v > 19)
 		return fail(EINVAL, "scheduler.nice: must be -20 to 19");
 	TRY(refuse_foreign(s, policy));
+	warn_nice(s, policy);
 	if ((s->policy == SCHED_FIFO + 1 || s->policy == SCHED_RR + 1) && (s->priority.v < 1 || s->priority.v > 99))
 		return fail(EINVAL, "scheduler.priority: must be 1 to 99 for %s", policy);
 	return s->policy == SCHED_DEADLINE + 1 ? check_deadline(s) : 0;
@@ -166,24 +174,41 @@ int spec_affinity_check(const struct spec_affinity *a)
 	return check_list("execCPUAffinity.final", a->final, SPEC_CPUS_MAX, &empty);
 }
 
-/* set_mempolicy(2): which modes take nodes, which need them, and which flags go with them. */
+int spec_memory_mode(const struct spec_memory_policy *m)
+{
+	for (const struct name *n = spec_memory_modes; m->mode && n->text; n++)
+		if (str_eq(n->text, m->mode))
+			return n->value;
+	return 0;
+}
+
+/*
+ * set_mempolicy(2): which modes take nodes, which need them, and which flags go with them. The first words of what is
+ * said are runc's.
+ */
 int spec_memory_policy_check(const struct spec_memory_policy *m)
 {
+	int number = m ? spec_memory_mode(m) : 0;
 	bool empty, fixed, none, balancing;
 	uint64_t flags = 0;
 	const char *mode;
 
-	if (!m)
+	/* An empty policy is none. */
+	if (!m || (!m->mode && !m->nodes && m->flags.n == 0))
 		return 0;
-	mode = name_of(spec_memory_modes, m->mode);
-	none = m->mode == MPOL_DEFAULT + 1 || m->mode == MPOL_LOCAL + 1;
-	balancing = m->mode == MPOL_BIND + 1 || m->mode == PREFERRED_MANY + 1;
-	TRY(check_list("linux.memoryPolicy.nodes", m->nodes, SPEC_NODES_MAX, &empty));
-	TRY(name_flags("linux.memoryPolicy.flags", &m->flags, spec_memory_flags, &flags));
+	mode = m->mode;
+	if (!number)
+		return fail(EINVAL, "linux.memoryPolicy.mode: invalid memory policy mode: %s%s%s", mode ? "\"" : "missing",
+			    mode ? mode : "", mode ? "\"" : "");
+	none = number == MPOL_DEFAULT + 1 || number == MPOL_LOCAL + 1;
+	balancing = number == MPOL_BIND + 1 || number == PREFERRED_MANY + 1;
+	TRY_IN(check_list("linux.memoryPolicy.nodes", m->nodes, SPEC_NODES_MAX, &empty), "invalid memory policy node");
+	TRY_IN(name_flags("linux.memoryPolicy.flags", &m->flags, spec_memory_flags, &flags),
+	       "invalid memory policy flag");
 	fixed = flags & (MPOL_F_STATIC_NODES | MPOL_F_RELATIVE_NODES);
 	if (none && !empty)
-		return fail(EINVAL, "linux.memoryPolicy.nodes: %s takes none", mode);
-	if (!none && empty && (m->mode != MPOL_PREFERRED + 1 || fixed))
+		return fail(EINVAL, "linux.memoryPolicy.nodes: %s takes none (set_mempolicy: invalid argument)", mode);
+	if (!none && empty && (number != MPOL_PREFERRED + 1 || fixed))
 		return fail(EINVAL, "linux.memoryPolicy.nodes: missing, %s needs it", mode);
 	if (none && flags)
 		return fail(EINVAL, "linux.memoryPolicy.flags: %s takes none", mode);

@@ -13,7 +13,7 @@ struct spec_scheduler {
 };
 struct spec_io_priority { int class; struct opt_i64 priority; };	/* class: IOPRIO_CLASS_* */
 struct spec_affinity { const char *initial, *final; };			/* lists; "" and NULL: not said */
-struct spec_memory_policy { int mode; const char *nodes; struct strv flags; };	/* mode: MPOL_*, plus one */
+struct spec_memory_policy { const char *mode, *nodes; struct strv flags; };
 struct spec_personality { const char *domain; struct strv flags; };
 
 extern const struct record spec_scheduler_record, spec_io_priority_record, spec_affinity_record,
@@ -31,4 +31,5 @@ int spec_scheduler_check(const struct spec_scheduler *s);
 int spec_io_priority_check(const struct spec_io_priority *p);
 int spec_affinity_check(const struct spec_affinity *a);
 int spec_memory_policy_check(const struct spec_memory_policy *m);
+int spec_memory_mode(const struct spec_memory_policy *m);	/* MPOL_*, plus one; 0: none is named */
 int spec_personality_check(const struct spec_personality *p);

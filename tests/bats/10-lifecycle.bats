@@ -89,8 +89,7 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	run "$VZ" --root "$BATS_TEST_TMPDIR/none" delete -f "$ID"
 	ok
 	run "$VZ" --root "$BATS_TEST_TMPDIR/none" list -q
-	ok
-	says ""
+	fails 1 "open $BATS_TEST_TMPDIR/none: No such file or directory"
 	run "$VZ" --root "$BATS_TEST_TMPDIR/none" exec "$ID" true
 	fails 255 "container \"$ID\" does not exist"
 	[ ! -e "$BATS_TEST_TMPDIR/none" ]
@@ -289,7 +288,7 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	args /etc;         run v run "$ID"; fails 1 'exec: "/etc": is a directory: permission denied'
 	args /etc/passwd;  run v run "$ID"; fails 1 'exec: "/etc/passwd": permission denied'
 	printf '#!/bin/nope\n' >"$B/rootfs/script"; chmod 755 "$B/rootfs/script"
-	args /script;      run v run "$ID"; fails 1 'exec: "/script": its interpreter /bin/nope: no such file or directory'
+	args /script;      run v run "$ID"; fails 1 'exec /script: no such file or directory: its interpreter is /bin/nope'
 	echo nonsense >"$B/rootfs/bad"; chmod 755 "$B/rootfs/bad"
 	args /bad;         run v run "$ID"; fails 1 'exec: "/bad": exec format error: neither a program nor a script'
 	args nope;         run v create "$ID"; fails 1 'exec: "nope": executable file not found in $PATH'

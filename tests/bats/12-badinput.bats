@@ -94,7 +94,6 @@ refused() {
 	bad '.process.scheduler = {policy: "SCHED_FIFO"}' 'config.json: process: scheduler.priority: must be 1 to 99 for SCHED_FIFO'
 	bad '.process.scheduler = {policy: "SCHED_OTHER", priority: 5}' 'config.json: process: scheduler.priority: has no meaning for SCHED_OTHER'
 	bad '.process.scheduler = {policy: "SCHED_OTHER", nice: -21}' 'config.json: process: scheduler.nice: must be -20 to 19'
-	bad '.process.scheduler = {policy: "SCHED_RR", priority: 5, nice: 1}' 'config.json: process: scheduler.nice: has no meaning for SCHED_RR'
 	bad '.process.scheduler = {policy: "SCHED_OTHER", flags: ["SCHED_FLAG_X"]}' 'config.json: process: scheduler.flags[0]: unknown value "SCHED_FLAG_X"'
 	bad '.process.scheduler = {policy: "SCHED_OTHER", flags: ["SCHED_FLAG_RECLAIM"]}' 'config.json: process: scheduler.flags: SCHED_FLAG_RECLAIM: has no meaning for SCHED_OTHER'
 	bad '.process.scheduler = {policy: "SCHED_DEADLINE", runtime: 2000, deadline: 1500}' 'config.json: process: scheduler.deadline: 1500 is less than runtime'
@@ -108,12 +107,12 @@ refused() {
 	bad '.process.execCPUAffinity = {initial: "a"}' 'config.json: process: execCPUAffinity.initial: "a" is no list such as 0-3,7'
 	bad '.process.execCPUAffinity = {final: "9000"}' 'config.json: process: execCPUAffinity.final: "9000" goes beyond 8191'
 	bad '.process.execCPUAffinity = {final: 1}' 'config.json: process.execCPUAffinity.final: expected a string'
-	bad '.linux.memoryPolicy = {}' 'config.json: linux.memoryPolicy.mode: missing'
-	bad '.linux.memoryPolicy = {mode: "MPOL_X"}' 'config.json: linux.memoryPolicy.mode: unknown value "MPOL_X"'
+	bad '.linux.memoryPolicy = {nodes: "0"}' 'config.json: linux.memoryPolicy.mode: invalid memory policy mode: missing'
+	bad '.linux.memoryPolicy = {mode: "MPOL_X"}' 'config.json: linux.memoryPolicy.mode: invalid memory policy mode: "MPOL_X"'
 	bad '.linux.memoryPolicy = {mode: "MPOL_BIND"}' 'config.json: linux.memoryPolicy.nodes: missing, MPOL_BIND needs it'
-	bad '.linux.memoryPolicy = {mode: "MPOL_DEFAULT", nodes: "0"}' 'config.json: linux.memoryPolicy.nodes: MPOL_DEFAULT takes none'
-	bad '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "1,"}' 'config.json: linux.memoryPolicy.nodes: "1," is no list such as 0-3,7'
-	bad '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_X"]}' 'config.json: linux.memoryPolicy.flags[0]: unknown value "MPOL_F_X"'
+	bad '.linux.memoryPolicy = {mode: "MPOL_DEFAULT", nodes: "0"}' 'config.json: linux.memoryPolicy.nodes: MPOL_DEFAULT takes none (set_mempolicy: invalid argument)'
+	bad '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "1,"}' 'config.json: invalid memory policy node: linux.memoryPolicy.nodes: "1," is no list such as 0-3,7'
+	bad '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0", flags: ["MPOL_F_X"]}' 'config.json: invalid memory policy flag: linux.memoryPolicy.flags[0]: unknown value "MPOL_F_X"'
 	[ -z "$BAD" ]
 }
 
@@ -123,7 +122,7 @@ refused() {
 	bad '.linux.netDevices = {a: {name: "%s"}}' 'config.json: linux.netDevices: a.name: "%s" is not the name of a network device'
 	bad '.linux.netDevices = {a: {name: "e%d%d"}}' 'config.json: linux.netDevices: a.name: "e%d%d" is not the name of a network device'
 	bad '.linux.netDevices = {a: {name: "x"}, b: {name: "x"}}' "config.json: linux.netDevices: b.name: \"x\" is a's too"
-	bad '.linux.netDevices = {a: {}} | .linux.namespaces |= map(select(.type != "network"))' 'config.json: linux.netDevices: needs a network namespace in linux.namespaces'
+	bad '.linux.netDevices = {a: {}} | .linux.namespaces |= map(select(.type != "network"))' 'config.json: linux.netDevices: unable to move network devices without a NET namespace'
 	bad '.linux.netDevices = {nosuchdev: {name: "eth0"}}' 'linux.netDevices.nosuchdev: there is no such network device'
 	bad '.linux.netDevices = {lo: {name: "eth0"}}' '~linux.netDevices.lo: lo cannot be moved: *'
 	bad '.linux.intelRdt = {closID: "a/b"}' 'config.json: linux.intelRdt: closID: "a/b" is not the name of a group'
@@ -194,7 +193,7 @@ refused() {
 	bad '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerMetadata: "x"}' 'config.json: linux.seccomp: listenerMetadata: needs listenerPath'
 	bad '.linux.seccomp = {defaultAction: "SCMP_ACT_NOTIFY", listenerPath: "/x"}' 'config.json: linux.seccomp: defaultAction: SCMP_ACT_NOTIFY cannot be the default'
 	bad '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir"], action: "SCMP_ACT_NOTIFY"}]}' 'config.json: linux.seccomp: syscalls[0].action: SCMP_ACT_NOTIFY needs listenerPath'
-	bad '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/x", syscalls: [{names: ["write"], action: "SCMP_ACT_NOTIFY"}]}' 'config.json: linux.seccomp: syscalls[0].action: SCMP_ACT_NOTIFY cannot be used for write, by which the listener is handed over'
+	bad '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/x", syscalls: [{names: ["write"], action: "SCMP_ACT_NOTIFY"}]}' 'config.json: linux.seccomp: syscalls[0].action: SCMP_ACT_NOTIFY cannot be used for the write syscall: by it the listener is handed over'
 	bad '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", flags: ["SECCOMP_X"]}' 'config.json: linux.seccomp: flags[0]: unknown value "SECCOMP_X"'
 	bad '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", defaultErrnoRet: 1}' 'config.json: linux.seccomp: defaultErrnoRet: SCMP_ACT_ALLOW returns no errno'
 	bad '.linux.cgroupsPath = "/a/../b"' '~config.json: linux.cgroupsPath: *'

@@ -244,22 +244,22 @@ true" ]
 	for nnp in true false; do
 		cfg ".process.noNewPrivileges = $nnp"
 		go
-		fails 1 "linux.seccomp.listenerPath: $SOCK: connect to a.sock: Connection refused"
+		fails 1 "failed to connect with seccomp agent: linux.seccomp.listenerPath: $SOCK: connect to a.sock: Connection refused"
 		[ ! -e "$B/rootfs/ran" ]
 	done
 	cfg '.process.noNewPrivileges = true'
 	create
 	run vz start "$ID"
-	fails 1 "linux.seccomp.listenerPath: $SOCK: connect to a.sock: Connection refused"
+	fails 1 "failed to connect with seccomp agent: linux.seccomp.listenerPath: $SOCK: connect to a.sock: Connection refused"
 	wait_for is stopped
 	[ ! -e "$B/rootfs/ran" ]
 	vz delete "$ID"
 	rm "$SOCK"
 	go
-	fails 1 "linux.seccomp.listenerPath: $SOCK: No such file or directory"
+	fails 1 "failed to connect with seccomp agent: linux.seccomp.listenerPath: $SOCK: No such file or directory"
 	cfg --arg f "$B/config.json" '.linux.seccomp.listenerPath = $f'
 	go
-	fails 1 "linux.seccomp.listenerPath: $B/config.json is not a socket"
+	fails 1 "failed to connect with seccomp agent: linux.seccomp.listenerPath: $B/config.json is not a socket"
 }
 
 @test "seccomp notification: a listenerPath that no rule uses is not used" {

@@ -72,7 +72,7 @@ background() { "$CGTOOL" exec "$G" "$@" >/dev/null 2>&1 3>&- & wait_for has_pids
 	background sleep 100
 	cg create "$G"
 	[ "$status" = 1 ]
-	[[ "$output" = *"exists and holds processes"* ]]
+	[[ "$output" = *"container's cgroup is not empty: "*"exists and holds processes"* ]]
 }
 
 @test "the memory limit kills, and is counted" {

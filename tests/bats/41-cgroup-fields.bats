@@ -189,7 +189,7 @@ disk() { lsblk -dnro MAJ:MIN,TYPE | awk '$2 == "disk" && $1 !~ /^253:/ { print $
 	if v2; then
 		reads '{"unified": {"memory.high": "50000000", "pids.max": "66"}}' memory -- memory.high 49999872 pids.max 66
 	else
-		refuses '{"unified": {"memory.max": "50000000"}}' "unified.memory.max: the memory controller is not in the v2 tree at $tree"
+		refuses '{"unified": {"memory.max": "50000000"}}' "invalid configuration: unified.memory.max: the memory controller is not in the v2 tree at $tree"
 	fi
 	res '{"unified": {"cgroup.nothing": "1"}}'
 	go; [ "$status" = 1 ]; [[ "$output" = "vzrun: unified.cgroup.nothing: there is no $tree/"* ]]

@@ -166,11 +166,11 @@ four
 
 @test "--preserve-fds of what is not open is refused: it would be one of ours" {
 	run bash -c "cd '$B' && exec 3<&- 4<&- && '$VZ' --root '$ROOT' run --preserve-fds 1 '$ID' </dev/null"
-	fails 1 "--preserve-fds 1: descriptor 3 is not open"
+	fails 1 "--preserve-fds 1: preserved-fd 0 is missing: descriptor 3 is not open"
 	args sleep 300
 	create; vz start "$ID"
 	run bash -c "exec 3<&- && '$VZ' --root '$ROOT' exec --preserve-fds 1 '$ID' true </dev/null"
-	fails 255 "--preserve-fds 1: descriptor 3 is not open"
+	fails 255 "--preserve-fds 1: preserved-fd 0 is missing: descriptor 3 is not open"
 	[ -z "$(state_left | grep -v "$ID")" ]
 }
 

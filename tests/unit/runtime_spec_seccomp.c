@@ -100,8 +100,8 @@ TEST(own_calls_are_not_notified)
 {
 	bad("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"listenerPath\":\"/s\",\"syscalls\":"
 	    "[{\"names\":[\"mkdir\",\"write\"],\"action\":\"SCMP_ACT_NOTIFY\"}]}",
-	    "syscalls[0].action: SCMP_ACT_NOTIFY cannot be used for write, by which the listener is "
-	    "handed over");
+	    "syscalls[0].action: SCMP_ACT_NOTIFY cannot be used for the write syscall: by it the "
+	    "listener is handed over");
 }
 
 UNIT_MAIN(UNIT(both_ways), UNIT(every_word), UNIT(places), UNIT(own_calls_are_not_notified))

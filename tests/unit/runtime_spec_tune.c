@@ -55,8 +55,6 @@ TEST(scheduler_is_wrong)
 	CHECK_FAILS(scheduler("{\"policy\":\"SCHED_OTHER\",\"nice\":20}"), "scheduler.nice: must be -20 to 19");
 	CHECK_FAILS(scheduler("{\"policy\":\"SCHED_OTHER\",\"priority\":1}"),
 		    "scheduler.priority: has no meaning for SCHED_OTHER");
-	CHECK_FAILS(scheduler("{\"policy\":\"SCHED_FIFO\",\"nice\":1,\"priority\":1}"),
-		    "scheduler.nice: has no meaning for SCHED_FIFO");
 	CHECK_FAILS(scheduler("{\"policy\":\"SCHED_FIFO\"}"), "scheduler.priority: must be 1 to 99 for SCHED_FIFO");
 	CHECK_FAILS(scheduler("{\"policy\":\"SCHED_RR\",\"priority\":100}"),
 		    "scheduler.priority: must be 1 to 99 for SCHED_RR");
@@ -79,7 +77,7 @@ TEST(scheduler_is_wrong)
 TEST(memory_policy_is_right)
 {
 	static const char *const good[] = {
-		"{\"mode\":\"MPOL_DEFAULT\"}", "{\"mode\":\"MPOL_LOCAL\",\"nodes\":\"\"}", "{\"mode\":\"MPOL_PREFERRED\"}",
+		"{}", "{\"mode\":\"MPOL_DEFAULT\"}", "{\"mode\":\"MPOL_LOCAL\",\"nodes\":\"\"}", "{\"mode\":\"MPOL_PREFERRED\"}",
 		"{\"mode\":\"MPOL_PREFERRED\",\"nodes\":\"1\",\"flags\":[\"MPOL_F_STATIC_NODES\"]}",
 		"{\"mode\":\"MPOL_BIND\",\"nodes\":\"0-3,1023\",\"flags\":[\"MPOL_F_NUMA_BALANCING\"]}",
 		"{\"mode\":\"MPOL_INTERLEAVE\",\"nodes\":\"0\"}", "{\"mode\":\"MPOL_WEIGHTED_INTERLEAVE\",\"nodes\":\"0\"}",
@@ -92,9 +90,10 @@ TEST(memory_policy_is_right)
 
 TEST(memory_policy_is_wrong)
 {
-	CHECK_FAILS(memory("{\"nodes\":\"0\"}"), "mode: missing");
+	CHECK_FAILS(memory("{\"nodes\":\"0\"}"), "linux.memoryPolicy.mode: invalid memory policy mode: missing");
+	CHECK_FAILS(memory("{\"mode\":\"BIND\"}"), "linux.memoryPolicy.mode: invalid memory policy mode: \"BIND\"");
 	CHECK_FAILS(memory("{\"mode\":\"MPOL_DEFAULT\",\"nodes\":\"0\"}"),
-		    "linux.memoryPolicy.nodes: MPOL_DEFAULT takes none");
+		    "linux.memoryPolicy.nodes: MPOL_DEFAULT takes none (set_mempolicy: invalid argument)");
 	CHECK_FAILS(memory("{\"mode\":\"MPOL_BIND\"}"), "linux.memoryPolicy.nodes: missing, MPOL_BIND needs it");
 	CHECK_FAILS(memory("{\"mode\":\"MPOL_PREFERRED\",\"flags\":[\"MPOL_F_STATIC_NODES\"]}"),
 		    "linux.memoryPolicy.nodes: missing, MPOL_PREFERRED needs it");
@@ -106,9 +105,9 @@ TEST(memory_policy_is_wrong)
 	CHECK_FAILS(memory("{\"mode\":\"MPOL_INTERLEAVE\",\"nodes\":\"0\",\"flags\":[\"MPOL_F_NUMA_BALANCING\"]}"),
 		    "linux.memoryPolicy.flags: MPOL_F_NUMA_BALANCING has no meaning for MPOL_INTERLEAVE");
 	CHECK_FAILS(memory("{\"mode\":\"MPOL_BIND\",\"nodes\":\"0-\"}"),
-		    "linux.memoryPolicy.nodes: \"0-\" is no list such as 0-3,7");
+		    "invalid memory policy node: linux.memoryPolicy.nodes: \"0-\" is no list such as 0-3,7");
 	CHECK_FAILS(memory("{\"mode\":\"MPOL_BIND\",\"nodes\":\"1024\"}"),
-		    "linux.memoryPolicy.nodes: \"1024\" goes beyond 1023");
+		    "invalid memory policy node: linux.memoryPolicy.nodes: \"1024\" goes beyond 1023");
 }
 
 TEST(the_rest)
