@@ -137,7 +137,10 @@ static int rejoin_port(void *ctx, const struct net_user *u)
 		nlq_put_u32(j->q, IFLA_MTU, j->d->mtu ? j->d->mtu : 1500);
 		nlq_put_u32(j->q, IFLA_MASTER, (uint32_t)j->bridge);
 	}
-	net_isolate_port(j->q, u->host_if, net_def_isolates(j->d));
+	if (j->d->mode == NET_BRIDGE)
+		net_isolate_port(j->q, u->host_if, net_def_isolates(j->d));
+	else
+		net_mend_port(j->q, &l, net_def_isolates(j->d));
 	r = nlq_talk(j->q, NULL, NULL);
 	if (r == 0 && j->d->vlan) {
 		TRY(net_vlan_access(j->q, u->host_if, j->d->bridge, j->d->vlan));

@@ -143,6 +143,9 @@ static const struct { const char *key, *value; } switches[] = {
 	{ "ipv4/conf/%s/accept_redirects", "0" },
 	{ "ipv4/conf/%s/send_redirects", "0" },
 	{ "ipv4/conf/%s/arp_ignore", "1" },
+	{ "ipv4/conf/%s/proxy_arp", "0" },
+	{ "ipv4/conf/%s/accept_source_route", "0" },
+	{ "ipv6/conf/%s/proxy_ndp", "0" },
 };
 
 static int set_switches(const struct net_def *d)
@@ -195,6 +198,7 @@ int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link
 {
 	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
 	const struct net_subnet *s[] = { &d->v4, &d->v6, d->v6.family ? &net_link_local : &d->v6 };
+	uint32_t mtu = d->mtu ? d->mtu : 1500;
 	unsigned char addr[16];
 	int r;
 
@@ -206,8 +210,8 @@ int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link
 		return r;
 	m.ifi_index = out->index;
 	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
-	if (d->mtu && d->mtu != out->mtu)
-		nlq_put_u32(q, IFLA_MTU, d->mtu);
+	if (mtu != out->mtu)
+		nlq_put_u32(q, IFLA_MTU, mtu);
 	believe_no_link_local(q);
 	for (size_t i = 0; i < COUNT(s); i++) {
 		if (!s[i]->family)

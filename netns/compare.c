@@ -83,6 +83,7 @@ static void look_at_addresses(struct net_compare *c, const struct net_link *l)
 static void look_at_own(struct net_compare *c, const struct net_link *l)
 {
 	const struct net_def *d = c->d;
+	uint32_t mtu = d->mtu ? d->mtu : 1500;
 
 	if (!net_bridge_is_ours(c->h, d->name, l)) {
 		net_compare_tell(c, MEND_UP, "link %s is not this network's bridge, but somebody else's", d->bridge);
@@ -93,8 +94,8 @@ static void look_at_own(struct net_compare *c, const struct net_link *l)
 	if (l->believes)
 		net_compare_tell(c, MEND_UP, "bridge %s learns from link-local frames: a guest can take its neighbours' traffic",
 				 d->bridge);
-	if (d->mtu && l->mtu != d->mtu)
-		net_compare_tell(c, MEND_UP, "bridge %s has MTU %u, not %u", d->bridge, l->mtu, d->mtu);
+	if (l->mtu != mtu)
+		net_compare_tell(c, MEND_UP, "bridge %s has MTU %u, not %u", d->bridge, l->mtu, mtu);
 	look_at_addresses(c, l);
 	net_bridge_check_switches(d->bridge, see_switch, c);
 	if (d->mode != NET_ISOLATED)
@@ -165,6 +166,9 @@ static int look_at_port(void *ctx, const struct net_user *u)
 	else if (l->isolated != isolated)
 		net_compare_tell(c, MEND_PORTS, "port %s of %s is %s", u->host_if, u->owner,
 			isolated ? "not isolated" : "isolated");
+	if (c->d->mode != NET_BRIDGE && l->master == b->index && (l->odd || l->stuck))
+		net_compare_tell(c, MEND_PORTS, "port %s of %s: %s is not as the kernel makes it", u->host_if, u->owner,
+			l->stuck ? "its state" : l->odd);
 	if (c->d->vlan) {
 		int r = net_vlan_is(&c->route, l->index, c->d->vlan);
 

@@ -57,10 +57,38 @@ static void read_bridge(struct nlattr *info, struct net_link *l)
 		l->believes = !(o.optval & 1 << BR_BOOLOPT_NO_LL_LEARN);
 }
 
+/* Of a bridge's port, as a new one has them; an older kernel has less. */
+static const struct { int attr; uint8_t usual; const char *name; } port_switches[] = {
+	{ IFLA_BRPORT_LEARNING, 1, "learning" },
+	{ IFLA_BRPORT_UNICAST_FLOOD, 1, "flood" },
+	{ IFLA_BRPORT_MCAST_FLOOD, 1, "mcast_flood" },
+	{ IFLA_BRPORT_BCAST_FLOOD, 1, "bcast_flood" },
+	{ IFLA_BRPORT_PROXYARP, 0, "proxy_arp" },
+	{ IFLA_BRPORT_NEIGH_SUPPRESS, 0, "neigh_suppress" },
+	{ IFLA_BRPORT_LOCKED, 0, "locked" },
+};
+
+static void read_port(struct nlattr *info, bool carrier, struct net_link *l)
+{
+	struct nlattr *port = nla_find(nla_data(info), nla_len(info), IFLA_INFO_SLAVE_DATA);
+	struct nlattr *a[IFLA_BRPORT_MAX + 1];
+
+	if (!port || nla_parse_nested(a, IFLA_BRPORT_MAX, port, NULL) < 0)
+		return;
+	l->isolated = a[IFLA_BRPORT_ISOLATED] && nla_get_u8(a[IFLA_BRPORT_ISOLATED]);
+	l->stuck = carrier && a[IFLA_BRPORT_STATE] && nla_get_u8(a[IFLA_BRPORT_STATE]) != BR_STATE_FORWARDING;
+	for (size_t i = 0; i < COUNT(port_switches); i++) {
+		struct nlattr *v = a[port_switches[i].attr];
+
+		if (v && nla_get_u8(v) != port_switches[i].usual)
+			l->odd = port_switches[i].name;
+	}
+}
+
 void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 {
 	const struct ifinfomsg *info = NLMSG_DATA(h);
-	struct nlattr *a[IFLA_MAX + 1], *of, *kind, *port, *isolated;
+	struct nlattr *a[IFLA_MAX + 1], *of, *kind, *slave;
 
 	if (h->nlmsg_type != RTM_NEWLINK ||
 	    nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof *info, a, IFLA_MAX, NULL) < 0)
@@ -90,9 +118,9 @@ void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 	l->bridge = kind && str_eq(l->kind, "bridge");
 	if (l->bridge)
 		read_bridge(of, l);
-	port = of ? nla_find(nla_data(of), nla_len(of), IFLA_INFO_SLAVE_DATA) : NULL;
-	isolated = port && l->master ? nla_find(nla_data(port), nla_len(port), IFLA_BRPORT_ISOLATED) : NULL;
-	l->isolated = isolated && nla_get_u8(isolated);
+	slave = of && l->master ? nla_find(nla_data(of), nla_len(of), IFLA_INFO_SLAVE_KIND) : NULL;
+	if (slave && nla_strcmp(slave, "bridge") == 0)
+		read_port(of, info->ifi_flags & IFF_RUNNING, l);
 }
 
 static void read_link(void *ctx, size_t i, const struct nlmsghdr *h)
@@ -208,18 +236,39 @@ void net_link_up(struct nlq *q, const char *name)
 	nlq_put_str(q, IFLA_IFNAME, name);
 }
 
-void net_isolate_port(struct nlq *q, const char *name, bool on)
+static void port_data(struct nlq *q, const char *name, struct nlattr **info, struct nlattr **data)
 {
 	struct ifinfomsg m = { 0 };
-	struct nlattr *info, *data;
-	uint8_t v = on;
 
 	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
 	nlq_put_str(q, IFLA_IFNAME, name);
-	info = nlq_nest(q, IFLA_LINKINFO);
+	*info = nlq_nest(q, IFLA_LINKINFO);
 	nlq_put_str(q, IFLA_INFO_SLAVE_KIND, "bridge");
-	data = nlq_nest(q, IFLA_INFO_SLAVE_DATA);
-	nlq_put(q, IFLA_BRPORT_ISOLATED, &v, sizeof v);
+	*data = nlq_nest(q, IFLA_INFO_SLAVE_DATA);
+}
+
+static void port_switch(struct nlq *q, int attr, uint8_t v) { nlq_put(q, attr, &v, sizeof v); }
+
+void net_isolate_port(struct nlq *q, const char *name, bool on)
+{
+	struct nlattr *info, *data;
+
+	port_data(q, name, &info, &data);
+	port_switch(q, IFLA_BRPORT_ISOLATED, on);
+	nlq_end(q, data);
+	nlq_end(q, info);
+}
+
+void net_mend_port(struct nlq *q, const struct net_link *l, bool isolated)
+{
+	struct nlattr *info, *data;
+
+	port_data(q, l->name, &info, &data);
+	port_switch(q, IFLA_BRPORT_ISOLATED, isolated);
+	for (size_t i = 0; i < COUNT(port_switches); i++)
+		port_switch(q, port_switches[i].attr, port_switches[i].usual);
+	if (l->stuck)
+		port_switch(q, IFLA_BRPORT_STATE, BR_STATE_FORWARDING);
 	nlq_end(q, data);
 	nlq_end(q, info);
 }

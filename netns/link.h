@@ -12,6 +12,8 @@ struct net_link {
 	bool up, bridge;
 	bool forwards;		/* IPv4 packets that come in here are routed on */
 	bool isolated;		/* a bridge's port that reaches no other isolated one */
+	const char *odd;	/* of a bridge's port: a switch that is not as the kernel makes it; NULL: none */
+	bool stuck;		/* it has a carrier, and nothing passes */
 	bool knows_vlans, filters_vlans;	/* of a bridge: the kernel can, it does */
 	uint16_t default_vlan;
 	bool believes;			/* a bridge that learns MAC addresses from frames that it does not forward */
@@ -38,6 +40,8 @@ void net_del_address(struct nlq *q, int index, int family, const void *addr, uns
 void net_link_up(struct nlq *q, const char *name);
 /* A port of a bridge: whether it reaches other isolated ones. After it has joined. */
 void net_isolate_port(struct nlq *q, const char *name, bool on);
+/* The same, and every switch as the kernel makes it. l: as it is. */
+void net_mend_port(struct nlq *q, const struct net_link *l, bool isolated);
 /* The route to what is on the link itself, as the kernel makes it for an address. */
 void net_add_link_route(struct nlq *q, int index, int family, const void *to, unsigned prefix,
 			const void *source);

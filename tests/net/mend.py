@@ -80,6 +80,14 @@ def links(m, by):
     yield "a guest's port is down", lambda: host.run("ip", "link", "set", green.port, "down")
     yield "a port is not isolated any more", lambda: host.run("bridge", "link", "set", "dev", m.cell1.nic.port,
                                                                "isolated", "off")
+    for switch in "learning", "flood", "bcast_flood":
+        yield "a guest's port has %s off" % switch, lambda s=switch: host.run("bridge", "link", "set", "dev", green.port, s,
+                                                                             "off")
+    yield "a guest's port is locked", lambda: host.run("bridge", "link", "set", "dev", green.port, "locked", "on")
+    yield "a guest's port lets nothing pass", lambda: host.run("bridge", "link", "set", "dev", green.port, "state", "0")
+    yield "the bridge has another MTU", lambda: host.run("ip", "link", "set", green.bridge, "mtu", 1300)
+    for key in "ipv4/conf/%s/proxy_arp", "ipv4/conf/%s/accept_source_route", "ipv6/conf/%s/proxy_ndp", "ipv6/conf/%s/disable_ipv6":
+        yield key % green.bridge, lambda k=key: host.sysctl("net/" + k % green.bridge, 1)
     yield "IPv4 is not routed", lambda: host.sysctl("net.ipv4.conf.%s.forwarding" % green.bridge, 0)
     yield "a way out came later", lambda: late_way(host)
     yield "IPv6 is not routed", lambda: host.sysctl("net.ipv6.conf.all.forwarding", 0)
