@@ -202,8 +202,12 @@ static int remove_config(void *p)
 {
 	struct making *m = p;
 
-	if (unlinkat(m->dir_fd, "config.json", 0) < 0 && errno != ENOENT)
-		return fail_errno("remove config.json of %s", m->name);
+	static const char *const files[] = { "events.1", "events", "config.json" };
+
+	/* With events and without a configuration it would be one that somebody took the file from. */
+	for (size_t i = 0; i < COUNT(files); i++)
+		if (unlinkat(m->dir_fd, files[i], 0) < 0 && errno != ENOENT)
+			return fail_errno("remove %s of %s", files[i], m->name);
 	return 0;
 }
 

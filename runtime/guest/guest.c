@@ -60,13 +60,31 @@ int guest_lock(int fd, const char *name)
 	return -EAGAIN;
 }
 
+/*
+ * Whether a directory without a config.json is of a creation or a removal that was killed: events come after that file,
+ * and go before it. Where they are, somebody has moved the file away.
+ */
+static bool is_half_made(int dir)
+{
+	return faccessat(dir, "events", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+static int no_config(const struct guest *g)
+{
+	if (is_half_made(g->dir_fd))
+		return fail_as(ERR_NOT_FOUND, "guest \"%s\" is only half made (try: vzrun recover %s)", g->name, g->name);
+	fail_as(ERR_CONFIG, "guest \"%s\" has lost its config.json", g->name);
+	err_try("put it back to %s/guests/%s   |   vzrun destroy %s", g->at.home, g->name, g->name);
+	return -EINVAL;
+}
+
 static int load(struct guest *g)
 {
 	struct json *tree;
 	int r = json_load(g->dir_fd, "config.json", &tree);
 
 	if (r == -ENOENT)
-		return fail_as(ERR_NOT_FOUND, "guest \"%s\" is only half made (try: vzrun recover %s)", g->name, g->name);
+		return no_config(g);
 	if (r >= 0)
 		r = spec_decode("config.json", tree, &g->spec);
 	if (r >= 0 && (r = guest_conf_load(g)) < 0)
@@ -277,6 +295,10 @@ static int recover_one(void *p, const char *name)
 	/* What could not be looked at is no half of a guest. */
 	if (errno != ENOENT)
 		return fail_errno("look for config.json of guest %s", name);
+	if (!is_half_made(dir)) {
+		log_warn("guest \"%s\" has lost its config.json, and is left as it is", name);
+		return 0;
+	}
 	(void)flock(dir, LOCK_UN);
 	drop_fd(&dir);
 	r->n++;

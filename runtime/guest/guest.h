@@ -4,7 +4,7 @@
  * and containers at once.
  *
  *	HOME/guests/NAME/config.json	OCI configuration plus the "vzrun" object; edited by hand or by `set`;
- *					written last: a directory without it is a killed creation
+ *					written last: a directory without it and without events is a killed creation
  *	                 disk/{upper,work}	the guest's layer (storage "overlay"), plain ids
  *	                 rootfs/		the whole root (storage "dir")
  *	                 console.log[.1]	what the console said, bounded

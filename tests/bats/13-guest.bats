@@ -161,6 +161,25 @@ teardown() { guest_teardown; }
 	[ "$status" -eq 10 ]
 }
 
+@test "a config.json that somebody moved away is told, and recover does not take the guest for half made" {
+	busybox_guest --net none
+	mv "$(conf)" "$BATS_TEST_TMPDIR/kept"
+	run vz start "$G"
+	refuses 10 "guest \"$G\" has lost its config.json"
+	run vz recover
+	ok
+	has "guest \"$G\" has lost its config.json, and is left as it is"
+	has "nothing to recover"
+	[ -d "$VZRUN_HOME/guests/$G/disk" ]
+	mv "$BATS_TEST_TMPDIR/kept" "$(conf)"
+	vz start "$G" >/dev/null
+	vz stop -k "$G" >/dev/null
+	rm "$(conf)"
+	run vz destroy "$G"
+	ok
+	[ ! -e "$VZRUN_HOME/guests/$G" ]
+}
+
 @test "of several guests: exec, logs, nic, fw, port, set, recover; a terminal is one guest's" {
 	local a=$G b=$G-b c=$G-c g
 	for g in "$a" "$b" "$c"; do vz create "$g" --template busybox --net none --tag web >/dev/null; done
