@@ -101,9 +101,9 @@ kills() {
 @test "SIGKILL at every point of destroy, then recover" { kills destroy; }
 
 private_files() { find "$VZRUN_HOME" "$ROOT" -name '.*.*' -not -path "$STORE/*"; }
-# cut COMMAND...: with a number of its own each time for the word %. Killed before each rename by which a new text takes
+# cut_off COMMAND...: with a number of its own each time for the word %. Killed before each rename by which a new text takes
 # the place of an old one; what is left goes with the same command again, or else with recover.
-cut() {
+cut_off() {
 	local call how n=0 left=0
 	try() { n=$((n + 1)); run "$@" "${command[@]/\%/$n}"; }
 	local command=("$VZ" --root "$ROOT" "$@")
@@ -126,8 +126,8 @@ cut() {
 	I=$TOP/build/tools/inject
 	seen=$BATS_TEST_TMPDIR/seen
 	vz create "$G" --template busybox >/dev/null
-	cut set "$G" --pids 20%
-	cut set "$G" --rate %M
+	cut_off set "$G" --pids 20%
+	cut_off set "$G" --rate %M
 	# A file that is not written again by anybody.
 	run "$I" -o "$seen" list "$VZ" --root "$ROOT" set "$G" --memory 65M
 	run "$I" -o "$seen" kill "$(sed -n 's/^call \([0-9.]*:[0-9]*\) renameat$/\1/p' "$seen" | tail -1)" "$VZ" --root "$ROOT" set "$G" --memory 66M
