@@ -14,7 +14,7 @@
  * (a reload, a machine under load), and a job waits for processes to die.
  */
 enum { WORD_MS = 2000, JOB_MS = 30000, RETRIES = 5 };
-#define PRIVATE_SYSTEM "/run/systemd/private"
+#define PRIVATE "systemd/private"
 
 /* ---- connecting ---- */
 
@@ -49,38 +49,42 @@ static int until_ready(sd_bus *b)
 	return sd_bus_is_ready(b) > 0 ? 0 : -ECONNRESET;
 }
 
-static int try_bus(int (*opener)(sd_bus **), sd_bus **out)
+/* r: what opening it gave. */
+static int settle(int r, sd_bus **out)
 {
-	int r = opener(out);
-
 	r = r < 0 ? r : until_ready(*out);
 	if (r < 0)
 		*out = sd_bus_close_unref(*out);
 	return r;
 }
 
-/* systemd's own socket, for root where no message bus runs, or one that is only being started. */
-static int open_private(sd_bus **out)
+/* The manager's own socket below the directory, where no message bus runs, or one that is only being started. */
+static int try_private(const char *run, sd_bus **out)
 {
-	int r = sd_bus_new(out);
+	char address[512];
+	int r;
 
-	r = r < 0 ? r : sd_bus_set_address(*out, "unix:path=" PRIVATE_SYSTEM);
-	return r < 0 ? r : sd_bus_start(*out);
+	/* What an address would take for its own. */
+	if (strpbrk(run, ",;%") || (size_t)snprintf(address, sizeof address, "unix:path=%s/" PRIVATE, run) >= sizeof address)
+		return -EINVAL;
+	r = sd_bus_new(out);
+	r = r < 0 ? r : sd_bus_set_address(*out, address);
+	return settle(r < 0 ? r : sd_bus_start(*out), out);
 }
 
 static int open_system(sd_bus **out)
 {
 	const char *given = getenv("DBUS_SYSTEM_BUS_ADDRESS");
-	int r = try_bus(sd_bus_open_system, out);
+	int r = settle(sd_bus_open_system(out), out);
 
 	if (r >= 0)
 		return 0;
 	if (given && *given)
 		return no_bus(-r, given);
-	if (try_bus(open_private, out) >= 0)
+	if (try_private("/run", out) >= 0)
 		return 0;
 	return no_bus(-r, r == -ETIMEDOUT ? "/run/dbus/system_bus_socket"
-					  : "/run/dbus/system_bus_socket nor " PRIVATE_SYSTEM);
+					  : "/run/dbus/system_bus_socket nor /run/" PRIVATE);
 }
 
 /* Who is root of a user namespace is somebody else on the bus. */
@@ -102,7 +106,7 @@ static unsigned host_uid(void)
 static int open_user(sd_bus **out)
 {
 	const char *run = getenv("XDG_RUNTIME_DIR"), *bus = getenv("DBUS_SESSION_BUS_ADDRESS");
-	char dir[64], where[512];
+	char dir[64], own[512], where[512];
 	int r;
 
 	if (!run || *run != '/') {
@@ -110,9 +114,14 @@ static int open_user(sd_bus **out)
 		setenv("XDG_RUNTIME_DIR", dir, 1);
 		run = dir;
 	}
-	snprintf(where, sizeof where, "%s%s", bus && *bus ? bus : run, bus && *bus ? "" : "/bus");
-	r = try_bus(sd_bus_open_user, out);
+	snprintf(own, sizeof own, "%s/bus", run);
+	snprintf(where, sizeof where, "%s", bus && *bus ? bus : own);
+	r = settle(sd_bus_open_user(out), out);
 	if (r >= 0)
+		return 0;
+	/* A session is told the address of the manager's own bus, too; any other is what it says. */
+	if ((!bus || !*bus || (str_starts(bus, "unix:path=") && str_eq(bus + strlen("unix:path="), own))) &&
+	    try_private(run, out) >= 0)
 		return 0;
 	r = no_bus(-r, where);
 	err_try("a user manager (loginctl enable-linger) and dbus-user-session, or --cgroup-manager cgroupfs");

@@ -147,6 +147,18 @@ podman() { u podman --runtime "$D/vzrun" --log-level=error "$@"; }
 	podman rmi -f bb >/dev/null
 }
 
+@test "where the user's bus does not run, the manager's own socket is asked" {
+	u systemctl --user stop dbus.socket dbus.service
+	u "$D/vzrun" --systemd-cgroup run -d r >"$D/said" 2>&1 || { cat "$D/said"; return 1; }
+	[ "$(sed s/^0::// "/proc/$(pid)/cgroup")" = "${OWN#/sys/fs/cgroup}/user.slice/vzrun-r.scope" ]
+	u "$D/vzrun" --systemd-cgroup delete -f r
+	# A bus that somebody names is that one.
+	run u env DBUS_SESSION_BUS_ADDRESS=unix:path=/nowhere "$D/vzrun" --systemd-cgroup run -d r
+	[ "$status" -eq 1 ]
+	has "no bus at unix:path=/nowhere: "
+	u systemctl --user start dbus.socket
+}
+
 @test "pasta, without any privilege, is a network for a container of the user's" {
 	[ -n "${VZRUN_VM:-}" ] || skip "host: not the machine of tests/vm, whose network may be changed"
 	# What it copies: there is no way outward in the machine.
