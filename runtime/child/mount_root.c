@@ -62,11 +62,33 @@ int mnt_attach_root(int tree_fd, const char *path)
 	return 0;
 }
 
+/*
+ * Where the host's tree stays mounted below ours, a whole procfs or sysfs in it would allow a user namespace
+ * inside to mount one without the container's masks. What is locked cannot be unmounted, but covered.
+ */
+static int hide_host(void)
+{
+	static const char *const places[] = { "/proc", "/sys" };
+
+	for (size_t i = 0; i < COUNT(places); i++) {
+		int r;
+
+		while ((r = umount2(places[i], MNT_DETACH)) == 0)
+			;
+		if (errno == EINVAL)
+			r = mount("none", places[i], "tmpfs", MS_RDONLY, "size=4k");
+		if (r < 0 && errno != ENOENT)
+			return fail_errno("hide %s of the host", places[i]);
+	}
+	return 0;
+}
+
 int mnt_pivot(int root_fd, bool no_pivot)
 {
 	if (fchdir(root_fd) < 0)
 		return fail_errno("enter the root filesystem");
 	if (no_pivot) {
+		TRY(hide_host());
 		/* Over "/" first: whoever leaves the chroot finds the same root there, not the host's. */
 		if (move_mount(root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 			return fail_errno("move the root filesystem over /");

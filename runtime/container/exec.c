@@ -101,6 +101,9 @@ static int add_caps(struct joining *j)
 		return fail(ENOMEM, "out of memory");
 	TRY(add_words(&j->arena, &c->bounding, &j->req->caps));
 	TRY(add_words(&j->arena, &c->effective, &j->req->caps));
+	/* runc's rule: where the container's processes inherit capabilities these are to be inherited, too. */
+	if (c->inheritable.n)
+		TRY(add_words(&j->arena, &c->ambient, &j->req->caps));
 	return add_words(&j->arena, &c->permitted, &j->req->caps);
 }
 

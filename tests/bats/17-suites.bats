@@ -112,6 +112,24 @@ running() { args sleep 300; create; v start "$ID"; }
 	go; ok
 }
 
+@test "--no-pivot leaves no whole procfs below, by which a user namespace inside could mount one without masks" {
+	cfg '.process.capabilities |= map_values(. + ["CAP_SETFCAP"])'
+	sh_ 'unshare -mrpf sh -c "mount -t proc none /mnt && ls /mnt"'
+	run v run --no-pivot "$ID"; [ "$status" -eq 1 ]; has "mount: permission denied"
+	sh_ 'cat /proc/self/comm; ls -d /sys/kernel'
+	run v run --no-pivot "$ID"; ok; says $'cat\n/sys/kernel'
+}
+
+@test "capabilities: one that cannot be ambient is told; exec --cap gives one that the container lets inherit" {
+	cfg '.process.capabilities = {inheritable: ["CAP_KILL"], permitted: ["CAP_KILL", "CAP_CHOWN"], effective: ["CAP_KILL"],
+		bounding: ["CAP_KILL", "CAP_CHOWN"], ambient: ["CAP_KILL", "CAP_CHOWN"]}'
+	args grep CapAmb /proc/self/status
+	go; ok; has "can't raise ambient capability CAP_CHOWN: it is not both inheritable and permitted"; has $'CapAmb:\t0000000000000020'
+	cfg '.process.capabilities.ambient = []'
+	running
+	run v exec --cap CAP_KILL "$ID" grep CapAmb /proc/self/status; ok; says $'CapAmb:\t0000000000000020'
+}
+
 @test "scheduler: a nice value beside SCHED_FIFO is told and left out; memory policy: an empty one is none" {
 	cfg '.process.scheduler = {policy: "SCHED_FIFO", priority: 1, nice: 19}'
 	go; has "process.scheduler.nice: has no meaning for SCHED_FIFO"
