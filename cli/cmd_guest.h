@@ -48,8 +48,8 @@ bool guest_asked_for(const struct guest_create_args *a);
 int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const char *name, int argc,
 		     char **command);
 /*
- * r of what was tried with a container; of one that is a guest a failure is told in a guest's words, and why it is not up
- * in place of that there is no container.
+ * r of what was tried with a container; of one that is a guest a failure is told in a guest's words, and why it is
+ * not up in place of that there is no container.
  */
 int guest_voice(struct cli *g, const char *name, int r);
 /* The exit status of the pending error of a command in a guest: 127 not found, 126 not executable, 125. */
