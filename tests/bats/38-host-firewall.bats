@@ -28,8 +28,9 @@ ask() {
 
 # verdict MEMBERS: "open", or "drops CHAIN: RULE", or "may CHAIN: RULE"
 verdict() {
+	# Newer nft writes the burst that is meant where none is given.
 	ask "$1" | jq -r '.refused[0] // {} | if .chain then
-		(if .sure then "drops " else "may " end) + .chain + ": " + .rule else "open" end'
+		(if .sure then "drops " else "may " end) + .chain + ": " + .rule else "open" end' | sed 's/ burst 5 packets//'
 }
 
 # is WANT MEMBERS

@@ -14,6 +14,7 @@ setup() {
 teardown() { engine_teardown; }
 
 works() { criu check >/dev/null 2>&1 || skip "kernel: criu does not run on it ($(criu check 2>&1 | grep -om1 'Error.*'))"; }
+tracks() { criu check --feature mem_dirty_track >/dev/null 2>&1 || skip "kernel: no soft-dirty pages, by which a pre-dump knows what changed"; }
 # a counter that goes on where it stood
 counter() { sh_ 'i=0; while :; do i=$((i+1)); echo $i >/tmp/n.new; mv /tmp/n.new /tmp/n; sleep 0.05; done'; }
 count() { vz exec "${1:-$ID}" cat /tmp/n; }
@@ -166,6 +167,7 @@ checkpoint() { run v checkpoint --image-path "$IMAGE" "$@" "$ID"; }
 
 @test "pre-dump, then a dump that has it for its parent" {
 	works
+	tracks
 	counter
 	started
 	wait_for above 3
@@ -205,6 +207,7 @@ answers() { [ "$(tail -n 1 "$B/rootfs/answers" 2>/dev/null || echo 0)" -gt "$1" 
 
 @test "its network comes back up: address, listener and connection, by way of a pre-dump" {
 	works
+	tracks
 	local last
 	talkers
 	mkdir "$BATS_TEST_TMPDIR/images"
