@@ -136,8 +136,8 @@ static int port_ls_run(struct cli *g, void *args, int argc, char **argv)
 const struct cmd port_cmds[] = {
 	{ "add", "[OPTION...] NAME [HOST:]PORT[-END]:GUESTPORT[-END][/tcp|/udp]", "publish ports of a guest, live and saved",
 	  2, 2, port_add_opts, sizeof(struct port_args), port_add_run,
-	  .about = "The host itself reaches them by 127.0.0.1 and its own addresses, not by ::1, for which the kernel takes no answer from "
-		   "a bridge: a connection to ::1 is refused, and to localhost goes on by 127.0.0.1." },
+	  .about = "The host itself reaches them by 127.0.0.1 and its own addresses, not by ::1, for which the kernel takes "
+		   "no answer from a bridge: a connection to ::1 is refused, and to localhost goes on by 127.0.0.1." },
 	{ "rm", "NAME [HOST:]PORT[-END][:GUESTPORT[-END]][/tcp|/udp]", "publish them no more", 2, 2,
 	  .run = port_rm_run, .flags = CMD_EACH },
 	{ "ls", "[NAME...]", "list published ports", 0, -1, .run = port_ls_run, .flags = CMD_NAMES },

@@ -90,7 +90,10 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *h)
 		doom(t, f.family, a);
 }
 
-enum { CT_GET = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET, CT_DELETE = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE };
+enum {
+	CT_GET = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
+	CT_DELETE = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
+};
 
 /* Who ended by itself meanwhile is as good. */
 static int end_all(struct nlq *q, const struct hunt *t)

@@ -1,6 +1,6 @@
 /*
- * Connections that stand, as the kernel's connection tracking has them: rules see the first packet of one. Of one that is
- * cut the next packet, of whichever end, is a first one again.
+ * Connections that stand, as the kernel's connection tracking has them: rules see the first packet of one. Of one that
+ * is cut the next packet, of whichever end, is a first one again.
  */
 #pragma once
 #include "netns/def.h"
