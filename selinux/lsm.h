@@ -31,8 +31,8 @@ int lsm_prepare_exec(int procfd, const char *selinux_label, const char *apparmor
  */
 int lsm_verify_exec(int procfd, const char *selinux_label, const char *apparmor_profile);
 /*
- * The calling process has the label from now on, by no exec: it is to have one thread. What it has open it may use as far
- * as the policy lets the new label. A no-op where SELinux is off.
+ * The calling process has the label from now on, by no exec: it is to have one thread. What it has open it may use
+ * as far as the policy lets the new label. A no-op where SELinux is off.
  */
 int lsm_enter(int procfd, const char *selinux_label);
 /* The label of new keyrings. */

@@ -150,7 +150,7 @@ int mnt_clone_root(int bundle_fd, const char *path);
 int mnt_attach_root(int tree_fd, const char *path);
 /* The attached root becomes "/", the host's tree is gone. no_pivot: chroot (the tree stays mounted below). */
 int mnt_pivot(int root_fd, bool no_pivot);
-/* The finished root: its rootfsPropagation (it is private), what is MNT_RO_LAST, and with readonly itself, read-only. */
+/* The finished root: its rootfsPropagation (it is private); what is MNT_RO_LAST, and with readonly it, read-only. */
 int mnt_finish_root(int root_fd, const struct mnt_plan *p, const char *propagation, bool readonly);
 /* The verbs with a file of their own. */
 int mnt_fs(struct mnt_ctx *c, struct mnt_op *op);

@@ -1,7 +1,7 @@
 /*
- * Since version 258 systemd runs on cgroup v2 alone (its NEWS): on a host with v1, or with both, such a guest is shown the
- * tree of v2 and nothing else. Which version it is can be told before there is a process: by the name of the library that
- * all of systemd's programs share, which has it.
+ * Since version 258 systemd runs on cgroup v2 alone (its NEWS): on a host with v1, or with both, such a guest is
+ * shown the tree of v2 and nothing else. Which version it is can be told before there is a process: by the name of
+ * the library that all of systemd's programs share, which has it.
  */
 #include "runtime/guest/guest.h"
 #include "base/path.h"
