@@ -135,7 +135,7 @@ letters_of() { sed -nE 's/^ +--[a-z-]+( value)?, -([a-z])( value)?  .*/\2/p; s/^
 		255 | exec @ID | process args cannot be empty
 		255 | exec @ID nothere | exec: "nothere": executable file not found in \$PATH
 		255 | exec @ID /nothere | exec: "/nothere": stat /nothere: no such file or directory
-		255 | exec @ID /etc | exec: "/etc": .*permission denied
+		255 | exec @ID /etc | exec: "/etc": (is a directory|.*permission denied)
 		255 | exec -p /nothing @ID | /nothing: no such file or directory
 		127 | exec @ID sh -c nothere
 		0 | exec --cwd /tmp @ID pwd | ^/tmp
