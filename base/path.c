@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/path_walk.h"
 #include "base/scope.h"
 #include "base/sys.h"
 
@@ -29,98 +30,24 @@ int path_open_strict(int dirfd, const char *path, int flags)
 	return fd < 0 ? fail_errno("open %s", path) : fd;
 }
 
-static int make_dir(int dirfd, const char *name, const char *path, bool *created)
-{
-	int fd, r = mkdirat(dirfd, name, 0755);
-
-	if (r < 0 && errno != EEXIST)
-		return fail_errno("create directory %s", path);
-	if (created)
-		*created = r == 0;
-	fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? fail_errno("open directory %s", path) : fd;
-}
-
-static int make_file(int dirfd, const char *name, const char *path, bool *created)
-{
-	auto_close int made = openat(dirfd, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
-	struct stat st;
-
-	if (made < 0 && errno != EEXIST)
-		return fail_errno("create file %s", path);
-	if (created)
-		*created = made >= 0;
-	auto_close int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return fail_errno("open file %s", path);
-	/* A dangling link: what it points to is not ours to create. */
-	return S_ISLNK(st.st_mode) ? fail(ELOOP, "create file %s: a symbolic link is there", path) : take_fd(&fd);
-}
-
-/* Cuts the last component, and the slash before it, off; false at the root and when nothing is left. */
-static bool cut_last(char *path)
-{
-	size_t n = strlen(path);
-
-	while (n > 0 && path[n - 1] == '/')
-		n--;
-	if (n == 0)
-		return false;
-	while (n > 0 && path[n - 1] != '/')
-		n--;
-	while (n > 0 && path[n - 1] == '/')
-		n--;
-	path[n] = '\0';
-	return true;
-}
-
-/* The part below the deepest directory that exists: created one by one, following nothing. */
-static int make_below(int fd, char *rest, const char *path, enum path_kind kind, bool *created)
-{
-	auto_close int at = fd;
-
-	for (char *save = NULL, *name = strtok_r(rest, "/", &save), *next; name; name = next) {
-		int below;
-
-		next = strtok_r(NULL, "/", &save);
-		if (strcmp(name, ".") == 0 && next)
-			continue;
-		if (strcmp(name, "..") == 0)
-			return fail(EINVAL, "create %s: \"..\" below a directory that does not exist", path);
-		below = kind == PATH_FILE && !next ? make_file(at, name, path, created)
-						   : make_dir(at, name, path, next ? NULL : created);
-		if (below < 0)
-			return below;
-		close(at);
-		at = below;
-	}
-	return take_fd(&at);
-}
-
 int path_ensure(int rootfd, const char *path, enum path_kind kind, bool *created)
 {
-	char head[PATH_MAX];
 	size_t n = strlen(path);
+	bool made = false;
 	int fd;
 
-	if (created)
-		*created = false;
-	if (n == 0 || n >= sizeof head)
+	if (n == 0 || n >= PATH_MAX)
 		return fail(n ? ENAMETOOLONG : ENOENT, "path \"%.64s\": %s", path, n ? "too long" : "empty");
 	fd = path_open(rootfd, path, O_PATH);
-	if (fd != -ENOENT)
-		return fd;
-	memcpy(head, path, n + 1);
-	while (fd == -ENOENT) {
-		if (!cut_last(head))
-			return fd;
-		fd = path_open(rootfd, *head ? head : "/", O_PATH | O_DIRECTORY);
+	if (fd == -ENOENT) {
+		fd = path_walk_make(rootfd, path, kind == PATH_FILE, &made);
+		fd = fd >= 0 ? fd : errno == EINVAL
+			? fail(EINVAL, "create %s: \"..\" below a directory that does not exist", path)
+			: fail_errno("create %s", path);
 	}
-	if (fd < 0)
-		return fd;
-	char rest[PATH_MAX];
-	strcpy(rest, path + strlen(head));
-	return make_below(fd, rest, path, kind, created);
+	if (created)
+		*created = made;
+	return fd;
 }
 
 int path_parent(int rootfd, const char *path, const char **name)

@@ -24,6 +24,8 @@ struct walk {
 	size_t depth;
 	unsigned links;
 	uint64_t resolve;
+	enum { MAKE_NONE, MAKE_DIR, MAKE_FILE } make;	/* what the last one becomes where it is missing */
+	bool made, made_last;
 	char rest[2 * PATH_MAX];
 };
 
@@ -82,6 +84,22 @@ static bool crosses(const struct walk *w, int fd)
 	       statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &b) < 0 || a.stx_mnt_id != b.stx_mnt_id;
 }
 
+/* What somebody puts there meanwhile is met with as if it had been there: a link is followed in the root. */
+static int make(struct walk *w, int dir, const char *name, bool last)
+{
+	bool file = last && w->make == MAKE_FILE;
+	auto_close int fd = file ? openat(dir, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644) : -1;
+
+	if (file ? fd < 0 : mkdirat(dir, name, 0755) < 0) {
+		if (errno != EEXIST)
+			return -1;
+	} else {
+		w->made = true;
+		w->made_last = last;
+	}
+	return openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
 /* 1: the final descriptor is in *out; 0: go on. */
 static int step(struct walk *w, const char *name, const char *after, int flags, unsigned mode, int *out)
 {
@@ -91,6 +109,8 @@ static int step(struct walk *w, const char *name, const char *after, int flags, 
 
 	if (strcmp(name, "..") == 0 && w->depth == 1 && w->resolve & RESOLVE_BENEATH)
 		return error(EXDEV);
+	if (strcmp(name, "..") == 0 && w->made)
+		return error(EINVAL);
 	if (strcmp(name, "..") == 0) {
 		up(w);
 		return 0;
@@ -100,6 +120,8 @@ static int step(struct walk *w, const char *name, const char *after, int flags, 
 		*out = openat(dir, name, flags | O_EXCL | O_NOFOLLOW, mode);
 		return *out < 0 ? -1 : 1;
 	}
+	if (fd < 0 && errno == ENOENT && w->make)
+		fd = make(w, dir, name, last);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -1;
 	if (crosses(w, fd))
@@ -146,21 +168,37 @@ static int run(struct walk *w, int flags, unsigned mode)
 	}
 }
 
-int path_walk(int rootfd, const char *path, int flags, unsigned mode, uint64_t resolve)
+static int walk(struct walk *w, const char *path, int flags, unsigned mode)
 {
-	struct walk w = { .fd = { rootfd }, .depth = 1, .resolve = resolve };
 	int fd, saved;
 
 	if (strlen(path) >= PATH_MAX)
 		return error(ENAMETOOLONG);
 	if (!*path)
 		return error(ENOENT);
-	if (path[0] == '/' && !(resolve & RESOLVE_IN_ROOT))
+	if (path[0] == '/' && !(w->resolve & RESOLVE_IN_ROOT))
 		return error(EXDEV);
-	strcpy(w.rest, path);
-	fd = run(&w, flags, mode);
+	strcpy(w->rest, path);
+	fd = run(w, flags, mode);
 	saved = errno;
-	to_root(&w);
+	to_root(w);
 	errno = saved;
+	return fd;
+}
+
+int path_walk(int rootfd, const char *path, int flags, unsigned mode, uint64_t resolve)
+{
+	struct walk w = { .fd = { rootfd }, .depth = 1, .resolve = resolve };
+
+	return walk(&w, path, flags, mode);
+}
+
+int path_walk_make(int rootfd, const char *path, bool file, bool *made)
+{
+	struct walk w = { .fd = { rootfd }, .depth = 1, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+			  .make = file ? MAKE_FILE : MAKE_DIR };
+	int fd = walk(&w, path, O_PATH | O_CLOEXEC, 0);
+
+	*made = w.made_last;
 	return fd;
 }

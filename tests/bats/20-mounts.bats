@@ -155,12 +155,23 @@ volume"
 	[ ! -e "$H/made" ]
 }
 
-@test "a dangling link is not created through" {
-	ln -s /etc/created-by-vzrun "$B/rootfs/dangling"
-	echo x >"$H/f"
-	mnt '{destination: "/dangling", type: "bind", source: ($h + "/f"), options: ["bind"]}'
-	go
-	[ ! -e /etc/created-by-vzrun ]
+# As many images have /etc/resolv.conf, and engines bind a file there.
+@test "a dangling link is a destination: what it leads to is made in the root, and nowhere else" {
+	mkdir -p "$B/rootfs/etc"
+	ln -sf ../run/made-by-vzrun/stub "$B/rootfs/etc/resolv.conf"
+	ln -s /etc/made-by-vzrun/d "$B/rootfs/dangling"
+	ln -s ../../../../../../../../../etc/made-by-vzrun-2 "$B/rootfs/upwards"
+	mkdir "$H/d"; echo text | tee "$H/f" >"$H/d/g"
+	mnt '{destination: "/etc/resolv.conf", type: "bind", source: ($h + "/f"), options: ["bind"]},
+	     {destination: "/dangling", type: "bind", source: ($h + "/d"), options: ["bind"]},
+	     {destination: "/upwards/sub", type: "bind", source: ($h + "/f"), options: ["bind"]}'
+	inside 'cat /etc/resolv.conf /dangling/g /upwards/sub; readlink /etc/resolv.conf'
+	says "text
+text
+text
+../run/made-by-vzrun/stub"
+	[ -e "$B/rootfs/etc/made-by-vzrun-2/sub" ] && [ -d "$B/rootfs/etc/made-by-vzrun/d" ]
+	[ ! -e /etc/made-by-vzrun ] && [ ! -e /etc/made-by-vzrun-2 ] && [ ! -e /run/made-by-vzrun ]
 }
 
 @test "a link into /proc as destination is refused" {

@@ -367,7 +367,7 @@ ended_all() {
 	wait_for sh -c "! nsenter -t $WORLD -m -p -- kill -0 $p"
 	containerd_start
 	wait_for cri Version
-	seen "$a" ".state == 1"
+	wait_for seen "$a" ".state == 1"
 	ex "$a" true
 	# containerd 2 has lost the status by then, with every runtime.
 	case $(containerd --version) in

@@ -118,12 +118,17 @@ TEST(ensure)
 	CHECK(b >= 0 && !created && inode(a) == inode(b));
 	auto_close int c = path_ensure(root, "abs/f", PATH_FILE, &created);
 	CHECK(c >= 0 && created && fstatat(root, "dir/f", &st, 0) == 0 && S_ISREG(st.st_mode));
-	/* Never through a link to what is not there, nor upwards out of what is not there. */
-	CHECK(path_ensure(root, "dangling/x", PATH_DIR, NULL) < 0);
-	CHECK(path_ensure(root, "dangling", PATH_FILE, NULL) < 0);
+	/* Through a link to what is not there, as the root has it, and out of what is not there never upwards. */
 	CHECK(path_ensure(root, "gone/../../x", PATH_DIR, NULL) == -EINVAL);
-	CHECK(path_ensure(root, "absout/x", PATH_DIR, NULL) < 0);
-	CHECK(fstatat(outside, "secret/x", &st, 0) < 0);
+	CHECK(path_ensure(root, "loop/x", PATH_DIR, NULL) == -ELOOP);
+	auto_close int d = path_ensure(root, "dangling", PATH_FILE, &created);
+	CHECK(d >= 0 && created && fstatat(root, "nowhere", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode));
+	CHECK(path_ensure(root, "dangling/x", PATH_DIR, NULL) == -ENOTDIR);
+	auto_close int e = path_ensure(root, "absout/x", PATH_DIR, &created);
+	CHECK(e >= 0 && created && fstatat(root, "secret/x", &st, 0) == 0 && S_ISDIR(st.st_mode));
+	auto_close int f = path_ensure(root, "out/y/z", PATH_FILE, NULL);
+	CHECK(f >= 0 && fstatat(root, "secret/y/z", &st, 0) == 0);
+	CHECK(fstatat(outside, "secret/x", &st, 0) < 0 && fstatat(outside, "secret/y", &st, 0) < 0);
 }
 
 TEST(write_replaces_links)
