@@ -112,7 +112,7 @@ scope() { echo "cri-containerd-$C.scope"; }
 	box a
 	systemctl restart containerd
 	wait_for cri Version
-	seen "$C" ".state == 1"
+	wait_for seen "$C" ".state == 1"
 	ex "$C" true
 	systemctl is-active -q "$(scope)"
 }
