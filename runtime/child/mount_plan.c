@@ -155,9 +155,9 @@ static int check_flags(const struct mnt_op *op)
 /* What is made writable again was read-only for the rows between. */
 static void end_of_ro(struct mnt_plan *p, const struct mnt_op *remount)
 {
-	for (struct mnt_op *op = p->op; op < p->op + p->n; op++)
-		if (remount->attr_clr & MOUNT_ATTR_RDONLY && str_eq(op->dst, remount->dst))
-			op->flags &= ~(unsigned)MNT_RO_LAST;
+	for (size_t i = 0; remount->attr_clr & MOUNT_ATTR_RDONLY && i < p->n; i++)
+		if (str_eq(p->op[i].dst, remount->dst))
+			p->op[i].flags &= ~(unsigned)MNT_RO_LAST;
 }
 
 static int plan_verb(struct mnt_plan *p, const struct spec *s, const struct label *label,

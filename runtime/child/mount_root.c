@@ -115,9 +115,9 @@ static int make_read_only(int mnt)
 
 int mnt_finish_root(int root_fd, const struct mnt_plan *p, const char *propagation, bool readonly)
 {
-	for (const struct mnt_op *op = p->op; op < p->op + p->n; op++)
-		if (op->flags & MNT_RO_LAST)
-			TRY_IN(make_read_only(op->src_fd), "mount %s", op->dst);
+	for (size_t i = 0; i < p->n; i++)
+		if (p->op[i].flags & MNT_RO_LAST)
+			TRY_IN(make_read_only(p->op[i].src_fd), "mount %s", p->op[i].dst);
 	if (readonly)
 		TRY_IN(make_read_only(root_fd), "root filesystem");
 	for (size_t i = 0; propagation && i < COUNT(propagations); i++)
