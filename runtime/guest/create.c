@@ -198,6 +198,14 @@ static int write_config(void *p)
 	return file_write_atomic(m->dir_fd, "config.json", b.p, b.n, 0600);
 }
 
+/* A guest is known to have been whole by its events. */
+static int write_event(void *p)
+{
+	struct making *m = p;
+
+	return event_add(m->dir_fd, &(struct guest_event){ .event = "created", .detail = buf_text(&m->ref) });
+}
+
 static int remove_config(void *p)
 {
 	struct making *m = p;
@@ -219,6 +227,7 @@ static const struct step steps[] = {
 	{ "address",         lease,        unlease },
 	{ "volumes",         label_binds,  NULL },
 	{ "configuration",   write_config, remove_config },
+	{ "events",          write_event,  NULL },
 };
 
 static int check_words(const struct guest_create_req *r)
@@ -277,8 +286,6 @@ int guest_create(const struct guest_where *at, const char *name, const struct gu
 		r = wish(&m);
 	if (r >= 0)
 		r = steps_run(steps, COUNT(steps), &m, NULL);
-	if (r >= 0)
-		(void)event_add(m.dir_fd, &(struct guest_event){ .event = "created", .detail = buf_text(&m.ref) });
 	making_free(&m);
 	return r;
 }

@@ -66,7 +66,12 @@ int guest_lock(int fd, const char *name)
  */
 static bool is_half_made(int dir)
 {
-	return faccessat(dir, "events", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+	static const char *const events[] = { "events", "events.1" };	/* just rotated, there is the second alone */
+
+	for (size_t i = 0; i < COUNT(events); i++)
+		if (faccessat(dir, events[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+			return false;
+	return true;
 }
 
 static int no_config(const struct guest *g)

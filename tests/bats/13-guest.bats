@@ -170,6 +170,10 @@ teardown() { guest_teardown; }
 	ok
 	has "guest \"$G\" has lost its config.json, and is left as it is"
 	has "nothing to recover"
+	# its events were rotated just before
+	mv "$VZRUN_HOME/guests/$G/events" "$VZRUN_HOME/guests/$G/events.1"
+	run vz recover
+	has "guest \"$G\" has lost its config.json, and is left as it is"
 	[ -d "$VZRUN_HOME/guests/$G/disk" ]
 	mv "$BATS_TEST_TMPDIR/kept" "$(conf)"
 	vz start "$G" >/dev/null
