@@ -87,6 +87,28 @@ static int try_slot(int dir, uint32_t base)
 	return take_fd(&fd);
 }
 
+/*
+ * -EAGAIN: it is in use; -EBUSY: held. Asked before, so that nobody who comes back to his own finds it locked; and under
+ * the lock, because who is suspended meanwhile holds it before he releases it.
+ */
+static int free_slot(int dir, uint32_t base, const char *checkpoint)
+{
+	int held = is_held(base, checkpoint);
+	char name[16];
+
+	if (held)
+		return held < 0 ? held : -EBUSY;
+	auto_close int fd = try_slot(dir, base);
+	TRY(fd);
+	held = is_held(base, checkpoint);
+	if (held == 0)
+		return take_fd(&fd);
+	/* The directory stays: more is claimed in it. */
+	snprintf(name, sizeof name, "%u", base);
+	(void)unlinkat(dir, name, 0);
+	return held < 0 ? held : -EBUSY;
+}
+
 static int claim_once(const char *holder, uint32_t *base)
 {
 	auto_close int dir = file_make_dirs(RUN_DIR, 0700);
@@ -100,17 +122,15 @@ static int claim_once(const char *holder, uint32_t *base)
 
 		if (taken == 0)
 			taken = given_away("/etc/subgid", b);
-		if (taken == 0)
-			taken = is_held(b, NULL);
 		TRY(taken);
 		if (taken)
 			continue;
-		fd = try_slot(dir, b);
+		fd = free_slot(dir, b, NULL);
 		if (fd >= 0) {
 			*base = b;
 			return fd;
 		}
-		if (fd != -EAGAIN)
+		if (fd != -EAGAIN && fd != -EBUSY)
 			return fd;
 	}
 	return fail_as(ERR_RESOURCE, "all %d ranges of user ids are in use", SLOTS);
@@ -124,14 +144,13 @@ static int claim_at_once(uint32_t base, const char *checkpoint, int fds[2])
 	TRY(dir);
 	/* Ranges are told apart on a grid of their size: one off the grid takes two places of it. */
 	for (uint32_t i = 0; i < (base % SIZE ? 2 : 1); i++) {
-		int held = is_held(base - base % SIZE + i * SIZE, checkpoint);
+		int r = fds[i] = free_slot(dir, base - base % SIZE + i * SIZE, checkpoint);
 
-		fds[i] = held ? held : try_slot(dir, base - base % SIZE + i * SIZE);
-		if (held == 0 && fds[i] >= 0)
+		if (r >= 0)
 			continue;
-		int r = held > 0 || fds[i] == -EAGAIN
-				? fail_as(ERR_RESOURCE, "user ids from %u on are in use by another guest%s", base,
-					  held > 0 ? ", which is suspended" : "") : fds[i];
+		if (r == -EAGAIN || r == -EBUSY)
+			r = fail_as(ERR_RESOURCE, "user ids from %u on are in use by another guest%s", base,
+				    r == -EBUSY ? ", which is suspended" : "");
 
 		if (i > 0)
 			idrange_release(fds[0], base - base % SIZE);
@@ -202,7 +221,10 @@ int idrange_hold(uint32_t base, const char *checkpoint)
 	TRY(held);
 	for (uint32_t i = 0; i < (base % SIZE ? 2 : 1); i++) {
 		snprintf(name, sizeof name, "%u", base - base % SIZE + i * SIZE);
-		TRY(claims_take(held, name, checkpoint));
+		int r = claims_take(held, name, checkpoint);
+		TRY(r);
+		if (r == 0)
+			return fail_as(ERR_RESOURCE, "user ids from %s on are another checkpoint's", name);
 	}
 	return 0;
 }
