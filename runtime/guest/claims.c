@@ -43,6 +43,14 @@ static bool is_gone(const char *owner)
 	return faccessat(AT_FDCWD, owner, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 }
 
+/* A home may be spelt in several ways: by a link, with a slash at its end. */
+static bool is_same(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return str_eq(a, b) || (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+}
+
 int claims_take(int claims, const char *name, const char *owner)
 {
 	char has[PATH_MAX];
@@ -53,7 +61,7 @@ int claims_take(int claims, const char *name, const char *owner)
 		if (errno != EEXIST)
 			return fail_errno("claim %s", name);
 		read_owner(claims, name, has, sizeof has);
-		if (str_eq(has, owner))
+		if (is_same(has, owner))
 			return 1;
 		if (!is_gone(has))
 			return 0;
@@ -72,7 +80,7 @@ int claims_held(const char *path, const char *name, const char *owner)
 	if (n < 0)
 		return errno == ENOENT ? 0 : fail_errno("read %s", link);
 	has[n] = '\0';
-	return !(owner && str_eq(has, owner)) && !is_gone(has);
+	return !(owner && is_same(has, owner)) && !is_gone(has);
 }
 
 int claims_drop(const char *path, const char *owner)
@@ -91,7 +99,7 @@ int claims_drop(const char *path, const char *owner)
 		if (e->d_name[0] == '.')
 			continue;
 		read_owner(claims, e->d_name, has, sizeof has);
-		if (owner ? str_eq(has, owner) : *has && is_gone(has))
+		if (owner ? is_same(has, owner) : *has && is_gone(has))
 			n += unlinkat(claims, e->d_name, 0) == 0;
 	}
 	if (errno)

@@ -8,7 +8,7 @@
 
 /* Locked; the descriptor is the caller's. -ENOENT without a message when it is not there and shall not be made. */
 int claims_open(const char *path, bool make);
-/* 1: it is owner's (absolute); 0: it is another's. */
+/* 1: it is owner's (absolute, however spelt); 0: it is another's. */
 int claims_take(int claims, const char *name, const char *owner);
 /* Whether it is somebody's other than owner (NULL: anybody's), who lives. Takes no lock. -errno. */
 int claims_held(const char *path, const char *name, const char *owner);

@@ -68,6 +68,35 @@ TEST(claim_and_drop)
 	rmdir(base);
 }
 
+TEST(spelt_otherwise)
+{
+	char link[PATH_MAX + 96], other[PATH_MAX + 96], pair[16];
+	int fd;
+
+	begin();
+	mkdir(place("a"), 0700);
+	mkdir(place("b"), 0700);
+	snprintf(link, sizeof link, "%s", place("link"));
+	CHECK(symlink(base, link) == 0);
+	CHECK(label_claim(claims, place("a"), "c1,c2", pair) >= 0);
+	snprintf(other, sizeof other, "%s/", place("a"));
+	CHECK(claims_held(claims, "c1,c2", other) == 0);
+	snprintf(other, sizeof other, "%s/a", link);
+	CHECK(claims_held(claims, "c1,c2", other) == 0);
+	CHECK(claims_held(claims, "c1,c2", place("b")) == 1);
+	CHECK(claims_held(claims, "c1,c2", NULL) == 1);
+	fd = claims_open(claims, true);
+	CHECK(claims_take(fd, "c1,c2", other) == 1);
+	CHECK(claims_take(fd, "c1,c2", place("b")) == 0);
+	close(fd);
+	CHECK(claims_drop(claims, place("b")) == 0);
+	CHECK(claims_drop(claims, other) == 1);
+	unlink(link);
+	rmdir(place("a"));
+	rmdir(place("b"));
+	CHECK(rmdir(base) == 0);
+}
+
 /* The last one to release removes the directory under those who claim. */
 static int churn(int who)
 {
@@ -152,4 +181,4 @@ TEST(words)
 	CHECK(err_class() == ERR_USAGE);
 }
 
-UNIT_MAIN(UNIT(claim_and_drop), UNIT(parallel), UNIT(taken_over), UNIT(words))
+UNIT_MAIN(UNIT(claim_and_drop), UNIT(spelt_otherwise), UNIT(parallel), UNIT(taken_over), UNIT(words))
