@@ -74,6 +74,14 @@ static int spend(int dir_fd)
 	return fsync(dir_fd) < 0 ? fail_errno("sync the directory of the guest") : 0;
 }
 
+/* There is none where what failed came before. */
+static int unspend(int dir_fd)
+{
+	if (renameat(dir_fd, SPENT, dir_fd, IMAGE) < 0)
+		return errno == ENOENT ? 0 : fail_errno("put the checkpoint back from " SPENT);
+	return fsync(dir_fd) < 0 ? fail_errno("sync the directory of the guest") : 0;
+}
+
 int guest_checkpoint_drop(int dir_fd)
 {
 	int is = guest_look_suspended(dir_fd);
@@ -127,7 +135,7 @@ static int refuse_label(const char *label)
 
 /* ---- checkpoint --------------------------------------------------------------------------------- */
 
-struct suspending { const struct guest_where *at; const char *name; int dir; };
+struct suspending { const struct guest_where *at; const char *name; int dir; const struct guest *g; uint32_t base; };
 
 static bool is_boot_id(const char *s)
 {
@@ -223,6 +231,9 @@ static int complete(void *ctx)
 	TRY(sync_all(image));
 	if (renameat(s->dir, DUMPING, s->dir, IMAGE) < 0)
 		return fail_errno("name the checkpoint");
+	/* Its keeper does so, too, unless it is killed. */
+	if (s->base)
+		TRY(checkpoint_hold(s->g, s->base));
 	return fsync(s->dir) < 0 ? fail_errno("sync the directory of the guest") : 0;
 }
 
@@ -235,10 +246,10 @@ static int undo(struct suspending *s, int r)
 	err_save(&why);
 	auto_close int init = guest_init(s->at, s->name, &pid);
 	bool lives = init >= 0 && sys_pidfd_wait(init, 0) == 0;
-	if (lives)
-		(void)guest_checkpoint_drop(s->dir);
-	else
+	if (!lives)
 		(void)guest_checkpoint_sweep(s->dir);
+	else if (guest_checkpoint_drop(s->dir) >= 0)
+		let_go();
 	bool lost = !lives && !guest_suspended(s->dir);
 	err_restore(&why);
 	return lost ? fail_in(r, "it ended or rebooted meanwhile") : r;
@@ -286,6 +297,8 @@ static int suspend(struct suspending *s, struct guest *g, const struct checkpoin
 	TRY(id_base_of(init, &plan.base));
 	TRY_IN(guest_effective(g, &plan), "config.json");
 	with.spec = &g->spec;
+	s->g = g;
+	s->base = plan.base;
 	TRY(guest_checkpoint_drop(s->dir));
 	r = write_note(s->dir, init);
 	if (r >= 0)
@@ -349,11 +362,9 @@ void checkpoint_close(struct guest_restore *r, const struct guest *g, bool resto
 	struct err_saved why;
 
 	err_save(&why);
-	if (!restored)
-		(void)renameat(g->dir_fd, SPENT, g->dir_fd, IMAGE);
-	else if (guest_checkpoint_drop(g->dir_fd) < 0)
+	if ((restored ? guest_checkpoint_drop(g->dir_fd) : unspend(g->dir_fd)) < 0)
 		(void)event_add(g->dir_fd, &(struct guest_event){ .event = "cleanup-failed", .detail = err_text() });
-	else
+	else if (restored)
 		let_go();
 	err_restore(&why);
 	arena_free(&r->arena);
