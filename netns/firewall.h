@@ -130,6 +130,8 @@ static const char *const fw_counters[] = {
 
 /* Before the administrator's chains (priority 0). What stands already costs one look, what is not ours two. */
 static const char *const fw_forward[] = {
+	"ip hdrlength > 5 jump steered",
+	"exthdr rt exists jump steered",
 	"ct state established accept",
 	"ct state related jump related",
 	"iifname != @bridges oifname != @bridges accept",
@@ -151,6 +153,17 @@ static const char *const fw_forward[] = {
 	"oifname @bridges drop",
 	"iifname @outward accept",
 	"drop",
+	NULL
+};
+/*
+ * Where the host does source routing, what comes here is on its way to another address than the one by which its
+ * connection is known: an echo that the host answered would be an established one that leads into any segment.
+ */
+static const char *const fw_steered[] = {
+	"iifname != @bridges oifname != @bridges return",
+	"meta nfproto ipv6 drop",
+	"ip option lsrr exists drop",
+	"ip option ssrr exists drop",
 	NULL
 };
 /*
@@ -271,6 +284,7 @@ static const char *const fw_dstnat_host[] = {
 /* refs: how often rules of ours lead to it; -1: elements do too. A chain is written after those that it leads to. */
 struct fw_chain { enum fw_family family; const char *name, *head; const char *const *rules; int refs; };
 static const struct fw_chain fw_chains[] = {
+	{ FW_INET, "steered", "", fw_steered, 2 },
 	{ FW_INET, "related", "", fw_related, 2 },
 	{ FW_INET, "inward_new", "", fw_inward, 1 },
 	{ FW_INET, "tunnel", "", fw_tunnel, 1 },
@@ -285,6 +299,8 @@ static const struct fw_chain fw_chains[] = {
 	{ FW_BRIDGE, "to_host", "", fw_to_host, 3 },
 	{ FW_BRIDGE, "watched", "", fw_watched, -1 },
 	{ FW_BRIDGE, "from_ll", "", fw_from_ll, -1 },
+	{ FW_BRIDGE, "many4", "", fw_many4, 1 },
+	{ FW_BRIDGE, "to_dhcp", "", fw_to_dhcp, 1 },
 	{ FW_BRIDGE, "from4", "", fw_from4, 1 },
 	{ FW_BRIDGE, "from_arp", "", fw_from_arp, 1 },
 	{ FW_BRIDGE, "nd_target", "", fw_nd_target, 2 },

@@ -17,12 +17,26 @@ static const char *const fw_prerouting[] = {
 };
 /*
  * What is for one host goes to one link: a guest's firewall and isolated ports see who it is for by that (so nothing
- * reaches a subnet's own broadcast address).
+ * reaches a subnet's own broadcast address). Who asks for members of groups is a router: a bridge that hears a question
+ * sends groups no longer to all but to who answered, and the question can be one that nobody else hears.
  */
+static const char *const fw_many4[] = {
+	"ip daddr != { 224.0.0.0/4, 255.255.255.255 } " NAMED("other_proto") "drop",
+	"ip protocol != igmp return",
+	"igmp type { membership-report-v1, membership-report-v2, membership-report-v3, leave-group } return",
+	NAMED("rogue_ra") "drop",
+	NULL
+};
+/* Whose lease it is about, it says in the message: a server that is told of a neighbour's refusal gives it none. */
+static const char *const fw_to_dhcp[] = {
+	"iifname . @th,288,48 @lladdr return",
+	NAMED("rogue_dhcp") "drop",
+	NULL
+};
 static const char *const fw_from4[] = {
-	"meta pkttype { broadcast, multicast } ip daddr != { 224.0.0.0/4, 255.255.255.255 } iifname @ports "
-		NAMED("other_proto") "drop",
+	"meta pkttype { broadcast, multicast } iifname @ports jump many4",
 	"udp sport 67 iifname @ports " NAMED("rogue_dhcp") "drop",
+	"udp dport 67 iifname @ports jump to_dhcp",
 	"ether daddr @fw_macs jump to_host",
 	"iifname . ether saddr . ip saddr vmap @src4",
 	"iifname . ether saddr @anyip accept",
@@ -69,7 +83,7 @@ static const char *const fw_from6[] = {
 static const char *const fw_icmp6[] = {
 	"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } iifname . @th,64,128 @tunnel_gw6 drop",
 	"iifname != @ports return",
-	"icmpv6 type { nd-router-advert, nd-redirect } " NAMED("rogue_ra") "drop",
+	"icmpv6 type { nd-router-advert, nd-redirect, mld-listener-query } " NAMED("rogue_ra") "drop",
 	"icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } exthdr frag exists "
 		NAMED("spoof_nd") "drop",
 	"icmpv6 type nd-neighbor-advert goto nd_advert",

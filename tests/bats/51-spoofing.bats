@@ -34,6 +34,9 @@ way() {
 
 @test "the host's loopback, where packets for it are let in" { way localnet; }
 @test "source routing, where the host does it" { way source-route; }
+@test "source routing of an answered echo, where the host does it" { way source-route-known; }
+@test "source routing of an answered echo, from outside" { way source-route-outside; }
+@test "segment routing of an answered echo, where the host does it" { way segment-route; }
 @test "multicast, where the host routes it" { way multicast-router; }
 @test "from outside with the source of a segment that is let in" { way forged-outside; }
 @test "a tunnel's frame from a stranger" { way tunnel-stranger; }

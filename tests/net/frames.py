@@ -66,6 +66,11 @@ def igmp_report(group):
     return body[:2] + struct.pack("!H", checksum(body)) + body[4:]
 
 
+def igmp_query(group):
+    body = struct.pack("!BBH4s", 0x11, 1, 0, a4(group))
+    return body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+
+
 def dhcp(op, kind, mac, yiaddr="0.0.0.0", server="0.0.0.0"):
     """A message of the kind (1: discover, 2: offer)."""
     return (struct.pack("!BBBBIHH4s4s4s4s", op, 1, 6, 0, 0x1234, 0, 0x8000, bytes(4), a4(yiaddr), a4(server), bytes(4)) +
@@ -109,6 +114,11 @@ def redirect(target, destination, mac):
 def mld_report(group):
     """Version 2, one record: from now on everything of the group."""
     return struct.pack("!HHBBH16s", 0, 1, 4, 0, 0, a6(group))
+
+
+def mld_query(group):
+    """Version 1, to be answered within a millisecond."""
+    return struct.pack("!HH16s", 1, 0, a6(group))
 
 
 def solicited(address):

@@ -245,11 +245,38 @@ def rogue_frames(p):
     yield "rogue_dhcp", "DHCPv6 advertise", p.eth6(advertise)
     wrapped = f.destination_options(f.UDP, f.udp6(p.ll, p.vll, 547, 546, b"data"))
     yield "rogue_dhcp", "DHCPv6 advertise behind options", p.eth6(f.ip6(p.ll, p.vll, *wrapped))
+    for name, kind in ("discover", 1), ("decline", 4), ("release", 7):
+        theirs = f.udp(68, 67, f.dhcp(1, kind, p.vmac))
+        yield "rogue_dhcp", "DHCP %s for the neighbour" % name, p.eth4(f.ip4(p.ip, "10.101.0.1", f.UDP, theirs), dst=p.gw)
+        yield "rogue_dhcp", "DHCP %s for the neighbour, to all" % name, p.eth4(f.ip4(
+            "0.0.0.0", "255.255.255.255", f.UDP, theirs), dst=f.BROADCAST)
+        yield "rogue_dhcp", "DHCP %s, cut before whose it is" % name, p.eth4(fragment4(f.ip4(
+            p.ip, "10.101.0.1", f.UDP, theirs[:32]), 0), dst=p.gw)
     yield HOST_ONLY, "DHCP discover", discover(p)
     yield "spoof_ip4", "DHCP discover to the neighbour alone", discover(p, dst=p.vip, to=p.vmac)
     yield HONEST_HOST, "DHCP request, renewing", discover(p, dst="10.101.0.1", to=p.gw, src=p.ip)
     solicit = p.udp6(src=p.ll, dst="ff02::1:2", sport=546, dport=547)
     yield HONEST_HOST, "DHCPv6 solicit", p.eth6(solicit, dst=f.group_mac6("ff02::1:2"))
+
+
+    yield from querier_frames(p)
+
+
+def querier_frames(p):
+    """Who asks for members of groups, and then is the one that gets what is sent to them."""
+    alert, unheard4, unheard6 = b"\x94\x04\0\0", f.group_mac4("239.9.9.9"), f.group_mac6("ff02::9:9")
+    for name, group, to, mac in (("all groups", "0.0.0.0", "224.0.0.1", None), ("a group", "239.1.1.1", "239.1.1.1", None),
+                                 ("all groups, to a group of nobody", "0.0.0.0", "224.0.0.1", unheard4)):
+        query = f.ip4(p.ip, to, 2, f.igmp_query(group), alert, 1)
+        yield "rogue_ra", "IGMP query of %s" % name, p.eth4(query, dst=mac or f.group_mac4(to))
+        yield "rogue_ra", "the same, a later fragment", p.eth4(fragment4(query, 8), dst=mac or f.group_mac4(to))
+    for name, group, to, mac in (("all groups", "::", ALL_NODES, None), ("a group", "ff02::1:2345", "ff02::1:2345", None),
+                                 ("all groups, to a group of nobody", "::", ALL_NODES, unheard6)):
+        proto, data = f.hop_by_hop(f.ICMP6, f.icmp6(p.ll, to, 130, f.mld_query(group)))
+        yield "rogue_ra", "MLD query of %s" % name, p.eth6(f.ip6(p.ll, to, proto, data, 1), dst=mac or f.group_mac6(to))
+    leave = f.igmp_report("239.1.1.1")
+    leave = b"\x17\0" + f.checksum(b"\x17\0\0\0" + leave[4:]).to_bytes(2, "big") + leave[4:]
+    yield HONEST_HOST, "IGMP leave", p.eth4(f.ip4(p.ip, "224.0.0.2", 2, leave, alert, 1), dst=f.group_mac4("224.0.0.2"))
 
 
 TAGS = [("802.1Q", [(0x8100, 5)]), ("802.1Q of VLAN 0", [(0x8100, 0)]), ("802.1Q of VLAN 1", [(0x8100, 1)]),

@@ -86,6 +86,60 @@ def source_route(p):
     return lambda: p.raw.send(p.by_gateway(packet)), p.blue.packet(p.blue.link), b"by-source-route", "forward"
 
 
+def echo(data, kind=8):
+    body = struct.pack("!BBHHH", kind, 0, 0, 77, 1) + data
+    return body[:2] + struct.pack("!H", f.checksum(body)) + body[4:]
+
+
+def known(space, link, send, answer):
+    """Sent until it is answered: the kernel knows the connection then."""
+    if not arrives(send, space.packet(link), answer, PATIENCE):
+        raise lab.Failed("no answer")
+
+
+def by_source(p, space, own, link, src, to):
+    """An echo that was answered, and the same with a list of hops, by that link."""
+    for word in "all", link:
+        p.host.sysctl("net.ipv4.conf.%s.accept_source_route" % word, 1)
+    out, mine = space.packet(own, 0), mac_of(p.host, link)
+    option = b"\x83\x07\x04" + f.a4(p.blue.nic.ip) + b"\0"
+
+    def frame(data, options=b""):
+        return f.ether(mine, out.getsockname()[4], f.IP, f.ip4(src, to, 1, echo(data), options))
+
+    known(space, own, lambda: out.send(frame(b"first")), echo(b"first", 0))
+    return (lambda: out.send(frame(b"by-source-route", option)), p.blue.packet(p.blue.link), b"by-source-route",
+            "steered")
+
+
+def source_route_known(p):
+    """Source routing of what belongs to a connection with the host."""
+    return by_source(p, p.green, p.green.link, p.green.nic.bridge, p.green.nic.ip, "10.101.0.1")
+
+
+def source_route_outside(p):
+    """The same, from outside."""
+    return by_source(p, p.lab.out, "out0", "up0", p.lab.OUTSIDE4, p.lab.HOST4)
+
+
+def segment_route(p):
+    """The same of IPv6: segment routing (RFC 8754), where the host does it."""
+    for link in "all", p.green.nic.bridge:
+        p.host.sysctl("net.ipv6.conf.%s.seg6_enabled" % link, 1)
+    src, gateway = p.green.nic.ip6, "fd01::1"
+
+    def send(data, *wrap):
+        proto, body = f.ICMP6, f.icmp6(src, gateway, 128, struct.pack("!HH", 77, 1) + data)
+        for segments in wrap:
+            head = struct.pack("!BBBBBBH", proto, 2 * len(segments), 4, 1, len(segments) - 1, 0, 0)
+            proto, body = 43, head + b"".join(map(f.a6, segments)) + body
+        p.raw.send(f.ether(p.gateway, p.green.nic.ether, f.IP6, f.ip6(src, gateway, proto, body)))
+
+    known(p.green, p.green.link, lambda: send(b"first"), f.icmp6(gateway, src, 129, struct.pack("!HH", 77, 1) + b"first"))
+    return (lambda: send(b"by-segments", [p.blue.nic.ip6, gateway]), p.blue.packet(p.blue.link), b"by-segments",
+            "steered")
+
+
 def multicast_router(p):
     """Multicast, where the host routes it between all its links."""
     router = p.host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_IGMP)
@@ -211,7 +265,8 @@ def link_local_frames(p):
         "ip", "link", "set", p.green.nic.bridge, "type", "bridge", "no_linklocal_learn", "0")
 
 
-WAYS = {w.__name__.replace("_", "-"): w for w in (localnet, source_route, multicast_router, forged_outside,
+WAYS = {w.__name__.replace("_", "-"): w for w in (localnet, source_route, source_route_known, source_route_outside,
+                                                  segment_route, multicast_router, forged_outside,
                                                   tunnel_stranger, tunnel_guest, error_to_guest, error_to_guest6,
                                                   error_to_host, link_local_frames)}
 
