@@ -45,7 +45,8 @@ int file_read_fd(int fd, const char *path, size_t max, char **text, size_t *len)
 		if (r < 0 && errno == EINTR)
 			continue;
 		/* Files are opened so that a fifo does not hang us there; a writer that has it open is waited for. */
-		if (r < 0 && errno == EAGAIN && poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1) > 0)
+		if (r < 0 && errno == EAGAIN &&
+		    TEMP_FAILURE_RETRY(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1)) > 0)
 			continue;
 		if (r < 0)
 			return fail_errno("read %s", path);
@@ -72,13 +73,23 @@ int file_read_fd(int fd, const char *path, size_t max, char **text, size_t *len)
 	return 0;
 }
 
-int file_read(int dirfd, const char *path, char **text, size_t *len)
+static int read_path(int dirfd, const char *path, int flags, char **text, size_t *len)
 {
-	auto_close int fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	auto_close int fd = TEMP_FAILURE_RETRY(openat(dirfd, path, flags | O_RDONLY | O_NOCTTY | O_CLOEXEC));
 
 	if (fd < 0)
 		return fail_errno("open %s", path);
 	return file_read_fd(fd, path, FILE_READ_MAX, text, len);
+}
+
+int file_read(int dirfd, const char *path, char **text, size_t *len)
+{
+	return read_path(dirfd, path, O_NONBLOCK, text, len);
+}
+
+int file_read_named(int dirfd, const char *path, char **text, size_t *len)
+{
+	return read_path(dirfd, path, 0, text, len);
 }
 
 ssize_t file_peek(int dirfd, const char *path, char *buf, size_t size)
@@ -105,68 +116,124 @@ int file_poke(int dirfd, const char *path, const char *text)
 
 /*
  * The private name by which a new text takes the place of an old one is known, and its writer has the file locked: what
- * stands there without a lock was left by a writer that was killed, and is whoever's that needs the name.
+ * stands there without a lock was left by a writer that was killed, and is whoever's that needs the name. In a
+ * directory that others write to (--pid-file /tmp/x) it can be theirs, too: their locks are not waited for.
  */
-enum { WHOLE = 200 };
+enum { WHOLE = 200, STRANGERS = 64 };
+#define SUFFIX ".vzrun-new"
 
 static void private_name(char out[NAME_MAX + 1], const char *name)
 {
 	size_t n = strlen(name);
 
 	if (n <= WHOLE)
-		snprintf(out, NAME_MAX + 1, ".%s.new", name);
+		snprintf(out, NAME_MAX + 1, ".%s" SUFFIX, name);
 	else
-		snprintf(out, NAME_MAX + 1, ".%.*s~%016jx.new", WHOLE, name, (uintmax_t)str_hash(name, n));
+		snprintf(out, NAME_MAX + 1, ".%.*s~%016jx" SUFFIX, WHOLE, name, (uintmax_t)str_hash(name, n));
 }
 
 static int is_private(const struct dirent *e)
 {
-	return e->d_name[0] == '.' && strlen(e->d_name) > sizeof ".new" && str_ends(e->d_name, ".new");
+	return e->d_name[0] == '.' && strlen(e->d_name) > sizeof SUFFIX && str_ends(e->d_name, SUFFIX);
 }
 
-/* Whether the locked file still has the name. -1 with errno. */
-static int lock_named(int fd, int dirfd, const char *tmp, int how)
+static bool is_ours(const struct stat *st)
 {
-	struct stat st, now;
+	return S_ISREG(st->st_mode) && st->st_uid == geteuid() && st->st_nlink <= 1;
+}
 
-	if (TEMP_FAILURE_RETRY(flock(fd, how)) < 0 || fstat(fd, &st) < 0)
+/* Where there are no locks (NFS without its daemon), nobody waits. */
+static int lock(int fd, int how)
+{
+	int r = TEMP_FAILURE_RETRY(flock(fd, how));
+
+	return r < 0 && (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS) ? 0 : r;
+}
+
+/* 1: locked; 0: the file lost the name meanwhile. -1 with errno: EWOULDBLOCK where it is locked and not waited for. */
+static int lock_named(int fd, const struct stat *st, int dirfd, const char *tmp, int how)
+{
+	struct stat now;
+
+	/* Who may read a file can hold a lock on it for ever. */
+	if (lock(fd, st->st_mode & 077 ? how | LOCK_NB : how) < 0)
 		return -1;
 	if (fstatat(dirfd, tmp, &now, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -1;
-	return st.st_dev == now.st_dev && st.st_ino == now.st_ino;
+	return st->st_dev == now.st_dev && st->st_ino == now.st_ino;
 }
 
-/* 1: removed; 0: it is gone; -1 with errno: EWOULDBLOCK for a writer that lives, with LOCK_NB. */
+enum left { GONE, REMOVED, STRANGE };
+
+/* An enum left, or -1 with errno, as above. What is not ours is left, and not even opened. */
 static int remove_left(int dirfd, const char *tmp, int how)
 {
-	auto_close int fd = openat(dirfd, tmp, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	int named = fd < 0 ? -1 : lock_named(fd, dirfd, tmp, how);
+	struct stat st;
+	int named;
 
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	return named > 0 && unlinkat(dirfd, tmp, 0) < 0 ? -1 : named;
+	if (fstatat(dirfd, tmp, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? GONE : -1;
+	if (!is_ours(&st))
+		return STRANGE;
+	auto_close int fd = openat(dirfd, tmp, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? GONE : -1;
+	if (fstat(fd, &st) < 0)
+		return -1;
+	if (!is_ours(&st))
+		return GONE;
+	named = lock_named(fd, &st, dirfd, tmp, how);
+	if (named <= 0)
+		return named < 0 ? -1 : GONE;
+	return unlinkat(dirfd, tmp, 0) < 0 ? -1 : REMOVED;
+}
+
+/* Whoever has the name loses it: a living writer of ours by being done, all others at once, if not without end. */
+static int make_room(int dirfd, const char *tmp, int *strangers)
+{
+	int r = remove_left(dirfd, tmp, LOCK_EX);
+
+	if (r != STRANGE)
+		return r;
+	if (++*strangers > STRANGERS) {
+		errno = EEXIST;
+		return -1;
+	}
+	return unlinkat(dirfd, tmp, 0) < 0 && errno != ENOENT ? -1 : 0;
 }
 
 /* Some file systems have no O_TMPFILE (old overlay, NFS, 9p): a named one, then. */
-static int open_named(int dirfd, const char *tmp, mode_t mode)
+static int open_named(int dirfd, const char *tmp)
 {
-	for (;;) {
-		auto_close int fd = openat(dirfd, tmp, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, mode);
-		int named = fd < 0 ? -1 : lock_named(fd, dirfd, tmp, LOCK_EX);
+	struct stat st;
+	int strangers = 0, named, error;
 
+	for (;;) {
+		auto_close int fd = openat(dirfd, tmp, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, 0600);
+
+		if (fd < 0 && (errno != EEXIST || make_room(dirfd, tmp, &strangers) < 0))
+			return -1;
+		if (fd < 0)
+			continue;
+		named = fstat(fd, &st) < 0 ? -1 : lock_named(fd, &st, dirfd, tmp, LOCK_EX);
 		if (named > 0)
 			return take_fd(&fd);
-		if (fd < 0 ? errno != EEXIST || remove_left(dirfd, tmp, LOCK_EX) < 0 : named < 0)
-			return -1;
+		if (named == 0)
+			continue;
+		error = errno;
+		(void)unlinkat(dirfd, tmp, 0);
+		errno = error;
+		return -1;
 	}
 }
 
-static int open_private(int dirfd, const char *tmp, mode_t mode, bool *named)
+/* 0600 until it is whole: so long nobody else can lock it. */
+static int open_private(int dirfd, const char *tmp, bool *named)
 {
-	int fd = openat(dirfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+	int fd = openat(dirfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 
 	*named = fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT);
-	return *named ? open_named(dirfd, tmp, mode) : fd;
+	return *named ? open_named(dirfd, tmp) : fd;
 }
 
 static int give_name(int fd, int dirfd, const char *name)
@@ -184,10 +251,12 @@ static int give_name(int fd, int dirfd, const char *name)
 
 static int give_private_name(int fd, int dirfd, const char *tmp)
 {
-	if (flock(fd, LOCK_EX) < 0)
+	int strangers = 0;
+
+	if (lock(fd, LOCK_EX) < 0)
 		return -1;
 	while (give_name(fd, dirfd, tmp) < 0)
-		if (errno != EEXIST || remove_left(dirfd, tmp, LOCK_EX) < 0)
+		if (errno != EEXIST || make_room(dirfd, tmp, &strangers) < 0)
 			return -1;
 	return 0;
 }
@@ -196,24 +265,29 @@ static int give_private_name(int fd, int dirfd, const char *tmp)
 static int write_and_name(int dirfd, const char *name, const char *text, size_t len, mode_t mode, bool sync)
 {
 	char tmp[NAME_MAX + 1];
+	const char *what = name;
 	bool named;
 
 	private_name(tmp, name);
-	auto_close int fd = open_private(dirfd, tmp, mode, &named);
+	auto_close int fd = open_private(dirfd, tmp, &named);
 	if (fd < 0)
-		return fail_errno("write %s", name);
+		return fail_errno("write %s", named ? tmp : name);
 	/* fchmod: the mode is the caller's word, whatever the umask. */
 	if (file_write_all(fd, text, len) < 0 || (mode & 077 && fchmod(fd, mode) < 0) || (sync && fsync(fd) < 0))
 		goto failed;
 	if (!named && give_name(fd, dirfd, name) == 0)
 		return 0;
-	if (!named && (errno != EEXIST || give_private_name(fd, dirfd, tmp) < 0))
+	if (!named && errno != EEXIST)
 		goto failed;
+	if (!named && give_private_name(fd, dirfd, tmp) < 0) {
+		what = tmp;
+		goto failed;
+	}
 	named = true;
 	if (renameat(dirfd, tmp, dirfd, name) == 0)
 		return 0;
 failed:;
-	int r = fail_errno("write %s", name);
+	int r = fail_errno("write %s", what);
 
 	if (named)
 		(void)unlinkat(dirfd, tmp, 0);
@@ -237,7 +311,7 @@ int file_sweep(int dirfd, const char *dir)
 		if (r < 0 && errno != EWOULDBLOCK)
 			removed = fail_errno("remove %s", list[i]->d_name);
 		else
-			removed += r > 0;
+			removed += r == REMOVED;
 		free(list[i]);
 	}
 	free(list);

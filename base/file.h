@@ -13,6 +13,8 @@ enum { FILE_READ_MAX = 16 << 20 };
  * bytes.
  */
 int file_read(int dirfd, const char *path, char **text, size_t *len);
+/* The same of what the caller named: a fifo's writer is waited for. file_read takes a fifo without one as empty. */
+int file_read_named(int dirfd, const char *path, char **text, size_t *len);
 /* The same from an open descriptor; `path` is for messages; -EFBIG above max. */
 int file_read_fd(int fd, const char *path, size_t max, char **text, size_t *len);
 /* A short pseudo-file (cgroup, sysctl) into buf, without its last newline. Length or -errno, no message. */
@@ -30,8 +32,9 @@ int file_write_atomic(int dirfd, const char *name, const char *text, size_t len,
 int file_write_volatile(int dirfd, const char *name, const char *text, size_t len, mode_t mode);
 
 /*
- * Removes what killed writers left in the directory below dirfd of the two above, and nothing of those that live. What
- * stands beside a file that is written again goes by itself. How many; a directory that is missing has none.
+ * Removes what killed writers of this user left in the directory below dirfd of the two above (.NAME.vzrun-new), and
+ * nothing of those that live. What stands beside a file that is there goes when that is written again. How many; a
+ * directory that is missing has none.
  */
 int file_sweep(int dirfd, const char *dir);
 

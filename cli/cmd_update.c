@@ -60,7 +60,7 @@ static int load(const char *file, struct arena *a, struct json **tree, struct cg
 	if (str_eq(file, "-"))
 		TRY(file_read_fd(STDIN_FILENO, name, 1 << 20, &text, &n));
 	else
-		TRY(file_read(AT_FDCWD, file, &text, &n));
+		TRY(file_read_named(AT_FDCWD, file, &text, &n));
 	TRY_IN(fail_class(json_parse(name, text, n, tree), ERR_CONFIG), "resources");
 	TRY_IN(fail_class(bind_decode(a, &cg_resources_record, *tree, out), ERR_CONFIG), "%s: resources", name);
 	return 0;

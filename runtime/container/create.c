@@ -348,7 +348,7 @@ int container_create(const struct container_req *req, bool run, struct container
 
 		if (dir < 0)
 			return fail_errno("bundle %s", req->bundle);
-		TRY(spec_load(req->config ? AT_FDCWD : dir, req->config ? req->config : "config.json", &loaded));
+		TRY(spec_load_named(req->config ? AT_FDCWD : dir, req->config ? req->config : "config.json", &loaded));
 		c.spec = &loaded;
 		if (req->notifies)
 			TRY(notify_offer(&loaded, req->root, req->id));

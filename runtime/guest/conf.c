@@ -1,5 +1,6 @@
 /* The vzrun object of a guest's config.json: what it may say, and whether it does. */
 #include "runtime/guest/guest.h"
+#include "base/file.h"
 #include "base/scope.h"
 #include "runtime/guest/profile.h"
 #include "selinux/lsm.h"
@@ -115,12 +116,16 @@ static int lint_guest(struct guest *g)
 int guest_lint(const char *path, struct json **tree)
 {
 	struct guest g = { .name = "guest", .at = { "/", "/" }, .dir_fd = -1 };
+	auto_free char *text = NULL;
 	struct json *copy;
+	size_t len;
 	int r;
 
-	r = json_load(AT_FDCWD, path, tree);
+	r = file_read_named(AT_FDCWD, path, &text, &len);
 	if (r >= 0)
-		r = json_load(AT_FDCWD, path, &copy);
+		r = json_parse(path, text, len, tree);
+	if (r >= 0)
+		r = json_parse(path, text, len, &copy);
 	if (r >= 0)
 		r = spec_decode(path, copy, &g.spec);
 	if (r < 0)

@@ -51,6 +51,15 @@ int spec_load(int dirfd, const char *path, struct spec *out)
 	return spec_parse(path, text, len, out);
 }
 
+int spec_load_named(int dirfd, const char *path, struct spec *out)
+{
+	auto_free char *text = NULL;
+	size_t len;
+
+	TRY(file_read_named(dirfd, path, &text, &len));
+	return spec_parse(path, text, len, out);
+}
+
 void spec_free(struct spec *s)
 {
 	arena_free(&s->arena);
@@ -59,7 +68,11 @@ void spec_free(struct spec *s)
 
 int spec_process_load(struct arena *a, struct json **tree, const char *path, struct spec_process *out)
 {
-	TRY(json_load(AT_FDCWD, path, tree));
+	auto_free char *text = NULL;
+	size_t len;
+
+	TRY(file_read_named(AT_FDCWD, path, &text, &len));
+	TRY(json_parse(path, text, len, tree));
 	TRY_IN(bind_decode(a, &spec_process_record, *tree, out), "%s", path);
 	TRY_IN(spec_process_check(out), "%s", path);
 	return 0;

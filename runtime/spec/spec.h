@@ -84,6 +84,8 @@ extern const struct record spec_record, spec_process_record, spec_hooks_record;
  * missing".
  */
 int spec_load(int dirfd, const char *path, struct spec *out);
+/* The same of what the caller named: a fifo's writer is waited for. */
+int spec_load_named(int dirfd, const char *path, struct spec *out);
 /* The same from a text or a tree (which it takes over, also on failure). */
 int spec_parse(const char *name, const char *text, size_t len, struct spec *out);
 int spec_take(const char *name, struct json *tree, struct spec *out);

@@ -46,8 +46,11 @@ refused() {
 	[ "$status" = 1 ]
 	[ "${#lines[@]}" = 1 ]
 	rm "$B/config.json"; mkfifo "$B/config.json"
-	run timeout 5 "$VZ" --root "$ROOT" create -b "$B" "$ID"
+	echo '[1]' >"$B/config.json" 3>&- &
+	run v create "$ID"
 	[ "$status" = 1 ]
+	[[ "$output" == "vzrun: config.json:"* ]]
+	wait
 	[ -z "$BAD" ]
 }
 

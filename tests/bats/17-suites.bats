@@ -90,6 +90,31 @@ running() { args sleep 300; create; v start "$ID"; }
 	run v update -r <(echo '{"pids": {"limit": 77}}') "$ID"; ok
 }
 
+@test "a named fifo as bundle's config.json, process.json and resources: a writer that comes later is waited for" {
+	local f=$BATS_TEST_TMPDIR/fifo
+	waits() { grep -qa "^$VZ" "/proc/$JOB/cmdline" && [ "$(awk '{ print $3 }' "/proc/$JOB/stat")" = S ]; }
+	# later TEXT COMMAND...
+	later() {
+		local text=$1
+		bg "${@:2}" >"$BATS_TEST_TMPDIR/out" 2>&1
+		wait_for waits
+		printf '%s' "$text" >"$f"
+		ended "$JOB"
+		output=$(cat "$BATS_TEST_TMPDIR/out")
+		ok
+	}
+	args sleep 300
+	mkfifo "$f"
+	local config; config=$(cat "$B/config.json")
+	rm "$B/config.json"; ln -s "$f" "$B/config.json"
+	later "$config" create "$ID"
+	rm "$B/config.json"; printf '%s' "$config" >"$B/config.json"
+	run v start "$ID"; ok
+	later '{"args": ["echo", "piped"], "cwd": "/", "env": ["PATH=/bin"]}' exec -p "$f" "$ID"; says piped
+	kernel_has_cgroup pids || return 0
+	later '{"pids": {"limit": 77}}' update -r "$f" "$ID"
+}
+
 @test "list: by name; a root that was named and is not there is an error" {
 	local id
 	args sleep 300

@@ -131,7 +131,7 @@ cut_off() {
 	# A file that is not written again by anybody.
 	run "$I" -o "$seen" list "$VZ" --root "$ROOT" set "$G" --memory 65M
 	run "$I" -o "$seen" kill "$(sed -n 's/^call \([0-9.]*:[0-9]*\) renameat$/\1/p' "$seen" | tail -1)" "$VZ" --root "$ROOT" set "$G" --memory 66M
-	[ "$(private_files)" = "$VZRUN_HOME/guests/$G/.config.json.new" ]
+	[ "$(private_files)" = "$VZRUN_HOME/guests/$G/.config.json.vzrun-new" ]
 	run vz recover
 	says "recovered: 1"
 	[ -z "$(private_files)" ]
