@@ -292,6 +292,7 @@ struct guest_resolv { int dir; bool written, instead; unsigned ids[2]; };
 /*
  * resolv.conf of the running guest is another file from now on, whatever was there (a directory is refused). 0: nothing
  * to write, or the guest is between two boots, of which the next writes it. Until the end it can be put back.
+ * ERR_UNSUPPORTED: the file system of /etc does not exchange files.
  */
 int guest_resolv_put(struct guest *g, const struct strv *dns, struct guest_resolv *r);
 void guest_resolv_back(struct guest_resolv *r);

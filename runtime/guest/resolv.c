@@ -14,17 +14,17 @@
 static const char path[] = "/etc/resolv.conf", beside[] = ".vzrun-resolv.conf";
 
 /* On the host: whom a file belongs to that is root's inside. */
-static int root_of(int proc, const char *map)
+static int root_of(int proc, const char *map, unsigned *id)
 {
 	char text[4096], *save = NULL;
 	ssize_t n = file_peek(proc, map, text, sizeof text);
-	unsigned inside, outside;
+	unsigned inside;
 
 	if (n < 0)
 		return fail((int)-n, "%s of the guest: %s", map, strerror((int)-n));
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		if (sscanf(line, "%u %u", &inside, &outside) == 2 && inside == 0)
-			return (int)outside;
+		if (sscanf(line, "%u %u", &inside, id) == 2 && inside == 0)
+			return 0;
 	return fail(ENODATA, "%s of the guest has no root", map);
 }
 
@@ -60,10 +60,12 @@ static int exchange(struct guest_resolv *r)
 
 	r->instead = renameat2(r->dir, beside, r->dir, "resolv.conf", RENAME_EXCHANGE) == 0;
 	if (!r->instead && (errno != ENOENT || renameat(r->dir, beside, r->dir, "resolv.conf") < 0)) {
+		bool lacks = errno == EINVAL;
 		int ret = fail_errno("replace %s", path);
 
 		(void)unlinkat(r->dir, beside, 0);
-		return ret;
+		return lacks ? fail_as(ERR_UNSUPPORTED, "replace %s: its file system does not exchange files "
+				       "(RENAME_EXCHANGE); set it with --next", path) : ret;
 	}
 	r->written = true;
 	if (!r->instead || fstatat(r->dir, beside, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
@@ -79,7 +81,7 @@ int guest_resolv_put(struct guest *g, const struct strv *dns, struct guest_resol
 	const char *name;
 	struct ids was;
 	pid_t pid;
-	int uid, gid, ret;
+	int ret;
 
 	*r = (struct guest_resolv){ .dir = -1 };
 	TRY(guest_resolvers(g, dns, &text));
@@ -91,14 +93,12 @@ int guest_resolv_put(struct guest *g, const struct strv *dns, struct guest_resol
 	snprintf(proc_path, sizeof proc_path, "/proc/%d", (int)pid);
 	auto_close int proc = open(proc_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	auto_close int root = proc < 0 ? -1 : openat(proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	TRY(uid = proc < 0 ? 0 : root_of(proc, "uid_map"));
-	TRY(gid = proc < 0 ? 0 : root_of(proc, "gid_map"));
+	TRY(proc < 0 ? 0 : root_of(proc, "uid_map", &r->ids[0]));
+	TRY(proc < 0 ? 0 : root_of(proc, "gid_map", &r->ids[1]));
 	/* The number was this process's all the time if it lives afterwards. */
 	if (root < 0 || sys_pidfd_wait(init, 0) != 0)
 		return fail_as(ERR_STATE, "guest \"%s\" is ending", g->name);
-	r->ids[0] = (unsigned)uid;
-	r->ids[1] = (unsigned)gid;
-	was = become((struct ids){ (uid_t)uid, (gid_t)gid });
+	was = become((struct ids){ r->ids[0], r->ids[1] });
 	ret = r->dir = path_parent(root, path, &name);
 	if (ret >= 0)
 		ret = write_beside(r->dir, buf_text(&text));
