@@ -1,3 +1,4 @@
+#include "runtime/guest/checkpoint.h"
 #include "runtime/guest/nic.h"
 #include "base/scope.h"
 
@@ -96,6 +97,8 @@ static int collect(struct change *c, const struct guest *g, const struct guest_s
 	return 0;
 }
 
+#define AT_START " (at the next start)"
+
 static int apply_live(struct guest *g, const struct change *c, const struct guest_set_req *r,
 		      struct guest_resolv *resolv)
 {
@@ -107,8 +110,15 @@ static int apply_live(struct guest *g, const struct change *c, const struct gues
 			return fail_as(ERR_STATE, "guest \"%s\" is not running: there is nothing to change now", g->name);
 		return 0;
 	}
-	if (r->dns.n)
-		TRY(guest_resolv_put(g, &r->dns, resolv));
+	if (r->dns.n) {
+		int put = guest_resolv_put(g, &r->dns, resolv);
+
+		TRY(put);
+		if (put == 0 && r->only_now)
+			return fail_as(ERR_STATE, "guest \"%s\" has no resolv.conf of ours to change now", g->name);
+		if (put == 0)
+			buf_puts(c->told, "  vzrun.dns" AT_START "\n");
+	}
 	TRY(guest_cg(&g->at, g->name, &cg));
 	TRY_IN(cg_apply(&cg, &c->live), "guest \"%s\" not changed", g->name);
 	return 0;
@@ -125,23 +135,26 @@ static int collect_hostname(struct change *c, const struct guest_set_req *r)
 	if (r->only_now)
 		return fail_as(ERR_USAGE, "--hostname: takes effect at the next start only");
 	buf_printf(&b, "\"%s\"", r->hostname);
-	buf_printf(c->told, "  hostname = %s (at the next start)\n", r->hostname);
+	buf_printf(c->told, "  hostname = %s" AT_START "\n", r->hostname);
 	return json_set(c->tree, "hostname", buf_text(&b));
 }
 
-static int collect_dns(struct change *c, const struct guest_set_req *r)
+/* The processes of a checkpoint go on with the file that they had. */
+static int collect_dns(struct change *c, const struct guest *g, const struct guest_set_req *r)
 {
 	auto_buf struct buf b = { 0 };
 	struct jout o = { .b = &b };
+	int suspended;
 
 	if (!r->dns.n)
 		return 0;
 	TRY(guest_check_dns(&r->dns, "--dns"));
+	TRY(suspended = guest_look_suspended(g->dir_fd));
 	jout_open(&o, NULL, '[');
 	for (size_t i = 0; i < r->dns.n; i++)
 		jout_str(&o, NULL, r->dns.v[i]);
 	jout_close(&o, ']');
-	buf_printf(c->told, "  vzrun.dns = %s\n", buf_text(&b));
+	buf_printf(c->told, "  vzrun.dns = %s%s\n", buf_text(&b), suspended ? AT_START : "");
 	return json_set(c->tree, "vzrun.dns", buf_text(&b));
 }
 
@@ -199,7 +212,7 @@ int guest_set(const struct guest_where *at, const char *name, const struct guest
 	TRY(nic_edit_open(&e, at, name, r->only_now, r->only_next));
 	TRY(collect(&c, &e.g, r));
 	TRY(collect_hostname(&c, r));
-	TRY(collect_dns(&c, r));
+	TRY(collect_dns(&c, &e.g, r));
 	TRY(collect_tags(&c, &e.g, r));
 	TRY(collect_nics(&e, r, told));
 	if (!told->n)

@@ -513,6 +513,27 @@ resolv() { vz exec "$G" cat /etc/resolv.conf; }
 	not grep -F 192.0.2.5 <(resolv)
 }
 
+@test "set --dns: ids above 2^31; no servers to write; a file system that does not exchange files" {
+	local I=$TOP/build/tools/inject seen=$BATS_TEST_TMPDIR/seen call was
+	[ -x "$I" ] || { echo "no $I: make build/tools/inject" >&2; return 1; }
+	guest_on '' --net none --userns 3000000000
+	vz set "$G" --dns 192.0.2.53 >/dev/null
+	[ "$(resolv)" = 'nameserver 192.0.2.53' ]
+	[ "$(vz exec "$G" stat -c '%u %g %a' /etc/resolv.conf)" = '0 0 644' ]
+	in_ns "$HOST" "$I" -o "$seen" list "$VZ" --root "$ROOT" set "$G" --dns 192.0.2.54 >/dev/null
+	was=$(cat "$(conf)")
+	call=$(sed -n 's/^call \([0-9.]*:[0-9]*\) renameat2$/\1/p' "$seen" | head -1)
+	run in_ns "$HOST" "$I" -o "$seen" fail "$call" EINVAL "$VZ" --root "$ROOT" set "$G" --dns 192.0.2.55
+	refuses 8 "guest \"$G\": replace /etc/resolv.conf: its file system does not exchange files (RENAME_EXCHANGE); set it with --next"
+	[ "$(resolv)" = 'nameserver 192.0.2.54' ]
+	[ "$(cat "$(conf)")" = "$was" ]
+	[ -z "$(vz exec "$G" ls -a /etc | grep vzrun)" ]
+	run vz set "$G" --dns auto --now
+	refuses 5 "guest \"$G\" has no resolv.conf of ours to change now"
+	run vz set "$G" --dns auto
+	says $'  vzrun.dns = ["auto"]\n  vzrun.dns (at the next start)'
+}
+
 @test "set --dns leads nowhere by what the guest has put in its place; a failure puts all back" {
 	local secret="$BATS_TEST_TMPDIR/secret"
 	guest_on '' --net red

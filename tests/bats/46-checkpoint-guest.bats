@@ -207,6 +207,8 @@ restored() {
 		run vz $change
 		refuses 5 "guest \"$G\" is suspended: its processes have the interfaces that it had"
 	done
+	run vz set "$G" --dns 192.0.2.53
+	says '  vzrun.dns = ["192.0.2.53"] (at the next start)'
 	[[ "$(why)" == "suspended: its processes are in a checkpoint, vzrun restore $G"* ]]
 	run vz start "$G"
 	refuses 5 "guest \"$G\" is suspended: its processes are in a checkpoint"
