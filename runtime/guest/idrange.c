@@ -88,8 +88,8 @@ static int try_slot(int dir, uint32_t base)
 }
 
 /*
- * -EAGAIN: it is in use; -EBUSY: held. Asked before, so that nobody who comes back to his own finds it locked; and under
- * the lock, because who is suspended meanwhile holds it before he releases it.
+ * -EAGAIN: it is in use; -EBUSY: held. Asked before, so that nobody who comes back to his own finds it locked; and
+ * under the lock, because who is suspended meanwhile holds it before he releases it.
  */
 static int free_slot(int dir, uint32_t base, const char *checkpoint)
 {
