@@ -93,7 +93,7 @@ static int for_one_alone(const void *args)
 	for (size_t i = 0; i < COUNT(rows); i++)
 		if (rows[i].given)
 			return fail_as(ERR_USAGE, "--%s is for one guest, not for --all and --tag", rows[i].option);
-	return 0;
+	return a->detach;
 }
 
 const struct cmd exec_cmds[] = {
@@ -101,6 +101,7 @@ const struct cmd exec_cmds[] = {
 	  "run a process in a running container or guest, or one in each of several guests", 1, -1, exec_opts,
 	  sizeof(struct exec_args), exec_run, CMD_PASS | CMD_EXEC | CMD_EACH | CMD_HEADED, .only = "running",
 	  .several = for_one_alone,
-	  .about = "Of several guests each process has no input, and what it writes is shown when it has ended." },
+	  .about = "Of several guests each process has no input, and what it writes, 16 MiB of it, is shown when it has ended; "
+		   "what it leaves running, and what --detach starts, writes nowhere." },
 	{ 0 }
 };

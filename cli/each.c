@@ -1,18 +1,17 @@
 /* The guests that a command is for: named, or chosen by --all and --tag; and the command for each of them. */
-#include "base/file.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "base/sys.h"
 #include "cli/cmd_guest.h"
+#include "cli/each.h"
 #include "cli/out.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-enum { AT_ONCE = 8 };	/* a start takes a processor, a stop takes time */
 
 #define CHOOSE                                                                                                \
 	OFLAG(struct cli, 0, "all", all,                                                                      \
@@ -127,149 +126,120 @@ static int name_them(struct choice *c, int argc, char **argv)
 	return 0;
 }
 
-/* A process for one guest; out: what it writes to standard output. Of one that could not begin: why. */
-struct turn { pid_t pid; int out, failed; struct err_saved why; };
-
-/* What a program wrote, as JSON. */
-static int wrap_output(int out, const char *name, int status)
+/* -1: as it is. */
+static int set_streams(const char *name, int in, int out, int errors)
 {
-	auto_free char *text = NULL;
-	auto_buf struct buf b = { 0 };
-	struct jout o;
+	const int to[] = { in, out, errors };
 
-	if (lseek(out, 0, SEEK_SET) < 0)
-		return fail_errno("%s: read what it wrote", name);
-	TRY(file_read_fd(out, "its output", FILE_READ_MAX, &text, NULL));
-	if (ftruncate(out, 0) < 0 || lseek(out, 0, SEEK_SET) < 0)
-		return fail_errno("%s: read what it wrote", name);
-	out_utf8(text);
-	out_open(&o, &b);
-	jout_str(&o, "name", name);
-	jout_i64(&o, "status", status);
-	jout_str(&o, "output", text);
-	TRY(out_close(&o));
-	return status;
-}
-
-/* Its standard streams: ours it would share with the others. */
-static int take_streams(const char *name, int out)
-{
-	auto_close int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0)
-		return fail_errno("%s: standard streams of its own", name);
+	for (int fd = 0; fd <= 2; fd++)
+		if (to[fd] >= 0 && dup2(to[fd], fd) < 0)
+			return fail_errno("%s: standard streams of its own", name);
 	return 0;
 }
 
-static _Noreturn void be_one(struct cli *g, void *args, struct turn *turns, int out, int argc, char **argv)
+/*
+ * Standard streams of its own: ours it would share with the others. What a guest's process gets is not where the
+ * command speaks; and one that outlives the command (leaves) gets nothing.
+ */
+static int take_streams(const struct cli *g, const char *name, int *ends, bool leaves)
 {
-	int r;
+	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return fail_errno("%s: open /dev/null", name);
+	if (g->cmd->flags & CMD_EXEC)
+		return set_streams(name, null, leaves ? null : ends[OUT], leaves ? null : ends[ERRORS]);
+	TRY(set_streams(name, null, ends[SAID], -1));
+	/* A keeper that comes of this would have it for its whole life. */
+	drop_fd(&ends[SAID]);
+	return 0;
+}
+
+static _Noreturn void be_one(struct cli *g, void *args, int *ends, bool leaves, int argc, char **argv)
+{
+	int r, back;
 
 	out_member(argv[0]);
-	r = take_streams(argv[0], out);
-	/* A keeper that comes of this would have them for its whole life. */
-	for (size_t i = 0; i < AT_ONCE; i++)
-		drop_fd(&turns[i].out);
+	r = take_streams(g, argv[0], ends, leaves);
 	if (r >= 0)
 		r = g->cmd->run(g, args, argc, argv);
+	back = set_streams(argv[0], -1, ends[SAID], ends[ERRORS]);
+	if (r >= 0 && back < 0)
+		r = back;
 	if (r >= 0 && fflush(stdout) == EOF)
 		r = fail_errno("%s: write to standard output", argv[0]);
-	if (r >= 0 && g->json && g->cmd->flags & CMD_EXEC)
-		r = wrap_output(STDOUT_FILENO, argv[0], r);
 	if (r < 0)
 		r = out_error(g, r);
 	fflush(stdout);
 	_exit(r);
 }
 
-static void begin(struct cli *g, void *args, struct turn *turns, size_t i, int argc, char **argv)
-{
-	struct turn *t = &turns[i];
+/* One command for all of the names; begun of them have had their process. */
+struct round { struct cli *g; void *args; bool leaves; struct turn turns[EACH_AT_ONCE]; size_t begun; };
 
-	*t = (struct turn){ .out = memfd_create("vzrun", MFD_CLOEXEC) };
+static void begin(struct round *rd, struct turn *t, int argc, char **argv)
+{
+	int ends[STREAMS];
+
+	t->failed = 0;
 	fflush(stdout);
-	t->pid = t->out < 0 ? -1 : fork();
-	if (t->pid == 0)
-		be_one(g, args, turns, t->out, argc, argv);
-	if (t->pid > 0)
-		return;
-	t->failed = fail_errno("%s: a process for it", argv[0]);
-	err_save(&t->why);
-}
-
-/* Below its heading, and the next one at the start of a line. NULL: as it is. */
-static void copy_out(int fd, const char *heading)
-{
-	char text[4096], last = '\n';
-	ssize_t n;
-
-	if (heading)
-		printf("==> %s <==\n", heading);
-	for (off_t at = 0; (n = pread(fd, text, sizeof text, at)) > 0; at += n) {
-		fwrite(text, 1, (size_t)n, stdout);
-		last = text[n - 1];
+	t->pid = turn_pipes(t, rd->g->cmd->flags & CMD_EXEC, ends) < 0 ? -1 : sys_clone(0, SIGCHLD, -1, &t->pidfd);
+	if (t->pid == 0) {
+		turns_forget(rd->turns);
+		be_one(rd->g, rd->args, ends, rd->leaves, argc, argv);
 	}
-	if (heading && last != '\n')
-		putchar('\n');
-}
-
-static int say_name(const char *name)
-{
-	auto_buf struct buf b = { 0 };
-	struct jout o;
-
-	out_open(&o, &b);
-	jout_str(&o, "name", name);
-	return out_close(&o);
+	if (t->pid < 0) {
+		t->failed = fail_errno("%s: a process for it", argv[0]);
+		err_save(&t->why);
+	}
+	for (size_t i = 0; i < STREAMS; i++)
+		drop_fd(&ends[i]);
 }
 
 /* Its exit status, when it is over and what it wrote is shown. */
-static int end(struct cli *g, struct turn *t, const char *name)
+static int end(struct round *rd, struct turn *t, const char *name)
 {
-	int r = t->failed, status = 0;
-	bool wrote;
+	const struct cli *g = rd->g;
+	int r, status;
 
-	if (r < 0)
+	turns_wait(rd->turns, t);
+	r = t->failed;
+	if (r < 0) {
 		err_restore(&t->why);
-	while (r >= 0 && waitpid(t->pid, &status, 0) < 0)
-		if (errno != EINTR)
-			r = fail_errno("%s: wait for its process", name);
-	if (r >= 0 && WIFSIGNALED(status)) {
-		r = fail(EINTR, "%s: ended by signal %d in the middle", name, WTERMSIG(status));
+	} else if (WIFSIGNALED(t->status)) {
+		r = fail(EINTR, "%s: ended by signal %d in the middle", name, WTERMSIG(t->status));
 		err_try("vzrun recover");
 	}
 	out_member(name);
-	wrote = r >= 0 && lseek(t->out, 0, SEEK_END) != 0;
-	if (r >= 0 && !wrote && g->json)
-		r = say_name(name);
-	if (wrote)
-		copy_out(t->out, g->json || !(g->cmd->flags & CMD_HEADED) ? NULL : name);
-	drop_fd(&t->out);
-	return r < 0 ? out_error(g, r) : WEXITSTATUS(status);
+	if (r >= 0)
+		r = turn_show(g, t, name, g->cmd->flags & CMD_HEADED);
+	status = r < 0 ? out_error(g, r) : WEXITSTATUS(t->status);
+	turn_free(t);
+	return status;
 }
 
 /* In the order of the names, some of them at once. argv[0] is the name's place. */
 static int run_all(struct cli *g, void *args, const struct strv *names, int argc, char **argv)
 {
-	struct turn turns[AT_ONCE];
-	size_t begun = 0, bad = 0;
-	int first = 0;
+	static struct round rd;
+	int first = 0, r = g->cmd->several ? g->cmd->several(args) : 0;
+	size_t bad = 0;
 
-	TRY_IN(g->cmd->several ? g->cmd->several(args) : 0, "%s", g->cmd->name);
+	TRY_IN(r, "%s", g->cmd->name);
 	(void)out_on_terminal();
-
-	for (size_t i = 0; i < AT_ONCE; i++)
-		turns[i].out = -1;
+	rd = (struct round){ .g = g, .args = args, .leaves = r > 0 };
+	for (size_t i = 0; i < EACH_AT_ONCE; i++)
+		turn_init(&rd.turns[i]);
 	if (g->json)
 		printf("{\"schema\":\"vzrun/1\",\"guests\":[");
 	for (size_t i = 0; i < names->n; i++) {
-		for (; begun < names->n && begun < i + AT_ONCE; begun++) {
-			argv[0] = (char *)(uintptr_t)names->v[begun];
-			begin(g, args, turns, begun % AT_ONCE, argc, argv);
+		for (; rd.begun < names->n && rd.begun < i + EACH_AT_ONCE; rd.begun++) {
+			argv[0] = (char *)(uintptr_t)names->v[rd.begun];
+			begin(&rd, &rd.turns[rd.begun % EACH_AT_ONCE], argc, argv);
 		}
 		if (g->json && i)
 			printf(",");
-		int status = end(g, &turns[i % AT_ONCE], names->v[i]);
+		int status = end(&rd, &rd.turns[i % EACH_AT_ONCE], names->v[i]);
 		bad += status != 0;
 		first = first ? first : status;
 		fflush(stdout);

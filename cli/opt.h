@@ -122,7 +122,8 @@ struct cmd {
 	const struct cmd *sub;		/* `image ls`; beside run: run takes what is no sub-command */
 	const char *about;		/* more for help and man page; paragraphs end in \n\n */
 	const char *only;		/* the states of guests that --all and --tag choose, in words; NULL: any */
-	int (*several)(const void *args);	/* before run() for the first of several: what makes no sense for more than one */
+	/* Before run() for the first of several: what makes no sense for more than one. 1: it leaves processes behind. */
+	int (*several)(const void *args);
 };
 
 /* Tables end with a zeroed row. cli/cmds.c lists them in the order of the help. */

@@ -65,6 +65,7 @@ teardown() { guest_teardown; }
 	run ls -l "/proc/$(keeper_of "$G-b")/fd"
 	ok
 	hasnt memfd
+	hasnt pipe:
 	vz stop -k "$G"
 	run vz stop -k "$G" "$G-b"
 	[ "$status" -eq 5 ]
@@ -196,8 +197,8 @@ teardown() { guest_teardown; }
 	[ "$status" -eq 16 ]
 	run --separate-stderr vz --json exec --all sh -c 'echo "$(hostname) \"$1\""; [ "$(hostname)" = '"$a"' ]' - x
 	[ "$status" -eq 16 ]
-	jq -e --arg a "$a" --arg b "$b" '.guests == [{ name: $a, status: 0, output: ($a + " \"x\"\n") },
-		{ name: $b, status: 1, output: ($b + " \"x\"\n") }]' <<<"$output"
+	jq -e --arg a "$a" --arg b "$b" '.guests == [{ name: $a, status: 0, output: ($a + " \"x\"\n"), errors: "" },
+		{ name: $b, status: 1, output: ($b + " \"x\"\n"), errors: "" }]' <<<"$output"
 	run -127 vz exec --all nothing-of-it
 	has 'exec: "nothing-of-it": executable file not found'
 	for o in --tty --pid-file=/x --console-socket=/x --preserve-fds=1; do
