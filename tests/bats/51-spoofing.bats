@@ -45,3 +45,9 @@ way() {
 @test "the same, IPv6" { way error-to-guest6; }
 @test "an error about a connection of the host's" { way error-to-host; }
 @test "a neighbour's MAC address in frames that bridges keep to themselves" { way link-local-frames; }
+
+@test "forged frames all the time: starts, stops, and what is made anew meanwhile" {
+	run python3 "$TOP/tests/net/race.py"
+	echo "$output"
+	[ "$status" -eq 0 ]
+}
