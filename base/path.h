@@ -18,8 +18,8 @@ enum path_kind { PATH_DIR, PATH_FILE };
 /*
  * The O_PATH descriptor of path; what is missing is created: directories with mode
  * 0755, and the last component as a directory or an empty file (0644). A link to what is missing is followed in the
- * root like any other (images have /etc/resolv.conf so), and what it leads to is created there. ".." in the missing part
- * is refused. *created: whether the last one is new (may be NULL).
+ * root like any other (images have /etc/resolv.conf so), and what it leads to is created there. ".." in the missing
+ * part is refused. *created: whether the last one is new (may be NULL).
  */
 int path_ensure(int rootfd, const char *path, enum path_kind kind, bool *created);
 /* The descriptor of path's parent, created where missing; *name is the last component (in path). */
