@@ -101,7 +101,7 @@ const struct cmd exec_cmds[] = {
 	  "run a process in a running container or guest, or one in each of several guests", 1, -1, exec_opts,
 	  sizeof(struct exec_args), exec_run, CMD_PASS | CMD_EXEC | CMD_EACH | CMD_HEADED, .only = "running",
 	  .several = for_one_alone,
-	  .about = "Of several guests each process has no input, and what it writes, 16 MiB of it, is shown when it has ended; "
-		   "what it leaves running, and what --detach starts, writes nowhere." },
+	  .about = "Of several guests each process has no input, and what it writes, 16 MiB of it, is shown when it has "
+		   "ended; what it leaves running, and what --detach starts, writes nowhere." },
 	{ 0 }
 };

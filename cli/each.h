@@ -16,7 +16,7 @@ struct turn { pid_t pid; int pidfd, status, failed; struct err_saved why; struct
 
 /* No process and no pipes; t is zeroed. */
 void turn_init(struct turn *t);
-/* Pipes for an empty turn, of OUT and ERRORS only for exec; ends: where its process writes, -1 for none. 0, or -1 and errno. */
+/* Pipes for an empty turn, OUT and ERRORS for exec alone; ends: where its process writes, or -1. 0, or -1 and errno. */
 int turn_pipes(struct turn *t, bool exec, int ends[STREAMS]);
 /* In a new process, which has no use for the readers. */
 void turns_forget(struct turn *turns);
