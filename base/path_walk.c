@@ -1,4 +1,5 @@
 #include "base/path_walk.h"
+#include "base/fault.h"
 #include "base/scope.h"
 
 #include <errno.h>
@@ -62,12 +63,14 @@ static int follow(struct walk *w, int link, const char *after)
 	if (n < 0)
 		return -1;
 	target[n] = '\0';
-	if (w->resolve & RESOLVE_NO_SYMLINKS || ++w->links > LINKS_MAX || on_proc(link))
+	if (w->resolve & RESOLVE_NO_SYMLINKS || ++w->links > LINKS_MAX || (on_proc(link) && !undefended("in-root")))
 		return error(ELOOP);
 	if (target[0] == '/' && w->resolve & RESOLVE_BENEATH)
 		return error(EXDEV);
 	if (target[0] == '/')
 		to_root(w);
+	if (target[0] == '/' && undefended("in-root"))
+		w->fd[w->depth++] = open("/", O_PATH | O_CLOEXEC);
 	if ((size_t)snprintf(joined, sizeof joined, "%s/%s", target, after) >= sizeof joined)
 		return error(ENAMETOOLONG);
 	memcpy(w->rest, joined, sizeof joined);
