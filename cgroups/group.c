@@ -196,7 +196,6 @@ static int in_use(const char *dir)
 /* A group that is there already may be a leftover, which is welcome, or in use. */
 static int take_over(const char *dir, const struct cg_hier *h)
 {
-	bool freezer = cg_word_in(h->name, "freezer", 7, ',');
 	char path[CG_FULL + 32], text[256];
 	ssize_t n;
 
@@ -204,12 +203,20 @@ static int take_over(const char *dir, const struct cg_hier *h)
 	n = file_peek(AT_FDCWD, path, text, sizeof text);
 	if (n > 0 && (!h->v2 || cg_word_in(text, "populated 1", 11, '\n')))
 		return in_use(dir);
-	if (freezer) {
-		snprintf(path, sizeof path, "%s/freezer.state", dir);
-		n = file_peek(AT_FDCWD, path, text, sizeof text);
-	}
-	/* Who joins it stands still before he can say so. */
-	if (n > 0 && (freezer ? !str_eq(text, "THAWED") : h->v2 && cg_word_in(text, "frozen 1", 8, '\n')))
+	return 0;
+}
+
+/* Frozen itself, or by one above: who joins it stands still before he can say so. */
+static int check_frozen(const char *dir, const struct cg_hier *h)
+{
+	char path[CG_FULL + 32], text[256];
+	ssize_t n;
+
+	if (!h->v2 && !cg_word_in(h->name, "freezer", 7, ','))
+		return 0;
+	snprintf(path, sizeof path, "%s/%s", dir, h->v2 ? "cgroup.events" : "freezer.state");
+	n = file_peek(AT_FDCWD, path, text, sizeof text);
+	if (n > 0 && (h->v2 ? cg_word_in(text, "frozen 1", 8, '\n') : !str_eq(text, "THAWED")))
 		return fail_class(fail(EBUSY, "container's cgroup unexpectedly frozen: %s", dir), ERR_STATE);
 	return 0;
 }
@@ -256,6 +263,9 @@ static int make_in(struct cg *cg, size_t i, const struct need *need, bool adopt,
 		return code ? not_made(code, i, dir, need) : r;
 	}
 	cg->hiers |= BIT(i);
+	/* One that was made at the top is nobody's but ours, and as it should be. */
+	if (!adopt && (r == 1 || strchr(cg->path + 1, '/')))
+		TRY(check_frozen(dir, h));
 	return h->v2 ? cg_enable(cg, i, need) : 0;
 }
 

@@ -136,7 +136,6 @@ int caps_clamp(struct cap_sets *s)
 {
 	uint64_t wanted = s->bounding | s->permitted | s->effective | s->inheritable | s->ambient;
 	uint64_t permitted = 0, inheritable = 0, bounding, lost;
-	char buf[32];
 
 	TRY(get_caps(&permitted, &inheritable));
 	bounding = read_bounding(wanted);
@@ -147,12 +146,18 @@ int caps_clamp(struct cap_sets *s)
 	s->permitted &= permitted;
 	s->effective &= s->permitted;
 	s->inheritable &= inheritable | (permitted & bounding);
+	return 0;
+}
+
+void caps_fit_ambient(struct cap_sets *s)
+{
+	char buf[32];
+
 	for (unsigned cap = 0; cap < CAPS_MAX; cap++)
 		if (s->ambient & ~(s->inheritable & s->permitted) & BIT(cap))
 			log_warn("can't raise ambient capability %s: it is not both inheritable and permitted",
 				 cap_text(cap, buf, sizeof buf));
 	s->ambient &= s->inheritable & s->permitted;
-	return 0;
 }
 
 int caps_drop_bounding(const struct cap_sets *s)

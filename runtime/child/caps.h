@@ -24,11 +24,12 @@ const char *caps_name(unsigned cap);
 uint64_t caps_known(void);
 
 /*
- * What this process cannot give is taken out, with a warning that names it; then each
- * set is made consistent: effective within permitted, ambient within inheritable and
- * permitted. In a new user namespace everything can be given: do not clamp.
+ * What this process cannot give is taken out, with a warning that names it; effective is then within permitted. In
+ * a new user namespace everything can be given: do not clamp.
  */
 int caps_clamp(struct cap_sets *s);
+/* Ambient within inheritable and permitted, with a warning that names what is taken out: last, in every namespace. */
+void caps_fit_ambient(struct cap_sets *s);
 
 int caps_drop_bounding(const struct cap_sets *s);
 /* Keeps nothing else. Allocates nothing. */

@@ -32,9 +32,9 @@ static int become_root(const struct child *c)
 	 * it is the process's user who may make files; the capabilities stay, as no 0 is left.
 	 */
 	if (setresgid(0, 0, 0) < 0 && (errno != EINVAL || setresgid(gid, gid, gid) < 0))
-		return fail_errno("become group 0 of the user namespace");
+		return fail_errno("become group 0 of the user namespace, or group %u", gid);
 	if (setresuid(0, 0, 0) < 0 && (errno != EINVAL || setresuid(uid, uid, uid) < 0))
-		return fail_errno("become user 0 of the user namespace");
+		return fail_errno("become user 0 of the user namespace, or user %u", uid);
 	if (prctl(PR_SET_DUMPABLE, undefended("dumpable")) < 0)
 		return fail_errno("hide from ptrace");
 	return 0;

@@ -165,8 +165,8 @@ int mnt_fs(struct mnt_ctx *c, struct mnt_op *op)
 		TRY(mnt_idmap(mnt, op->idmap_fd, op->flags & MNT_IDMAP_REC, op->type));
 	if (!is_long)
 		rest.attr_set = rest.attr_clr = 0;
-	else if (op->flags & MNT_RO_LAST)
-		rest.attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+	if (op->flags & MNT_RO_LAST)
+		rest.attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY, rest.rec_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 	if (op->flags & MNT_COPY_UP)
 		TRY_IN(mnt_copy_up(at, mnt, op->data), "tmpcopyup");
 	if (op->label)

@@ -135,7 +135,7 @@ static int plan_fs(struct mnt_plan *p, const struct label *label, const char *ty
 	if (str_eq(type, "tmpfs") && !has_key(op->data, "mode="))
 		op->flags |= MNT_MODE_OF_DST;
 	/* Podman's --read-only-tmpfs=false has such a /dev; what is mounted in it needs its place. */
-	if (op->attr_set & MOUNT_ATTR_RDONLY && (str_eq(type, "tmpfs") || str_eq(op->dst, "/dev")))
+	if ((op->attr_set | op->rec_set) & MOUNT_ATTR_RDONLY && (str_eq(type, "tmpfs") || str_eq(op->dst, "/dev")))
 		op->flags |= MNT_RO_LAST;
 	return with_label(p, label, op);
 }
@@ -155,8 +155,9 @@ static int check_flags(const struct mnt_op *op)
 /* What is made writable again was read-only for the rows between. */
 static void end_of_ro(struct mnt_plan *p, const struct mnt_op *remount)
 {
-	for (size_t i = 0; remount->attr_clr & MOUNT_ATTR_RDONLY && i < p->n; i++)
-		if (str_eq(p->op[i].dst, remount->dst))
+	for (size_t i = 0; i < p->n; i++)
+		if ((remount->attr_clr & MOUNT_ATTR_RDONLY && str_eq(p->op[i].dst, remount->dst)) ||
+		    (remount->rec_clr & MOUNT_ATTR_RDONLY && mnt_is_below(p->op[i].dst, remount->dst)))
 			p->op[i].flags &= ~(unsigned)MNT_RO_LAST;
 }
 

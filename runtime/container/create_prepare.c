@@ -81,7 +81,10 @@ static int prepare_caps(struct create *c)
 
 	c->child.has_caps = true;
 	caps_of_process(caps, sets);
-	return c->child.own_userns ? 0 : caps_clamp(sets);
+	if (!c->child.own_userns)
+		TRY(caps_clamp(sets));
+	caps_fit_ambient(sets);
+	return 0;
 }
 
 static bool notifies(const struct spec *s)

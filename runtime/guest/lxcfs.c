@@ -14,11 +14,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ANSWER_MS = 1000, LXCFS_MEMINFO = 1 << 3 };
+enum { ANSWER_MS = 1000 };
+enum { CPUINFO, DISKSTATS, LOADAVG, MEMINFO, STAT, SWAPS, UPTIME, ONLINE };
 
 const char *const lxcfs_files[LXCFS_FILES] = {
-	"/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo", "/proc/stat", "/proc/swaps",
-	"/proc/uptime", "/sys/devices/system/cpu/online",
+	[CPUINFO] = "/proc/cpuinfo", [DISKSTATS] = "/proc/diskstats", [LOADAVG] = "/proc/loadavg",
+	[MEMINFO] = "/proc/meminfo", [STAT] = "/proc/stat", [SWAPS] = "/proc/swaps", [UPTIME] = "/proc/uptime",
+	[ONLINE] = "/sys/devices/system/cpu/online",
 };
 
 /* Without a word to the file system, which may never answer: attributes as they are known. */
@@ -73,7 +75,7 @@ uint32_t lxcfs_serves(void)
 	if (TEMP_FAILURE_RETRY(waitpid(pid, &status, 0)) < 0 || !WIFEXITED(status))
 		return 0;
 	/* Version 6 refuses all of them where it may not look at who asks. */
-	if (!(WEXITSTATUS(status) & LXCFS_MEMINFO))
+	if (!(WEXITSTATUS(status) >> MEMINFO & 1))
 		log_warn("lxcfs gives no /proc/meminfo: free and top of the guest show the host");
 	return (uint32_t)WEXITSTATUS(status);
 }

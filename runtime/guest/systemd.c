@@ -16,12 +16,12 @@
 
 enum { V2_ALONE = 258 };
 
-static const char *const places[] = {
-	"usr/lib/x86_64-linux-gnu/systemd", "usr/lib/aarch64-linux-gnu/systemd", "usr/lib/i386-linux-gnu/systemd",
-	"usr/lib/arm-linux-gnueabihf/systemd", "usr/lib64/systemd", "usr/lib/systemd",
-};
+static unsigned long higher(unsigned long a, unsigned long b)
+{
+	return a > b ? a : b;
+}
 
-/* The highest in one directory; 0: there is none. */
+/* The highest in one directory, and in those of Debian's for each kind of machine in it; 0: there is none. */
 static unsigned long version_in(int root_fd, const char *place)
 {
 	static const char lib[] = "libsystemd-shared-";
@@ -33,9 +33,13 @@ static unsigned long version_in(int root_fd, const char *place)
 		return 0;
 	fd = -1;
 	for (struct dirent *e; (e = readdir(d));) {
-		unsigned long v = str_starts(e->d_name, lib) ? strtoul(e->d_name + strlen(lib), NULL, 10) : 0;
+		char below[PATH_MAX];
 
-		highest = v > highest ? v : highest;
+		snprintf(below, sizeof below, "%s/%s/systemd", place, e->d_name);
+		if (str_starts(e->d_name, lib))
+			highest = higher(highest, strtoul(e->d_name + strlen(lib), NULL, 10));
+		else if (strstr(e->d_name, "-linux-"))
+			highest = higher(highest, version_in(root_fd, below));
 	}
 	closedir(d);
 	return highest;
@@ -44,6 +48,7 @@ static unsigned long version_in(int root_fd, const char *place)
 /* Layer by layer: what an update left in the upper one is the newest. */
 static unsigned long version_of(const struct container_root *r)
 {
+	static const char *const places[] = { "usr/lib", "usr/lib/systemd", "usr/lib64/systemd" };
 	unsigned long highest = 0;
 	char upper[PATH_MAX];
 
@@ -51,11 +56,8 @@ static unsigned long version_of(const struct container_root *r)
 	for (size_t i = 0; i < r->layers.n + (r->upper_dir ? 1 : 0); i++) {
 		auto_close int root = open(i < r->layers.n ? r->layers.v[i] : upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-		for (size_t k = 0; root >= 0 && k < COUNT(places); k++) {
-			unsigned long v = version_in(root, places[k]);
-
-			highest = v > highest ? v : highest;
-		}
+		for (size_t k = 0; root >= 0 && k < COUNT(places); k++)
+			highest = higher(highest, version_in(root, places[k]));
 	}
 	err_clear();
 	return highest;

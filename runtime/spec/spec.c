@@ -108,7 +108,8 @@ const char *spec_env(const struct strv *env, const char *name)
 {
 	size_t n = strlen(name);
 
-	for (size_t i = 0; i < env->n; i++)
+	/* The last one counts, as in stage_environment(). */
+	for (size_t i = env->n; i-- > 0;)
 		if (strncmp(env->v[i], name, n) == 0 && env->v[i][n] == '=')
 			return env->v[i] + n + 1;
 	return NULL;
