@@ -211,7 +211,12 @@ static bool ends_with_deny(const void *ctx, const struct net_flow *f)
 static int add_own(void *ctx, struct net_file *f)
 {
 	struct denied *d = ctx;
-	struct net_subnet *v = reallocarray(d->own, d->n_own + 2, sizeof *v);
+	struct net_subnet *v;
+
+	/* To the rules the LAN of an administrator's bridge is outside. */
+	if (f->d.mode == NET_BRIDGE)
+		return 0;
+	v = reallocarray(d->own, d->n_own + 2, sizeof *v);
 
 	if (!v)
 		return fail(ENOMEM, "out of memory");

@@ -8,6 +8,7 @@
 #include "base/bind.h"
 #include "base/scope.h"
 #include "netns/firewall_guard.h"
+#include "netns/flows.h"
 #include <stddef.h>
 
 enum fw_family { FW_INET, FW_BRIDGE };
@@ -128,11 +129,18 @@ static const char *const fw_counters[] = {
 
 /* ---- inet: what is routed, and what reaches the host ---------------------------------------------- */
 
-/* Before the administrator's chains (priority 0). What stands already costs one look, what is not ours two. */
+#define FW_TEXT(x) FW_TEXT_(x)
+#define FW_TEXT_(x) #x
+/* What stands already, unless it was cut (flows.h). */
+#define FW_ESTABLISHED \
+	"ct state established ct mark != " FW_TEXT(NET_FLOW_CUT) " accept", \
+	"ct mark " FW_TEXT(NET_FLOW_CUT) " drop"
+
+/* Before the administrator's chains (priority 0). What stands already costs one look, what is not ours three. */
 static const char *const fw_forward[] = {
 	"ip hdrlength > 5 jump steered",
 	"exthdr rt exists jump steered",
-	"ct state established accept",
+	FW_ESTABLISHED,
 	"ct state related jump related",
 	"iifname != @bridges oifname != @bridges accept",
 	/* Bridged packets may come by here (bridge-nf-call-ip6tables): neighbours are found whatever a guest's rules say. */
@@ -176,6 +184,7 @@ static const char *const fw_related[] = {
 	"iifname . ct original ip6 saddr @self6 accept",
 	"iifname . ct reply ip saddr @self4 accept",
 	"iifname . ct reply ip6 saddr @self6 accept",
+	"ct original ip6 saddr fe80::/10 accept",
 	"drop",
 	NULL
 };
@@ -192,7 +201,7 @@ static const char *const fw_inward[] = {
 static const char *const fw_input[] = {
 	"udp dport . @th,96,24 @vnis jump tunnel",
 	"iifname != @bridges accept",
-	"ct state established accept",
+	FW_ESTABLISHED,
 	"ct state related jump related",
 	"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-report, "
 		"mld-listener-done, mld2-listener-report } accept",

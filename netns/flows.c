@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* What names one to the kernel: enough of its message to ask for its end. */
-struct doomed { unsigned char family; uint32_t id; bool zoned; uint16_t zone; size_t n; char way[120]; };
+struct doomed { unsigned char family; bool zoned; uint16_t zone; size_t n; char way[120]; };
 struct hunt {
 	bool (*cut)(const void *ctx, const struct net_flow *f);
 	const void *ctx;
@@ -62,7 +62,6 @@ static void doom(struct hunt *t, int family, struct nlattr **a)
 		return;
 	d->n = (size_t)nla_len(a[CTA_TUPLE_ORIG]);
 	memcpy(d->way, nla_data(a[CTA_TUPLE_ORIG]), d->n);
-	get(a[CTA_ID], &d->id, sizeof d->id);
 	get(a[CTA_ZONE], &d->zone, sizeof d->zone);
 	t->n++;
 }
@@ -92,13 +91,17 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *h)
 
 enum {
 	CT_GET = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
-	CT_DELETE = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
+	CT_CHANGE = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW,
 };
 
-/* Who ended by itself meanwhile is as good. */
+/*
+ * Marked, not deleted: of a deleted one the guest's next packet would be the first of a connection outward, which is
+ * allowed, and the far end could not tell the difference. Who ended by itself meanwhile is as good.
+ */
 static int end_all(struct nlq *q, const struct hunt *t)
 {
-	int err[NLQ_MAX];
+	const uint32_t mark = htonl(NET_FLOW_CUT);
+	int err[NLQ_MAX], bad = 0;
 
 	for (size_t i = 0; i < t->n;) {
 		size_t first = i;
@@ -106,18 +109,18 @@ static int end_all(struct nlq *q, const struct hunt *t)
 		for (; i < t->n && i - first < NLQ_MAX; i++) {
 			const struct doomed *d = &t->v[i];
 
-			nlq_add(q, CT_DELETE, NLM_F_ACK, &(struct nfgenmsg){ .nfgen_family = d->family }, sizeof(struct nfgenmsg));
+			nlq_add(q, CT_CHANGE, 0, &(struct nfgenmsg){ .nfgen_family = d->family }, sizeof(struct nfgenmsg));
 			nlq_put(q, CTA_TUPLE_ORIG | NLA_F_NESTED, d->way, d->n);
-			nlq_put(q, CTA_ID, &d->id, sizeof d->id);
+			nlq_put(q, CTA_MARK, &mark, sizeof mark);
 			if (d->zoned)
 				nlq_put(q, CTA_ZONE, &d->zone, sizeof d->zone);
 		}
 		TRY(nlq_ask(q, NULL, NULL, err));
 		for (size_t k = 0; k < i - first; k++)
-			if (err[k] < 0 && err[k] != -ENOENT)
-				return err[k];
+			if (err[k] < 0 && err[k] != -ENOENT && !bad)
+				bad = err[k];
 	}
-	return 0;
+	return bad;
 }
 
 int net_flows_cut(bool (*cut)(const void *ctx, const struct net_flow *f), const void *ctx)
@@ -132,6 +135,8 @@ int net_flows_cut(bool (*cut)(const void *ctx, const struct net_flow *f), const 
 	if (file_peek(AT_FDCWD, "/proc/sys/net/netfilter/nf_conntrack_count", count, sizeof count) < 0 || str_eq(count, "0"))
 		return 0;
 	TRY(nlq_open(&q, NETLINK_NETFILTER));
+	/* Each that has ended by then is an answer. */
+	(void)nl_socket_set_buffer_size(q.sk, 512 << 10, 0);
 	nlq_add(&q, CT_GET, NLM_F_DUMP, &all, sizeof all);
 	r = nlq_talk(&q, see, &t);
 	if (r == -EINVAL || r == -EOPNOTSUPP)

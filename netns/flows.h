@@ -1,11 +1,13 @@
 /*
- * Connections that stand, as the kernel's connection tracking has them: rules see the first packet of one. Of one that
- * is cut the next packet, of whichever end, is a first one again.
+ * Connections that stand, as the kernel's connection tracking has them: rules see the first packet of one. One that is
+ * cut has a mark from then on, by which the rules drop its packets, whichever end they are of.
  */
 #pragma once
 #include "netns/def.h"
 #include "netns/record.h"
 #include <stdint.h>
+
+#define NET_FLOW_CUT 0x767a6375		/* the mark of one that is cut, whatever it had before: "vzcu" */
 
 struct net_flow_way { unsigned char from[16], to[16]; uint16_t from_port, to_port; };	/* ports: 0 without */
 struct net_flow {

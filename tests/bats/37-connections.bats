@@ -74,6 +74,74 @@ ended() { says "$1" 1.5 ended; }
 	goes own
 }
 
+# talks PID PORT: who connects there, or sends there, hears without end
+talks() {
+	in_bg "$1" python3 -c '
+import socket, sys, threading, time
+def talk(say):
+    try:
+        while True:
+            say(b"x" * 10)
+            time.sleep(0.05)
+    except OSError:
+        pass
+s = socket.create_server(("", int(sys.argv[1])))
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.bind(("", int(sys.argv[1])))
+def datagrams():
+    while True:
+        a = u.recvfrom(100)[1]
+        threading.Thread(target=talk, args=(lambda d: u.sendto(d, a),), daemon=True).start()
+threading.Thread(target=datagrams, daemon=True).start()
+while True:
+    threading.Thread(target=talk, args=(s.accept()[0].sendall,), daemon=True).start()
+' "$2"
+	wait_for listens "$1" "$2"
+}
+# listening NAME PID ADDRESS PORT tcp|udp: what comes is in $BATS_TEST_TMPDIR/NAME
+listening() {
+	in_bg "$2" python3 -uc '
+import socket, sys
+kind = socket.SOCK_STREAM if sys.argv[4] == "tcp" else socket.SOCK_DGRAM
+c = socket.socket(socket.AF_INET, kind)
+c.connect((sys.argv[1], int(sys.argv[2])))
+if sys.argv[4] == "udp":
+    c.send(b"talk")
+with open(sys.argv[3], "ab", 0) as f:
+    while d := c.recv(1000):
+        f.write(d)
+' "$3" "$4" "$BATS_TEST_TMPDIR/$1" "$5"
+	wait_for test -s "$BATS_TEST_TMPDIR/$1"
+}
+size() { stat -c %s "$BATS_TEST_TMPDIR/$1"; }
+# Nothing comes any more, once what was on its way has arrived.
+silent() {
+	local i was=-1
+	for i in 1 2 3; do
+		was=$(size "$1")
+		sleep 0.7
+		[ "$(size "$1")" != "$was" ] || return 0
+	done
+	echo "$1 still hears"
+	return 1
+}
+
+# The port is the same outside and inside: the guest's own packets would open the same connection, outward.
+@test "who is reached does not bring back what was ended by talking on" {
+	lab_guest web
+	talks "$web" 5000
+	vz port add web 5000:5000 --expose world >/dev/null
+	vz port add web 5000:5000/udp --expose world >/dev/null
+	listening tcp "$WORLD" 192.0.2.1 5000 tcp
+	listening udp "$WORLD" 192.0.2.1 5000 udp
+	vz port rm web 5000/udp >/dev/null
+	silent udp
+	run silent tcp
+	[ "$status" -eq 1 ]
+	vz fw deny web in --at 1 >/dev/null
+	silent tcp
+}
+
 @test "fw ends what its rules refuse now, in both directions, and nothing else" {
 	declare -A SAY HEAR
 	lab_guest web
