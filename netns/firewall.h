@@ -8,7 +8,7 @@
 #include "base/bind.h"
 #include "base/scope.h"
 #include "netns/firewall_guard.h"
-#include "netns/flows.h"
+#include "netns/def.h"
 #include <stddef.h>
 
 enum fw_family { FW_INET, FW_BRIDGE };
@@ -131,7 +131,7 @@ static const char *const fw_counters[] = {
 
 #define FW_TEXT(x) FW_TEXT_(x)
 #define FW_TEXT_(x) #x
-/* What stands already, unless it was cut (flows.h). */
+/* What stands already, unless it was cut. */
 #define FW_ESTABLISHED \
 	"ct state established ct mark != " FW_TEXT(NET_FLOW_CUT) " accept", \
 	"ct mark " FW_TEXT(NET_FLOW_CUT) " drop"

@@ -7,8 +7,6 @@
 #include "netns/record.h"
 #include <stdint.h>
 
-#define NET_FLOW_CUT 0x767a6375		/* the mark of one that is cut, whatever it had before: "vzcu" */
-
 struct net_flow_way { unsigned char from[16], to[16]; uint16_t from_port, to_port; };	/* ports: 0 without */
 struct net_flow {
 	int family, proto;
