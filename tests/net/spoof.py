@@ -64,7 +64,7 @@ def mac_frames(p):
     yield "spoof_mac", "IPv6 from the gateway's MAC address", p.eth6(p.udp6(), src=p.gw)
     yield "spoof_mac", "ARP from a MAC address of nobody", p.arp(1, p.ip, p.vip, src=STRANGER)
     yield "spoof_mac", "ARP from the neighbour's MAC address", p.arp(1, p.ip, p.vip, src=p.vmac)
-    yield "spoof_mac", "a DHCP discover from a MAC address of nobody", discover(p, mac=STRANGER)
+    yield "rogue_dhcp", "a DHCP discover from a MAC address of nobody, in its name", discover(p, mac=STRANGER)
     yield "spoof_mac", "to the gateway from a MAC address of nobody", p.eth4(p.udp4(dst="192.0.2.2"), STRANGER, p.gw)
     yield HONEST_VICTIM, "IPv4", p.eth4(p.udp4())
     yield HONEST_VICTIM, "IPv6", p.eth6(p.udp6())
