@@ -12,6 +12,8 @@ teardown() {
 	mkdir -p "$ROOT"
 	for id in $(vz ls -q 2>/dev/null); do vz destroy -f "$id" >/dev/null; done
 	for id in $(vz list -q 2>/dev/null); do vz delete -f "$id" >/dev/null; done
+	# With the home its record would go, and the bridge stay.
+	[ ! -e "$VZRUN_HOME/networks/default.json" ] || vz network rm default
 	while mountpoint -q "$F"; do umount "$F"; done
 	guest_teardown
 }
