@@ -52,11 +52,23 @@ static int keep_one(int dir, const char *below, const char *name, struct buf *ou
 	return 0;
 }
 
-/* In the order of the names: what `all` says goes to each link, whose own word comes after it. */
+/* What is written to some goes to others as well, whose own word has to come after it. */
+static int by_effect(const struct dirent **a, const struct dirent **b)
+{
+	static const char *const first[] = { "all", "default", "disable_ipv6", "forwarding" };
+	size_t x = 0, y = 0;
+
+	while (x < COUNT(first) && !str_eq(first[x], (*a)->d_name))
+		x++;
+	while (y < COUNT(first) && !str_eq(first[y], (*b)->d_name))
+		y++;
+	return x != y ? (x > y) - (x < y) : strcmp((*a)->d_name, (*b)->d_name);
+}
+
 static int keep_below(int dir, const char *below, struct buf *out)
 {
 	struct dirent **list;
-	int n = scandirat(dir, ".", &list, NULL, alphasort), r = 0;
+	int n = scandirat(dir, ".", &list, NULL, by_effect), r = 0;
 
 	if (n < 0)
 		return fail_errno("read " TOP "/%s", below);
@@ -94,7 +106,8 @@ static int set_again(void *ctx)
 		char *value = strchr(line, '=');
 		int r;
 
-		if (!value || strstr(line, "..") || line[0] == '/')
+		/* A link may have two dots in its name, but is not called so. */
+		if (!value || strstr(line, "../") || line[0] == '/')
 			return fail(EINVAL, "\"%.64s\" is no line of a setting", line);
 		*value++ = '\0';
 		auto_free char *now = read_value(top, line);
