@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <linux/if_bridge.h>
-#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <string.h>

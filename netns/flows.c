@@ -138,7 +138,7 @@ int net_flows_cut(bool (*cut)(const void *ctx, const struct net_flow *f), const 
 	/* Each that has ended by then is an answer. */
 	(void)nl_socket_set_buffer_size(q.sk, 512 << 10, 0);
 	nlq_add(&q, CT_GET, NLM_F_DUMP, &all, sizeof all);
-	r = nlq_talk(&q, see, &t);
+	r = nlq_stream(&q, see, &t);
 	if (r == -EINVAL || r == -EOPNOTSUPP)
 		r = fail_as(ERR_UNSUPPORTED, "this kernel tells nobody of its connections (CONFIG_NF_CT_NETLINK)");
 	else if (r < 0)

@@ -1,15 +1,17 @@
 #include "netns/nl.h"
 #include "base/err.h"
+#include "base/str.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-enum { ERRNO_MAX = 4095 };	/* of the kernel's */
+enum { ERRNO_MAX = 4095, /* of the kernel's */ DUMP_TRIES = 100 };
 
 int nlq_open(struct nlq *q, int protocol)
 {
@@ -174,7 +176,27 @@ static void keep_words(struct nlq *q, const struct nlmsghdr *h)
 		nla_strlcpy(q->says, a, sizeof q->says);
 }
 
-struct talk { uint32_t first; nlq_reply *reply; void *ctx; int *err, result; bool done; };
+/*
+ * What is heard of a dump is kept until all of it is there: what changes meanwhile may be left out of it or told twice,
+ * and then it begins anew.
+ */
+struct talk {
+	nlq_reply *reply;
+	void *ctx;
+	int *err, result;
+	uint32_t first;
+	bool done, dump, keep, cut;
+	struct buf kept;
+};
+
+static int code_of(const struct nlmsghdr *h)
+{
+	int code = 0;
+
+	if (h->nlmsg_len >= NLMSG_LENGTH(sizeof code))
+		memcpy(&code, NLMSG_DATA(h), sizeof code);
+	return code < -ERRNO_MAX ? -EPROTO : code;
+}
 
 static void hear(struct nlq *q, struct talk *t, const struct nlmsghdr *h)
 {
@@ -184,14 +206,17 @@ static void hear(struct nlq *q, struct talk *t, const struct nlmsghdr *h)
 	/* An answer to somebody who spoke on this socket before. */
 	if (i >= q->n)
 		return;
+	if (t->dump && (h->nlmsg_flags & NLM_F_DUMP_INTR || h->nlmsg_type == NLMSG_OVERRUN))
+		t->cut = true;
 	if (h->nlmsg_type != NLMSG_ERROR && h->nlmsg_type != NLMSG_DONE) {
-		if (t->reply)
+		if (t->keep && !t->cut)
+			buf_add(&t->kept, h, NLMSG_ALIGN(h->nlmsg_len));
+		else if (t->reply && !t->keep)
 			t->reply(t->ctx, i, h);
 		return;
 	}
-	code = h->nlmsg_type == NLMSG_ERROR ? ((const struct nlmsgerr *)NLMSG_DATA(h))->error : 0;
-	if (code < -ERRNO_MAX)
-		code = -EPROTO;
+	/* Both begin with the code: of a dump that ended before its time, too. */
+	code = code_of(h);
 	if (code < 0 && t->err)
 		t->err[i] = code;
 	if (code < 0 && !t->result) {
@@ -208,12 +233,19 @@ static int listen_all(struct nlq *q, struct talk *t)
 	_Alignas(NLMSG_ALIGNTO) char b[32768];
 
 	while (!t->done) {
-		ssize_t got = recv(nl_socket_get_fd(q->sk), b, sizeof b, 0);
+		struct sockaddr_nl from = { .nl_pid = 0 };
+		socklen_t size = sizeof from;
+		ssize_t got = recvfrom(nl_socket_get_fd(q->sk), b, sizeof b, MSG_TRUNC, (struct sockaddr *)&from, &size);
 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
 			return -errno;
+		/* Root of a guest may send to a socket in its namespace, as if it were the kernel. */
+		if (from.nl_pid != 0)
+			continue;
+		if ((size_t)got > sizeof b)
+			return -EMSGSIZE;
 		int left = (int)got;
 		for (struct nlmsghdr *h = (void *)b; nlmsg_ok(h, left); h = nlmsg_next(h, &left))
 			hear(q, t, h);
@@ -221,9 +253,38 @@ static int listen_all(struct nlq *q, struct talk *t)
 	return 0;
 }
 
-int nlq_ask(struct nlq *q, nlq_reply *reply, void *ctx, int *err)
+static int replay(struct talk *t)
 {
-	struct talk t = { .reply = reply, .ctx = ctx, .err = err };
+	int left = (int)t->kept.n;
+
+	if (t->kept.oom)
+		return -ENOMEM;
+	if (t->reply && t->result >= 0)
+		for (struct nlmsghdr *h = (void *)t->kept.p; left > 0 && nlmsg_ok(h, left); h = nlmsg_next(h, &left))
+			t->reply(t->ctx, 0, h);
+	return 0;
+}
+
+static int converse(struct nlq *q, struct talk *t)
+{
+	int r = 0;
+
+	for (int tries = 0; tries < DUMP_TRIES; tries++) {
+		t->done = t->cut = false;
+		t->kept.n = 0;
+		r = send_all(q, &t->first);
+		if (r == 0)
+			r = listen_all(q, t);
+		if (r < 0 || t->result < 0 || !t->cut)
+			return r < 0 ? r : replay(t);
+	}
+	snprintf(q->says, sizeof q->says, "what was asked for changed each of the %d times that it was read", DUMP_TRIES);
+	return -EAGAIN;
+}
+
+static int ask(struct nlq *q, struct talk *t)
+{
+	struct nlmsghdr *last;
 	int r;
 
 	q->bad = 0;
@@ -234,21 +295,33 @@ int nlq_ask(struct nlq *q, nlq_reply *reply, void *ctx, int *err)
 		forget(q);
 		return r;
 	}
-	if (err)
-		memset(err, 0, q->n * sizeof *err);
+	if (t->err)
+		memset(t->err, 0, q->n * sizeof *t->err);
+	last = nlmsg_hdr(q->msg[q->n - 1]);
+	t->dump = (last->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	t->keep &= t->dump;
 	/* Errors come unasked; that the last one is done says that all are. */
-	if ((nlmsg_hdr(q->msg[q->n - 1])->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
-		nlmsg_hdr(q->msg[q->n - 1])->nlmsg_flags |= NLM_F_ACK;
-	r = send_all(q, &t.first);
-	if (r == 0)
-		r = listen_all(q, &t);
+	if (!t->dump)
+		last->nlmsg_flags |= NLM_F_ACK;
+	r = converse(q, t);
 	forget(q);
+	buf_free(&t->kept);
 	if (r < 0)
 		return r;
-	return err ? 0 : t.result;
+	return t->err ? 0 : t->result;
+}
+
+int nlq_ask(struct nlq *q, nlq_reply *reply, void *ctx, int *err)
+{
+	return ask(q, &(struct talk){ .reply = reply, .ctx = ctx, .err = err, .keep = true });
 }
 
 int nlq_talk(struct nlq *q, nlq_reply *reply, void *ctx)
 {
-	return nlq_ask(q, reply, ctx, NULL);
+	return ask(q, &(struct talk){ .reply = reply, .ctx = ctx, .keep = true });
+}
+
+int nlq_stream(struct nlq *q, nlq_reply *reply, void *ctx)
+{
+	return ask(q, &(struct talk){ .reply = reply, .ctx = ctx });
 }

@@ -46,9 +46,12 @@ void nlq_end(struct nlq *q, struct nlattr *nest);
 typedef void nlq_reply(void *ctx, size_t i, const struct nlmsghdr *h);
 /*
  * Sends what was added and forgets it. -errno of the first request that failed, without a message: the
- * caller knows what it was about (q->bad, q->says). Dumps (NLM_F_DUMP) go alone.
+ * caller knows what it was about (q->bad, q->says). Dumps (NLM_F_DUMP) go alone; one that the kernel calls
+ * inconsistent is asked for anew, and reply sees it when it is whole. -EAGAIN: it never was.
  */
 int nlq_talk(struct nlq *q, nlq_reply *reply, void *ctx);
+/* A dump too long to be kept: reply sees each message as it comes, after a new beginning once more. */
+int nlq_stream(struct nlq *q, nlq_reply *reply, void *ctx);
 /* The same where each request may fail by itself: err[i] gets 0 or -errno of request i. */
 int nlq_ask(struct nlq *q, nlq_reply *reply, void *ctx, int *err);
 
