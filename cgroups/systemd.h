@@ -41,6 +41,11 @@ int props_of_devices(struct props *p, const struct list *rules);
 /* systemd_value.c: NAME of org.systemd.property.NAME and GVariant's text of its value. */
 int prop_of_annotation(struct props *p, const char *name, const char *text);
 
+/*
+ * systemd_address.c: is the socket at path one of the addresses, as D-Bus writes them (TRANSPORT:KEY=VALUE[,...][;...])?
+ */
+bool unit_bus_is_among(const char *addresses, const char *path);
+
 /* systemd_bus.c */
 struct sd_bus;
 int unit_bus_open(bool user, struct sd_bus **out);

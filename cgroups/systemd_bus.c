@@ -120,8 +120,7 @@ static int open_user(sd_bus **out)
 	if (r >= 0)
 		return 0;
 	/* A session is told the address of the manager's own bus, too; any other is what it says. */
-	if ((!bus || !*bus || (str_starts(bus, "unix:path=") && str_eq(bus + strlen("unix:path="), own))) &&
-	    try_private(run, out) >= 0)
+	if ((!bus || !*bus || unit_bus_is_among(bus, own)) && try_private(run, out) >= 0)
 		return 0;
 	r = no_bus(-r, where);
 	err_try("a user manager (loginctl enable-linger) and dbus-user-session, or --cgroup-manager cgroupfs");
