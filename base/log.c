@@ -6,9 +6,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-static struct { int fd; bool json, debug, quiet; } sink = { .fd = -1 };
+static struct { int fd, diverted; bool json, debug; } sink = { .fd = -1, .diverted = -1 };
 
 static const char *const level_name[] = { "debug", "info", "warning", "error" };
 
@@ -32,9 +33,14 @@ int log_fd(void)
 	return sink.fd;
 }
 
-void log_quiet(void)
+void log_divert(int fd)
 {
-	sink.quiet = true;
+	sink.diverted = fd;
+}
+
+int log_diverted(void)
+{
+	return sink.diverted;
 }
 
 static void to_file(enum log_level level, const char *msg)
@@ -65,11 +71,15 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(msg, sizeof msg, fmt, ap);
 	va_end(ap);
+	if (level == LOG_WARN && sink.diverted >= 0) {
+		(void)send(sink.diverted, msg, strlen(msg), MSG_DONTWAIT | MSG_NOSIGNAL);
+		return;
+	}
 	/* An engine's standard error is the container's: what has a file goes nowhere else. */
 	if (sink.fd >= 0)
 		to_file(level, msg);
 	/* The caller prints errors itself, once. */
-	if (sink.fd >= 0 || sink.quiet || level == LOG_ERROR)
+	if (sink.fd >= 0 || level == LOG_ERROR)
 		return;
 	char line[1100];
 	n = snprintf(line, sizeof line, "vzrun: %s: %s\n", level_name[level], msg);

@@ -13,8 +13,12 @@ int log_open(const char *path, bool json, bool debug);
 void log_at(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
 bool log_debug_on(void);
 int log_fd(void);	/* of the log file; -1 without one */
-/* Send warnings to no terminal from now on (the child of a clone, the keeper). */
-void log_quiet(void);
+/*
+ * From now on a warning, here and in the children, is a message on this socket (SOCK_SEQPACKET) and goes nowhere else:
+ * who reads it decides who hears it. One that does not read loses warnings, and holds nobody up.
+ */
+void log_divert(int fd);
+int log_diverted(void);	/* that socket; -1: none */
 
 #define log_debug(...) do { if (log_debug_on()) log_at(LOG_DEBUG, __VA_ARGS__); } while (0)
 #define log_warn(...) log_at(LOG_WARN, __VA_ARGS__)

@@ -222,21 +222,6 @@ int net_publish_up(const char *home, const char *owner, const struct list *ports
 	return net_portmap_open(&p.h, p.dir, &p.held.r, open);
 }
 
-int net_publish_explain(const char *home, const char *owner)
-{
-	enum net_port_state is[NET_PUBLISH_MAX];
-	SCOPED(place_free) struct place p;
-	int r = find(home, owner, false, &p);
-
-	if (r <= 0)
-		return r;
-	TRY(net_portmap_look(&p.h, &p.held.r.ports, is));
-	for (size_t i = 0; i < p.held.r.ports.n; i++)
-		if (is[i] != NET_PORT_OPEN)
-			return what_is_open(&p.held.r, is);
-	return 0;
-}
-
 int net_publish_down(const char *home, const char *owner)
 {
 	SCOPED(place_free) struct place p;

@@ -22,8 +22,6 @@ int net_guard(const char *home, const char *owner, const struct list *rules);
  * that the host refuses now is warned about and stays closed (to lan and world, if it is the firewall that refuses).
  */
 int net_publish_up(const char *home, const char *owner, const struct list *ports, const struct list *rules);
-/* Warns about each port that is not open, and why. */
-int net_publish_explain(const char *home, const char *owner);
 /* At an end: nothing is led to the guest any more. Already so is success. */
 int net_publish_down(const char *home, const char *owner);
 

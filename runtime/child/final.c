@@ -48,7 +48,7 @@ static void close_between(int first, int last)
  */
 int stage_descriptors(struct child *c)
 {
-	const int keep[] = { c->sync, c->start_fd, c->tty, log_fd(), c->program > 0 ? c->program : -1 };
+	const int keep[] = { c->sync, c->start_fd, c->tty, log_fd(), log_diverted(), c->program > 0 ? c->program : -1 };
 	int from = 3 + c->preserve_fds;
 
 	if (undefended("descriptors"))

@@ -297,6 +297,7 @@ int keeper_boot(struct keeper *k)
 		TRY(fault_point(boot[i].name));
 		TRY(boot[i].run(k));
 	}
+	keeper_warn(k);
 	(void)event_add(k->g->dir_fd, &(struct guest_event){
 		.event = "started", .pid = { k->pid, true }, .detail = k->restore ? "from its checkpoint" : NULL });
 	keeper_tell(k, KEEPER_STARTED, k->pid);

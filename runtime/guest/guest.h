@@ -306,6 +306,7 @@ void guest_resolv_end(struct guest_resolv *r);
 _Noreturn void keeper_main(struct guest *g, int report, const struct checkpoint_opts *restore);
 enum keeper_msg {
 	KEEPER_STARTED = 1, KEEPER_READY, KEEPER_FAILED, KEEPER_ENDED,	/* to the starter and watchers */
+	KEEPER_WARNED,		/* to the starter, before any of those */
 	KEEPER_DATA, KEEPER_SIZE, KEEPER_WATCH, KEEPER_CONSOLE, KEEPER_STOPPING,	/* from clients */
 	KEEPER_SUSPENDING,	/* as STOPPING, as long as the client is there */
 	KEEPER_KILL,		/* its init, when nobody else knows the guest's container any more */

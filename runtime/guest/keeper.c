@@ -268,7 +268,7 @@ static int keep(struct keeper *k)
 	enum ending end = END_STOP;
 	time_t began;
 
-	TRY(keeper_detach());
+	TRY(keeper_detach(k));
 	TRY(keeper_title(k->g));
 	TRY(labels(k));
 	TRY(confine(k));
@@ -294,13 +294,14 @@ _Noreturn void keeper_main(struct guest *g, int report, const struct checkpoint_
 
 	from.opts = restore ? *restore : (struct checkpoint_opts){ 0 };
 	k = (struct keeper){ .g = g, .restore = restore ? &from : NULL, .report = report,
-			     .listener = -1, .notify = -1, .host_dir = -1, .pidfd = -1,
+			     .listener = -1, .notify = -1, .warnings = -1, .host_dir = -1, .pidfd = -1,
 			     .tty = -1, .tty_slave = -1, .netns = -1, .oom = -1, .kmsg = -1, .log = -1,
 			     .plan = { .slot_fd = { -1, -1 } } };
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		k.client[i].fd = -1;
 	r = keep(&k);
 	err_save(&s);
+	keeper_warn(&k);
 	if (r < 0)
 		(void)event_add(g->dir_fd, &(struct guest_event){ .event = "failed", .detail = s.text });
 	(void)unlinkat(g->dir_fd, "keeper.sock", 0);

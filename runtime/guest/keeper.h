@@ -12,6 +12,7 @@ struct keeper {
 	struct guest_restore *restore;		/* its next boot goes on with a checkpoint; NULL: it boots */
 	int report;				/* to the starter; -1 when it is satisfied or gone */
 	int listener, notify;			/* notify: of one boot */
+	int warnings;				/* ours and our children's, to be read (log_divert) */
 	struct client client[CLIENTS_MAX];
 	bool ready;
 	unsigned short_boots;			/* in a row */
@@ -39,7 +40,8 @@ void keeper_console(struct keeper *k);		/* the terminal has something */
 void keeper_client(struct keeper *k, size_t i);	/* a client has something */
 void keeper_accept(struct keeper *k);
 void keeper_tell(struct keeper *k, enum keeper_msg m, int code);	/* starter and watchers; the pending error */
-int keeper_detach(void);			/* keeper_self.c */
+void keeper_warn(struct keeper *k);		/* what was warned of since: to the starter and on record */
+int keeper_detach(struct keeper *k);		/* keeper_self.c */
 int keeper_title(struct guest *g);		/* "vzrun-keeper NAME" in lists of processes */
 struct pollfd;
 int keeper_sleep(struct pollfd *p, size_t n);	/* poll() for ever, all memory that can go given back */

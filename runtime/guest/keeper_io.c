@@ -75,6 +75,22 @@ void keeper_tell(struct keeper *k, enum keeper_msg m, int code)
 			say(k->client[i].fd, m, code);
 }
 
+void keeper_warn(struct keeper *k)
+{
+	struct keeper_packet p = { .msg = KEEPER_WARNED };
+	struct err_saved s;
+	ssize_t n;
+
+	err_save(&s);
+	while ((n = recv(k->warnings, p.text, sizeof p.text - 1, MSG_DONTWAIT)) > 0) {
+		p.text[n] = '\0';
+		(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "warning", .detail = p.text });
+		if (k->report >= 0)
+			(void)send(k->report, &p, sizeof p, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	err_restore(&s);
+}
+
 void keeper_accept(struct keeper *k)
 {
 	int fd = accept4(k->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);

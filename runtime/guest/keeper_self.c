@@ -1,5 +1,6 @@
 /* What the keeper does to its own process: it lets go of the caller, has a name, and is small. */
 #include "runtime/guest/keeper.h"
+#include "base/dgram.h"
 #include "base/log.h"
 #include "base/scope.h"
 
@@ -31,8 +32,9 @@ static void close_inherited(void)
 }
 
 /* Away from the terminal, the session, the pipes and the signals of whoever started us. */
-int keeper_detach(void)
+int keeper_detach(struct keeper *k)
 {
+	int ear[2];
 	sigset_t all;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -44,7 +46,9 @@ int keeper_detach(void)
 	if (null > 2)
 		close(null);
 	close_inherited();
-	log_quiet();
+	TRY(dgram_pair(ear));
+	k->warnings = ear[0];
+	log_divert(ear[1]);
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	signal(SIGPIPE, SIG_IGN);

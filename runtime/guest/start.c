@@ -2,9 +2,9 @@
 #include "base/clock.h"
 #include "base/dgram.h"
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/scope.h"
 #include "base/sys.h"
-#include "netns/ports.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -61,6 +61,8 @@ static int wait_for_start(int fd, const char *name, bool wait, uint64_t end, str
 			return -ETIMEDOUT;
 		}
 		TRY_IN(m, "guest \"%s\" not started", name);
+		if (m == KEEPER_WARNED)
+			log_warn("%s", p.text);
 		if (m == KEEPER_FAILED)
 			return fail_in(report_failure(&p), "guest \"%s\" not started", name);
 		if (m == KEEPER_ENDED)
@@ -190,9 +192,6 @@ static int start(const struct guest_where *at, const char *name, bool wait, uint
 		err_restore(&s);
 	}
 	out->ms = clock_ms() - begin;
-	/* The keeper has no terminal to say it on. */
-	if (r >= 0 && g.conf.ports.n && net_publish_explain(at->home, name) < 0)
-		err_clear();
 	return r;
 }
 

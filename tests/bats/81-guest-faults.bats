@@ -155,3 +155,22 @@ cut_off() {
 	run vz recover
 	says "nothing to recover"
 }
+
+@test "what the keeper warns of is heard by who starts the guest, and is on record" {
+	I=$TOP/build/tools/inject
+	[ -x "$I" ] || { echo "no $I: make build/tools/inject" >&2; return 1; }
+	busybox_guest
+	vz start "$G"
+	vz stop -k "$G"
+	"$I" -o "$LOG" list "$VZ" --root "$ROOT" start "$G" | cat
+	vz stop -k "$G"
+	local point heard=0
+	for point in $(sed -n 's/^call \(0\.1:[0-9]*\) mkdir$/\1/p' "$LOG"); do
+		run --separate-stderr "$I" -o "$BATS_TEST_TMPDIR/hit" fail "$point" EPERM "$VZ" --root "$ROOT" start "$G"
+		vz stop -k "$G" >/dev/null 2>&1 || continue
+		[[ "$stderr" == *"vzrun: warning: cgroup "*"-$G is not made: Operation not permitted"* ]] || continue
+		vz --json why "$G" | jq -e --arg w "${stderr#vzrun: warning: }" '[.events[] | select(.event == "warning").detail] | index($w)'
+		heard=$((heard + 1))
+	done
+	[ "$heard" -gt 0 ]
+}
