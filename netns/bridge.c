@@ -181,13 +181,14 @@ void net_bridge_check_switches(const char *bridge, net_switch_differs *differs, 
  * LLDP, 802.1X and their like are taken before any rule sees them, and with them the sender's MAC address, which a
  * guest may have written as its neighbour's: the neighbour's frames would come to it.
  */
-static void believe_no_link_local(struct nlq *q)
+static void turn_switches(struct nlq *q, const struct net_link *l)
 {
 	struct br_boolopt_multi o = { 1 << BR_BOOLOPT_NO_LL_LEARN, 1 << BR_BOOLOPT_NO_LL_LEARN };
 	struct nlattr *info = nlq_nest(q, IFLA_LINKINFO), *data;
 
 	nlq_put_str(q, IFLA_INFO_KIND, "bridge");
 	data = nlq_nest(q, IFLA_INFO_DATA);
+	net_usual_bridge(q, l);
 	nlq_put(q, IFLA_BR_MULTI_BOOLOPT, &o, sizeof o);
 	nlq_end(q, data);
 	nlq_end(q, info);
@@ -195,7 +196,7 @@ static void believe_no_link_local(struct nlq *q)
 
 int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link *out)
 {
-	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP | IFF_NOARP };
 	const struct net_subnet *s[] = { &d->v4, &d->v6, d->v6.family ? &net_link_local : &d->v6 };
 	uint32_t mtu = d->mtu ? d->mtu : 1500;
 	unsigned char addr[16];
@@ -211,7 +212,9 @@ int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link
 	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
 	if (mtu != out->mtu)
 		nlq_put_u32(q, IFLA_MTU, mtu);
-	believe_no_link_local(q);
+	if (out->master)
+		nlq_put_u32(q, IFLA_MASTER, 0);
+	turn_switches(q, out);
 	for (size_t i = 0; i < COUNT(s); i++) {
 		if (!s[i]->family)
 			continue;

@@ -94,6 +94,10 @@ static void look_at_own(struct net_compare *c, const struct net_link *l)
 	if (l->believes)
 		net_compare_tell(c, MEND_UP, "bridge %s learns from link-local frames: a guest can take its neighbours' traffic",
 				 d->bridge);
+	if (l->odd)
+		net_compare_tell(c, MEND_UP, "bridge %s: %s is not as the kernel makes it", d->bridge, l->odd);
+	if (l->master)
+		net_compare_tell(c, MEND_UP, "bridge %s is a part of another link", d->bridge);
 	if (l->mtu != mtu)
 		net_compare_tell(c, MEND_UP, "bridge %s has MTU %u, not %u", d->bridge, l->mtu, mtu);
 	look_at_addresses(c, l);
@@ -155,7 +159,7 @@ static int look_at_port(void *ctx, const struct net_user *u)
 {
 	struct net_compare *c = ctx;
 	const struct net_link *l = net_host_link(&c->host, u->host_if), *b = net_host_link(&c->host, c->d->bridge);
-	bool isolated = net_def_isolates(c->d);
+	bool isolated = net_def_isolates(c->d), stuck = l && b && l->stuck && !b->odd;	/* by STP: no fault of the port's */
 	uint32_t mtu = c->d->mtu ? c->d->mtu : 1500;
 
 	/* Without a link the guest is not running. */
@@ -166,9 +170,9 @@ static int look_at_port(void *ctx, const struct net_user *u)
 	else if (l->isolated != isolated)
 		net_compare_tell(c, MEND_PORTS, "port %s of %s is %s", u->host_if, u->owner,
 			isolated ? "not isolated" : "isolated");
-	if (c->d->mode != NET_BRIDGE && l->master == b->index && (l->odd || l->stuck))
+	if (c->d->mode != NET_BRIDGE && l->master == b->index && (l->odd || stuck))
 		net_compare_tell(c, MEND_PORTS, "port %s of %s: %s is not as the kernel makes it", u->host_if, u->owner,
-			l->stuck ? "its state" : l->odd);
+			l->odd ? l->odd : "its state");
 	if (c->d->vlan) {
 		int r = net_vlan_is(&c->route, l->index, c->d->vlan);
 

@@ -42,7 +42,33 @@ static bool forwards(struct nlattr *af_spec)
 	return v != 0;
 }
 
-static void read_bridge(struct nlattr *info, struct net_link *l)
+/* Of a bridge, as a new one has them: what keeps frames from where they go, or brings them to who they are not for. */
+static const struct { int attr; size_t size; uint32_t usual; const char *name; } bridge_switches[] = {
+	{ IFLA_BR_STP_STATE, 4, 0, "stp_state" },
+	{ IFLA_BR_VLAN_FILTERING, 1, 0, "vlan_filtering" },
+	{ IFLA_BR_GROUP_FWD_MASK, 2, 0, "group_fwd_mask" },
+	{ IFLA_BR_AGEING_TIME, 4, 30000, "ageing_time" },
+};
+
+static void read_bridge_switches(struct nlattr *data, bool no_arp, struct net_link *l)
+{
+	for (size_t i = 0; i < COUNT(bridge_switches); i++) {
+		struct nlattr *a = nla_find(nla_data(data), nla_len(data), bridge_switches[i].attr);
+		size_t size = bridge_switches[i].size;
+		union { uint8_t one; uint16_t two; uint32_t four; } v = { .four = 0 };
+
+		if (!a || nla_memcpy(&v, a, (int)size) != (int)size)
+			continue;
+		if ((size == 1 ? v.one : size == 2 ? v.two : v.four) == bridge_switches[i].usual)
+			continue;
+		l->odd = bridge_switches[i].name;
+		l->odd_switches |= 1U << i;
+	}
+	if (no_arp)
+		l->odd = "arp";
+}
+
+static void read_bridge(struct nlattr *info, bool no_arp, struct net_link *l)
 {
 	struct nlattr *data = nla_find(nla_data(info), nla_len(info), IFLA_INFO_DATA);
 	struct nlattr *options = data ? nla_find(nla_data(data), nla_len(data), IFLA_BR_MULTI_BOOLOPT) : NULL;
@@ -55,6 +81,8 @@ static void read_bridge(struct nlattr *info, struct net_link *l)
 	l->default_vlan = first ? nla_get_u16(first) : 0;
 	if (options && nla_memcpy(&o, options, sizeof o) == sizeof o)
 		l->believes = !(o.optval & 1 << BR_BOOLOPT_NO_LL_LEARN);
+	if (data)
+		read_bridge_switches(data, no_arp, l);
 }
 
 /* Of a bridge's port, as a new one has them; an older kernel has less. */
@@ -117,7 +145,7 @@ void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 		nla_strlcpy(l->kind, kind, sizeof l->kind);
 	l->bridge = kind && str_eq(l->kind, "bridge");
 	if (l->bridge)
-		read_bridge(of, l);
+		read_bridge(of, info->ifi_flags & IFF_NOARP, l);
 	slave = of && l->master ? nla_find(nla_data(of), nla_len(of), IFLA_INFO_SLAVE_KIND) : NULL;
 	if (slave && nla_strcmp(slave, "bridge") == 0)
 		read_port(of, info->ifi_flags & IFF_RUNNING, l);
@@ -248,6 +276,19 @@ static void port_data(struct nlq *q, const char *name, struct nlattr **info, str
 }
 
 static void port_switch(struct nlq *q, int attr, uint8_t v) { nlq_put(q, attr, &v, sizeof v); }
+
+void net_usual_bridge(struct nlq *q, const struct net_link *l)
+{
+	for (size_t i = 0; i < COUNT(bridge_switches); i++) {
+		uint32_t four = bridge_switches[i].usual;
+		uint16_t two = (uint16_t)four;
+		uint8_t one = (uint8_t)four;
+		size_t size = bridge_switches[i].size;
+
+		if (l->odd_switches & 1U << i)
+			nlq_put(q, bridge_switches[i].attr, size == 1 ? (void *)&one : size == 2 ? (void *)&two : (void *)&four, size);
+	}
+}
 
 void net_isolate_port(struct nlq *q, const char *name, bool on)
 {
