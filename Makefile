@@ -320,6 +320,9 @@ lint-sh:
 # A tab is one character, as in .editorconfig.
 lint-text:
 	$(Q)! grep -nE '^.{121,}' $$(git ls-files '*.[ch]') /dev/null || { echo "^ lines over 120 characters" >&2; exit 1; }
+	$(Q)awk '/^@test/ { t = 1 } /^}/ { t = 0 } \
+	  t && /^	+(! |\[.* \]+ && \[)/ && !/\|\|/ { print FILENAME ":" FNR ": " $$0; bad = 1 } END { exit bad }' tests/bats/*.bats || \
+	  { echo "^ fails no test where it is not its last line: run ! CMD; a line for each condition" >&2; exit 1; }
 
 # ctuuninitvar takes sizeof for a use.
 CPPCHECK := cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --std=c11 --language=c --inline-suppr \

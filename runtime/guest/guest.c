@@ -318,6 +318,9 @@ int guest_recover(const struct guest_where *at, const char *only)
 	TRY(n);
 	TRY(guest_each(at, recover_one, &r));
 	n += r.n;
+	/* The others' is no business of one. */
+	if (only)
+		return n;
 	TRY(r.n = idrange_sweep());
 	n += r.n;
 	TRY(r.n = label_sweep());

@@ -84,7 +84,10 @@ struct guest_create_req {
 };
 int guest_create(const struct guest_where *at, const char *name, const struct guest_create_req *r);
 int guest_destroy(const struct guest_where *at, const char *name, bool force);
-/* What killed commands left: half-made guests, creations of containers. The number of things mended. */
+/*
+ * What killed commands left: half-made guests, creations of containers, and (only: NULL) what is nobody's. The number
+ * of things mended.
+ */
 int guest_recover(const struct guest_where *at, const char *only);
 
 /* ---- start, stop ------------------------------------------------------------------------------ */

@@ -84,8 +84,10 @@ last_error() { grep '"level":"error"' "$LOG" | tail -1 | jq -r .msg; }
 		0 | --log-format=json --log @LOG create --bundle @B --pid-file @PIDFILE --no-pivot --preserve-fds 0 @ID
 		0 | delete --force @ID
 	T
-	[ -s "$PIDFILE" ] && [ -s "$PIDFILE.e" ]
-	! processes_left | grep .
+	[ -s "$PIDFILE" ]
+	[ -s "$PIDFILE.e" ]
+	run processes_left
+	says ''
 }
 
 @test "Podman: a terminal over the console socket" {

@@ -111,7 +111,8 @@ valid() { python3 "$SCHEMA" "$1"; }
 	v --cgroup-manager disabled run -d "$ID"
 	v exec -d "$ID" sleep 77 >/dev/null 2>&1
 	[ "$(v ps -f json "$ID" | jq 'length')" = 2 ]
-	[ ! -e "/sys/fs/cgroup/vzrun-$ID" ] && [ -z "$(compgen -G "/sys/fs/cgroup/*/vzrun-$ID")" ]
+	[ ! -e "/sys/fs/cgroup/vzrun-$ID" ]
+	[ -z "$(compgen -G "/sys/fs/cgroup/*/vzrun-$ID")" ]
 }
 
 @test "kill: names, numbers, 0, --all" {

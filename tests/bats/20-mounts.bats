@@ -148,7 +148,9 @@ seen" ]
 	says "volume
 volume
 volume"
-	[ ! -e /a ] && [ ! -e /b ] && [ ! -e /d ]
+	[ ! -e /a ]
+	[ ! -e /b ]
+	[ ! -e /d ]
 	# An absolute link means inside the root, where that path is made or missing: never the host's.
 	mnt '{destination: "/abs/made", type: "bind", source: ($h + "/in"), options: ["bind"]}'
 	go
@@ -170,8 +172,11 @@ volume"
 text
 text
 ../run/made-by-vzrun/stub"
-	[ -e "$B/rootfs/etc/made-by-vzrun-2/sub" ] && [ -d "$B/rootfs/etc/made-by-vzrun/d" ]
-	[ ! -e /etc/made-by-vzrun ] && [ ! -e /etc/made-by-vzrun-2 ] && [ ! -e /run/made-by-vzrun ]
+	[ -e "$B/rootfs/etc/made-by-vzrun-2/sub" ]
+	[ -d "$B/rootfs/etc/made-by-vzrun/d" ]
+	[ ! -e /etc/made-by-vzrun ]
+	[ ! -e /etc/made-by-vzrun-2 ]
+	[ ! -e /run/made-by-vzrun ]
 }
 
 @test "a link into /proc as destination is refused" {

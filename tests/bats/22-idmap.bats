@@ -194,7 +194,8 @@ touch: /a/x: Read-only file system"
 	cfg '.mounts[-1].destination = "/out/new"'
 	inside 'stat -c %u:%g /out/new/five'
 	says 6:7
-	[ -d "$B/rootfs$H/new" ] && [ ! -e "$H/new" ]
+	[ -d "$B/rootfs$H/new" ]
+	[ ! -e "$H/new" ]
 	[ "$(stat -c %u:%g "$D/five")" = 5:6 ]
 }
 

@@ -336,7 +336,8 @@ total() { vz --json stats "$G" | jq ".guests[0].network.$1"; }
 @test "traffic: counted in both directions, over stop, start, restart, a removed interface, a killed keeper" {
 	guest_on '' --net red
 	h ping -c 5 -i 0.01 -s 1000 -n 10.120.0.2 >/dev/null
-	[ "$(total in.bytes)" -ge 5000 ] && [ "$(total out.bytes)" -ge 5000 ]
+	[ "$(total in.bytes)" -ge 5000 ]
+	[ "$(total out.bytes)" -ge 5000 ]
 	local before
 	before=$(total in.bytes)
 	vz stop -k "$G" >/dev/null

@@ -186,7 +186,9 @@ drops() { one network show seg --json | jq "[.drops | to_entries[].value] | add"
 	in_ns "$A" ip neigh show 10.66.0.1 | grep -q " $gw "
 	in_ns "$A" ip -6 neigh show fd66::1 | grep -q " $gw "
 	# The bridge still knows its own address as its own.
-	! in_ns "$ONE" bridge fdb show br vzbr0 | grep "^$gw" | grep -q "dev vt"
+	run in_ns "$ONE" bridge fdb show br vzbr0
+	ok
+	run ! grep "^$gw .*dev vt" <<<"$output"
 	pings "$A" 10.66.0.1
 }
 

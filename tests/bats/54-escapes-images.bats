@@ -77,6 +77,6 @@ in_store() { find "$VZRUN_HOME/images/layers" -name "$1" 2>/dev/null; }
 t.addfile(i, io.BytesIO(bytes(i.size))); t.close()'
 	bomb() { import; [ "$status" = 0 ]; }
 	VZ=$PRODUCT
-	! VZRUN_IMAGE_LIMITS=ratio=100,ratio-from=1M attack 1 bomb
+	VZRUN_IMAGE_LIMITS=ratio=100,ratio-from=1M run ! attack 1 bomb
 	attack 1 bomb || { echo "$output"; return 1; }
 }

@@ -40,7 +40,7 @@ running() { fresh; args sleep 300; v create "$ID" && v start "$ID"; }
 		wait_for grep -qE 'wrote|write:|/exe:' "$out"
 		cat "$out"
 		VZ=$PRODUCT v delete -f "$ID"
-		! cmp -s "$whole" "$VZ"
+		[ -n "$(cmp "$whole" "$VZ")" ]
 	}
 	beats self overwrite
 }
@@ -451,6 +451,8 @@ running() { fresh; args sleep 300; v create "$ID" && v start "$ID"; }
 	run strings -a "$UNDEFENDED"
 	has VZRUN_UNDEFENDED
 	for p in vzrun vzrun-image vzrun-net vzrun-systemd; do
-		! strings -a "$BUILD/$p" | grep -E 'VZRUN_UNDEFENDED|VZRUN_FAULT'
+		run strings -a "$BUILD/$p"
+		ok
+		run ! grep -E 'VZRUN_UNDEFENDED|VZRUN_FAULT' <<<"$output"
 	done
 }

@@ -121,7 +121,7 @@ all_caps() {
 	# even with every capability nothing of the host is there to be stolen
 	if [ -e "$B/rootfs/leaked" ]; then
 		sort -u "$B/rootfs/leaked"
-		! grep -E "$BATS_TEST_TMPDIR| /proc$| /$|/sys/fs/cgroup" "$B/rootfs/leaked"
+		run ! grep -E "$BATS_TEST_TMPDIR| /proc$| /$|/sys/fs/cgroup" "$B/rootfs/leaked"
 	fi
 }
 

@@ -243,7 +243,9 @@ $(inside hostname)"
 	local first second
 	first=$(p exec a awk '{ print $2 }' /proc/self/uid_map)
 	second=$(p exec b awk '{ print $2 }' /proc/self/uid_map)
-	[ "$first" -ge 1000000 ] && [ "$second" -ge 1000000 ] && [ "$first" != "$second" ]
+	[ "$first" -ge 1000000 ]
+	[ "$second" -ge 1000000 ]
+	[ "$first" != "$second" ]
 	inside umount /etc/subuid /etc/subgid /etc/passwd
 }
 

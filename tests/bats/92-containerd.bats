@@ -349,7 +349,7 @@ of_pid() { inside python3 "$BATS_TEST_DIRNAME/cgroup-of.py" "$(pid "$ID")" "$1" 
 	wait_for sh -c "[ \$(nsenter -t $WORLD -m -p -- pgrep -fc 'sleep 998') = 2 ]"
 	inside kill -KILL "$(pid "$ID")"
 	wait_for task "$ID" STOPPED
-	! inside pgrep -f 'sleep 998'
+	wait_for eval "! inside pgrep -f 'sleep 998'"
 }
 
 @test "with the host's pid namespace, the end of the first process ends the others" {
@@ -358,7 +358,7 @@ of_pid() { inside python3 "$BATS_TEST_DIRNAME/cgroup-of.py" "$(pid "$ID")" "$1" 
 	wait_for inside pgrep -f 'sleep 997'
 	ctr_ tasks kill -s KILL -a "$ID"
 	wait_for task "$ID" STOPPED
-	! inside pgrep -f 'sleep 997'
+	wait_for eval "! inside pgrep -f 'sleep 997'"
 }
 
 @test "containerd is ended and started again, by TERM and by KILL: containers go on and obey" {

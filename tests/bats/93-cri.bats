@@ -61,7 +61,7 @@ ended_all() {
 	box a
 	run ex "$C" echo hello
 	says hello
-	! inside test -e "/run/containerd/vzrun/k8s.io/$C"
+	run ! inside test -e "/run/containerd/vzrun/k8s.io/$C"
 	run pod . nosuch
 	[ "$status" -ne 0 ]
 	has nosuch
@@ -327,7 +327,7 @@ ended_all() {
 	cri StopPodSandbox "$(ref pod_sandbox "$POD")"
 	seen "$a" ".state == 2"
 	seen "$C" ".state == 2"
-	! inside kill -0 "$p"
+	wait_for eval '! inside kill -0 "$p"'
 	[ "$(cri PodSandboxStatus "$(ref pod_sandbox "$POD")" | jq -r .status.state)" = 1 ]
 }
 

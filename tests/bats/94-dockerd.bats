@@ -335,7 +335,7 @@ there"
 	d run -d --name "$N" --pid host box sh -c 'sleep 992 & sleep 992' >/dev/null
 	wait_for inside pgrep -f 'sleep 992'
 	d rm -f "$N"
-	! inside pgrep -f 'sleep 992'
+	wait_for eval "! inside pgrep -f 'sleep 992'"
 }
 
 @test "the group's parent, and the group's own namespace" {
@@ -466,6 +466,6 @@ there"
 	once -v /run/remapped:/w:ro --tmpfs /t --read-only --pids-limit 100 box true
 	ok
 	d rm -f "$N"
-	! compgen -G "$BATS_RUN_TMPDIR.*"
+	run ! compgen -G "$BATS_RUN_TMPDIR.*"
 	daemon_end remapped TERM
 }
