@@ -66,6 +66,20 @@ static int rule(const char *table, const char *id, const struct fw_rule *r, stru
 	return 0;
 }
 
+/*
+ * What neighbours began before the guest's first rule was bridged, past these chains. Who opened it is not known, and the
+ * end that speaks first would have opened it, perhaps the way that is allowed. So it ends, on both sides.
+ */
+static void end_unknown(const char *table, const char *way, const char *id, struct buf *out)
+{
+	static const char *const families[][2] = { { "ip", "self4" }, { "ip6", "self6" } };
+
+	for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
+		buf_printf(out, "add rule inet %s %s_%s ct state new tcp flags & (fin | syn | rst | ack) != syn "
+			   "iifname . %s saddr @%s oifname . %s saddr @%s reject with tcp reset\n", table, way, id,
+			   families[i][0], families[i][1], families[i][0], families[i][1]);
+}
+
 int fw_guard_compose(const char *table, const struct fw_guard *g, struct buf *out)
 {
 	static const char *const ways[] = { "in", "out" };
@@ -73,10 +87,13 @@ int fw_guard_compose(const char *table, const struct fw_guard *g, struct buf *ou
 
 	if (strlen(g->id) != 8 || strspn(g->id, "0123456789abcdef") != 8)
 		return fail(EINVAL, "id: not one of a guest");
-	for (size_t k = 0; k < 2; k++)
+	for (size_t k = 0; k < 2; k++) {
 		buf_printf(out, g->rules.n ? "add chain inet %s %s_%s\nflush chain inet %s %s_%s\n"
 					   : "add chain inet %s %s_%s\ndelete chain inet %s %s_%s\n",
 			   table, ways[k], g->id, table, ways[k], g->id);
+		if (g->rules.n)
+			end_unknown(table, ways[k], g->id, out);
+	}
 	LIST_EACH(const struct fw_rule, r, g->rules) {
 		TRY_IN(rule(table, g->id, r, out), "rules[%zu]", i);
 		i++;

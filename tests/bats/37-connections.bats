@@ -166,6 +166,30 @@ silent() {
 	for c in in81 out; do goes $c; done
 }
 
+# Until the first rule they are bridged, and where that does not pass the IP hooks nothing of the host's knows of them.
+@test "the first fw rule ends what neighbours began before, whichever end speaks; what comes then goes by the rules" {
+	declare -A SAY HEAR
+	for s in bridge-nf-call-iptables bridge-nf-call-ip6tables; do
+		! h test -e /proc/sys/net/bridge/$s || h sysctl -qw net.bridge.$s=0
+	done
+	lab_guest web
+	lab_guest db
+	talks "$db" 5000
+	echoes "$db" 90
+	echoes "$WORLD" 90
+	listening before "$web" "$(addr db)" 5000 tcp
+	stands out "$db" 198.51.100.9 90
+	vz fw deny db in --proto tcp --port 5000 >/dev/null
+	silent before
+	goes out
+	shut "$web" "$(addr db)" 5000
+	stands four "$web" "$(addr db)" 90
+	stands six "$web" "$(addr6 db)" 90
+	# One rule more is no first rule.
+	vz fw deny db in --proto tcp --port 5001 >/dev/null
+	for c in four six out; do goes $c; done
+}
+
 @test "network deny ends what was opened by it, and nothing else" {
 	declare -A SAY HEAR
 	vz network create red >/dev/null

@@ -154,5 +154,5 @@ TEST(only_the_kernel_is_believed)
 	CHECK(PLAY(nlq_talk, NLM_F_DUMP, &k, { NLMSG_DONE, 0, 0, 4711 }, IS(1), END) == 0 && k.n == 1);
 }
 
-UNIT_MAIN(UNIT(whole), UNIT(interrupted_is_asked_again), UNIT(interrupted_for_ever), UNIT(ended_by_an_error), UNIT(stream),
-	  UNIT(one_answer), UNIT(only_the_kernel_is_believed))
+UNIT_MAIN(UNIT(whole), UNIT(interrupted_is_asked_again), UNIT(interrupted_for_ever), UNIT(ended_by_an_error),
+	  UNIT(stream), UNIT(one_answer), UNIT(only_the_kernel_is_believed))
