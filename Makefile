@@ -17,6 +17,8 @@ DESTDIR ?=
 WERROR  ?= $(CI)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
+# An object that only a unit test is made of is kept, too.
+.SECONDARY:
 B       := build$(if $(ASAN),/asan)$(if $(FAULT),/fault)$(if $(FUZZ),/fuzz)
 Q       := $(if $(V),,@)
 VERSION := 0.1.0
@@ -308,10 +310,11 @@ asan-bats:
 # Exceptions are at their lines, each with its reason. gcc 12 follows neither TRY and fail() nor cleanup attributes: of four
 # kinds of its reports two dozen were looked at, one was right, and they are off.
 ANALYZER := -fanalyzer $(patsubst %,-Wno-analyzer-%,use-of-uninitialized-value null-dereference malloc-leak double-free)
-LINT_SRC := $(sort $(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) $(wildcard tests/tools/*.c bench/*.c))
+LINT_SRC := $(sort $(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) $(UNIT_SRC) $(wildcard tests/tools/*.c bench/*.c))
+linted    = $(addprefix $(1)/,vzrun $(HELPERS) $(UNIT_SRC:%.c=obj/%.o))
 lint: layers lint-text lint-sh lint-cppcheck lint-tidy
-	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=gcc CFLAGS="-Os -g $(ANALYZER)" B=build/lint-gcc $(addprefix build/lint-gcc/,vzrun $(HELPERS))
-	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang B=build/lint-clang $(addprefix build/lint-clang/,vzrun $(HELPERS))
+	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=gcc CFLAGS="-Os -g $(ANALYZER)" B=build/lint-gcc $(call linted,build/lint-gcc)
+	$(Q)$(MAKE) --no-print-directory WERROR=1 CC=clang B=build/lint-clang $(call linted,build/lint-clang)
 
 lint-sh:
 	$(Q)shellcheck -x $$(git ls-files | grep -v '\.bats$$' | xargs grep -lE '^#!.*(bash|/sh)$$')

@@ -42,7 +42,8 @@ int props_of_devices(struct props *p, const struct list *rules);
 int prop_of_annotation(struct props *p, const char *name, const char *text);
 
 /*
- * systemd_address.c: is the socket at path one of the addresses, as D-Bus writes them (TRANSPORT:KEY=VALUE[,...][;...])?
+ * systemd_address.c: is the socket at path one of the addresses, as D-Bus writes them
+ * (TRANSPORT:KEY=VALUE[,...][;...])?
  */
 bool unit_bus_is_among(const char *addresses, const char *path);
 

@@ -102,8 +102,8 @@ static void look_at_own(struct net_compare *c, const struct net_link *l)
 		net_compare_tell(c, MEND_UP, "bridge %s has MTU %u, not %u", d->bridge, l->mtu, mtu);
 	look_at_addresses(c, l);
 	net_bridge_check_switches(d->bridge, see_switch, c);
-	if (d->mode != NET_ISOLATED)
-		net_forwarding_check_bridge(d->bridge, see_switch, c);
+	if (d->mode != NET_ISOLATED && net_forwarding_check_bridge(d->bridge, see_switch, c) < 0)
+		net_compare_tell(c, MEND_NOT, "%s", err_text());
 }
 
 /* The administrator's: what it must be for our ports. */

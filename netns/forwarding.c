@@ -24,6 +24,7 @@
 #define FORWARD4 "ipv4/conf/%s/forwarding"
 #define FORWARD6 "ipv6/conf/%s/force_forwarding"
 
+struct value { char text[32]; };
 struct saved { const char *key, *was, *set; };
 struct book { const char *ip_forward; struct list saved; };
 struct open_book {
@@ -73,12 +74,26 @@ static int book_store(int dirfd, const struct open_book *o)
 	return file_write_atomic(dirfd, RECORD_FILE, b.p, b.n, 0600);
 }
 
-static ssize_t peek(const char *key, char *buf, size_t size)
+/* 1: how it stands, in now; 0: there is no such switch. */
+static int peek(const char *key, struct value *now)
 {
 	char path[160];
+	ssize_t n;
 
 	snprintf(path, sizeof path, SYS "%s", key);
-	return file_peek(AT_FDCWD, path, buf, size);
+	n = file_peek(AT_FDCWD, path, now->text, sizeof now->text);
+	if (n >= 0 || n == -ENOENT)
+		return n >= 0;
+	errno = (int)-n;
+	return fail_errno("read %s", path);
+}
+
+/* The same, of one that stands otherwise only. */
+static int peek_other(const char *key, const char *wanted, struct value *now)
+{
+	int r = peek(key, now);
+
+	return r > 0 ? !str_eq(now->text, wanted) : r;
 }
 
 static int poke(const char *key, const char *value)
@@ -107,9 +122,11 @@ static struct saved *find(const struct open_book *o, const char *key)
 static int want(struct open_book *o, const char *key, const char *only_if, const char *set)
 {
 	struct saved *v;
-	char was[32];
+	struct value was;
+	int differs = peek_other(key, set, &was);
 
-	if (peek(key, was, sizeof was) < 0 || str_eq(was, set) || (only_if && !str_eq(was, only_if)))
+	TRY(differs);
+	if (!differs || (only_if && !str_eq(was.text, only_if)))
 		return 0;
 	if (find(o, key))
 		return poke(key, set);
@@ -118,7 +135,7 @@ static int want(struct open_book *o, const char *key, const char *only_if, const
 		return fail(ENOMEM, "forwarding: out of memory");
 	if (o->b.saved.n)
 		memcpy(v, o->b.saved.v, o->b.saved.n * sizeof *v);
-	v[o->b.saved.n] = (struct saved){ arena_strdup(&o->a, key), arena_strdup(&o->a, was), set };
+	v[o->b.saved.n] = (struct saved){ arena_strdup(&o->a, key), arena_strdup(&o->a, was.text), set };
 	o->b.saved.v = v;
 	if (!v[o->b.saved.n].key || !v[o->b.saved.n++].was)
 		return fail(ENOMEM, "forwarding: out of memory");
@@ -196,26 +213,29 @@ int net_forwarding_on(int dirfd, const char *bridge, const struct net_others *ot
 {
 	const struct ways ways = { others, bridge, r, n };
 	SCOPED(book_close) struct open_book o = { 0 };
-	char key[128], now[32];
+	char key[128];
+	struct value now;
+	int own6, host6, it;
 
 	TRY(book_open(dirfd, &o));
-	if (!o.b.ip_forward && peek("ipv4/ip_forward", now, sizeof now) > 0)
-		o.b.ip_forward = arena_strdup(&o.a, now);
+	TRY(it = o.b.ip_forward ? 0 : peek("ipv4/ip_forward", &now));
+	if (it)
+		o.b.ip_forward = arena_strdup(&o.a, now.text);
 	TRY(each_way_out(&ways, FORWARD4, AF_INET, want_on, &o));
 	snprintf(key, sizeof key, FORWARD6, bridge);
-	if (peek("ipv6/conf/all/forwarding", now, sizeof now) > 0 && str_eq(now, "0")) {
-		if (peek(key, now, sizeof now) > 0)
-			TRY(each_way_out(&ways, FORWARD6, AF_INET6, want_on, &o));
-		else
-			TRY(want_whole_host6(&o));
-	}
+	TRY(own6 = peek(key, &now));
+	TRY(host6 = peek("ipv6/conf/all/forwarding", &now));
+	if (host6 && str_eq(now.text, "0"))
+		TRY(own6 ? each_way_out(&ways, FORWARD6, AF_INET6, want_on, &o) : want_whole_host6(&o));
 	if (o.dirty)
 		TRY_IN(book_store(dirfd, &o), "forwarding");
-	LIST_EACH(const struct saved, s, o.b.saved)
-		if (peek(s->key, now, sizeof now) > 0 && !str_eq(now, s->set))
+	LIST_EACH(const struct saved, s, o.b.saved) {
+		TRY(it = peek_other(s->key, s->set, &now));
+		if (it)
 			TRY(poke(s->key, s->set));
+	}
 	/* These go with the bridge: nothing to remember. */
-	if (peek(key, now, sizeof now) > 0)
+	if (own6)
 		TRY(poke(key, "1"));
 	snprintf(key, sizeof key, FORWARD4, bridge);
 	return poke(key, "1");
@@ -225,12 +245,14 @@ int net_forwarding_on(int dirfd, const char *bridge, const struct net_others *ot
 static int unwant(struct open_book *o, const char *key)
 {
 	struct saved *v = find(o, key), *all = o->b.saved.v;
-	char now[32];
+	struct value now;
+	int there;
 
 	if (!v)
 		return 0;
 	/* With the bridge it is gone. */
-	if (peek(key, now, sizeof now) > 0 && str_eq(now, v->set))
+	TRY(there = peek(key, &now));
+	if (there && str_eq(now.text, v->set))
 		TRY(poke(key, v->was));
 	memmove(v, v + 1, (size_t)(all + o->b.saved.n - (v + 1)) * sizeof *v);
 	o->b.saved.n--;
@@ -241,10 +263,13 @@ static int unwant(struct open_book *o, const char *key)
 int net_localnet(int dirfd, const char *bridge, bool on)
 {
 	SCOPED(book_close) struct open_book o = { 0 };
-	char key[64], now[32];
+	char key[64];
+	struct value now;
+	int there;
 
 	snprintf(key, sizeof key, "ipv4/conf/%.15s/route_localnet", bridge);
-	if (on && peek(key, now, sizeof now) > 0 && str_eq(now, "1"))
+	TRY(there = on ? peek(key, &now) : 0);
+	if (there && str_eq(now.text, "1"))
 		return 0;
 	TRY(book_open(dirfd, &o));
 	TRY(on ? want(&o, key, NULL, "1") : unwant(&o, key));
@@ -256,26 +281,37 @@ int net_localnet(int dirfd, const char *bridge, bool on)
 int net_forwarding_off(int dirfd, bool keep)
 {
 	SCOPED(book_close) struct open_book o = { 0 };
-	char now[32];
-	bool host_routes;
+	struct value now;
+	int host_routes, there;
 
 	TRY(book_open(dirfd, &o));
 	/* The administrator made this host a router since: its links stay as they are. */
-	host_routes = o.b.ip_forward && str_eq(o.b.ip_forward, "0") &&
-		      peek("ipv4/ip_forward", now, sizeof now) > 0 && str_eq(now, "1");
+	TRY(host_routes = o.b.ip_forward && str_eq(o.b.ip_forward, "0") ? peek("ipv4/ip_forward", &now) : 0);
+	host_routes = host_routes && str_eq(now.text, "1");
 	for (size_t i = keep ? 0 : o.b.saved.n; i-- > 0;) {
 		const struct saved *s = (const struct saved *)o.b.saved.v + i;
 
 		if (host_routes && str_starts(s->key, "ipv4/"))
 			continue;
-		if (strstr(s->key, "..") || peek(s->key, now, sizeof now) < 0 || !str_eq(now, s->set))
+		if (strstr(s->key, ".."))
 			continue;
-		if (poke(s->key, s->was) < 0)
+		TRY(there = peek(s->key, &now));
+		if (there && str_eq(now.text, s->set) && poke(s->key, s->was) < 0)
 			log_warn("forwarding: %s", err_text());
 	}
 	if (unlinkat(dirfd, RECORD_FILE, 0) < 0 && errno != ENOENT)
 		return fail_errno("networks/" RECORD_FILE);
 	return 0;
+}
+
+static int see(const char *key, const char *wanted, net_switch_differs *differs, void *ctx)
+{
+	struct value now;
+	int other = peek_other(key, wanted, &now);
+
+	if (other > 0)
+		differs(ctx, key, now.text, wanted);
+	return other < 0 ? other : 0;
 }
 
 struct seeing { struct open_book *o; net_switch_differs *differs; void *ctx; };
@@ -284,11 +320,8 @@ struct seeing { struct open_book *o; net_switch_differs *differs; void *ctx; };
 static int see_way_out(void *ctx, const char *key)
 {
 	struct seeing *s = ctx;
-	char now[32];
 
-	if (!find(s->o, key) && peek(key, now, sizeof now) > 0 && !str_eq(now, "1"))
-		s->differs(s->ctx, key, now, "1");
-	return 0;
+	return find(s->o, key) ? 0 : see(key, "1", s->differs, s->ctx);
 }
 
 int net_forwarding_check(int dirfd, const struct net_route *r, size_t n, net_switch_differs *differs, void *ctx)
@@ -298,34 +331,34 @@ int net_forwarding_check(int dirfd, const struct net_route *r, size_t n, net_swi
 	SCOPED(book_close) struct open_book o = { 0 };
 	struct seeing s = { &o, differs, ctx };
 	bool routed = false;
-	char now[32];
+	struct value now;
+	int there;
 
 	TRY(book_open(dirfd, &o));
 	LIST_EACH(const struct saved, v, o.b.saved)
-		if (!strstr(v->key, "..") && peek(v->key, now, sizeof now) > 0 && !str_eq(now, v->set))
-			differs(ctx, v->key, now, v->set);
+		if (!strstr(v->key, ".."))
+			TRY(see(v->key, v->set, differs, ctx));
 	TRY(net_others_read(dirfd, NULL, false, &all));
 	for (size_t i = 0; i < all.n; i++)
 		routed |= all.v[i].mode == NET_NAT || all.v[i].mode == NET_ROUTED;
 	if (!routed)
 		return 0;
 	TRY(each_way_out(&ways, FORWARD4, AF_INET, see_way_out, &s));
-	return peek("ipv6/conf/all/forwarding", now, sizeof now) > 0 && str_eq(now, "0")
-		       ? each_way_out(&ways, FORWARD6, AF_INET6, see_way_out, &s) : 0;
+	TRY(there = peek("ipv6/conf/all/forwarding", &now));
+	return there && str_eq(now.text, "0") ? each_way_out(&ways, FORWARD6, AF_INET6, see_way_out, &s) : 0;
 }
 
-void net_forwarding_check_bridge(const char *bridge, net_switch_differs *differs, void *ctx)
+int net_forwarding_check_bridge(const char *bridge, net_switch_differs *differs, void *ctx)
 {
-	char key[96], now[32];
+	struct value now;
+	char key[96];
+	int there;
 
 	snprintf(key, sizeof key, FORWARD4, bridge);
-	if (peek(key, now, sizeof now) > 0 && !str_eq(now, "1"))
-		differs(ctx, key, now, "1");
-	if (peek("ipv6/conf/all/forwarding", now, sizeof now) > 0 && str_eq(now, "1"))
-		return;
+	TRY(see(key, "1", differs, ctx));
+	TRY(there = peek("ipv6/conf/all/forwarding", &now));
 	snprintf(key, sizeof key, FORWARD6, bridge);
-	if (peek(key, now, sizeof now) > 0 && !str_eq(now, "1"))
-		differs(ctx, key, now, "1");
+	return there && str_eq(now.text, "1") ? 0 : see(key, "1", differs, ctx);
 }
 
 void net_forwarding_let(const char *link)

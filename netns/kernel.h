@@ -57,7 +57,7 @@ bool net_host_has_ipv6(void);
 typedef void net_switch_differs(void *ctx, const char *key, const char *is, const char *want);
 /* Those on record, and of the links that lead out by now, where some network does. */
 int net_forwarding_check(int dirfd, const struct net_route *r, size_t n, net_switch_differs *differs, void *ctx);
-void net_forwarding_check_bridge(const char *bridge, net_switch_differs *differs, void *ctx);
+int net_forwarding_check_bridge(const char *bridge, net_switch_differs *differs, void *ctx);
 /* A link of our own, gone before anybody asks, routes; what the kernel has no switch for is left. */
 void net_forwarding_let(const char *link);
 void net_bridge_check_switches(const char *bridge, net_switch_differs *differs, void *ctx);

@@ -245,7 +245,9 @@ int container_end(const char *root, const struct container *c)
 	if (is_gone(c))
 		return 0;
 	if (!is_untouched(c)) {
-		(void)flock(c->dir_fd, LOCK_UN);
+		/* The deletion would wait for us. */
+		if (flock(c->dir_fd, LOCK_UN) < 0)
+			return fail_errno("unlock the state of %s", c->id);
 		return container_delete(root, c->id, true);
 	}
 	FRESH(t);

@@ -164,7 +164,8 @@ static const struct { const char *text; bool is; } addresses[] = {
 	{ "unix:guid=0123abcd,path=/run/user/7/bus", true }, { "unix:path=%2frun/user/%37/bus", true },
 	{ "tcp:host=h,port=1;unix:path=/nowhere;unix:path=/run/user/7/bus;", true },
 	{ "", false }, { ";", false }, { "unix:", false }, { "unix:path=", false }, { "unix:path=/run/user/7/bus2", false },
-	{ "unix:path=/run/user/7", false }, { "unix:abstract=/run/user/7/bus", false }, { "unix:path=/run/user/7/bus%", false },
+	{ "unix:path=/run/user/7", false }, { "unix:abstract=/run/user/7/bus", false },
+	{ "unix:path=/run/user/7/bus%", false },
 	{ "tcp:path=/run/user/7/bus", false }, { "unix:path=/run/user/7/%00bus", false }, { "path=/run/user/7/bus", false },
 	{ "unix:path=/run/user/7/bu%7", false },
 };
@@ -175,4 +176,5 @@ TEST(bus_addresses)
 		CHECK(unit_bus_is_among(addresses[i].text, "/run/user/7/bus") == addresses[i].is);
 }
 
-UNIT_MAIN(UNIT(v2_limits), UNIT(v1_limits), UNIT(unified), UNIT(devices), UNIT(values), UNIT(unit_names), UNIT(bus_addresses))
+UNIT_MAIN(UNIT(v2_limits), UNIT(v1_limits), UNIT(unified), UNIT(devices), UNIT(values), UNIT(unit_names),
+	  UNIT(bus_addresses))

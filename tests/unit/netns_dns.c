@@ -76,7 +76,7 @@ TEST(servers_of_the_host)
 
 static bool has_arg(const char **v, const char *word)
 {
-	for (; *v; v++)
+	for (; v && *v; v++)
 		if (str_eq(*v, word))
 			return true;
 	return false;
@@ -88,7 +88,7 @@ TEST(command_line)
 	auto_arena struct arena a = { 0 };
 	const char **v = net_dns_args(&a, &d, "/run/x", "dnsmasq", "nogroup");
 
-	CHECK(v && has_arg(v, "--conf-file=/dev/null") && has_arg(v, "--interface=vzbr3") &&
+	CHECK(has_arg(v, "--conf-file=/dev/null") && has_arg(v, "--interface=vzbr3") &&
 	      has_arg(v, "--except-interface=lo") && has_arg(v, "--bind-interfaces") && has_arg(v, "--user=dnsmasq"));
 	CHECK(has_arg(v, "--dhcp-range=10.77.0.0,static,255.255.240.0,1h"));
 	CHECK(has_arg(v, "--domain=blue,10.77.0.0/20,local") && has_arg(v, "--domain=blue,fd77:1::/64,local"));

@@ -36,10 +36,10 @@ TEST(scheduler_is_right)
 		"{\"policy\":\"SCHED_BATCH\",\"nice\":5}", "{\"policy\":\"SCHED_IDLE\"}",
 		"{\"policy\":\"SCHED_FIFO\",\"priority\":1}", "{\"policy\":\"SCHED_RR\",\"priority\":99,\"flags\":[]}",
 		"{\"policy\":\"SCHED_DEADLINE\",\"runtime\":1024,\"deadline\":1024}",
-		"{\"policy\":\"SCHED_DEADLINE\",\"runtime\":5000,\"deadline\":6000,\"period\":7000,"
-		"\"flags\":[\"SCHED_FLAG_RECLAIM\",\"SCHED_FLAG_DL_OVERRUN\",\"SCHED_FLAG_RESET_ON_FORK\"]}",
-		"{\"policy\":\"SCHED_OTHER\",\"flags\":[\"SCHED_FLAG_KEEP_POLICY\",\"SCHED_FLAG_KEEP_PARAMS\","
-		"\"SCHED_FLAG_UTIL_CLAMP_MIN\",\"SCHED_FLAG_UTIL_CLAMP_MAX\"]}",
+		("{\"policy\":\"SCHED_DEADLINE\",\"runtime\":5000,\"deadline\":6000,\"period\":7000,"
+		 "\"flags\":[\"SCHED_FLAG_RECLAIM\",\"SCHED_FLAG_DL_OVERRUN\",\"SCHED_FLAG_RESET_ON_FORK\"]}"),
+		("{\"policy\":\"SCHED_OTHER\",\"flags\":[\"SCHED_FLAG_KEEP_POLICY\",\"SCHED_FLAG_KEEP_PARAMS\","
+		 "\"SCHED_FLAG_UTIL_CLAMP_MIN\",\"SCHED_FLAG_UTIL_CLAMP_MAX\"]}"),
 	};
 
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
