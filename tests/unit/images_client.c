@@ -31,6 +31,9 @@ TEST(its_error_is_ours)
 	CHECK(mkdtemp(dir) != NULL);
 	snprintf(script, sizeof script, "%s/vzrun-image", dir);
 	f = fopen(script, "we");
+	CHECK(f != NULL);
+	if (!f)
+		return;
 	fputs("#!/bin/sh\n"
 	      "case \"$6\" in\n"
 	      "good:1) echo "

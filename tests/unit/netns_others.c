@@ -90,7 +90,9 @@ static void settle(const struct store *s, size_t n)
 	DIR *d = opendir(s->path);
 
 	CHECK(d != NULL);
-	for (struct dirent *e; d && (e = readdir(d));)
+	if (!d)
+		return;
+	for (struct dirent *e; (e = readdir(d));)
 		if (str_ends(e->d_name, ".json"))
 			grow_old(s, e->d_name);
 	closedir(d);

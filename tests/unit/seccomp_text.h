@@ -18,6 +18,8 @@ static int load(const char *quoted, struct loaded *l)
 {
 	auto_free char *text = strdup(quoted);
 
+	if (!text)
+		return fail(ENOMEM, "out of memory");
 	for (char *at = text; (at = strchr(at, '\'')) != NULL;)
 		*at = '"';
 	TRY(json_parse("c.json", text, strlen(text), &l->tree));
