@@ -181,6 +181,8 @@ struct cg_join { int v2_dir; int tasks[CG_HIER_MAX]; uint8_t hier[CG_HIER_MAX]; 
  * words CONTROLLER[,CONTROLLER]:PATH for those that are named; elsewhere the container's own.
  */
 int cg_join_open(const struct cg *cg, const struct strv *sub, struct cg_join *j);
+/* The error of a clone into v2_dir that said EBUSY: -EBUSY. */
+int cg_join_busy(const struct cg_join *j);
 int cg_join_self(struct cg_join *j);		/* in the child; closes what it used */
 /*
  * cgroups(7): who is not root moves a process on v2 only where cgroup.procs of the group that source and

@@ -7,9 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/* runc's words, which others look for. The process is not there yet, or is the one that says it. */
+#define ADDING "error adding pid of the new process to cgroups: "
+
 static int not_open(const char *path, const char *sub)
 {
-	int r = fail_errno("error adding pid %d to cgroups: open %s", (int)getpid(), path);
+	int r = fail_errno(ADDING "open %s", path);
 
 	if (r == -ENOENT && sub)
 		err_try("make the group %s first, or leave --cgroup out", sub);
@@ -178,8 +181,8 @@ static int open_all(const struct cg *cg, const struct strv *words, struct cg_joi
 		found += r == 0 && s.path;
 	}
 	return missing && !found
-		? fail_as(ERR_NOT_FOUND, "error adding pid %d to cgroups: no such file or directory: the container has no "
-			  "group %s below its own", (int)getpid(), words->v[0])
+		? fail_as(ERR_NOT_FOUND, ADDING "no such file or directory: the container has no group %s below its "
+			  "own", words->v[0])
 		: 0;
 }
 
@@ -209,10 +212,21 @@ int cg_join_open(const struct cg *cg, const struct strv *sub, struct cg_join *j)
 	return r;
 }
 
+int cg_join_busy(const struct cg_join *j)
+{
+	char path[CG_FULL] = "cgroup.procs";
+	int tree = cg_v2_hier(), r;
+
+	if (j->cg && tree >= 0)
+		cg_file(j->cg, (size_t)tree, "cgroup.procs", path);
+	r = fail(EBUSY, ADDING "write %s: device or resource busy", path);
+	err_why("the cgroup has controllers enabled for groups below it");
+	return r;
+}
+
 static int join_failed(const char *hier)
 {
-	int r = fail_errno("error adding pid %d to cgroups: write to tasks of the %s hierarchy", (int)getpid(),
-			   hier);
+	int r = fail_errno(ADDING "write to tasks of the %s hierarchy", hier);
 
 	if (r == -ENOSPC)
 		err_why("the group has no CPUs or no memory nodes: cpuset.cpus and cpuset.mems");

@@ -21,7 +21,7 @@ struct create_args {
 	OSTR(struct create_args, 'b', "bundle", "DIR", bundle, "the OCI bundle (default: the current directory)"), \
 	OSTR(struct create_args, 0, "console-socket", "PATH", console_socket,                           \
 	     "UNIX socket that receives the terminal's master"),                                        \
-	OSTR(struct create_args, 0, "config", "FILE", config,                                          \
+	OSTR(struct create_args, 'f', "config", "FILE", config,                                          \
 	     "the configuration (default: config.json of the bundle)"),                                 \
 	OSTR(struct create_args, 0, "pidfd-socket", "PATH", pidfd_socket,                               \
 	     "UNIX socket that receives a pidfd of the first process"),                                 \

@@ -123,13 +123,13 @@ static uint64_t read_bounding(uint64_t among)
 	return have;
 }
 
-static void warn_lost(uint64_t lost)
+static void warn_lost(uint64_t lost, const char *why)
 {
 	char buf[32];
 
 	for (unsigned cap = 0; cap < CAPS_MAX; cap++)
 		if (lost & BIT(cap))
-			log_warn("capability %s is not ours to give", cap_text(cap, buf, sizeof buf));
+			log_warn("capability %s is %s", cap_text(cap, buf, sizeof buf), why);
 }
 
 int caps_clamp(struct cap_sets *s)
@@ -138,10 +138,11 @@ int caps_clamp(struct cap_sets *s)
 	uint64_t permitted = 0, inheritable = 0, bounding, lost;
 
 	TRY(get_caps(&permitted, &inheritable));
+	warn_lost(s->effective & ~s->permitted, "effective only where it is permitted");
 	bounding = read_bounding(wanted);
-	lost = (s->bounding & ~bounding) | ((s->permitted | s->effective | s->ambient) & ~permitted) |
+	lost = (s->bounding & ~bounding) | ((s->permitted | (s->effective & s->permitted) | s->ambient) & ~permitted) |
 	       (s->inheritable & ~(inheritable | (permitted & bounding)));
-	warn_lost(lost);
+	warn_lost(lost, "not ours to give");
 	s->bounding &= bounding;
 	s->permitted &= permitted;
 	s->effective &= s->permitted;

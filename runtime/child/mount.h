@@ -92,9 +92,10 @@ void mnt_plan_print(struct buf *out, const struct mnt_plan *p);	/* golden form: 
 
 /*
  * What options of one mount say. data: what goes to the file system, comma-separated, in `a`; idmap: the
- * text behind "idmap=", NULL; foreign: the first word that only a file system understands. -EINVAL names it.
+ * text behind "idmap=", NULL; super: the first word that is the superblock's; foreign: the first that only a file
+ * system understands.
  */
-struct mnt_options { unsigned flags; bool bind, remount; const char *data, *idmap, *foreign;
+struct mnt_options { unsigned flags; bool bind, remount; const char *data, *idmap, *super, *foreign;
 		     uint64_t attr_set, attr_clr, rec_set, rec_clr, propagation; };
 int mnt_parse_options(struct arena *a, const struct strv *words, struct mnt_options *out);
 void mnt_list_options(void (*each)(void *ctx, const char *name), void *ctx);	/* for `features` */
@@ -148,8 +149,9 @@ int mnt_clone_root(int bundle_fd, const char *path);
  * yet.
  */
 int mnt_attach_root(int tree_fd, const char *path);
-/* The attached root becomes "/", the host's tree is gone. no_pivot: chroot (the tree stays mounted below). */
-int mnt_pivot(int root_fd, bool no_pivot);
+/* The attached root becomes "/", the host's tree is gone. no_pivot: chroot (the tree stays mounted below, but for every
+ * procfs and sysfs, which are looked for in host_proc's mountinfo). */
+int mnt_pivot(int root_fd, int host_proc, bool no_pivot);
 /* The finished root: its rootfsPropagation (it is private); what is MNT_RO_LAST, and with readonly it, read-only. */
 int mnt_finish_root(int root_fd, const struct mnt_plan *p, const char *propagation, bool readonly);
 /* The verbs with a file of their own. */

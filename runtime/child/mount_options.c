@@ -1,4 +1,5 @@
 #include "runtime/child/mount.h"
+#include "base/log.h"
 #include "base/scope.h"
 
 #include <string.h>
@@ -13,7 +14,8 @@ struct option {
 	uint64_t propagation;
 	unsigned flags;
 	char what;	/* 'a' attribute, 'r' recursive attribute, 'p' propagation, 'b' bind, 'm' remount, 'f' flags
-			   alone, 's' superblock (fsconfig's flag of that name), 'd' superblock's default, 'x' refused */
+			   alone, 's' superblock (fsconfig's flag of that name), 'd' superblock's default, 'x' none
+			   any more: told */
 	const char *why;	/* 'x' */
 };
 
@@ -79,7 +81,7 @@ static void to_file_system(struct buf *data, const char *word)
 	buf_printf(data, "%s%s", data->n ? "," : "", word);
 }
 
-static int apply(const struct option *o, struct buf *data, struct mnt_options *out)
+static void apply(const struct option *o, struct buf *data, struct mnt_options *out)
 {
 	switch (o->what) {
 	case 'a': attribute(&out->attr_set, &out->attr_clr, o); break;
@@ -87,12 +89,11 @@ static int apply(const struct option *o, struct buf *data, struct mnt_options *o
 	case 'p': out->propagation = o->propagation; break;
 	case 'b': out->bind = true; break;
 	case 'm': out->remount = true; break;
-	case 's': out->foreign = out->foreign ? out->foreign : o->name; /* fall through */
+	case 's': out->super = out->super ? out->super : o->name; /* fall through */
 	case 'd': to_file_system(data, o->name); break;
-	case 'x': return fail(ENOTSUP, "option \"%s\" is not supported: %s", o->name, o->why);
+	case 'x': log_warn("mount option \"%s\" is left out: %s", o->name, o->why);
 	}
 	out->flags |= o->flags;
-	return 0;
 }
 
 /* idmap=uids=0-1-10#...;gids=... */
@@ -117,7 +118,7 @@ int mnt_parse_options(struct arena *a, const struct strv *words, struct mnt_opti
 		const struct option *o = find(word);
 
 		if (o) {
-			TRY_IN(apply(o, &data, out), "options[%zu]", i);
+			apply(o, &data, out);
 			continue;
 		}
 		/* "x-" is mount(8)'s name space for what programs tell each other. */

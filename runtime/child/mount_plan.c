@@ -1,5 +1,6 @@
 #include "runtime/child/mount.h"
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/scope.h"
 #include "selinux/lsm.h"
 
@@ -58,12 +59,23 @@ const char *mnt_clean(struct arena *a, const char *dst)
 	return out;
 }
 
+/* What shows a part of the kernel: the policy labels it, and nobody can live in it. */
+static bool is_view(const char *type)
+{
+	static const char *const types[] = { "proc", "sysfs", "cgroup", "cgroup2", "mqueue" };
+
+	for (size_t i = 0; i < COUNT(types); i++)
+		if (str_eq(type, types[i]))
+			return true;
+	return false;
+}
+
 static int check_place(const char *dst, const char *type)
 {
 	if (undefended("places"))
 		return 0;
 	if (str_eq(dst, "/"))
-		return fail(EINVAL, "the root itself cannot be mounted over");
+		return is_view(type) ? fail(EINVAL, "the root cannot be a file system of type %s", type) : 0;
 	if (str_eq(dst, "/proc"))
 		return str_eq(type, "proc") || str_eq(type, "bind")
 			? 0 : fail(EINVAL, "only a procfs may be mounted on /proc, not %s", type);
@@ -80,15 +92,12 @@ struct label { const char *label; char option[512]; };
 
 static int with_label(struct mnt_plan *p, const struct label *l, struct mnt_op *op)
 {
-	static const char *const unlabelled[] = { "proc", "sysfs", "cgroup", "cgroup2", "mqueue" };
-
 	if (!*l->option)
 		return 0;
-	for (size_t i = 0; i < COUNT(unlabelled); i++)
-		if (str_eq(op->type, unlabelled[i])) {
-			op->label = str_eq(op->type, "mqueue") ? l->label : NULL;
-			return 0;
-		}
+	if (is_view(op->type)) {
+		op->label = str_eq(op->type, "mqueue") ? l->label : NULL;
+		return 0;
+	}
 	op->data = arena_printf(&p->arena, "%s%s%s", op->data ? op->data : "", op->data ? "," : "", l->option);
 	return op->data ? 0 : fail(ENOMEM, "out of memory");
 }
@@ -106,8 +115,11 @@ static bool shared_root(const struct spec *s)
 	return s->linux_ && s->linux_->rootfs_propagation && str_ends(s->linux_->rootfs_propagation, "shared");
 }
 
-static int check_foreign(const struct mnt_options *o)
+/* A bind mount has the superblock that is there. */
+static int check_foreign(const struct mnt_options *o, const char *dst)
 {
+	if (o->super)
+		log_warn("mount %s: option \"%s\" is left out: a bind mount keeps its file system's", dst, o->super);
 	if (!o->foreign)
 		return 0;
 	return fail(EINVAL, "option \"%s\": bind mounts cannot have any filesystem-specific options applied",
@@ -117,7 +129,7 @@ static int check_foreign(const struct mnt_options *o)
 static int plan_bind(const struct spec *s, const struct mnt_options *o, unsigned flags, struct mnt_op *op)
 {
 	op->verb = MNT_BIND;
-	TRY(check_foreign(o));
+	TRY(check_foreign(o, op->dst));
 	/* Without a word on propagation a tree of the host's does not stay connected to the host. */
 	op->propagation = op->propagation ? op->propagation : MS_PRIVATE | MS_REC;
 	/* Slaves and peers of the host's mounts: before the tree of the child is cut off from them. */
@@ -168,7 +180,7 @@ static int plan_verb(struct mnt_plan *p, const struct spec *s, const struct labe
 		op->verb = MNT_REMOUNT;
 		op->flags |= o->bind ? MNT_REMOUNT_BIND : 0;
 		end_of_ro(p, op);
-		return o->bind ? check_foreign(o) : 0;
+		return o->bind ? check_foreign(o, op->dst) : 0;
 	}
 	TRY(check_place(op->dst, type));
 	if (str_eq(type, "bind"))

@@ -1,10 +1,16 @@
 #include "runtime/child/mount.h"
 #include "base/fault.h"
+#include "base/file.h"
 #include "base/scope.h"
 #include "base/sys.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 static const struct { const char *word; uint64_t propagation; bool rec; } propagations[] = {
 	{ "private", MS_PRIVATE, false }, { "rprivate", MS_PRIVATE, true },
@@ -62,36 +68,58 @@ int mnt_attach_root(int tree_fd, const char *path)
 	return 0;
 }
 
+static bool shows_kernel(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC);
+}
+
+/* What is locked cannot be unmounted, but covered. */
+static int hide(const char *path)
+{
+	while (umount2(path, MNT_DETACH) == 0)
+		;
+	if (errno == ENOENT || !shows_kernel(path))
+		return 0;
+	if (mount("none", path, "tmpfs", MS_RDONLY, "size=4k") < 0)
+		return fail_errno("hide %s of the host", path);
+	return 0;
+}
+
 /*
  * Where the host's tree stays mounted below ours, a whole procfs or sysfs in it would allow a user namespace
- * inside to mount one without the container's masks. What is locked cannot be unmounted, but covered.
+ * inside to mount one without the container's masks. Ours is over "/" and not reached by a path.
  */
-static int hide_host(void)
+static int hide_host(int host_proc)
 {
-	static const char *const places[] = { "/proc", "/sys" };
+	auto_free char *text = NULL;
+	char root[PATH_MAX], path[PATH_MAX], type[16];
 
-	for (size_t i = 0; i < COUNT(places); i++) {
-		int r;
+	TRY(file_read(host_proc, "self/mountinfo", &text, NULL));
+	for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+		const char *dash;
 
-		while ((r = umount2(places[i], MNT_DETACH)) == 0)
-			;
-		if (errno == EINVAL)
-			r = mount("none", places[i], "tmpfs", MS_RDONLY, "size=4k");
-		if (r < 0 && errno != ENOENT)
-			return fail_errno("hide %s of the host", places[i]);
+		*end = '\0';
+		dash = strstr(line, " - ");
+		if (!dash || sscanf(dash, " - %15s", type) != 1 || (!str_eq(type, "proc") && !str_eq(type, "sysfs")) ||
+		    sscanf(line, "%*d %*d %*s %4095s %4095s", root, path) != 2 || !str_eq(root, "/"))
+			continue;
+		str_unescape(path, sizeof path, path, strlen(path));
+		TRY(hide(path));
 	}
 	return 0;
 }
 
-int mnt_pivot(int root_fd, bool no_pivot)
+int mnt_pivot(int root_fd, int host_proc, bool no_pivot)
 {
 	if (fchdir(root_fd) < 0)
 		return fail_errno("enter the root filesystem");
 	if (no_pivot) {
-		TRY(hide_host());
 		/* Over "/" first: whoever leaves the chroot finds the same root there, not the host's. */
 		if (move_mount(root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 			return fail_errno("move the root filesystem over /");
+		TRY(hide_host(host_proc));
 		if (chroot(".") < 0)
 			return fail_errno("chroot");
 	} else {

@@ -174,6 +174,15 @@ int mnt_open_parent(struct mnt_ctx *c, const char *dst, const char **name)
 	return c->parent_on_proc ? fail(EPERM, "the path leads into a procfs") : fd;
 }
 
+/* What is mounted over the root is the root from now on; a procfs in the one below is out of sight. */
+static int new_root(struct mnt_ctx *c, int tree)
+{
+	drop_fd(&c->proc_fd);
+	drop_fd(&c->root_fd);
+	c->root_fd = fcntl(tree, F_DUPFD_CLOEXEC, 3);
+	return c->root_fd < 0 ? fail_errno("keep the root") : 0;
+}
+
 int mnt_attach_at(struct mnt_ctx *c, int at, int tree, const char *dst)
 {
 	/*
@@ -184,6 +193,8 @@ int mnt_attach_at(struct mnt_ctx *c, int at, int tree, const char *dst)
 		forget_parent(c);
 	if (move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return fail_errno("attach the mount");
+	if (str_eq(dst, "/"))
+		return new_root(c, tree);
 	if (!str_eq(dst, "/proc"))
 		return 0;
 	drop_fd(&c->proc_fd);

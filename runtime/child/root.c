@@ -120,7 +120,7 @@ int stage_container_hooks(struct child *c)
 
 int stage_pivot(struct child *c)
 {
-	return own_mounts(c) ? mnt_pivot(c->mnt.root_fd, c->no_pivot) : 0;
+	return own_mounts(c) ? mnt_pivot(c->mnt.root_fd, c->proc_fd, c->no_pivot) : 0;
 }
 
 int stage_sysctl(struct child *c)

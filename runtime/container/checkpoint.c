@@ -347,6 +347,8 @@ static int check_status(const struct opened *c, const struct checkpoint_opts *o)
 		return fail_as(ERR_UNSUPPORTED, "%s is a guest of another home (VZRUN_HOME)", c->s.id);
 	if (c->status != ST_RUNNING && c->status != ST_PAUSED)
 		return fail_as(ERR_STATE, "Container cannot be checkpointed in %s state", status_name(c->status));
+	if (c->status == ST_PAUSED && faccessat(c->dir_fd, "start", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return fail_as(ERR_STATE, "Container cannot be checkpointed in created state");
 	if (!c->s.config && !o->guest)
 		return fail_as(ERR_STATE, "container %s: its record does not name its configuration", c->s.id);
 	return 0;

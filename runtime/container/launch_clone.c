@@ -13,12 +13,9 @@
 
 static int not_cloned(const struct child *c)
 {
-	int r = errno == EBUSY
-		? fail(EBUSY, "error adding pid %d to cgroups: device or resource busy", (int)getpid())
-		: fail_errno("clone the container's first process");
+	int r = errno == EBUSY && c->join.v2_dir >= 0 ? cg_join_busy(&c->join)
+						       : fail_errno("clone the container's first process");
 
-	if (r == -EBUSY)
-		err_why("the cgroup has controllers enabled for groups below it");
 	if (r != -EACCES || c->join.v2_dir < 0)
 		return r;
 	/* cgroups(7): nobody may take a process over a border that is not his. */

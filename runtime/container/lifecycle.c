@@ -170,6 +170,8 @@ int container_start(const char *root, const char *id, bool notifies)
 	int r;
 
 	TRY(opened_container(root, id, true, &o));
+	if (o.status == ST_PAUSED)
+		return fail_as(ERR_STATE, "cannot start a container in the paused state");
 	if (o.status != ST_CREATED)
 		return fail_as(ERR_STATE, o.status == ST_STOPPED ? "cannot start a container that has stopped"
 								 : "cannot start an already running container");

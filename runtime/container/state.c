@@ -326,14 +326,14 @@ static int is_alive(const struct state *s, int *pidfd)
 static int status(int fd, const char *start, const struct state *s, int *pidfd)
 {
 	int alive = is_alive(s, pidfd);
+	bool created;
 	struct cg cg;
 
 	TRY(alive);
 	if (!alive)
 		return ST_STOPPED;
-	if (faccessat(fd, start, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return ST_CREATED;
-	if (errno != ENOENT)
+	created = faccessat(fd, start, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!created && errno != ENOENT)
 		return fail_errno("look whether %s was started", s->id);
 	state_group(s, &cg);
 	int frozen = cg.hiers ? cg_is_frozen(&cg) : 0;
@@ -341,7 +341,7 @@ static int status(int fd, const char *start, const struct state *s, int *pidfd)
 	if (frozen < 0 && frozen != -ENOENT && err_class() != ERR_UNSUPPORTED)
 		return frozen;
 	err_clear();
-	return frozen > 0 ? ST_PAUSED : ST_RUNNING;
+	return frozen > 0 ? ST_PAUSED : created ? ST_CREATED : ST_RUNNING;
 }
 
 int state_status(int dir_fd, const struct state *s, int *pidfd)

@@ -114,7 +114,6 @@ static int check_sysctl(const struct spec *s)
 	static const struct { const char *prefix; int ns; } owners[] = {
 		{ "net.", CLONE_NEWNET }, { "fs.mqueue.", CLONE_NEWIPC }, { "kernel.msg", CLONE_NEWIPC },
 		{ "kernel.sem", CLONE_NEWIPC }, { "kernel.shm", CLONE_NEWIPC }, { "kernel.domainname", CLONE_NEWUTS },
-		{ "kernel.hostname", CLONE_NEWUTS },
 	};
 	const struct map *m = &s->linux_->sysctl;
 
@@ -131,6 +130,8 @@ static int check_sysctl(const struct spec *s)
 				ns = owners[j].ns;
 		if (!*key || strstr(key, "..") || strlen(key) > 200)
 			return fail(EINVAL, "linux.sysctl.%s: not a sysctl name", key);
+		if (str_eq(dotted, "kernel.hostname"))
+			return fail(EINVAL, "linux.sysctl.%s: is not allowed: the field \"hostname\" says it", key);
 		if (!ns)
 			return fail(EINVAL, "linux.sysctl.%s: belongs to the host, not to a namespace", key);
 		/* Written in a namespace that is not the container's own, it would change the host's. */

@@ -3,7 +3,9 @@
 #include "base/scope.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 int spec_decode(const char *name, struct json *tree, struct spec *out)
 {
@@ -22,12 +24,31 @@ int spec_decode(const char *name, struct json *tree, struct spec *out)
 	return 0;
 }
 
+/* A new user namespace of which nothing is said has the process's ids alone, and they are the caller's. */
+static int default_maps(struct spec *s)
+{
+	struct spec_linux *l = s->linux_;
+	struct spec_idmap *m;
+
+	if (!spec_new_ns(s, CLONE_NEWUSER) || l->uid_maps.n > 0 || l->gid_maps.n > 0)
+		return 0;
+	m = arena_alloc(&s->arena, 2, sizeof *m);
+	if (!m)
+		return fail(ENOMEM, "out of memory");
+	m[0] = (struct spec_idmap){ { s->process ? s->process->user.uid.v : 0, true }, { geteuid(), true }, { 1, true } };
+	m[1] = (struct spec_idmap){ { s->process ? s->process->user.gid.v : 0, true }, { getegid(), true }, { 1, true } };
+	l->uid_maps = (struct list){ m, 1 };
+	l->gid_maps = (struct list){ m + 1, 1 };
+	return 0;
+}
+
 int spec_take(const char *name, struct json *tree, struct spec *out)
 {
 	int r;
 
 	TRY(spec_decode(name, tree, out));
-	r = spec_check(out);
+	r = default_maps(out);
+	r = r < 0 ? r : spec_check(out);
 	if (r >= 0)
 		return 0;
 	spec_free(out);

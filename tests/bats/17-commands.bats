@@ -334,7 +334,7 @@ valid() { python3 "$SCHEMA" "$1"; }
 	run v exec --cgroup=/below "$ID" grep -c /below /proc/self/cgroup
 	ok
 	run v exec --cgroup none "$ID" true
-	has "error adding pid "; has "to cgroups: no such file or directory: the container has no group none below its own"
+	has "error adding pid of the new process to cgroups: no such file or directory: the container has no group none below its own"
 	run v exec --cgroup ../x "$ID" true
 	[ "$status" -eq 255 ]
 	run v exec --cgroup a:b:c "$ID" true

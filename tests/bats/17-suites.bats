@@ -145,6 +145,20 @@ running() { args sleep 300; create; v start "$ID"; }
 	run v run --no-pivot "$ID"; ok; says $'cat\n/sys/kernel'
 }
 
+@test "--no-pivot: nor does one that the host has elsewhere allow it, under whatever name" {
+	cfg '.process.capabilities |= map_values(. + ["CAP_SETFCAP"])'
+	local at="$BATS_TEST_TMPDIR/a procfs" sys=$BATS_TEST_TMPDIR/sys
+	mkdir "$at" "$sys"
+	host() {
+		run unshare -m sh -c 'mount --make-rprivate / && mount -t proc p "$1" && mount -t proc p "$1" && mount -t sysfs s "$2" &&
+			cd "$3" && shift 3 && exec "$@"' sh "$at" "$sys" "$B" "$VZ" --root "$ROOT" run --no-pivot "$ID"
+	}
+	sh_ 'unshare -mrpf sh -c "mount -t proc none /mnt && ls /mnt"'
+	host; [ "$status" -eq 1 ]; has "mount: permission denied"
+	sh_ 'unshare -mrpnf sh -c "mount -t sysfs none /mnt && ls /mnt"'
+	host; [ "$status" -eq 1 ]; has "mount: permission denied"
+}
+
 @test "capabilities: one that cannot be ambient is told; exec --cap gives one that the container lets inherit" {
 	cfg '.process.capabilities = {inheritable: ["CAP_KILL"], permitted: ["CAP_KILL", "CAP_CHOWN"], effective: ["CAP_KILL"],
 		bounding: ["CAP_KILL", "CAP_CHOWN"], ambient: ["CAP_KILL", "CAP_CHOWN"]}'
@@ -160,4 +174,65 @@ running() { args sleep 300; create; v start "$ID"; }
 	go; has "process.scheduler.nice: has no meaning for SCHED_FIFO"
 	cfg 'del(.process.scheduler) | .linux.memoryPolicy = {}'
 	go; ok
+}
+
+@test "what is mounted over the root is the root: a bind, a tmpfs that starts with what it covers" {
+	cp -a "$B/rootfs" "$B/other"
+	echo other >"$B/other/here"
+	cfg --arg s "$B/other" '.root.readonly = true | .mounts = [{destination: "/", type: "bind", source: $s, options: ["bind"]}] + .mounts'
+	sh_ 'cat /here; cat /proc/self/comm; touch /new 2>/dev/null || echo read-only; echo x 2>/dev/null >/proc/sys/vm/swappiness || echo "not mine"'
+	go; ok; says $'other\ncat\nread-only\nnot mine'
+	run v run --no-pivot "$ID"; ok; says $'other\ncat\nread-only\nnot mine'
+	[ ! -e "$B/other/new" ]
+	cfg '.root.readonly = false | .mounts[0] = {destination: "/.", type: "tmpfs", source: "t", options: ["tmpcopyup", "size=64m"]}'
+	sh_ 'echo new >/new; cat /new; stat -f -c %T /'
+	go; ok; says $'new\ntmpfs'
+	[ ! -e "$B/rootfs/new" ]
+	# Mounted last it would cover what the configuration asks for.
+	cfg '.mounts = .mounts[1:] + [.mounts[0]]'
+	go; [ "$status" -eq 1 ]; has "confinement: nothing is mounted on "
+}
+
+@test "a new user namespace without maps has the process's ids, which are the caller's" {
+	cfg '.linux.namespaces += [{type: "user"}] | (.mounts[] | select(.destination == "/dev/pts") | .options) -= ["gid=5"]'
+	sh_ 'id -u; id -g; tr -s " " </proc/self/uid_map; tr -s " " </proc/self/gid_map'
+	go; ok; says $'0\n0\n 0 0 1\n 0 0 1'
+	cfg '.process.user = {uid: 7, gid: 8}'
+	go; ok; says $'7\n8\n 7 0 1\n 8 0 1'
+}
+
+@test "the host's name is a field of its own, not a sysctl; a capability that is effective has to be permitted" {
+	cfg '.linux.sysctl = {"kernel.hostname": "x"}'
+	go; fails 1 'config.json: linux.sysctl.kernel.hostname: is not allowed: the field "hostname" says it'
+	cfg '.linux.sysctl = {"kernel/domainname": "x"} | .process.capabilities = {bounding: ["CAP_KILL", "CAP_CHOWN"],
+		permitted: ["CAP_KILL"], effective: ["CAP_KILL", "CAP_CHOWN"]}'
+	sh_ 'cat /proc/sys/kernel/domainname; grep CapEff /proc/self/status'
+	go; ok
+	says $'vzrun: warning: capability CAP_CHOWN is effective only where it is permitted\nx\nCapEff:\t0000000000000020'
+}
+
+@test "created and paused: not started, and resumed as created" {
+	kernel_has_cgroup freezer || [ -e /sys/fs/cgroup/cgroup.freeze ] || skip "kernel: no freezer"
+	args sleep 300
+	create
+	v pause "$ID"
+	is paused
+	run v start "$ID"; fails 1 "cannot start a container in the paused state"
+	run v checkpoint "$ID"; fails 1 "Container cannot be checkpointed in created state"
+	v resume "$ID"
+	is created
+	v start "$ID"
+	is running
+}
+
+@test "a mount of type cgroup2 is the tree of v2, whatever the host has beside it" {
+	grep -q ' cgroup2 ' /proc/mounts || skip "host: no cgroup v2 is mounted"
+	cfg '.linux.namespaces |= map(select(.type != "cgroup")) + [{type: "cgroup"}]
+		| .mounts |= map(select(.destination != "/sys/fs/cgroup"))
+		+ [{destination: "/sys/fs/cgroup", type: "cgroup2", source: "cgroup", options: ["ro", "nosuid"]}]'
+	sh_ 'stat -f -c %T /sys/fs/cgroup; grep -c " cgroup " /proc/mounts; grep " /sys/fs/cgroup " /proc/self/mountinfo | cut -d" " -f4,6;
+		grep -qx $$ /sys/fs/cgroup/cgroup.procs && echo mine; mkdir /sys/fs/cgroup/x'
+	go
+	[ "$status" -eq 1 ]
+	has $'\n0\n/ ro,nosuid,nodev,noexec,relatime\nmine\n'; has "Read-only file system"
 }
