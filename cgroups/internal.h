@@ -129,8 +129,15 @@ const char *cg_read_at(struct cg_reader *r, int hier, const char *file);
 /* What stands behind the word that begins a line; key "": the text itself. NULL: no such line. */
 const char *cg_text_of(const char *text, const char *key);
 
-/* ---- freeze.c, wait.c, remove.c, kill.c ---- */
+/* ---- freeze.c, wait.c, walk.c, remove.c, kill.c ---- */
 /* Waits until "key value" stands in a v2 cgroup.events. 1 reached, 0 time is up. */
 int cg_wait_event(const char *dir, const char *line, int ms);
+/*
+ * Depth first over the groups below that of fd, which is taken, with two descriptors at any depth. enter: in the group,
+ * before those below it; what it returns below 0 ends the walk. leave: in the group above, after them. Either may be NULL.
+ */
+typedef int cg_enter_fn(int fd, void *ctx);
+typedef void cg_leave_fn(int above, const char *name);
+int cg_walk(int fd, cg_enter_fn *enter, cg_leave_fn *leave, void *ctx);
 int cg_pids_of(const char *dir, bool recursive, pid_t **pids, size_t *n);
 int cg_remove_dir(const char *dir, bool v2);

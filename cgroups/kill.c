@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "base/sys.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -11,7 +10,7 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 
-enum { KILL_ROUNDS = 200, ROUND_MS = 100, LIST_MAX = 64 << 20, DEPTH_MAX = 64 };
+enum { KILL_ROUNDS = 200, ROUND_MS = 100, LIST_MAX = 64 << 20 };
 
 struct pid_list { pid_t *v; size_t n, room; };
 
@@ -53,55 +52,36 @@ static int read_procs(int dirfd, const char *where, struct pid_list *l)
 	return 0;
 }
 
-static int walk(int fd, const char *where, bool recursive, int depth, struct pid_list *l)
+struct listing { const char *where; struct pid_list pids; };
+
+static int read_below(int fd, void *ctx)
 {
-	struct dirent *e;
-	struct stat st;
-	DIR *d;
-	int r = read_procs(fd, where, l);
+	struct listing *l = ctx;
 
-	/* Two links are "." and "..": a group without groups below is not even listed. */
-	if (r < 0 || !recursive || depth > DEPTH_MAX || (fstat(fd, &st) == 0 && st.st_nlink == 2)) {
-		close(fd);
-		return r;
-	}
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return fail_errno("list %s", where);
-	}
-	while (r == 0 && (errno = 0, e = readdir(d))) {
-		if (e->d_type != DT_DIR || e->d_name[0] == '.')
-			continue;
-		int sub = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-		if (sub >= 0)
-			r = walk(sub, where, true, depth + 1, l);
-		else if (errno != ENOENT)
-			r = fail_errno("list %s", where);
-	}
-	if (r == 0 && errno)
-		r = fail_errno("list %s", where);
-	closedir(d);
-	return r;
+	return read_procs(fd, l->where, &l->pids);
 }
 
 int cg_pids_of(const char *dir, bool recursive, pid_t **pids, size_t *n)
 {
-	struct pid_list l = { 0 };
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+	struct listing l = { .where = dir };
+	auto_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+	int r;
 
 	*pids = NULL;
 	*n = 0;
 	if (fd < 0)
 		return errno == ENOENT ? 0 : fail_errno("open %s", dir);
-	r = walk(fd, dir, recursive, 0, &l);
+	r = read_procs(fd, dir, &l.pids);
+	/* Two links are "." and "..": a group without groups below is not even listed. */
+	if (r >= 0 && recursive && (fstat(fd, &st) < 0 || st.st_nlink != 2))
+		r = cg_walk(take_fd(&fd), read_below, NULL, &l);
 	if (r < 0) {
-		free(l.v);
+		free(l.pids.v);
 		return r;
 	}
-	*pids = l.v;
-	*n = l.n;
+	*pids = l.pids.v;
+	*n = l.pids.n;
 	return 0;
 }
 

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "base/sys.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -13,29 +12,12 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { DYING_MS = 10000, DEPTH_MAX = 64, SETTLE_ROUNDS = 60 };
+enum { DYING_MS = 10000, SETTLE_ROUNDS = 60 };
 
-/* Removes what is below dir; the groups that stay are those with processes. */
-static void remove_below(int dirfd_, int depth)
+/* Those that stay have processes. */
+static void remove_one(int above, const char *name)
 {
-	DIR *d = fdopendir(dirfd_);
-	struct dirent *e;
-
-	if (!d) {
-		close(dirfd_);
-		return;
-	}
-	while (depth < DEPTH_MAX && (e = readdir(d))) {
-		if (e->d_type != DT_DIR || e->d_name[0] == '.' ||
-		    unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) == 0)
-			continue;
-		int sub = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (sub < 0)
-			continue;
-		remove_below(sub, depth + 1);
-		(void)unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
-	}
-	closedir(d);
+	(void)unlinkat(above, name, AT_REMOVEDIR);
 }
 
 static int try_remove(const char *dir)
@@ -45,8 +27,8 @@ static int try_remove(const char *dir)
 	if (errno != EBUSY && errno != ENOTEMPTY)
 		return fail_errno("remove cgroup %s", dir);
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		remove_below(fd, 0);
+	if (fd >= 0 && cg_walk(fd, NULL, remove_one, NULL) < 0)
+		err_clear();
 	return rmdir(dir) == 0 || errno == ENOENT ? 0 : -errno;
 }
 

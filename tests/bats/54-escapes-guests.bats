@@ -87,3 +87,22 @@ setns worked" ] || { echo "in a guest: $(guest_levers)"; return 1; }
 	}
 	beats one-mount emptied
 }
+
+# In every part of the tree that is the guest's, 200 groups below one another, and itself in the last.
+NEST='for t in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
+	cd $t 2>/dev/null && mkdir deep 2>/dev/null || continue
+	i=0; while [ $i -lt 200 ]; do cd deep && mkdir deep || exit 1; i=$((i + 1)); done
+	echo $$ >cgroup.procs
+done; touch /run/nested; exec sleep 1000'
+
+@test "groups that a guest nests as deep as it likes hide no process, and are taken away with it" {
+	running_guest --net none
+	vz exec -d "$G" sh -c "$NEST"
+	wait_for vz exec "$G" test -e /run/nested
+	vz ps "$G" | grep "sleep 1000"
+	run vz stop --kill "$G"
+	ok
+	says "$G stopped (killed)"
+	[ -z "$(groups_left)" ]
+	vz start "$G"
+}
