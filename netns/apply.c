@@ -122,7 +122,7 @@ struct rejoin { struct run *r; struct nlq *q; const struct net_def *d; int bridg
 static int rejoin_port(void *ctx, const struct net_user *u)
 {
 	const struct rejoin *j = ctx;
-	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
+	struct ifinfomsg m = { .ifi_flags = IFF_UP | IFF_NOARP, .ifi_change = IFF_UP | IFF_NOARP };
 	struct net_link l;
 	int r = net_link_find(j->q, u->host_if, &l);
 
@@ -131,11 +131,12 @@ static int rejoin_port(void *ctx, const struct net_user *u)
 	m.ifi_index = l.index;
 	/* In no other VLAN for a moment: it is down meanwhile. */
 	if (j->d->vlan && l.master != j->bridge)
-		m.ifi_flags = 0;
-	if (l.master != j->bridge || !l.up || l.mtu != (j->d->mtu ? j->d->mtu : 1500)) {
+		m.ifi_flags = IFF_NOARP;
+	if (l.master != j->bridge || !l.up || !l.guarded || l.mtu != (j->d->mtu ? j->d->mtu : 1500)) {
 		nlq_add(j->q, RTM_NEWLINK, 0, &m, sizeof m);
 		nlq_put_u32(j->q, IFLA_MTU, j->d->mtu ? j->d->mtu : 1500);
 		nlq_put_u32(j->q, IFLA_MASTER, (uint32_t)j->bridge);
+		nlq_put_u32(j->q, IFLA_GROUP, NET_PORT_GROUP);
 	}
 	if (j->d->mode == NET_BRIDGE)
 		net_isolate_port(j->q, u->host_if, net_def_isolates(j->d));

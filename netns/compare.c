@@ -180,6 +180,8 @@ static int look_at_port(void *ctx, const struct net_user *u)
 		if (!r)
 			net_compare_tell(c, MEND_PORTS, "port %s of %s is not in VLAN %u alone", u->host_if, u->owner, c->d->vlan);
 	}
+	if (!l->guarded)
+		net_compare_tell(c, MEND_PORTS, "port %s of %s lets frames to the host past its bridge", u->host_if, u->owner);
 	if (!l->up)
 		net_compare_tell(c, MEND_PORTS, "port %s of %s is down", u->host_if, u->owner);
 	if (l->mtu != mtu)

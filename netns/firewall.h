@@ -136,12 +136,19 @@ static const char *const fw_counters[] = {
 	"ct state established ct mark != " FW_TEXT(NET_FLOW_CUT) " accept", \
 	"ct mark " FW_TEXT(NET_FLOW_CUT) " drop"
 
+/*
+ * What comes in by a guest's port itself has passed by its bridge: a frame that bridges keep to themselves, or the port
+ * has left it. Nobody has looked at its source.
+ */
+#define FW_NO_PORT "iifgroup " FW_TEXT(NET_PORT_GROUP) " drop"
+
 /* Before the administrator's chains (priority 0). What stands already costs one look, what is not ours three. */
 static const char *const fw_forward[] = {
 	"ip hdrlength > 5 jump steered",
 	"exthdr rt exists jump steered",
 	FW_ESTABLISHED,
 	"ct state related jump related",
+	FW_NO_PORT,
 	"iifname != @bridges oifname != @bridges accept",
 	/* Bridged packets may come by here (bridge-nf-call-ip6tables): neighbours are found whatever a guest's rules say. */
 	"iifname . oifname @links icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
@@ -199,6 +206,7 @@ static const char *const fw_inward[] = {
  * to its addresses whatever its own rules say: neighbours, DHCP.
  */
 static const char *const fw_input[] = {
+	FW_NO_PORT,
 	"udp dport . @th,96,24 @vnis jump tunnel",
 	"iifname != @bridges accept",
 	FW_ESTABLISHED,
@@ -319,6 +327,7 @@ static const struct fw_chain fw_chains[] = {
 	{ FW_BRIDGE, "nd_router", "", fw_nd_router, 1 },
 	{ FW_BRIDGE, "icmp6", "", fw_icmp6, 1 },
 	{ FW_BRIDGE, "from6", "", fw_from6, 1 },
+	{ FW_BRIDGE, "input", "type filter hook input priority -300; policy accept;", fw_bridge_input, 0 },
 	{ FW_BRIDGE, "prerouting", "type filter hook prerouting priority -300; policy accept;", fw_prerouting, 0 },
 };
 enum { FW_CHAINS = sizeof fw_chains / sizeof fw_chains[0] };

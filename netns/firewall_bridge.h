@@ -5,7 +5,16 @@
 
 #define NAMED(counter) "counter name \"" counter "\" "
 /*
- * The one hook: each costs packets a second, and so does each expression of a rule before the vmap that most packets
+ * Frames to these addresses (802.1X, LACP) are not bridged: the kernel takes them in at the port itself, past
+ * prerouting, and believes them whatever they carry, IP and ARP of any source. One of them, LLDP's, passes by here, too:
+ * the ports have no ARP, and a group of their own that the inet chains drop.
+ */
+static const char *const fw_bridge_input[] = {
+	"ether daddr 01:80:c2:00:00:00-01:80:c2:00:00:0f iifname @ports " NAMED("other_proto") "drop",
+	NULL
+};
+/*
+ * The hook of all that is bridged: each costs packets a second, and so does each expression of a rule before the vmap that most packets
  * leave by. The type is that of the frame: behind a VLAN tag, which the kernel takes off, others' rules see nothing.
  */
 static const char *const fw_prerouting[] = {

@@ -67,8 +67,8 @@ static int rule(const char *table, const char *id, const struct fw_rule *r, stru
 }
 
 /*
- * What neighbours began before the guest's first rule was bridged, past these chains. Who opened it is not known, and the
- * end that speaks first would have opened it, perhaps the way that is allowed. So it ends, on both sides.
+ * What neighbours began before the guest's first rule was bridged, past these chains. Who opened it is not known, and
+ * the end that speaks first would have opened it, perhaps the way that is allowed. So it ends, on both sides.
  */
 static void end_unknown(const char *table, const char *way, const char *id, struct buf *out)
 {

@@ -1,5 +1,6 @@
 #include "netns/link.h"
 #include "base/str.h"
+#include "netns/def.h"
 
 #include <arpa/inet.h>
 #include <linux/if_addr.h>
@@ -139,6 +140,7 @@ void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 		nla_strlcpy(l->alias, a[IFLA_IFALIAS], sizeof l->alias);
 	if (a[IFLA_AF_SPEC])
 		l->forwards = forwards(a[IFLA_AF_SPEC]);
+	l->guarded = info->ifi_flags & IFF_NOARP && a[IFLA_GROUP] && nla_get_u32(a[IFLA_GROUP]) == NET_PORT_GROUP;
 	of = a[IFLA_LINKINFO];
 	kind = of ? nla_find(nla_data(of), nla_len(of), IFLA_INFO_KIND) : NULL;
 	if (kind)

@@ -14,6 +14,7 @@ struct net_link {
 	bool isolated;		/* a bridge's port that reaches no other isolated one */
 	const char *odd;	/* of a bridge or its port: a switch that is not as the kernel makes it; NULL: none */
 	unsigned odd_switches;	/* of a bridge: which, for net_usual_bridge() */
+	bool guarded;		/* of a guest's port: what comes in by it, and not by its bridge, is dropped */
 	bool stuck;		/* it has a carrier, and nothing passes */
 	bool knows_vlans, filters_vlans;	/* of a bridge: the kernel can, it does */
 	uint16_t default_vlan;

@@ -2,6 +2,7 @@
 #include "base/fault.h"
 #include "base/undo.h"
 #include "netns/alone.h"
+#include "netns/def.h"
 #include "netns/home.h"
 #include "netns/link.h"
 #include "netns/net.h"
@@ -48,6 +49,9 @@ static int build_pair(const struct net_port *p, int netns_fd, struct nl_msg **ou
 	one_queue(l);
 	one_queue(peer);
 	rtnl_link_set_name(l, p->host_if);
+	/* Frames that it takes in itself, because bridges keep them to themselves, are nothing to the host. */
+	rtnl_link_set_group(l, NET_PORT_GROUP);
+	rtnl_link_set_flags(l, IFF_NOARP);
 	rtnl_link_set_mtu(l, p->mtu);
 	rtnl_link_set_name(peer, p->name);
 	rtnl_link_set_mtu(peer, p->mtu);

@@ -44,6 +44,10 @@ way() {
 @test "an error about a connection of another segment's" { way error-to-guest; }
 @test "the same, IPv6" { way error-to-guest6; }
 @test "an error about a connection of the host's" { way error-to-host; }
+@test "IP to the host in frames that bridges keep to themselves" { way link-local-ip; }
+@test "IPv6 in such frames" { way link-local-ip6; }
+@test "ARP in such frames" { way link-local-arp; }
+@test "IP to the host by a port that has left its bridge" { way port-left; }
 @test "a neighbour's MAC address in frames that bridges keep to themselves" { way link-local-frames; }
 
 @test "forged frames all the time: starts, stops, and what is made anew meanwhile" {

@@ -82,6 +82,8 @@ def links(m, by):
     yield "it learns from link-local frames", lambda: host.run("ip", "link", "set", green.bridge, "type", "bridge",
                                                                 "no_linklocal_learn", "0")
     yield "a guest's port has left it", lambda: host.run("ip", "link", "set", green.port, "nomaster")
+    yield "a guest's port has no group", lambda: host.run("ip", "link", "set", green.port, "group", "default")
+    yield "a guest's port speaks ARP", lambda: host.run("ip", "link", "set", green.port, "arp", "on")
     yield "a guest's port is down", lambda: host.run("ip", "link", "set", green.port, "down")
     yield "a port is not isolated any more", lambda: host.run("bridge", "link", "set", "dev", m.cell1.nic.port,
                                                                "isolated", "off")

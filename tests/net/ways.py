@@ -14,6 +14,7 @@ import frames as f      # noqa: E402
 import lab              # noqa: E402
 
 GROUP = "239.7.7.7"
+LINK_LOCAL = [bytes([1, 0x80, 0xc2, 0, 0, last]) for last in range(16)]
 SILENCE, PATIENCE = 1.0, 10.0
 MRT_INIT, MRT_ADD_VIF, MRT_ADD_MFC = 200, 202, 204
 VXLAN_PORT, VNI = 4789, 77
@@ -250,7 +251,7 @@ def error_to_host(p):
 
 
 def link_local_frames(p):
-    """LLDP and 802.1X with a neighbour's MAC address, so that the bridge sends the neighbour's frames here."""
+    """LINK_LOCAL and 802.1X with a neighbour's MAC address, so that the bridge sends the neighbour's frames here."""
     other = p.lab.guest("green2", "network=green")
     raw, asked = other.packet(other.link, 0), udp(p.host, "10.101.0.1", 4000)
 
@@ -265,10 +266,49 @@ def link_local_frames(p):
         "ip", "link", "set", p.green.nic.bridge, "type", "bridge", "no_linklocal_learn", "0")
 
 
+def by_port(p, dst, kind, data, sock, token):
+    """Frames to these addresses, which come in at the guest's port, not at its bridge."""
+    def guards():
+        p.host.run("ip", "link", "set", p.green.nic.port, "group", "default", "arp", "on")
+        p.host.run("nft", "flush", "chain", "bridge", p.lab.table("bridge"), "input")
+    sent = [f.ether(d, p.green.nic.ether, kind, data) for d in dst]
+    return lambda: [p.raw.send(frame) for frame in sent], sock, token, guards
+
+
+def link_local_ip(p):
+    """IP of any source to the host, in frames that bridges keep to themselves."""
+    packet = f.ip4("203.0.113.9", p.lab.HOST4, f.UDP, f.udp(9, 4000, b"in-a-link-local-frame"))
+    return by_port(p, LINK_LOCAL, f.IP, packet, udp(p.host, p.lab.HOST4, 4000), b"in-a-link-local-frame")
+
+
+def link_local_ip6(p):
+    """The same, IPv6."""
+    src, dst = "2001:db8:77::9", p.lab.HOST6
+    s = p.host.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    s.bind((dst, 4000))
+    return by_port(p, LINK_LOCAL, f.IP6, f.ip6(src, dst, f.UDP, f.udp6(src, dst, 9, 4000, b"in-a-link-local-frame")), s,
+                   b"in-a-link-local-frame")
+
+
+def link_local_arp(p):
+    """ARP of anybody, which the host learns and answers."""
+    stranger = bytes.fromhex("02deadbeef01")
+    return by_port(p, LINK_LOCAL, f.ARP, f.arp(1, stranger, "203.0.113.9", bytes(6), "10.101.0.1"), p.green.packet(p.green.link),
+                   stranger + f.a4("203.0.113.9"))
+
+
+def port_left(p):
+    """IP of any source to the host, by a port that somebody has taken out of its bridge."""
+    p.host.run("ip", "link", "set", p.green.nic.port, "nomaster")
+    packet = f.ip4("203.0.113.9", p.lab.HOST4, f.UDP, f.udp(9, 4000, b"past-the-bridge"))
+    return by_port(p, [mac_of(p.host, p.green.nic.port)], f.IP, packet, udp(p.host, p.lab.HOST4, 4000), b"past-the-bridge")
+
+
 WAYS = {w.__name__.replace("_", "-"): w for w in (localnet, source_route, source_route_known, source_route_outside,
                                                   segment_route, multicast_router, forged_outside,
                                                   tunnel_stranger, tunnel_guest, error_to_guest, error_to_guest6,
-                                                  error_to_host, link_local_frames)}
+                                                  error_to_host, link_local_frames, link_local_ip, link_local_ip6,
+                                                  link_local_arp, port_left)}
 
 
 def main(name):
