@@ -277,7 +277,7 @@ test-vm: tested
 	$(Q)tests/vm/run -l apparmor
 	$(Q)tests/vm/run tests/bats/35-vxlan.bats
 	$(Q)tests/vm/run -2
-	$(Q)tests/vm/run -f 'VLAN|vlan' tests/bats/33-network-commands.bats tests/bats/34-nics.bats
+	$(Q)tests/vm/run -f 'VLAN|vlan' tests/bats/33-network-commands.bats tests/bats/34-nics-wires.bats
 	$(Q)tests/vm/run -c v1 tests/bats/46-systemd-cgroup.bats
 	$(Q)tests/vm/run -c hybrid tests/bats/46-systemd-cgroup.bats
 	$(Q)tests/vm/run -e tests/bats/9[678]-*-systemd.bats

@@ -71,6 +71,8 @@ char *state_text(struct arena *a, const struct state *s, const char *status, pid
 int state_save(int dir_fd, const struct state *s);
 /* -ENODATA: no state.json yet, only a journal. -EINVAL: corrupt; nothing is concluded from it. */
 int state_load(int dir_fd, const char *id, struct state *out);
+/* The same by another path: ID/state.json below the root. */
+int state_load_at(int fd, const char *path, const char *id, struct state *out);
 void state_free(struct state *s);
 #define auto_state __attribute__((cleanup(state_free)))
 

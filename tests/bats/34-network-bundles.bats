@@ -117,7 +117,8 @@ nothing_held() { [ -z "$(records)" ] && [ "$(links)" = 0 ] && ! ports | grep -q 
 @test "create, failed and killed at each point: delete -f leaves nothing, and the id is free" {
 	[ -x "$BUILD/fault/vzrun" ] || { echo "no $BUILD/fault/vzrun: make FAULT=1 all" >&2; return 1; }
 	# The network is there: what is swept is the container.
-	n create "$ID" && n delete -f "$ID"
+	n create "$ID"
+	n delete -f "$ID"
 	local how point rc
 	for how in FAULT KILL; do
 		for point in $(seq 200); do

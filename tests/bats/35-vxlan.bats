@@ -202,7 +202,9 @@ drops() { one network show seg --json | jq "[.drops | to_entries[].value] | add"
 	mend() {
 		run one network check
 		[ "$status" -eq 1 ] && [[ $output == *"$1"* ]] || { echo "$output"; return 1; }
-		one network apply && one network check && pings "$A" "$(ip4_of b)"
+		one network apply
+		one network check
+		pings "$A" "$(ip4_of b)"
 	}
 	in_ns "$ONE" ip link del "$t"
 	mend "seg: tunnel $t is gone"

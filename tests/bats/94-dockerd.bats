@@ -1,49 +1,18 @@
 #!/usr/bin/env bats
 # dockerd 20.10 with packaging/docker/daemon.json, driven by docker.
-load helpers
-load containerd
+load dockerd
 
-setup_file() {
-	world_start
-	[ -x /usr/bin/docker ] || { echo "no /usr/bin/docker: make deps" >&2; return 1; }
-	image box
-	sed "s#/usr/local/bin/vzrun#$VZ#" "$TOP/packaging/docker/daemon.json" >"$W/daemon.json"
-	dockerd_start dockerd --live-restore
-	d load -q -i "$W/box.tar"
-}
+setup_file() { dockerd_begin; }
 teardown_file() { world_stop; }
+setup() { dockerd_setup; }
+teardown() { dockerd_teardown; }
 
-# dockerd_start NAME FLAG...: its data in $W/NAME, or below $AT
-dockerd_start() {
-	local name=$1
-	shift
-	daemon "$name" dockerd --config-file "$W/daemon.json" --data-root "${AT:-$W}/$name" --exec-root "${AT:-$W}/$name.x" --pidfile "$W/$name.pid" \
-		--host "unix://$W/$name.sock" --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$G" --shutdown-timeout 1 "$@"
-	wait_for d version || { tail -30 "$W/$name.log"; return 1; }
-}
-
-setup() { N=d$BATS_TEST_NUMBER-$RANDOM; }
-teardown() {
-	d ps -aq | xargs -r env DOCKER_HOST="unix://$W/dockerd.sock" /usr/bin/docker rm -f >/dev/null
-	wait_for ended_all || { echo "left behind: $(states) $(world_groups)"; return 1; }
-}
-# dockerd has all runtimes of containerd's shim keep their states in one place.
-states() { ls "$W/dockerd.x/runtime-runc/moby" 2>/dev/null || true; }
-ended_all() {
-	[ -z "$(states)" ] && [ -z "$(world_groups | grep -v "/$G\$")" ]
-}
-
-d() { DOCKER_CONFIG=$W/cfg DOCKER_HOST=unix://$W/${DD:-dockerd}.sock /usr/bin/docker "$@" 3>&- 4>&-; }
 # on_pty COLSxROWS ARGS...: docker with a terminal
 on_pty() {
 	local size=$1
 	shift
 	DOCKER_CONFIG=$W/cfg DOCKER_HOST=unix://$W/dockerd.sock python3 "$TOP/tests/tools/console.py" --pty "$size" /usr/bin/docker "$@"
 }
-once() { run d run --rm "$@"; }
-box() { d run -d --name "$N" "$@" box sleep 1000 >/dev/null; }
-of() { d inspect -f "{{$1}}" "${2:-$N}"; }
-is_() { [ "$(of "$1" "${3:-$N}")" = "$2" ]; }
 of_pid() { inside python3 "$BATS_TEST_DIRNAME/cgroup-of.py" "$(of .State.Pid)" "$1" "$2"; }
 # All that dockerd knows of, as far as this host grants them
 all_caps() {
@@ -345,127 +314,4 @@ there"
 	says /
 	d rm -f "$N"
 	world_groups | grep /other\$ | xargs -r rmdir
-}
-
-@test "build: RUN, COPY, USER, and what fails in one" {
-	mkdir "$BATS_TEST_TMPDIR/b"
-	echo data >"$BATS_TEST_TMPDIR/b/f"
-	cat >"$BATS_TEST_TMPDIR/b/Dockerfile" <<-'END'
-		FROM box
-		ENV A=b
-		RUN echo $A >/made && chown 1000 /made
-		COPY f /f
-		USER 1000
-		RUN id -u >/tmp/uid
-		CMD ["cat", "/made", "/f", "/tmp/uid"]
-	END
-	DOCKER_BUILDKIT=0 d build -q -t built "$BATS_TEST_TMPDIR/b"
-	once built
-	says $'b\ndata\n1000'
-	printf 'FROM box\nRUN exit 5\n' >"$BATS_TEST_TMPDIR/b/Dockerfile"
-	DOCKER_BUILDKIT=0 run d build -q "$BATS_TEST_TMPDIR/b"
-	[ "$status" -ne 0 ]
-	has "returned a non-zero code: 5"
-	d rmi -f built >/dev/null
-}
-
-@test "a health check" {
-	box --health-cmd 'test -e /healthy' --health-interval 100ms --health-retries 1
-	wait_for is_ .State.Health.Status unhealthy
-	d exec "$N" touch /healthy
-	wait_for is_ .State.Health.Status healthy
-}
-
-@test "restart policies: after a failure, and always" {
-	d run -d --name "$N" --restart on-failure:2 box sh -c 'exit 1' >/dev/null
-	wait_for is_ .RestartCount 2
-	wait_for is_ .State.Status exited
-	d rm -f "$N"
-	box --restart always
-	local p
-	p=$(of .State.Pid)
-	inside kill -KILL "$p"
-	wait_for is_ .RestartCount 1
-	wait_for is_ .State.Running true
-	[ "$(of .State.Pid)" != "$p" ]
-}
-
-@test "twenty at once" {
-	local i jobs=()
-	for i in $(seq 20); do
-		d run --rm box sh -c "echo $i; exit $i" >"$BATS_TEST_TMPDIR/$i" 2>&1 &
-		jobs+=($!)
-	done
-	for i in $(seq 20); do
-		ended "${jobs[i - 1]}"
-		[ "$status" -eq "$i" ] && [ "$(cat "$BATS_TEST_TMPDIR/$i")" = "$i" ] || { cat "$BATS_TEST_TMPDIR/$i"; return 1; }
-	done
-}
-
-@test "live restore: dockerd ends and is started again, by TERM and by KILL; containers go on" {
-	box
-	local p s
-	p=$(of .State.Pid)
-	for s in TERM KILL; do
-		daemon_end dockerd $s
-		inside kill -0 "$p"
-		dockerd_start dockerd --live-restore
-		[ "$(of .State.Pid)" = "$p" ]
-		d exec "$N" true
-	done
-	d stop -t 0 "$N"
-}
-
-# The last two: a dockerd without a bridge removes the other's.
-@test "build by BuildKit, which runs whatever is called runc" {
-	mkdir "$BATS_TEST_TMPDIR/b" "$W/bin"
-	ln -s "$VZ" "$W/bin/runc"
-	cat >"$BATS_TEST_TMPDIR/b/Dockerfile" <<-'END'
-		FROM box AS first
-		RUN echo made >/made && id -u && cat /proc/self/status | grep ^Seccomp: >/seccomp
-		FROM box
-		COPY --from=first /made /seccomp /
-		RUN --mount=type=cache,target=/cache touch /cache/x && ! nothere
-		USER 1000
-		RUN id -u >/tmp/uid
-	END
-	export DD=kit
-	PATH=$W/bin:$PATH dockerd_start kit --bridge none
-	d load -q -i "$W/box.tar"
-	DOCKER_BUILDKIT=1 run d build --network none -t built "$BATS_TEST_TMPDIR/b"
-	ok
-	run d run --rm --network none built cat /made /seccomp /tmp/uid
-	says $'made\nSeccomp:\t2\n1000'
-	printf 'FROM box\nRUN exit 5\n' >"$BATS_TEST_TMPDIR/b/Dockerfile"
-	DOCKER_BUILDKIT=1 run d build --network none "$BATS_TEST_TMPDIR/b"
-	[ "$status" -ne 0 ]
-	has "exit code: 5"
-	daemon_end kit TERM
-	world_groups | grep /buildkit\$ | xargs -r rmdir
-}
-
-@test "user namespaces: a second dockerd with --userns-remap" {
-	echo daemon:300000:65536 >"$W/subid"
-	inside mount --bind "$W/subid" /etc/subuid
-	inside mount --bind "$W/subid" /etc/subgid
-	export DD=remapped
-	# Everything above its data must be open to the mapped root: where a directory is not, dockerd makes others beside it.
-	mkdir "$W/remapped"
-	inside mkdir /run/remapped
-	inside mount --bind "$W/remapped" /run/remapped
-	AT=/run dockerd_start remapped --userns-remap daemon --bridge none
-	d load -q -i "$W/box.tar"
-	once box sh -c 'tr -s " " </proc/self/uid_map; id -u; touch /f && stat -c %u /f; grep ^Seccomp: /proc/self/status; cat /proc/1/cgroup >/dev/null && echo ok'
-	says $' 0 300000 65536\n0\n0\nSeccomp:\t2\nok'
-	box --memory 64m
-	run d exec "$N" id -u
-	says 0
-	[ "$(inside stat -c %u "/proc/$(of .State.Pid)")" = 300000 ]
-	once --userns host box cat /proc/self/uid_map
-	[[ $output =~ 0[[:space:]]+0[[:space:]]+4294967295 ]]
-	once -v /run/remapped:/w:ro --tmpfs /t --read-only --pids-limit 100 box true
-	ok
-	d rm -f "$N"
-	run ! compgen -G "$BATS_RUN_TMPDIR.*"
-	daemon_end remapped TERM
 }

@@ -48,3 +48,13 @@ alone_enough() {
 fresh() { ID=t$$-$BATS_TEST_NUMBER-$RANDOM$RANDOM; }
 # one run of the bundle, with $output and $status
 once() { fresh; run v run "$ID"; }
+
+# A file of the host that is to stay as it is, and the attacker in the bundle.
+escapes_setup() {
+	engine_setup
+	T=$BATS_TEST_TMPDIR
+	mkdir "$T/victim"
+	echo precious >"$T/victim/file"
+	cp "$ESCAPE" "$B/rootfs/bin/escape"
+}
+running() { fresh; args sleep 300; v create "$ID" && v start "$ID"; }

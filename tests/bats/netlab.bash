@@ -90,3 +90,8 @@ shut() {
 	got=$(dial "$@")
 	[ "$got" = silence ] || [ "$got" = refused ] || { echo "to $2 port $3 ${4:-tcp}: got $got, want nothing"; return 1; }
 }
+
+# Of published ports: what the kernel has, their states, what is saved.
+elements() { h nft -j list ruleset | jq -c '[.nftables[].map? // empty | select(.name | test("^(host|lan|world)_|^published")) | .elem // [] | length] | add // 0'; }
+state_of() { vz --json port ls "$1" | jq -r '.ports[].state'; }
+saved() { jq -c '.vzrun.ports // []' "$(conf "$1")"; }

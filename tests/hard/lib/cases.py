@@ -345,8 +345,10 @@ class Recover(Sleeper):
         self.after()
 
     def before(self):
+        there = host.processes()
         run([host.INJECT, "-o", "/dev/null", "kill", self.point, VZ, "--root", STATE, "create", "-b", BUNDLE, self.id])
-        host.calm()
+        if not wait_for(lambda: host.processes() == there):
+            raise Broken("what a killed create began lives: %s" % (host.processes() - there))
 
     def argv(self): return ["recover"]
 

@@ -202,8 +202,9 @@ class GuestRecover(Guest):
 
     def before(self):
         self.create()
+        there = host.processes()
         rc, err, _ = self.inject("kill", self.point)
-        host.calm()
+        wait_for(lambda: host.processes() == there)
         if rc != 137 or not os.path.exists(self.half_dir):
             raise Broken("no half guest: status %d: %s" % (rc, err))
 

@@ -1,0 +1,124 @@
+#!/usr/bin/env bats
+# A guest's file: edits by hand, what is wrong in it, and what it can ask for: storage, ids, features, binds.
+load guest
+
+setup_file() { need_guests busybox; }
+setup() { guest_setup; }
+teardown() { guest_teardown; }
+
+@test "edits by hand that are wrong: the place, status 10, nothing started" {
+	busybox_guest
+	cp "$(conf)" "$BATS_TEST_TMPDIR/good.json"
+	# EDIT <tab> the end of the line
+	while IFS=$'\t' read -r e want; do
+		cp "$BATS_TEST_TMPDIR/good.json" "$(conf)"
+		edit "$e"
+		run vz start "$G"
+		[ "$status" -eq 10 ] && [[ "${lines[0]}" == "vzrun: guest \"$G\""*"config.json: $want" ]] || {
+			echo "$e"; echo "got  $status: $output"; echo "want 10: config.json: $want"; return 1; }
+	done <<-'END'
+	.linux.resources.memory.limit = "big"	linux.resources.memory.limit: expected an integer
+	.linux.resources.pids = 3	linux.resources.pids: expected an object
+	.process.cwd = "tmp"	process: cwd: "tmp" is not absolute
+	.process.user.uid = -1	process.user.uid: expected an unsigned integer
+	.hostname = 3	hostname: expected a string
+	.hostname = "a b"	hostname: "a b" is not a host name
+	.vzrun.userns = "everybody"	vzrun.userns: unknown value "everybody" (auto, host, or a first id from 65536 on)
+	.vzrun.layers = []	vzrun.layers: missing for storage "overlay"
+	.vzrun.storage = "zfs"	vzrun.storage: unknown value "zfs" (overlay or dir)
+	.vzrun.features = ["kvm"]	vzrun.features[0]: unknown value "kvm" (nesting, fuse, tun, i386)
+	.vzrun.stopSignal = "SIGNOTHING"	vzrun.stopSignal: unknown value "SIGNOTHING"
+	.vzrun.networks = [{"ip": "1.2.3"}]	vzrun.networks[0].ip: 1.2.3 is not an IPv4 address
+	.vzrun.ports = [{"port": 80}]	vzrun.ports[0].guestPort: missing
+	.vzrun.ports = [{"port": 80, "guestPort": 80, "address": "a; drop"}]	vzrun.ports[0].address: "a; drop" is not an address
+	.vzrun.firewall = [{"action": "allow"}]	vzrun.firewall[0].direction: missing
+	.vzrun.firewall = [{"action": "allow", "direction": "in", "from": "a"}]	vzrun.firewall[0].from: "a" is not an address or subnet
+	.vzrun.networks = [{"network": "other"}]	vzrun.networks: network other does not exist
+	.linux.resources.memory.limit = -5	linux.resources: memory.limit: -5 is not in the range -1 to 9223372036854775807
+	.linux.resources.cpu = {"quota": 10}	linux.resources: cpu.quota: 10 is below 1000
+	del(.vzrun)	vzrun: missing
+	END
+	printf '{ "ociVersion": "1.2.0",\n  "process": }\n' >"$(conf)"
+	run vz start "$G"
+	[ "$status" -eq 10 ]
+	has 'config.json:2'
+	run vz ls
+	has broken
+	run vz why "$G"
+	ok
+	[ -z "$(groups_left)$(state_left)$(keepers_left)" ]
+}
+
+@test "a broken file keeps no running guest from being stopped, and destroyed" {
+	running_guest
+	echo '{' >"$(conf)"
+	vz stop -k "$G"
+	vz destroy "$G"
+}
+
+@test "lint: good, unknown keys, wrong places" {
+	busybox_guest
+	run vz lint "$(conf)"
+	says "$(conf): good"
+	edit '.colour = 1 | .vzrun.taste = "sweet" | .linux.resources.memory.limits = 3'
+	run vz lint "$(conf)"
+	ok
+	has "$(conf): colour: unknown, ignored"
+	has "$(conf): vzrun.taste: unknown, ignored"
+	has "$(conf): linux.resources.memory.limits: unknown, ignored"
+	edit '.vzrun.features = ["kvm"]'
+	run vz lint "$(conf)"
+	refuses 10 "$(conf): vzrun.features[0]: unknown value \"kvm\" (nesting, fuse, tun, i386)"
+	run vz lint /nonexistent.json
+	[ "$status" -ne 0 ]
+}
+
+@test "storage dir, a first id of one's own, features, no network" {
+	busybox_guest --storage dir --userns 1000000 --features fuse --features tun --net none
+	vz start "$G"
+	[ "$(vz exec "$G" cat /proc/self/uid_map | tr -s ' ')" = " 0 1000000 65536" ]
+	vz exec "$G" sh -c 'exec 3<>/dev/net/tun; exec 4<>/dev/fuse; touch /made'
+	[ "$(stat -c %u "$VZRUN_HOME/guests/$G/rootfs/made")" = 0 ]
+	[ "$(vz exec "$G" ls /sys/class/net)" = lo ]
+	vz stop -k "$G"
+}
+
+@test "a range of user ids that another guest has is refused" {
+	busybox_guest --userns 1000000 --net none
+	vz create "$G-b" --template busybox --userns 1040000 --net none
+	vz start "$G"
+	run vz start "$G-b"
+	refuses 9 "guest \"$G-b\" not started: user ids from 1040000 on are in use by another guest"
+	vz stop -k "$G"
+	vz start "$G-b"
+}
+
+@test "what was written stays; two guests of an image do not see each other's files" {
+	running_guest
+	vz exec "$G" sh -c 'echo kept >/root/f'
+	vz restart -k "$G"
+	[ "$(vz exec "$G" cat /root/f)" = kept ]
+	vz create "$G-b" --template busybox
+	vz start "$G-b"
+	run vz exec "$G-b" cat /root/f
+	[ "$status" -ne 0 ]
+	[ "$(vz exec "$G" awk '{ print $2; exit }' /proc/self/uid_map)" != "$(vz exec "$G-b" awk '{ print $2; exit }' /proc/self/uid_map)" ]
+}
+
+@test "--bind: the host's directory, read-only or with the guest's own ids; what is no bind is refused" {
+	mkdir "$BATS_TEST_TMPDIR/src"
+	echo hi >"$BATS_TEST_TMPDIR/src/f"
+	run vz create "$G" --template busybox --net none --bind src:/x
+	refuses 2 '--bind: "src:/x" is not /SOURCE:/DESTINATION[:OPTION,...]'
+	run vz create "$G" --template busybox --net none --bind "$BATS_TEST_TMPDIR/none:/x"
+	refuses 1 "--bind: $BATS_TEST_TMPDIR/none: No such file or directory"
+	[ ! -e "$VZRUN_HOME/guests/$G" ]
+	vz create "$G" --template busybox --net none --bind "$BATS_TEST_TMPDIR/src:/ro:ro,z" \
+		--bind "$BATS_TEST_TMPDIR/src:/own:idmap" >/dev/null
+	vz start "$G" >/dev/null
+	[ "$(vz exec "$G" cat /ro/f)" = hi ]
+	run vz exec "$G" touch /ro/x
+	[[ $output = *"Read-only file system"* ]]
+	vz exec "$G" touch /own/x
+	[ "$(stat -c %u "$BATS_TEST_TMPDIR/src/x")" = 0 ]
+}

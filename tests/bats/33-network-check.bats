@@ -1,0 +1,270 @@
+#!/usr/bin/env bats
+# network check and apply: what somebody damaged, by the kernel or in a file, is told and mended. Needs root.
+load network
+
+setup() { network_setup; }
+teardown() { spaces_end; }
+
+table() { h nft list tables | awk '$3 ~ /^vzrun_/ { print $3; exit }'; }
+
+# damaged TEXT COMMAND...: after the command check says TEXT, apply mends it, and it is as it was before
+damaged() {
+	local text=$1
+	shift
+	"$@"
+	run net check
+	[ "$status" -eq 1 ] && [[ $output == *"$text"* ]] || { echo "$*: check: $status: $output"; return 1; }
+	[ "$(net check --json | jq '.differences | length')" = "${#lines[@]}" ] || return 1
+	run net apply
+	[ "$status" -eq 0 ] || { echo "$*: apply: $output"; return 1; }
+	run net check
+	[ "$status" -eq 0 ] || { echo "$*: check after apply: $output"; return 1; }
+	pings "$A" "$(ip4_of b)" && pings "$A" 192.0.2.2 && pings "$A" 2001:db8::2 && not_pings "$A" "$(ip4_of c)"
+}
+
+@test "check names each thing that somebody damaged; apply mends it" {
+	net create web
+	net create db
+	guest A a network=web
+	guest B b network=web
+	guest C c network=db
+	run net check
+	[ "$status" -eq 0 ]
+	[ "$output" = "2 networks are as defined" ]
+	t=$(table)
+	damaged "nftables" h nft flush ruleset
+	damaged "nftables" h nft delete table inet "$t"
+	damaged "nftables" h nft flush chain inet "$t" forward
+	damaged "nftables" h nft flush set inet "$t" bridges
+	damaged "nftables: inet $t: set links has 1 element of nobody's" h nft add element inet "$t" links '{ "vzbr0" . "vzbr1" }'
+	damaged "nftables: bridge $t: set macs lacks 3 elements, the first of guest " h nft flush set bridge "$t" macs
+	damaged "nftables: bridge $t: set src4 lacks 3 elements" h nft flush map bridge "$t" src4
+	damaged "web: bridge vzbr0 is gone" h ip link del vzbr0
+	damaged "web: bridge vzbr0 is down" h ip link set vzbr0 down
+	damaged "web: bridge vzbr0 lacks its address 10.77.0.1/16" h ip addr del 10.77.0.1/16 dev vzbr0
+	damaged "web: the route to 10.77.0.0/16 by vzbr0 is gone" h ip route del 10.77.0.0/16
+	damaged "web: port $(port_of a) of a is not in bridge vzbr0" h ip link set "$(port_of a)" nomaster
+	damaged "web: port $(port_of a) of a is not in bridge vzbr0" h ip link set "$(port_of a)" master vzbr1
+	damaged "web: port $(port_of a) of a is down" h ip link set "$(port_of a)" down
+	damaged "web: port $(port_of a) of a is isolated" h bridge link set dev "$(port_of a)" isolated on
+	damaged "ipv4/conf/vzbr0/forwarding is 0, not 1" h sysctl -qw net.ipv4.conf.vzbr0.forwarding=0
+	damaged "ipv4/conf/up0/forwarding is 0, not 1" h sysctl -qw net.ipv4.conf.up0.forwarding=0
+	damaged "ipv6/conf/vzbr0/accept_ra is 1, not 0" h sysctl -qw net.ipv6.conf.vzbr0.accept_ra=1
+	damaged "web: bridge vzbr0 is gone" h ip link del vzbr0 type bridge
+}
+
+@test "apply NAME mends that one; other people's tables stay byte for byte" {
+	net create web
+	net create db
+	h nft add table inet admin
+	h nft add chain inet admin pass '{ type filter hook forward priority 0; policy accept; }'
+	h nft add rule inet admin pass ip daddr 203.0.113.7 drop
+	h nft list table inet admin >"$D/admin"
+	h ip link set vzbr0 down
+	h ip link set vzbr1 down
+	net apply db
+	run net check db
+	[ "$output" = "1 network is as defined" ]
+	run net check web
+	[ "$status" -eq 1 ]
+	[ "${lines[0]}" = "web: bridge vzbr0 is down; try: vzrun network apply web" ]
+	h nft list table inet admin | diff "$D/admin" -
+}
+
+@test "apply cuts nothing: a connection outlives a flushed ruleset and a bridge that is made again" {
+	net create web
+	guest A a network=web
+	# Sends a byte whenever it is told to, and says when it has come back.
+	in_ns "$OUT" python3 -c '
+import socket
+s = socket.create_server(("", 7))
+c, a = s.accept()
+while True:
+    b = c.recv(1)
+    if not b: break
+    c.sendall(b)
+' 3>&- &
+	PIDS+=("$!")
+	mkfifo "$D/tell" "$D/hear"
+	in_ns "$A" python3 -c '
+import socket, sys, time
+for i in range(200):
+    try:
+        c = socket.create_connection(("192.0.2.2", 7), timeout=20)
+        break
+    except ConnectionRefusedError:
+        time.sleep(0.02)
+tell = open(sys.argv[1]); hear = open(sys.argv[2], "w")
+for line in tell:
+    c.sendall(b"x")
+    hear.write("back\n" if c.recv(1) == b"x" else "cut\n"); hear.flush()
+' "$D/tell" "$D/hear" 3>&- &
+	PIDS+=("$!")
+	exec 8>"$D/tell" 9<"$D/hear"
+	again() { echo >&8; read -r -t 30 answer <&9; [ "$answer" = back ]; }
+	again
+	net apply
+	again
+	h nft flush ruleset
+	net apply
+	again
+	h ip link del vzbr0
+	net apply
+	again
+	exec 8>&- 9<&-
+}
+
+@test "a damaged file: check and ls go on with the others, apply says the place" {
+	net create web
+	net create db
+	jq '.allow = [{ "from": "web", "port": "99999" }]' "$H/networks/db.json" >"$D/new"
+	cp "$D/new" "$H/networks/db.json"
+	place="networks/db.json: allow[0]: port: 99999 is not a port, nor FIRST-LAST (1 to 65535)"
+	run net check
+	[ "$status" -eq 1 ]
+	[ "$output" = "db: $place; try: set the file right, then: vzrun network apply db" ]
+	run net ls
+	[ "$status" -eq 0 ]
+	[[ ${lines[1]} == "db    damaged"* ]]
+	[ "$(net ls --json | jq -r .networks[0].damaged)" = "$place" ]
+	refused 10 "$place" show db
+	refused 10 "$place" rm db
+	h ip link set vzbr0 down
+	run net apply
+	[ "$status" -eq 5 ]
+	[[ $output == *"vzrun: network db: $place" ]]
+	# The other one is mended all the same.
+	h ip -o link show vzbr0 | grep -q ",UP"
+	jq 'del(.allow)' "$D/new" >"$H/networks/db.json"
+	net apply
+}
+
+@test "a damaged file keeps no other network from its rules: its own is closed until the file is right" {
+	net create web
+	net create db --vxlan 66 --peer 192.0.2.2
+	net allow outside db
+	net allow web db
+	guest A a network=web
+	guest B b network=db
+	serve "$B" 80
+	o ip route add "$(ip4_of b)" via 192.0.2.1
+	reaches "$OUT" "$(ip4_of b)" 80
+	reaches "$A" "$(ip4_of b)" 80
+	cp "$H/networks/db.json" "$D/good"
+	echo '{' >"$H/networks/db.json"
+	# What stands is left alone, and others are changed.
+	net allow outside web --port 80
+	reaches "$OUT" "$(ip4_of b)" 80
+	# As after a boot, but with everything else in place.
+	h nft flush ruleset
+	run net allow outside web --port 80
+	[ "$status" -eq 0 ]
+	[[ $output == *"warning: network db is closed until its file is set right: networks/db.json: "* ]] || { echo "$output"; false; }
+	guest C c network=web
+	pings "$C" 192.0.2.2
+	pings "$C" "$(ip4_of a)"
+	serve "$C" 80
+	o ip route add "$(ip4_of c)" via 192.0.2.1
+	reaches "$OUT" "$(ip4_of c)" 80
+	closed "$OUT" "$(ip4_of b)" 80
+	closed "$A" "$(ip4_of b)" 80
+	closed "$B" "$(ip4_of c)" 80
+	not_pings "$B" 192.0.2.2
+	[ -z "$(h ip -o link show type vxlan)" ]
+	cp "$D/good" "$H/networks/db.json"
+	net apply
+	net check
+	reaches "$OUT" "$(ip4_of b)" 80
+	reaches "$A" "$(ip4_of b)" 80
+}
+
+@test "beside a damaged file networks come and go, and nobody is let in by it later" {
+	net create web
+	net create db --subnet 10.66.0.0/24
+	net allow web db
+	net allow outside db --port 80
+	jq '.mtu = 7' "$H/networks/db.json" >"$D/new"
+	cp "$D/new" "$H/networks/db.json"
+	place="networks/db.json: mtu: "
+	run net create x
+	[ "$status" -eq 0 ]
+	[[ $output == *"warning: network db is damaged, what is left of it counts: $place"* ]] || { echo "$output"; false; }
+	[ "$(jq -r .bridge "$H/networks/x.json")" = vzbr2 ]
+	run net create y --subnet 10.66.0.0/25
+	[ "$status" -eq 12 ]
+	[[ $output == *"vzrun: network y: subnet 10.66.0.0/25 clashes with 10.66.0.0/24 of network db" ]]
+	[ ! -e "$H/networks/y.json" ]
+	run net rm web
+	[ "$status" -eq 0 ]
+	[[ $output == *"warning: network db is closed until its file is set right: $place"* ]] || { echo "$output"; false; }
+	[ "$(jq -c '[.allow[].from]' "$H/networks/db.json")" = '["outside"]' ]
+	[ "$(jq .mtu "$H/networks/db.json")" = 7 ]
+	# Its name and its bridge's name again.
+	run net create web
+	[ "$(jq -r .bridge "$H/networks/web.json")" = vzbr0 ]
+	jq 'del(.mtu)' "$H/networks/db.json" >"$D/new"
+	cp "$D/new" "$H/networks/db.json"
+	net apply
+	net check
+	guest A a network=web
+	guest B b network=db
+	serve "$B" 80
+	closed "$A" "$(ip4_of b)" 80
+	echo '{' >"$H/networks/db.json"
+	run net rm x
+	[ "$status" -eq 0 ]
+	[[ $output == *"warning: network db: what its file lets x do is to be taken out by hand: "* ]] || { echo "$output"; false; }
+	cp "$D/new" "$H/networks/db.json"
+	net apply
+	net check
+}
+
+@test "a damaged record: check says the place and goes on" {
+	net create web
+	guest A a network=web
+	cp "$H/networks/.guests/a.json" "$D/good"
+	jq '.nics[0].ip = "10.1.2.300"' "$D/good" >"$H/networks/.guests/a.json"
+	run net check
+	[ "$status" -eq 1 ]
+	[[ $output == "web: networks/.guests/a.json: nics[0]"* ]]
+	[ "${#lines[@]}" -eq 1 ]
+	cp "$D/good" "$H/networks/.guests/a.json"
+	net check
+}
+
+@test "a file edited by hand comes into force with apply" {
+	net create web
+	net create db
+	guest A a network=web
+	guest B b network=db
+	serve "$B" 80
+	closed "$A" "$(ip4_of b)" 80
+	jq '.allow = [{ "from": "web", "port": "80" }]' "$H/networks/db.json" >"$D/new"
+	cp "$D/new" "$H/networks/db.json"
+	net apply
+	reaches "$A" "$(ip4_of b)" 80
+	jq '.allow = [{ "from": "nobody" }]' "$D/new" >"$H/networks/db.json"
+	run net check
+	[ "$status" -eq 1 ]
+	[[ $output == *"db: allow[0]: network nobody does not exist; try: vzrun network deny nobody db"* ]]
+	net deny nobody db
+	net apply
+	closed "$A" "$(ip4_of b)" 80
+}
+
+@test "a new network clashes with what the other files say, whoever edited them since they were read" {
+	local i said
+	for i in {1..200}; do
+		net create "n$i" --subnet 10.200.$i.0/24 --subnet6 none
+		[ ! -e "$H/networks/.others" ] || break
+	done
+	# What was read of the first is kept by now.
+	grep -qa n1 "$H/networks/.others"
+	said=$(stat -c %y "$H/networks/n1.json")
+	sed -i 's/10\.200\.1\./10.201.1./; s/"vzbr0"/"vzbr9"/' "$H/networks/n1.json"
+	touch -d "$said" "$H/networks/n1.json"
+	refused 12 "network x: subnet 10.201.1.0/24 clashes with 10.201.1.0/24 of network n1" create x --subnet 10.201.1.0/24
+	for i in {1..10}; do net create "m$i"; done
+	[ "$(bridge_of n1)" = vzbr9 ]
+	[ "$(jq -r .bridge "$H"/networks/*.json | sort | uniq -d)" = "" ]
+}
