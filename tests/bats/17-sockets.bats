@@ -6,6 +6,8 @@ setup_file() { need_engine; }
 setup() { engine_setup; FD=$TOP/tests/tools/fdsocket.py; }
 teardown() { engine_teardown; }
 
+started() { args sleep 300; v run -d "$ID"; }
+
 # ---- descriptors ----
 
 @test "--pidfd-socket: create, run and exec send a pidfd of the process" {
