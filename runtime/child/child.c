@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct stage { const char *name; int (*run)(struct child *c); };
@@ -106,5 +107,7 @@ _Noreturn void child_main(struct child *c)
 	int r = all(c);
 
 	sync_say_failed(c->sync, r);
-	_exit(1);
+	/* A filter that denies every call denies this one, too, and _exit() would ask for ever. */
+	(void)syscall(SYS_exit_group, 1);
+	__builtin_trap();
 }

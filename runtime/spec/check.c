@@ -259,7 +259,7 @@ static int check_host_things(const struct spec *s)
 
 static int check_linux(const struct spec *s)
 {
-	static const char *const propagation[] = { "private", "rprivate", "slave", "rslave", "shared", "rshared",
+	static const char *const propagation[] = { "", "private", "rprivate", "slave", "rslave", "shared", "rshared",
 						   "unbindable", "runbindable", NULL };
 	const struct spec_linux *l = s->linux_;
 	size_t i = 0;

@@ -323,3 +323,9 @@ true" ]
 	[ "$status" = 1 ]
 	has 'character 2 is not allowed'
 }
+
+@test "seccomp: a filter that allows nothing, not even to end, leaves no process that asks for ever" {
+	cfg '.process.noNewPrivileges = true | .linux.seccomp = {defaultAction: "SCMP_ACT_ERRNO"}'
+	go
+	[ "$status" -ne 0 ]
+}
