@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <termios.h>
 #include <unistd.h>
 
 /*
@@ -41,6 +42,17 @@ static int open_slave(int master)
 	return fd < 0 ? fail_errno("terminal: open the slave") : fd;
 }
 
+/* The carriage return before a line's end is the caller's terminal's to add, which keeps what it does to output. */
+static int leave_newlines(int slave)
+{
+	struct termios t;
+
+	if (tcgetattr(slave, &t) < 0)
+		return fail_errno("terminal: its modes");
+	t.c_oflag &= ~(tcflag_t)ONLCR;
+	return tcsetattr(slave, TCSANOW, &t) < 0 ? fail_errno("terminal: set its modes") : 0;
+}
+
 /* /dev/console is the slave, bound; only a container of our own making gets one. */
 static int bind_console(struct child *c, int slave)
 {
@@ -69,6 +81,8 @@ int stage_terminal(struct child *c)
 	TRY(master);
 	c->tty = open_slave(master);
 	TRY(c->tty);
+	if (c->relayed)
+		TRY(leave_newlines(c->tty));
 	/* Our caller's, where none is asked for: the program may look before the supervisor has copied it. */
 	if (!size.ws_row || !size.ws_col)
 		size = (struct winsize){ 0 }, (void)ioctl(0, TIOCGWINSZ, &size);

@@ -129,6 +129,7 @@ static int prepare_child(struct create *c)
 	k->memory_policy = c->spec->linux_ ? c->spec->linux_->memory_policy : NULL;
 	k->no_pivot = r->no_pivot;
 	k->no_ctty = r->delegate;
+	k->relayed = r->keep_tty && !r->delegate;
 	k->no_new_keyring = r->no_new_keyring;
 	k->listen_fds = launch_listen_fds();
 	k->preserve_fds = k->listen_fds + r->preserve_fds;

@@ -170,6 +170,7 @@ static int prepare(struct joining *j)
 
 	k->process = &j->p;
 	k->id = j->req->id;
+	k->relayed = j->req->keep_tty;
 	k->own_userns = j->s.own_userns;
 	k->personality = j->s.personality;
 	k->memory_policy = j->s.memory_policy;

@@ -42,6 +42,14 @@ console"
 	says 2000
 }
 
+@test "a line ends as the caller's terminal has it: with one carriage return, and with none in a file" {
+	cfg '.process.terminal = true | .process.args = ["echo", "line"]'
+	python3 "$TOOL" --pty 80x24 "$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null >"$BATS_TEST_TMPDIR/out"
+	[ "$(od -An -c <"$BATS_TEST_TMPDIR/out" | tr -d ' ')" = 'line\r\n' ]
+	v run "$ID" >"$BATS_TEST_TMPDIR/out"
+	[ "$(od -An -c <"$BATS_TEST_TMPDIR/out" | tr -d ' ')" = 'line\n' ]
+}
+
 @test "what is typed arrives, control characters too" {
 	cfg '.process.terminal = true'
 	sh_ 'trap "echo interrupted; exit 3" INT; echo ready; read x; echo "got $x"; while :; do sleep 0.1; done'
