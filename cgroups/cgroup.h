@@ -221,7 +221,8 @@ int cg_remove_empty(struct cg *cg);
 
 /*
  * Hands the group to a guest's root (delegation): chown of the directory and of cgroup.procs,
- * tasks, cgroup.threads, cgroup.subtree_control in name=systemd and unified (on v2: the tree).
+ * tasks, cgroup.threads, cgroup.subtree_control in name=systemd and unified (on v2: the tree),
+ * where at most 4096 groups may be made in it, 64 below one another.
  */
 int cg_delegate(const struct cg *cg, uid_t uid, gid_t gid);
 
