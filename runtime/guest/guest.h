@@ -202,10 +202,12 @@ int label_check(const char *word);
 int label_possible(const char *word);
 /*
  * The guest's labels: none where SELinux is off, or not wanted. What they need is done where it was not yet: two
- * categories claimed, of which no other guest of the host has both; the files below rootfs/ labelled. Fails as
- * label_possible().
+ * categories claimed, of which no other guest of the host has both; its own directory labelled, and the files below
+ * rootfs/. Fails as label_possible().
  */
 int label_get(int dir_fd, const char *dir, const char *word, struct guest_labels *out);
+/* The directory of state gets the label by which what a keeper makes in it is of its guest. A no-op as label_keeper(). */
+int label_state(const char *root, const struct guest_labels *l);
 /*
  * Layers of the store get the label of what all guests may read, each once: an overlay is labelled as a whole, but
  * mprotect(2) of a mapped file asks for the label of the file below.

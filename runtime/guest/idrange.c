@@ -213,6 +213,14 @@ void idrange_release(int fd, uint32_t base)
 	(void)rmdir(RUN_DIR);
 }
 
+/* After a power cut the checkpoint is there, and so is this; and the directory, which may be new. */
+static int sync_held(int held)
+{
+	auto_close int above = openat(held, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return above < 0 || fsync(held) < 0 || fsync(above) < 0 ? fail_errno("sync " HELD_DIR) : 0;
+}
+
 int idrange_hold(uint32_t base, const char *checkpoint)
 {
 	auto_close int held = claims_open(HELD_DIR, true);
@@ -226,7 +234,7 @@ int idrange_hold(uint32_t base, const char *checkpoint)
 		if (r == 0)
 			return fail_as(ERR_RESOURCE, "user ids from %s on are another checkpoint's", name);
 	}
-	return 0;
+	return sync_held(held);
 }
 
 /* 1: it was nobody's, and is gone. 0: it is in use, or somebody released it meanwhile. */

@@ -23,6 +23,7 @@ static int labels(struct keeper *k)
 	if (dir.oom)
 		return fail(ENOMEM, "out of memory");
 	TRY(label_get(k->g->dir_fd, buf_text(&dir), k->g->conf.selinux, &k->labels));
+	TRY_IN(label_state(k->g->at.root, &k->labels), "SELinux: %s", k->g->at.root);
 	return label_layers(k->g->at.home, &k->g->conf.layers, &k->labels);
 }
 

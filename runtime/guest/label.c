@@ -24,6 +24,9 @@
 #define PROCESS "system_u:system_r:vzrun_t:s0"
 #define KEEPER "system_u:system_r:vzrun_keeper_t:s0"
 #define FILES "system_u:object_r:vzrun_file_t"
+#define GUESTS "system_u:object_r:vzrun_guests_t:s0"
+#define STATE "system_u:object_r:vzrun_state_t:s0"
+#define RECORDS "system_u:object_r:vzrun_record_t:s0"
 #define LAYERS "system_u:object_r:vzrun_ro_file_t:s0"
 #define MODULE VZRUN_PREFIX "/share/vzrun/packaging/selinux/vzrun.cil"
 #define HELPERS VZRUN_PREFIX "/libexec/vzrun"
@@ -79,6 +82,7 @@ static const struct { const char *label, *what; } needed[] = {
 	{ PROCESS, "vzrun_t, the type of guests" },
 	{ FILES ":s0", "vzrun_file_t, the type of their files" },
 	{ KEEPER, "vzrun_keeper_t, the type of their keepers" },
+	{ RECORDS, "vzrun_record_t, the type of their records" },
 };
 
 static int check_policy(void)
@@ -169,6 +173,43 @@ static int label_root(int dir_fd, const struct guest_labels *l)
 	return file_write_atomic(dir_fd, "label", l->process, strlen(l->process), 0600);
 }
 
+/* Each once. */
+static int label_dir(int fd, const char *name, const char *label)
+{
+	auto_close int dir = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	char has[256];
+
+	if (dir < 0)
+		return fail_errno("open %s", name);
+	TRY(lsm_label_of(dir, has, sizeof has));
+	return str_eq(has, label) ? 0 : lsm_label_at(dir, ".", label);
+}
+
+/*
+ * A wall is a guest's own directory: what is in it may be of any level, because whoever has not both categories does not
+ * come to it. Nor can a keeper put one of its own making beside it.
+ */
+static int label_records(int dir_fd, const struct guest_labels *l)
+{
+	const char *pair = pair_of(l->process);
+	char label[256];
+
+	if (!*pair)
+		return 0;
+	snprintf(label, sizeof label, RECORDS ":%s", pair);
+	TRY(label_dir(dir_fd, "..", GUESTS));
+	return label_dir(dir_fd, ".", label);
+}
+
+int label_state(const char *root, const struct guest_labels *l)
+{
+	if (!*pair_of(l->process) || !lsm_selinux_on())
+		return 0;
+	auto_close int dir = file_make_dirs(root, 0700);
+	TRY(dir);
+	return label_dir(dir, ".", STATE);
+}
+
 int label_get(int dir_fd, const char *dir, const char *word, struct guest_labels *out)
 {
 	char had[sizeof out->process];
@@ -179,6 +220,7 @@ int label_get(int dir_fd, const char *dir, const char *word, struct guest_labels
 		return 0;
 	label_read(dir_fd, had, sizeof had);
 	TRY_IN(compose(dir, word, had, out), "SELinux");
+	TRY_IN(label_records(dir_fd, out), "SELinux: %s", dir);
 	return str_eq(had, out->process) ? 0 : label_root(dir_fd, out);
 }
 

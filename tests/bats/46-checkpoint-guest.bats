@@ -223,6 +223,17 @@ restored() {
 	vz destroy -f "$G-b"
 }
 
+@test "the hold on its ids is on the disk before its processes are ended, and so is the directory of holds" {
+	running_guest --net none
+	fake_criu kill
+	run strace -y -o "$BATS_TEST_TMPDIR/trace" -e trace=fsync "$VZ" --root "$ROOT" --criu "$BATS_TEST_TMPDIR/criu" checkpoint "$G"
+	[ "$status" -eq 137 ]
+	wait_for guest_status_is suspended
+	grep -q '^fsync([0-9]*</var/lib/vzrun-ids>) *= 0' "$BATS_TEST_TMPDIR/trace"
+	grep -q '^fsync([0-9]*</var/lib>) *= 0' "$BATS_TEST_TMPDIR/trace"
+	vz checkpoint --discard "$G"
+}
+
 @test "as many processes as there may be, and settings of its network: as they were" {
 	works
 	local n

@@ -1,25 +1,14 @@
 #!/usr/bin/env bats
 # SELinux, enforcing, beside a policy with the types of container-selinux: an engine's labels in bundles, and vzrun's own
 # guests. In the machine of tests/vm (tests/vm/run -l selinux), whose policy has tests/vm/container.cil.
-load guest
+load selinux
 
-setup_file() {
-	[ -e /sys/fs/selinux/enforce ] || return 0
-	need_guests busybox
-}
 setup() {
-	[ -e /sys/fs/selinux/enforce ] || skip "SELinux is off (tests/vm/run -l selinux)"
-	setenforce 1
-	guest_setup
+	selinux_setup
 	make_bundle
 	ID=t$$-$BATS_TEST_NUMBER-c
 }
-teardown() {
-	[ -e /sys/fs/selinux/enforce ] || return 0
-	setenforce 1
-	engine_teardown
-	guest_teardown
-}
+teardown() { selinux_teardown; }
 
 C=system_u:system_r:container_t:s0 F=system_u:object_r:container_file_t:s0
 # labelled CATEGORIES: the bundle as an engine labels it

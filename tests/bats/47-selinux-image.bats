@@ -1,28 +1,18 @@
 #!/usr/bin/env bats
 # SELinux, enforcing: the image helper's own domain (tests/vm/run -l selinux).
-load guest
+load selinux
 
-setup_file() {
-	[ -e /sys/fs/selinux/enforce ] || return 0
-	need_guests busybox
-}
 setup() {
-	[ -e /sys/fs/selinux/enforce ] || skip "SELinux is off (tests/vm/run -l selinux)"
-	setenforce 1
-	guest_setup
+	selinux_setup
 	T=$BATS_TEST_TMPDIR
 	# As installed; beside it the same program with another type, which is the caller's domain.
-	mkdir "$T/libexec" "$T/plain"
-	cp "$BUILD"/vzrun-* "$T/libexec/"
+	as_installed
+	mkdir "$T/plain"
 	cp "$BUILD/vzrun-image" "$T/plain/"
-	chcon -t vzrun_image_exec_t "$T/libexec/vzrun-image"
 	chcon -t bin_t "$T/plain/vzrun-image"
-	export VZRUN_LIBEXEC=$T/libexec VZRUN_HOME=$T/store
+	export VZRUN_HOME=$T/store
 }
-teardown() {
-	[ -e /sys/fs/selinux/enforce ] || return 0
-	guest_teardown
-}
+teardown() { selinux_teardown; }
 
 image() { "$T/libexec/vzrun-image" "$@"; }
 plain() { "$T/plain/vzrun-image" "$@"; }
@@ -65,8 +55,6 @@ plain() { "$T/plain/vzrun-image" "$@"; }
 }
 
 @test "a template, an import and a guest of it, with nothing denied" {
-	sysctl -qw kernel.printk_ratelimit=0
-	dmesg -C
 	vz create "$G" --template busybox --net none >/dev/null
 	vz start "$G" >/dev/null
 	[ "$(vz exec "$G" echo in)" = in ]

@@ -1,42 +1,15 @@
 #!/usr/bin/env bats
 # SELinux, enforcing: the keeper's own domain (tests/vm/run -l selinux).
-load guest
+load selinux
 
-setup_file() {
-	[ -e /sys/fs/selinux/enforce ] || return 0
-	need_guests busybox
-	sysctl -qw kernel.printk_ratelimit=0
-	sysctl -qw kernel.yama.ptrace_scope=0
-}
 setup() {
-	[ -e /sys/fs/selinux/enforce ] || skip "SELinux is off (tests/vm/run -l selinux)"
-	setenforce 1
-	guest_setup
+	selinux_setup
+	as_installed
 	T=$BATS_TEST_TMPDIR
-	# As installed.
-	mkdir "$T/libexec"
-	cp "$BUILD"/vzrun-* "$T/libexec/"
-	chcon -t vzrun_image_exec_t "$T/libexec/vzrun-image"
-	chcon -t vzrun_net_exec_t "$T/libexec/vzrun-net"
-	export VZRUN_LIBEXEC=$T/libexec
-	dmesg -C
 }
-teardown() {
-	[ -e /sys/fs/selinux/enforce ] || return 0
-	[ ! -e "$T/policy" ] || load_file "$(policy_file)"
-	guest_teardown
-}
+teardown() { selinux_teardown; }
 
-policy_file() { echo /etc/selinux/default/policy/policy.*; }
-# By one write, as the kernel wants it
-load_file() { dd if="$1" of=/sys/fs/selinux/load bs=16M conv=notrunc status=none; }
-label_of() { tr -d '\0' <"/proc/$1/attr/current"; }
-guest_label() { vz --json show "${1:-$G}" | jq -r .selinuxLabel; }
 is_keepers() { [ "$(label_of "$(keeper_of)")" = "$(guest_label | sed s/:vzrun_t:/:vzrun_keeper_t:/)" ]; }
-nothing_denied() {
-	run sh -c 'dmesg | grep "avc:.*context=[^ ]*:vzrun_keeper_t:"'
-	says ""
-}
 rebooted() { [ "$(grep -c '"event":"started"' "$VZRUN_HOME/guests/${1:-$G}/events")" -ge "$2" ]; }
 wait_for_boot() { wait_for rebooted "$1" "$2" && wait_for guest_status_is running "$1"; }
 
@@ -64,7 +37,7 @@ wait_for_boot() { wait_for rebooted "$1" "$2" && wait_for guest_status_is runnin
 	vz start "$G" >/dev/null
 	vz stop "$G" >/dev/null
 	[ -z "$(keepers_left)" ]
-	nothing_denied
+	nothing_denied vzrun_keeper_t
 }
 not_kept() { [ -z "$(keepers_left)" ]; }
 
@@ -92,26 +65,43 @@ not_kept() { [ -z "$(keepers_left)" ]; }
 	vz destroy "$G" >/dev/null
 	vz destroy "$G-b" >/dev/null
 	vz network rm n$$ >/dev/null
-	nothing_denied
+	nothing_denied vzrun_keeper_t
 }
 
 attempts() { python3 "$BATS_TEST_DIRNAME/47-selinux-keeper.py" "$@"; }
 
-@test "the domain keeps secrets, /etc, devices, programs, other guests and the way back; without it all of it is reached" {
-	local root all="shadow /etc /usr /boot /root disk program guest trace records "
+# Where an administrator has them.
+in_place() {
+	VZRUN_HOME=/var/lib/t$$-home ROOT=/run/t$$-root
+	mkdir -m 700 "$VZRUN_HOME"
+	ln -s "$STORE/images" "$VZRUN_HOME/images"
+}
+
+@test "the domain keeps secrets, /etc, devices, programs, other guests and their records, and the way back; without it all is reached" {
+	local of t types="cert_t dnssec_t ipsec_key_file_t krb5_keytab_t ssh_home_t sshd_key_t tls_privkey_t user_home_t"
+	local own="guest config record state " all
+	all="shadow $types /etc /usr /boot /root disk program guest config record filters state away forged guests home trace networks "
+	in_place
+	mkdir "$T/secrets" "$VZRUN_HOME/networks"
+	for t in $types; do
+		echo "$t" >"$T/secrets/$t"
+		chcon -t "$t" "$T/secrets/$t"
+	done
 	vz create "$G" --template busybox --storage dir --userns host --net none >/dev/null
 	vz create "$G-b" --template busybox --net none >/dev/null
 	vz start "$G" >/dev/null
 	vz start "$G-b" >/dev/null
-	root=$VZRUN_HOME/guests/$G/rootfs
-	run attempts "$root" "$(init_of)"
+	of=("$VZRUN_HOME/guests/$G" "$ROOT/$G" "$(init_of)" "$T/secrets")
+	run attempts "${of[@]}"
 	says "$all"
-	run attempts "$root" "$(init_of)" "$(label_of "$(keeper_of "$G-b")")"
-	says "records "
-	# Its own guest's files are the keeper's to use.
-	run attempts "$root" "$(init_of)" "$(label_of "$(keeper_of "$G\$")")"
-	says "guest records "
+	run attempts "${of[@]}" "$(label_of "$(keeper_of "$G-b")")"
+	says "networks "
+	# Its own guest's are the keeper's to use.
+	run attempts "${of[@]}" "$(label_of "$(keeper_of "$G\$")")"
+	says "${own}networks "
 	vz why "$G-b" | grep -q 'SELinux kept "python3" from'
+	vz destroy -f "$G" "$G-b" >/dev/null
+	rm -r "$VZRUN_HOME" "$ROOT"
 }
 
 @test "no domain where the guest has no label of ours, or hooks: they run as the administrator does" {

@@ -1,32 +1,11 @@
 #!/usr/bin/env bats
 # SELinux, enforcing: in the machine of tests/vm (tests/vm/run -l selinux).
-load guest
+load selinux
 
-setup_file() {
-	[ -e /sys/fs/selinux/enforce ] || return 0
-	need_guests busybox
-	# Every denial is asked for; the kernel would leave most of them out.
-	sysctl -qw kernel.printk_ratelimit=0
-	# Who may trace whom is to be SELinux's word alone.
-	sysctl -qw kernel.yama.ptrace_scope=0
-}
-setup() {
-	[ -e /sys/fs/selinux/enforce ] || skip "SELinux is off (tests/vm/run -l selinux)"
-	setenforce 1
-	guest_setup
-	B=
-}
-teardown() {
-	[ -e /sys/fs/selinux/enforce ] || return 0
-	setenforce 1
-	[ -z "$B" ] || engine_teardown
-	guest_teardown
-	[ ! -e /var/lib/vzrun-selinux ] || { echo "left: $(ls -l /var/lib/vzrun-selinux)"; return 1; }
-}
+setup() { selinux_setup; }
+teardown() { selinux_teardown; }
 
 T=system_u:system_r:vzrun_t:s0 F=system_u:object_r:vzrun_file_t:s0
-label_of() { vz --json show "${1:-$G}" | jq -r .selinuxLabel; }
-bare_guest() { vz create "$1" --template busybox --net none "${@:2}" >/dev/null; }
 
 # The host's directory $2 at $3 of guest $1, from its next start on
 bind() {
@@ -73,9 +52,9 @@ shared() {
 @test "a guest has a label of its own on its processes and files, and what it says arrives" {
 	bare_guest "$G"
 	vz start "$G" >/dev/null
-	label=$(label_of)
+	label=$(guest_label)
 	[[ $label =~ ^"$T":c[0-9]+,c[0-9]+$ ]]
-	[ "$(tr -d '\0' <"/proc/$(init_of)/attr/current")" = "$label" ]
+	[ "$(label_of "$(init_of)")" = "$label" ]
 	# Our pipes have all categories, as those of an administrator's shell; the guest's processes have two.
 	[[ $(id -Z) = *:s0-s0:c0.c1023 ]]
 	[ "$(vz exec "$G" cat /proc/self/attr/current | tr -d '\0')" = "$label" ]
@@ -89,7 +68,7 @@ shared() {
 	[[ $output = *"SELinux keeps the process from its standard output"* ]]
 	vz stop -k "$G" >/dev/null
 	vz start "$G" >/dev/null
-	[ "$(label_of)" = "$label" ]
+	[ "$(guest_label)" = "$label" ]
 }
 
 # What a process of label $1 in all namespaces of guest $G can do to it and its host; $2: a word of this round
@@ -115,13 +94,13 @@ attempts() {
 	bind "$G" "$BATS_TEST_TMPDIR/host" /host
 	vz start "$G" >/dev/null
 	vz start "$G-b" >/dev/null
-	other=$(label_of "$G-b")
-	[ "$other" != "$(label_of)" ]
+	other=$(guest_label "$G-b")
+	[ "$other" != "$(guest_label)" ]
 	vz exec "$G" sh -c 'echo secret >/root/secret; syslogd -O /root/log; n=0; until [ -S /dev/log ] || [ $((n += 1)) -gt 300 ]; do :; done'
 	run attempts "$other" one
 	[ "$output" = "" ]
 	# And all of it but the host's file to the guest itself, and all of it to the other one without the policy.
-	run attempts "$(label_of)" two
+	run attempts "$(guest_label)" two
 	[ "${lines[*]}" = "read connect $all" ]
 	setenforce 0
 	run attempts "$other" three
@@ -139,7 +118,7 @@ DEBIAN=/var/lib/vzrun/images/layers/debian
 	# Pipes only: a file of the test's would be a denial.
 	run vz exec "$G" systemctl is-system-running --wait
 	[ "$output" = running ] || { echo "$output"; run vz exec "$G" systemctl --failed; echo "$output"; false; }
-	[ "$(tr -d '\0' <"/proc/$(init_of)/attr/current")" = "$(label_of)" ]
+	[ "$(label_of "$(init_of)")" = "$(guest_label)" ]
 	# A service that is shut in with all that systemd has for it; a program of the guest's own writing.
 	run vz exec "$G" sh -c 'mkdir -p /run/systemd/system && cat >/run/systemd/system/closed.service &&
 		systemctl daemon-reload && systemctl start closed' <<-'UNIT'
@@ -201,9 +180,9 @@ DEBIAN=/var/lib/vzrun/images/layers/debian
 	bare_guest "$G" --userns host --selinux none
 	bind "$G" "$BATS_TEST_TMPDIR/host" /host
 	vz start "$G" >/dev/null
-	[ "$(label_of)" = null ]
+	[ "$(guest_label)" = null ]
 	[ ! -e /var/lib/vzrun-selinux ]
-	[ "$(tr -d '\0' <"/proc/$(init_of)/attr/current")" = "$(id -Z)" ]
+	[ "$(label_of "$(init_of)")" = "$(id -Z)" ]
 	[ "$(vz exec "$G" cat /host/secret)" = host ]
 }
 
@@ -215,13 +194,13 @@ DEBIAN=/var/lib/vzrun/images/layers/debian
 	[ ! -e "$VZRUN_HOME/guests/$G" ]
 	bare_guest "$G" --selinux "$T:c1,c2"
 	vz start "$G" >/dev/null
-	[ "$(tr -d '\0' <"/proc/$(init_of)/attr/current")" = "$T:c1,c2" ]
+	[ "$(label_of "$(init_of)")" = "$T:c1,c2" ]
 }
 
 @test "pairs of categories: each guest's own over parallel creations, and given back" {
 	for i in 1 2 3 4 5 6; do bare_guest "$G-$i" & done
 	wait
-	for i in 1 2 3 4 5 6; do label_of "$G-$i"; done >"$BATS_TEST_TMPDIR/labels"
+	for i in 1 2 3 4 5 6; do guest_label "$G-$i"; done >"$BATS_TEST_TMPDIR/labels"
 	[ "$(grep -c "^$T:c" "$BATS_TEST_TMPDIR/labels")" -eq 6 ]
 	[ "$(sort -u "$BATS_TEST_TMPDIR/labels" | wc -l)" -eq 6 ]
 	[ "$(ls /var/lib/vzrun-selinux | wc -l)" -eq 6 ]
@@ -236,7 +215,7 @@ DEBIAN=/var/lib/vzrun/images/layers/debian
 @test "--storage dir: labelled once, links not followed" {
 	bare_guest "$G" --storage dir
 	root=$VZRUN_HOME/guests/$G/rootfs
-	level=${F}:$(label_of | cut -d: -f5)
+	level=${F}:$(guest_label | cut -d: -f5)
 	[ "$(find "$root" -printf '%Z\n' | sort -u)" = "$level" ]
 	vz start "$G" >/dev/null
 	vz exec "$G" sh -c 'echo x >/root/x'
@@ -248,11 +227,46 @@ DEBIAN=/var/lib/vzrun/images/layers/debian
 	ln -s "$BATS_TEST_TMPDIR/outside" "$root/link"
 	rm "$VZRUN_HOME/guests/$G/label"
 	vz start "$G" >/dev/null
-	[ "$(label_of)" = "$T:${level#"$F":}" ]
+	[ "$(guest_label)" = "$T:${level#"$F":}" ]
 	[ "$(stat -c %C "$root/link")" = "$level" ]
 	[ "$(stat -c %C "$BATS_TEST_TMPDIR/outside")" = "$before" ]
 	# Nor is it restorecon's to take.
 	[ "$(matchpathcon -n /var/lib/vzrun/guests/g/rootfs/etc)" = "<<none>>" ]
+}
+
+# Pipes only: a file of the test's would be a denial.
+inside() { (set -o pipefail; vz exec "$1" sh -c "$2" 2>&1 | cat); }
+
+@test "several guests at once: exec, set, restart, what is refused, with nothing denied" {
+	local g
+	bare_guest "$G" --memory 64M
+	bare_guest "$G-b" --memory 64M --userns host
+	vz start --all >/dev/null
+	run vz exec --all sh -c 'hostname; tr -d "\0" </proc/self/attr/current; echo; echo err >&2'
+	ok
+	for g in "$G" "$G-b"; do
+		has "$g"
+		has "$(guest_label "$g")"
+	done
+	[ "$(grep -c err <<<"$output")" = 2 ]
+	# What is larger than any pipe; and what no guest's process of the other could have written.
+	vz --json exec --all sh -c 'head -c 300000 /dev/zero | tr "\0" x; hostname' |
+		jq -e --arg a "$G" '.guests | length == 2 and all(.output | length > 300000) and any(.output | endswith($a + "\n"))'
+	vz exec --all -d sh -c 'echo from-d >/root/d; exec sleep 1000'
+	for g in "$G" "$G-b"; do wait_for inside "$g" 'grep -q from-d /root/d'; done
+	vz set "$G" --memory 96M --pids 77 --dns 192.0.2.53
+	[ "$(inside "$G" 'cat /sys/fs/cgroup/memory.max')" = $((96 << 20)) ]
+	vz restart --all >/dev/null
+	inside "$G" 'grep -q 192.0.2.53 /etc/resolv.conf'
+	# criu's mounts would be without the label.
+	run vz checkpoint "$G"
+	[ "$status" -eq 8 ]
+	has "guest \"$G\" not checkpointed: under SELinux a guest cannot be checkpointed: its label ($(guest_label)) is not"
+	guest_status_is running
+	[ ! -e "$VZRUN_HOME/guests/$G/checkpoint" ] && [ ! -e "$VZRUN_HOME/guests/$G/checkpoint.new" ]
+	vz stop --all >/dev/null
+	nothing_denied vzrun_t
+	nothing_denied vzrun_keeper_t
 }
 
 @test "why tells what was denied, with the record" {
@@ -265,6 +279,6 @@ DEBIAN=/var/lib/vzrun/images/layers/debian
 	[ "$status" -ne 0 ]
 	run vz why "$G"
 	[[ $output =~ SELinux\ kept\ \"ls\"\ from\ [a-z\ ]+\ of\ the\ dir\ \"/?host\" ]]
-	[[ $output = *"avc:  denied  {"*"scontext=$(label_of)"* ]]
+	[[ $output = *"avc:  denied  {"*"scontext=$(guest_label)"* ]]
 	vz --json why "$G" | jq -e '.denials | length > 0'
 }
