@@ -202,6 +202,11 @@ static const char *const fw_inward[] = {
 	NULL
 };
 /*
+ * Not what a DHCPv6 client asks for itself. Who it is, it says in options: a server that is told by anybody that an
+ * address is no good gives it to nobody, and a relay speaks for whom it likes.
+ */
+#define DHCP6_OTHERS "udp dport 547 @th,64,8 != { 1, 3, 4, 5, 6, 8, 11 } drop"
+/*
  * The host is reached by its guests as far as they need it, and by tunnels from their other ends alone. A guest comes
  * to its addresses whatever its own rules say: neighbours, DHCP.
  */
@@ -213,6 +218,7 @@ static const char *const fw_input[] = {
 	"ct state related jump related",
 	"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-report, "
 		"mld-listener-done, mld2-listener-report } accept",
+	DHCP6_OTHERS,
 	"udp sport 68 udp dport 67 iifname . ip daddr . meta l4proto . th dport @services4 accept",
 	"udp sport 546 udp dport 547 iifname . ip6 daddr . meta l4proto . th dport @services6 accept",
 	"iifname . ip saddr vmap @fw_out4",

@@ -6,16 +6,17 @@
 #define NAMED(counter) "counter name \"" counter "\" "
 /*
  * Frames to these addresses (802.1X, LACP) are not bridged: the kernel takes them in at the port itself, past
- * prerouting, and believes them whatever they carry, IP and ARP of any source. One of them, LLDP's, passes by here, too:
- * the ports have no ARP, and a group of their own that the inet chains drop.
+ * prerouting, and believes them whatever they carry, IP and ARP of any source. One of them, LLDP's, passes by here,
+ * too: the ports have no ARP, and a group of their own that the inet chains drop.
  */
 static const char *const fw_bridge_input[] = {
 	"ether daddr 01:80:c2:00:00:00-01:80:c2:00:00:0f iifname @ports " NAMED("other_proto") "drop",
 	NULL
 };
 /*
- * The hook of all that is bridged: each costs packets a second, and so does each expression of a rule before the vmap that most packets
- * leave by. The type is that of the frame: behind a VLAN tag, which the kernel takes off, others' rules see nothing.
+ * The hook of all that is bridged: each costs packets a second, and so does each expression of a rule before the vmap
+ * that most packets leave by. The type is that of the frame: behind a VLAN tag, which the kernel takes off, others'
+ * rules see nothing.
  */
 static const char *const fw_prerouting[] = {
 	"ether type ip goto from4",
@@ -48,7 +49,7 @@ static const char *const fw_from4[] = {
 	"udp dport 67 iifname @ports jump to_dhcp",
 	"ether daddr @fw_macs jump to_host",
 	"iifname . ether saddr . ip saddr vmap @src4",
-	"iifname . ether saddr @anyip accept",
+	"iifname . ether saddr @anyip goto watched",
 	"iifname . ether saddr @tunnel_gwmac " NAMED("spoof_mac") "drop",
 	"iifname != @ports accept",
 	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
@@ -70,7 +71,7 @@ static const char *const fw_from_arp[] = {
 	"arp operation != { request, reply } " NAMED("spoof_arp") "drop",
 	"iifname . arp saddr ether . arp saddr ip vmap @src4",
 	"arp saddr ip 0.0.0.0 iifname . arp saddr ether . arp daddr ip vmap @src4",
-	"iifname . arp saddr ether @anyip accept",
+	"iifname . arp saddr ether @anyip goto watched",
 	NAMED("spoof_arp") "drop",
 	NULL
 };
@@ -81,7 +82,7 @@ static const char *const fw_from6[] = {
 	"udp sport 547 iifname @ports " NAMED("rogue_dhcp") "drop",
 	"ether daddr @fw_macs jump to_host",
 	"meta l4proto != 255 iifname . ether saddr . ip6 saddr vmap @src6",
-	"meta l4proto != 255 iifname . ether saddr @anyip accept",
+	"meta l4proto != 255 iifname . ether saddr @anyip goto watched",
 	"iifname . ether saddr @tunnel_gwmac " NAMED("spoof_mac") "drop",
 	"iifname != @ports accept",
 	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",

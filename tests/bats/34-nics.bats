@@ -292,6 +292,25 @@ between() { [ "$1" -ge "$2" ] && [ "$1" -le "$3" ] || { echo "$1 Mbit/s is not $
 	between "$(perf)" 100 1000000
 }
 
+@test "rates: of a guest on a bridge of the host's, whose addresses are its own business" {
+	h ip link add br9 type bridge no_linklocal_learn 1
+	h ip addr add 10.55.0.1/24 dev br9
+	h ip link set br9 up
+	vz network create site --bridge br9 >/dev/null
+	guest_on '' --net site --rate max:1M
+	in_guest "$G" ip addr add 10.55.0.2/24 dev eth0
+	# 3 MB at once, where 1 Mbit/s passes, and 100 ms of it before.
+	in_guest "$G" python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(3000):
+    s.sendto(bytes(1000), ("10.55.0.1", 9))'
+	between "$(h ip -s -j link show br9 | jq '.[0].stats64.rx.bytes / 1000 | floor')" 10 2500
+	vz destroy -f "$G" >/dev/null
+	vz network rm site
+	h ip link del br9
+}
+
 total() { vz --json stats "$G" | jq ".guests[0].network.$1"; }
 
 @test "traffic: counted in both directions, over stop, start, restart, a removed interface, a killed keeper" {

@@ -192,6 +192,17 @@ same() { [ "$1" = "$2" ] || { echo "got:  $2"; echo "want: $1"; return 1; }; }
 	same "$(address6 "$A")" "$(within "$A" python3 "$NAMES" dhcp6 eth0)"
 }
 
+@test "DHCPv6: a neighbour's refusal of an address does not keep it from who has it" {
+	network NET
+	on "$A" "$NET"
+	on "$B" "$NET"
+	held=$(address6 "$B")
+	same "$held" "$(within "$B" python3 "$NAMES" dhcp6 eth0)"
+	within "$A" python3 "$NAMES" refuse6 eth0 "$(within "$B" ip -j link show eth0 | jq -r '.[0].address')" "$held"
+	same "$held" "$(within "$B" python3 "$NAMES" dhcp6 eth0)"
+	same "$(address6 "$A")" "$(within "$A" python3 "$NAMES" dhcp6 eth0)"
+}
+
 @test "a guest's own rules do not keep its address from it: DHCP, a renewal, DHCPv6" {
 	network NET
 	on "$A" "$NET"

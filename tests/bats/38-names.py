@@ -5,6 +5,7 @@ dns SERVER NAME [A|AAAA|PTR]   the answer: addresses or a name, or its status (N
 upstream ADDRESS LOG READY     a resolver: every A is 203.0.113.9; questions are written to LOG
 dhcp LINK [MAC] [NAME]         asks by IPv4 in this namespace: address, netmask, router, server, name server, domain
 dhcp6 LINK                     asks by IPv6: the address
+refuse6 LINK MAC ADDRESS       says by IPv6, as who has that MAC address, that the address is no good; straight, and as a relay
 """
 import os, random, socket, struct, sys, time
 
@@ -131,15 +132,19 @@ def dhcp(link, mac=None, name=None):
                      o[15].decode() if 15 in o else '-'])
 
 
-def dhcp6(link):
+def dhcp6_socket(link):
     s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
     s.bind(('::', 546))
     s.settimeout(2)
-    mac = bytes.fromhex(open('/sys/class/net/%s/address' % link).read().strip().replace(':', '')) \
-        if os.path.exists('/sys/class/net/%s/address' % link) else bytes(6)
-    duid = b'\x00\x03\x00\x01' + (mac if any(mac) else random.randbytes(6))
-    index = socket.if_nametoindex(link)
+    return s, socket.if_nametoindex(link)
+
+
+def dhcp6(link):
+    s, index = dhcp6_socket(link)
+    p = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    p.bind((link, 0))
+    duid = b'\x00\x03\x00\x01' + p.getsockname()[4]
 
     def ask(kind, more):
         xid = random.randbytes(3)
@@ -169,5 +174,32 @@ def dhcp6(link):
     return socket.inet_ntop(socket.AF_INET6, o[3][16:32])
 
 
+def option6(kind, data):
+    return struct.pack('>HH', kind, len(data)) + data
+
+
+def refuse6(link, mac, address):
+    s, index = dhcp6_socket(link)
+    ether, at = bytes.fromhex(mac.replace(':', '')), socket.inet_pton(socket.AF_INET6, address)
+    own = b'\xfe\x80' + bytes(6) + bytes([ether[0] ^ 2]) + ether[1:3] + b'\xff\xfe' + ether[3:]
+    s.sendto(b'\x01abc' + option6(1, b'\0\3\0\1' + bytes(6)) + option6(3, struct.pack('>3I', 1, 0, 0)),
+             ('ff02::1:2', 547, 0, index))
+    p, at_option = s.recv(4096), 4
+    while p[at_option:at_option + 2] != b'\0\2':
+        at_option += 4 + struct.unpack('>H', p[at_option + 2:at_option + 4])[0]
+    server = p[at_option:at_option + 4 + struct.unpack('>H', p[at_option + 2:at_option + 4])[0]]
+    said = b'\x09xyz' + option6(1, b'\0\3\0\1' + ether) + server + \
+        option6(3, struct.pack('>3I', 1, 0, 0) + option6(5, at + struct.pack('>2I', 0, 0)))
+    for m in said, b'\x0c\0' + at + own + option6(79, b'\0\1' + ether) + option6(9, said):
+        s.sendto(m, ('ff02::1:2', 547, 0, index))
+    # What was said before is heard before.
+    s.settimeout(0.5)
+    try:
+        while True:
+            s.recv(4096)
+    except OSError:
+        return ''
+
+
 if __name__ == '__main__':
-    print({'dns': dns, 'upstream': upstream, 'dhcp': dhcp, 'dhcp6': dhcp6}[sys.argv[1]](*sys.argv[2:]))
+    print({'dns': dns, 'upstream': upstream, 'dhcp': dhcp, 'dhcp6': dhcp6, 'refuse6': refuse6}[sys.argv[1]](*sys.argv[2:]))
