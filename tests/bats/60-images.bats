@@ -1,16 +1,8 @@
-bats_require_minimum_version 1.5.0
-
+#!/usr/bin/env bats
 # Every kind of source, made here; what the store keeps, shows, checks and gives back.
+load images
 
-setup() {
-	BUILD="${VZRUN_BUILD:-$BATS_TEST_DIRNAME/../../build}"
-	export VZRUN_HOME="$BATS_TEST_TMPDIR/home"
-	T="$BATS_TEST_TMPDIR"
-	S="$VZRUN_HOME/images"
-	[ -x "$BUILD/vzrun-image" ]
-	[ "$(id -u)" -eq 0 ]
-}
-img() { "$BUILD/vzrun-image" "$@"; }
+setup() { images_setup; }
 make_source() { python3 "$BATS_TEST_DIRNAME/60-images.py" "$1" "$2"; }
 tree() {
 	mkdir -p "$T/tree/etc" "$T/tree/d"

@@ -1,15 +1,10 @@
-bats_require_minimum_version 1.5.0
-
+#!/usr/bin/env bats
 # Layers made to get out, to mislead or to fill the disk. Each is refused by its own line, nothing outside is
 # written, and nothing is left in the store. The table is 61-hostile.py.
+load images
 
 setup() {
-	BUILD="${VZRUN_BUILD:-$BATS_TEST_DIRNAME/../../build}"
-	export VZRUN_HOME="$BATS_TEST_TMPDIR/home"
-	T="$BATS_TEST_TMPDIR"
-	S="$VZRUN_HOME/images"
-	[ -x "$BUILD/vzrun-image" ]
-	[ "$(id -u)" -eq 0 ]
+	images_setup
 	export OUTSIDE="$T/outside"
 	mkdir -p "$OUTSIDE" "$T/cases"
 	echo precious > "$OUTSIDE/victim"
@@ -17,7 +12,6 @@ setup() {
 	touch -d 2001-01-01 "$OUTSIDE/victim" "$OUTSIDE"
 	BEFORE=$(state)
 }
-img() { "$BUILD/vzrun-image" "$@"; }
 state() { find "$OUTSIDE" -printf '%p %y %m %n %s %T@\n'; cat "$OUTSIDE/victim"; ls -la /pwned "$T/pwned" "$S/pwned" 2>/dev/null || true; }
 clean_store() { [ -z "$(cd "$S" && ls layers blobs/sha256 refs tmp | grep -v ':$')" ]; }
 

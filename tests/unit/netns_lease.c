@@ -2,7 +2,7 @@
 #include "base/scope.h"
 #include "netns/lease.h"
 #include "netns/resolv.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/store.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -12,23 +12,10 @@
 static const char plain[] = HEAD "\"subnet6\":\"fd77::/64\"}";
 
 /* A store of the test's own; web1 has .2 and ::2, web2 has .4 and ::3. */
-struct store { char path[64]; int dir; };
-
-static void store_remove(struct store *s)
-{
-	char cmd[96];
-
-	close(s->dir);
-	snprintf(cmd, sizeof cmd, "rm -rf %s", s->path);
-	CHECK(system(cmd) == 0);
-}
-#define auto_store SCOPED(store_remove)
-
 static struct store store_new(void)
 {
-	struct store s = { .path = "/tmp/vzrun-lease.XXXXXX" };
+	struct store s = store_made();
 
-	CHECK(mkdtemp(s.path) != NULL);
 	s.dir = net_store_open(s.path, true);
 	CHECK(s.dir >= 0);
 	return s;

@@ -3,7 +3,7 @@
 #include "base/scope.h"
 #include "base/str.h"
 #include "netns/others.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/store.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -16,23 +16,10 @@
 
 #define KEPT ".others"
 
-struct store { char path[64]; int dir; };
-
-static void store_remove(struct store *s)
-{
-	char cmd[96];
-
-	close(s->dir);
-	snprintf(cmd, sizeof cmd, "rm -rf %s", s->path);
-	CHECK(system(cmd) == 0);
-}
-#define auto_store SCOPED(store_remove)
-
 static struct store store_new(void)
 {
-	struct store s = { .path = "/tmp/vzrun-others.XXXXXX" };
+	struct store s = store_made();
 
-	CHECK(mkdtemp(s.path) != NULL);
 	s.dir = open(s.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CHECK(s.dir >= 0);
 	return s;
