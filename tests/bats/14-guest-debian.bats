@@ -84,7 +84,9 @@ up() { vz exec "$1" true 2>/dev/null && [ "$(vz exec "$1" systemctl is-system-ru
 	[ "$(vz exec "$G" free -m | awk '/^Mem/ { print $2 }')" = 512 ]
 	[ "$(vz exec "$G" grep -c ^processor /proc/cpuinfo)" = 1 ]
 	[ "$(vz exec "$G" getconf _NPROCESSORS_ONLN)" = 1 ]
-	[ "$(vz exec "$G" cut -d. -f1 /proc/uptime)" -lt 100 ]
+	local up
+	up=$(cut -d. -f1 /proc/uptime)
+	[ "$(vz exec "$G" cut -d. -f1 /proc/uptime)" -lt "$up" ]
 	vz stop "$G"
 	kill -9 "$LXCFS"
 	wait_for eval '! ls /var/lib/lxcfs'
