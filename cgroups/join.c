@@ -74,7 +74,7 @@ static int check_words(const struct cg *cg, const struct strv *words)
 			return bad_word(word, " (missing <controller>: prefix)");
 		path += *path == '/';
 		if (*path)
-			TRY_IN(cg_check_path(path), "bad sub cgroup path");
+			TRY_IN(cg_check_path(path), "bad sub cgroup path: %s is not a sub cgroup path", path);
 		EACH_HIER(k, cg->hiers) {
 			const struct cg_hier *h = &cg_host()->h[k];
 

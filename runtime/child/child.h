@@ -54,6 +54,7 @@ struct child {
 	bool own_userns;			/* lives in a user namespace that is not the runtime's */
 	bool no_pivot, no_new_keyring;
 	bool relayed;				/* supervise() copies the terminal to the caller's */
+	bool keep_groups;			/* the supplementary groups of whoever called */
 	bool no_ctty;				/* the payload is an init: it gives the console to a session of its choice */
 	int preserve_fds;			/* 3 .. 3+n-1 reach the process */
 	int program;				/* > 0: what is executed, whatever args[0] names */

@@ -8,16 +8,27 @@
 #include <stdio.h>
 #include <string.h>
 
-static int run_one(const struct spec_hook *h, const char *state, const char *cwd)
+/*
+ * A hook of the host's side that says nothing of its environment has the caller's, as with runc and crun: many look for
+ * their programs in its PATH. What runs in the container's namespaces learns nothing of the host's.
+ */
+static const char *const *environment(const struct spec_hook *h, enum hook_kind kind)
 {
 	static const char *const nothing[] = { NULL };
+
+	if (h->env.v)
+		return h->env.v;
+	return kind == HOOK_CREATE_CONTAINER || kind == HOOK_START_CONTAINER ? nothing : NULL;
+}
+
+static int run_one(const struct spec_hook *h, enum hook_kind kind, const char *state, const char *cwd)
+{
 	const char *const self[] = { h->path, NULL };
 	auto_buf struct buf out = { 0 }, err = { 0 };
 	struct proc_req req = {
 		.path = h->path,
 		.argv = h->args.n > 0 ? h->args.v : self,
-		/* The specification: the hook's environment is what it says, nothing of ours. */
-		.env = h->env.v ? h->env.v : nothing,
+		.env = environment(h, kind),
 		.cwd = cwd,
 		.in = state, .in_n = strlen(state),
 		/* Ours and the container's are no place for what a hook has to say. */
@@ -45,7 +56,7 @@ int hooks_run(const struct spec_hooks *hooks, enum hook_kind kind, const char *s
 	if (!hooks)
 		return 0;
 	LIST_EACH(struct spec_hook, h, hooks->of[kind]) {
-		int r = state ? run_one(h, state, cwd) : fail(ENOMEM, "out of memory");
+		int r = state ? run_one(h, kind, state, cwd) : fail(ENOMEM, "out of memory");
 
 		if (r < 0 && must)
 			return fail_in(r, "error running %s hook #%zu", hook_names[kind], i);

@@ -129,7 +129,7 @@ static int set_groups(const struct child *c)
 
 	int code;
 
-	if (undefended("groups") || setgroups(g->n, g->v) == 0)
+	if (c->keep_groups || undefended("groups") || setgroups(g->n, g->v) == 0)
 		return 0;
 	code = errno;
 	/* Where an ordinary user mapped himself only, the kernel denies it for good (user_namespaces(7)). */

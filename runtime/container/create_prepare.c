@@ -131,6 +131,7 @@ static int prepare_child(struct create *c)
 	k->no_ctty = r->delegate;
 	k->relayed = r->keep_tty && !r->delegate;
 	k->no_new_keyring = r->no_new_keyring;
+	k->keep_groups = launch_keeps_groups(&c->spec->annotations);
 	k->listen_fds = launch_listen_fds();
 	k->preserve_fds = k->listen_fds + r->preserve_fds;
 	k->ports = r->ports, k->n_ports = r->n_ports;

@@ -177,6 +177,7 @@ static int prepare(struct joining *j)
 	k->join_flags = j->s.namespaces.v;
 	k->init_pidfd = j->pidfd;
 	k->program = j->req->program;
+	k->keep_groups = launch_keeps_groups(&j->s.annotations);
 	k->listen_fds = launch_listen_fds();
 	k->preserve_fds = k->listen_fds + j->req->preserve_fds;
 	k->has_caps = true;

@@ -7,6 +7,7 @@
 #include "base/scope.h"
 #include "cgroups/unit.h"
 #include "runtime/container/checkpoint.h"
+#include "runtime/container/launch.h"
 
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -139,6 +140,7 @@ static void put_annotations(struct jout *o)
 	jout_open(o, "potentiallyUnsafeConfigAnnotations", '[');
 	jout_str(o, NULL, UNIT_ANNOTATION);
 	jout_str(o, NULL, CHECKPOINT_ANNOTATION);
+	jout_str(o, NULL, GROUPS_ANNOTATION);
 	jout_close(o, ']');
 }
 

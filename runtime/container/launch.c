@@ -36,6 +36,13 @@ int launch_listen_fds(void)
 	return (int)fds;
 }
 
+bool launch_keeps_groups(const struct map *annotations)
+{
+	const char *word = map_get(annotations, GROUPS_ANNOTATION);
+
+	return word && str_eq(word, "1");
+}
+
 int launch_check_fds(int n)
 {
 	int listening = launch_listen_fds();

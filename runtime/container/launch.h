@@ -36,6 +36,12 @@ int launch_check_fds(int n);
  * --preserve-fds.
  */
 int launch_listen_fds(void);
+/*
+ * crun's, and so Podman's --group-add keep-groups: files that only the caller's groups may read stay readable, also
+ * where a user namespace has no name for the groups.
+ */
+#define GROUPS_ANNOTATION "run.oci.keep_original_groups"
+bool launch_keeps_groups(const struct map *annotations);
 /* launch_clone.c: the socket pair and the clone; l->pid, pidfd and sync. */
 int launch_clone(struct launch *l);
 /* Kills the child and waits for it; for roll-back. */

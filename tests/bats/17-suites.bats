@@ -235,4 +235,20 @@ running() { args sleep 300; create; v start "$ID"; }
 	go
 	[ "$status" -eq 1 ]
 	has $'\n0\n/ ro,nosuid,nodev,noexec,relatime\nmine\n'; has "Read-only file system"
+
+@test "run.oci.keep_original_groups: the process has the groups of whoever called, with a user namespace, too" {
+	groups_of() {
+		run bash -c "cd '$B' && exec setpriv --groups 7,8 '$VZ' --root '$ROOT' $1 </dev/null"; ok
+	}
+	args sed -n 's/^Groups:[[:space:]]*//p' /proc/self/status
+	groups_of "run $ID"; says ""
+	cfg '.annotations["run.oci.keep_original_groups"] = "1"'
+	groups_of "run $ID"; says "7 8 "
+	cfg '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{hostID: 100000, containerID: 0, size: 65536}]
+		| .linux.gidMappings = .linux.uidMappings'
+	chmod 711 "$BATS_TEST_TMPDIR" "$B"
+	groups_of "run $ID"; says "65534 65534 "
+	running
+	groups_of "exec $ID sed -n s/^Groups:.//p /proc/self/status"; says "65534 65534 "
+	vz features | jq -e '.potentiallyUnsafeConfigAnnotations | index("run.oci.keep_original_groups")'
 }

@@ -129,15 +129,22 @@ $B"
 	vz delete "$ID"
 }
 
-@test "arguments, environment: what is said and nothing else" {
+@test "arguments, environment: what is said and nothing else; where nothing is said, the caller's" {
 	cfg --arg l "$L" '.hooks.createRuntime = [{path: "/bin/sh", args: ["zero", "-c", ("echo $0 $1 >" + $l + "; env | grep -vE \"^(PWD|SHLVL|_)=\" >>" + $l), "one", "two"], env: ["A=b c"]}]'
 	args true
 	SECRET=1 go; ok
 	logged "one two
 A=b c"
-	cfg --arg l "$L" '.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", ("env | grep -cvE \"^(PWD|SHLVL|_)=\" >" + $l)]}]'
-	SECRET=1 go
-	logged 0
+	# Many look for their programs in PATH.
+	cfg --arg l "$L" '.hooks |= ({prestart: 1, createRuntime: 1, poststart: 1, poststop: 1} | map_values([
+		{path: "/bin/sh", args: ["sh", "-c", ("echo $SECRET $PATH >>" + $l)]}]))'
+	: >"$L"
+	SECRET=1 go; ok
+	logged "$(for i in 1 2 3 4; do echo "1 $PATH"; done)"
+	# Inside nothing is known of the host's.
+	cfg 'del(.hooks) | .hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c", "[ -z \"$SECRET\" ]"]}]'
+	SECRET=1 go; ok
+	cfg 'del(.hooks)'
 	printf '#!/bin/sh\necho $# $0 >%s\n' "$L" >"$BATS_TEST_TMPDIR/bare"; chmod 755 "$BATS_TEST_TMPDIR/bare"
 	cfg --arg f "$BATS_TEST_TMPDIR/bare" '.hooks.createRuntime = [{path: $f}]'
 	go; ok
