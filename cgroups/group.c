@@ -117,8 +117,8 @@ static int unmake(void *dir)
 	return 0;
 }
 
-/* A v1 cpuset is born without CPUs and nodes, and takes no process before it has both. */
-static int fill_cpuset(const char *dir, bool clone)
+/* -ENOSPC: the group above has none either. */
+static int fill_from_above(const char *dir, bool clone)
 {
 	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
 	char path[CG_FULL + 32], value[512];
@@ -143,10 +143,30 @@ static int fill_cpuset(const char *dir, bool clone)
 	return 0;
 }
 
-static int made_one(const char *dir, bool cpuset, bool parent, struct undo *u)
+/*
+ * A v1 cpuset is born without CPUs and nodes, and takes no process before it has both. Whoever made the groups above may
+ * have left them so.
+ */
+static int fill_cpuset(const char *dir, size_t mount_len, bool clone)
+{
+	char above[CG_FULL];
+	int r = fill_from_above(dir, clone);
+
+	if (r != -ENOSPC)
+		return r;
+	err_clear();
+	snprintf(above, sizeof above, "%s", dir);
+	for (char *p = above + mount_len + 1; (p = strchr(p, '/')); *p++ = '/') {
+		*p = '\0';
+		TRY(fill_from_above(above, false));
+	}
+	return fill_from_above(dir, clone);
+}
+
+static int made_one(const char *dir, size_t mount_len, bool cpuset, bool parent, struct undo *u)
 {
 	TRY(undo_push(u, "cgroup directory", unmake, dir, strlen(dir) + 1));
-	return cpuset ? fill_cpuset(dir, parent) : 0;
+	return cpuset ? fill_cpuset(dir, mount_len, parent) : 0;
 }
 
 /* code: the errno of a mkdir(2) that failed; 0 when something else did, which has its message. */
@@ -158,7 +178,7 @@ static int make_parents(char *dir, size_t mount_len, bool cpuset, struct undo *u
 
 		*p = '\0';
 		if (mkdir(dir, 0755) == 0)
-			r = made_one(dir, cpuset, true, u);
+			r = made_one(dir, mount_len, cpuset, true, u);
 		else if (errno != EEXIST && errno != ENOENT)
 			r = -(*code = errno);
 		*p = '/';
@@ -174,7 +194,7 @@ static int make_dir(char *dir, size_t mount_len, bool cpuset, struct undo *u, in
 	for (int tries = 0; tries < 8; tries++) {
 		*code = 0;
 		if (mkdir(dir, 0755) == 0)
-			return made_one(dir, cpuset, false, u);
+			return made_one(dir, mount_len, cpuset, false, u);
 		*code = errno;
 		if (errno != ENOENT)
 			break;
@@ -252,7 +272,7 @@ static int make_in(struct cg *cg, size_t i, const struct need *need, bool adopt,
 		cg->made |= BIT(i);
 	if (r == 1) {
 		TRY(adopt ? 0 : take_over(dir, h));
-		TRY(cpuset ? fill_cpuset(dir, false) : 0);
+		TRY(cpuset ? fill_cpuset(dir, strlen(h->mount), false) : 0);
 	} else if (r < 0) {
 		if (code && may_skip(code, BIT(i), need)) {
 			if (!cg_rootless())

@@ -150,14 +150,16 @@ int caps_clamp(struct cap_sets *s)
 	return 0;
 }
 
-void caps_fit_ambient(struct cap_sets *s)
+void caps_fit_ambient(struct cap_sets *s, bool root)
 {
+	auto_buf struct buf names = { 0 };
 	char buf[32];
 
-	for (unsigned cap = 0; cap < CAPS_MAX; cap++)
+	for (unsigned cap = 0; cap < CAPS_MAX && !root; cap++)
 		if (s->ambient & ~(s->inheritable & s->permitted) & BIT(cap))
-			log_warn("can't raise ambient capability %s: it is not both inheritable and permitted",
-				 cap_text(cap, buf, sizeof buf));
+			buf_printf(&names, "%s%s", names.n ? ", " : "", cap_text(cap, buf, sizeof buf));
+	if (names.n)
+		log_warn("can't raise ambient capability %s: not both inheritable and permitted", buf_text(&names));
 	s->ambient &= s->inheritable & s->permitted;
 }
 

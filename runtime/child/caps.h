@@ -28,8 +28,11 @@ uint64_t caps_known(void);
  * a new user namespace everything can be given: do not clamp.
  */
 int caps_clamp(struct cap_sets *s);
-/* Ambient within inheritable and permitted, with a warning that names what is taken out: last, in every namespace. */
-void caps_fit_ambient(struct cap_sets *s);
+/*
+ * Ambient within inheritable and permitted: last, in every namespace. What is taken out is told for a user other than
+ * root: root's programs have all that is permitted without it, and Buildah asks for some with every RUN.
+ */
+void caps_fit_ambient(struct cap_sets *s, bool root);
 
 int caps_drop_bounding(const struct cap_sets *s);
 /* Keeps nothing else. Allocates nothing. */

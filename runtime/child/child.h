@@ -70,6 +70,7 @@ struct child {
 	int notify_from, notify_to;
 	uint64_t ignored;			/* bit n-1: signal n was ignored before us */
 	const char *exe;			/* what execve gets */
+	bool filtered;				/* the filter is on before its stage, for hooks */
 	bool in_cwd;				/* the working directory was entered before the rights went */
 	const char *const *env;			/* what the process gets: its own, HOME, LISTEN_FDS */
 	char *listen_pid;			/* its place in env, filled in when the pid is known */

@@ -111,6 +111,9 @@ int stage_start_hooks(struct child *c)
 	const struct spec_hooks *hooks = c->spec ? c->spec->hooks : NULL;
 
 	if (hooks && hooks->of[HOOK_START_CONTAINER].n > 0) {
+		/* They are programs of the image: what confines the process confines them. */
+		TRY(stage_seccomp(c));
+		c->filtered = true;
 		/* The process's environment is theirs where they name none: runc's way, on which images rely. */
 		LIST_EACH(struct spec_hook, h, hooks->of[HOOK_START_CONTAINER])
 			if (!h->env.v)
@@ -123,7 +126,7 @@ int stage_start_hooks(struct child *c)
 
 int stage_seccomp(struct child *c)
 {
-	return c->process->no_new_privs ? notify_attach(c) : 0;
+	return c->process->no_new_privs && !c->filtered ? notify_attach(c) : 0;
 }
 
 /* A filter may know nothing of execveat(2): the same by way of the container's procfs. */

@@ -1,4 +1,5 @@
 #include "runtime/child/sync.h"
+#include "base/scope.h"
 #include "base/dgram.h"
 #include "base/err.h"
 
@@ -107,26 +108,30 @@ int sync_hear(int fd, enum sync_msg want, int *passed)
 
 int sync_hear_exec(int fd, sync_listener *take, void *ctx, bool *begun)
 {
-	int r = sync_hear(fd, SYNC_EXEC, NULL), got = -1;
+	bool heard = false;
+	int r;
 
-	if (r == -ECHILD)
-		return fail_in(r, "container init");
-	TRY(r);
-	if (begun)
-		*begun = true;
-	r = sync_next(fd, NULL, &got);
-	if (r == SYNC_LISTENER && got >= 0 && take) {
-		r = take(ctx, got);
-		close(got);
-		TRY(r);
-		TRY(sync_say(fd, SYNC_LISTENED));
-		r = sync_next(fd, NULL, NULL);
-	} else if (got >= 0) {
-		close(got);
+	for (;;) {
+		auto_close int got = -1;
+
+		r = sync_next(fd, NULL, &got);
+		if (r == SYNC_EXEC && !heard) {
+			heard = true;
+		} else if (r == SYNC_LISTENER && got >= 0 && take) {
+			TRY(take(ctx, got));
+			TRY(sync_say(fd, SYNC_LISTENED));
+			take = NULL;
+		} else {
+			break;
+		}
+		if (heard && begun)
+			*begun = true;
 	}
-	/* The socket closes at exec: silence is success. */
 	if (r != -ECHILD)
 		return r < 0 ? r : fail(EPROTO, "unexpected message %d at exec", r);
+	if (!heard)
+		return fail_in(r, "container init");
+	/* The socket closes at exec: silence is success. */
 	err_clear();
 	return 0;
 }

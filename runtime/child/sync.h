@@ -17,8 +17,8 @@
  *                                      nothing is left to do
  *                     <-------------   SYNC_EXEC      hooks are done, nothing is left but exec
  *                     <-------------   SYNC_LISTENER  carries the filter's listener   (only with SCMP_ACT_NOTIFY;
- *                                                     without no_new_privs the filter goes on before
- *                                                     SYNC_READY)
+ *                                                     with startContainer hooks before SYNC_EXEC, without
+ *                                                     no_new_privs before SYNC_READY: so does the filter)
  *   SYNC_LISTENED     ------------->   the agent has it
  *                     <-------------   EOF            exec succeeded; without SYNC_EXEC the process died
  *   (either side)     SYNC_FAILED      carries code, class and text, ends the talk

@@ -83,7 +83,7 @@ static int prepare_caps(struct create *c)
 	caps_of_process(caps, sets);
 	if (!c->child.own_userns)
 		TRY(caps_clamp(sets));
-	caps_fit_ambient(sets);
+	caps_fit_ambient(sets, c->spec->process->user.uid.v == 0);
 	return 0;
 }
 

@@ -186,7 +186,7 @@ static int prepare(struct joining *j)
 	caps_of_process(j->p.caps, sets);
 	if (!k->own_userns)
 		TRY(caps_clamp(sets));
-	caps_fit_ambient(sets);
+	caps_fit_ambient(sets, j->p.user.uid.v == 0);
 	k->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (k->proc_fd < 0)
 		return fail_errno("open /proc");

@@ -6,7 +6,8 @@ load helpers
 setup_file() { need_engine; }
 setup() { engine_setup; }
 teardown() {
-	rmdir "/sys/fs/cgroup/freezer/vzrun-t$$-frozen" 2>/dev/null || true
+	vz delete -f "$ID" >/dev/null 2>&1 || true
+	rmdir "/sys/fs/cgroup/freezer/vzrun-t$$-frozen" /sys/fs/cgroup/*/vzrun-t$$-pod/{one,} 2>/dev/null || true
 	engine_teardown
 }
 
@@ -159,11 +160,14 @@ running() { args sleep 300; create; v start "$ID"; }
 	host; [ "$status" -eq 1 ]; has "mount: permission denied"
 }
 
-@test "capabilities: one that cannot be ambient is told; exec --cap gives one that the container lets inherit" {
+@test "capabilities: one that cannot be ambient is told, but for root, to whom it is nothing; exec --cap gives one that the container lets inherit" {
 	cfg '.process.capabilities = {inheritable: ["CAP_KILL"], permitted: ["CAP_KILL", "CAP_CHOWN"], effective: ["CAP_KILL"],
 		bounding: ["CAP_KILL", "CAP_CHOWN"], ambient: ["CAP_KILL", "CAP_CHOWN"]}'
 	args grep CapAmb /proc/self/status
-	go; ok; has "can't raise ambient capability CAP_CHOWN: it is not both inheritable and permitted"; has $'CapAmb:\t0000000000000020'
+	go; ok; says $'CapAmb:\t0000000000000020'
+	cfg '.process.user = {uid: 7, gid: 7} | .process.capabilities.ambient += ["CAP_FOWNER"]'
+	go; ok; has "can't raise ambient capability CAP_CHOWN, CAP_FOWNER: not both inheritable and permitted"; has $'CapAmb:\t0000000000000020'
+	cfg '.process.user = {uid: 0, gid: 0}'
 	cfg '.process.capabilities.ambient = []'
 	running
 	run v exec --cap CAP_KILL "$ID" grep CapAmb /proc/self/status; ok; says $'CapAmb:\t0000000000000020'
@@ -235,6 +239,7 @@ running() { args sleep 300; create; v start "$ID"; }
 	go
 	[ "$status" -eq 1 ]
 	has $'\n0\n/ ro,nosuid,nodev,noexec,relatime\nmine\n'; has "Read-only file system"
+}
 
 @test "run.oci.keep_original_groups: the process has the groups of whoever called, with a user namespace, too" {
 	groups_of() {
@@ -251,4 +256,26 @@ running() { args sleep 300; create; v start "$ID"; }
 	running
 	groups_of "exec $ID sed -n s/^Groups:.//p /proc/self/status"; says "65534 65534 "
 	vz features | jq -e '.potentiallyUnsafeConfigAnnotations | index("run.oci.keep_original_groups")'
+}
+
+@test "startContainer hooks are under the container's filter, with no_new_privs, too" {
+	local new
+	for new in true false; do
+		cfg --argjson new $new '.process.noNewPrivileges = $new | .root.readonly = false
+			| .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_KILL"}]}
+			| .hooks.startContainer = [{path: "/bin/sh", args: ["sh", "-c", "/bin/busybox mkdir /tmp/made"]}]'
+		go; fails 1 "error running startContainer hook #0: /bin/sh: exit status 159 (bad system call)"
+		[ ! -e "$B/rootfs/tmp/made" ]
+	done
+}
+
+@test "cpuset: groups above that somebody made and left without CPUs get theirs" {
+	local top=/sys/fs/cgroup/cpuset
+	grep -qE '^[0-9]+:([^:]*,)?cpuset:' /proc/self/cgroup || skip "kernel: no cpuset of cgroup v1"
+	# Whoever made it may have set that those below inherit.
+	[ "$(cat $top/cgroup.clone_children)" = 0 ] || skip "host: groups of cpuset are made with CPUs"
+	mkdir -p "$top/vzrun-t$$-pod/one"
+	cfg --arg p "/vzrun-t$$-pod/one/two" '.linux.cgroupsPath = $p'
+	running
+	[ "$(cat "$top/vzrun-t$$-pod/one/two/cpuset.cpus")" = "$(cat $top/cpuset.cpus)" ]
 }

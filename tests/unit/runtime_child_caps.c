@@ -119,7 +119,7 @@ static int clamp_then_look(struct cap_sets *s)
 	TRY(caps_apply(&(struct cap_sets){ 0 }));
 	*s = (struct cap_sets){ 1, 1, 1, 1, 1 };
 	TRY(caps_clamp(s));
-	caps_fit_ambient(s);
+	caps_fit_ambient(s, false);
 	if (s->permitted | s->effective | s->inheritable | s->ambient)
 		return fail(EINVAL, "something was left");
 	return 0;
