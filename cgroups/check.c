@@ -1,5 +1,6 @@
 /* Ranges, contradictions and grammar of "linux.resources", before anything is touched. */
 #include "cgroups/internal.h"
+#include "base/log.h"
 
 #include <string.h>
 
@@ -202,9 +203,11 @@ static int check_devices(const struct list *l)
 			return bad("devices[%zu].type: \"%s\" is none of a, b, c", i, d->type);
 		if (!d->access || !*d->access)
 			return bad("devices[%zu].access: missing", i);
+		if (!strpbrk(d->access, "rwm"))
+			return bad("devices[%zu].access: \"%s\" has none of r, w, m", i, d->access);
 		if (strspn(d->access, "rwm") != strlen(d->access))
-			return bad("devices[%zu].access: \"%s\" has letters other than r, w, m", i,
-				   d->access);
+			log_warn("linux.resources: devices[%zu].access: \"%s\" has letters other than r, w, m: left out",
+				 i, d->access);
 		TRY(check_number("devices", i, "major", &d->major, -1));
 		TRY(check_number("devices", i++, "minor", &d->minor, -1));
 	}

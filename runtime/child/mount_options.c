@@ -15,7 +15,7 @@ struct option {
 	unsigned flags;
 	char what;	/* 'a' attribute, 'r' recursive attribute, 'p' propagation, 'b' bind, 'm' remount, 'f' flags
 			   alone, 's' superblock (fsconfig's flag of that name), 'd' superblock's default, 'x' none
-			   any more: told */
+			   any more: told, 'e' the engine's own */
 	const char *why;	/* 'x' */
 };
 
@@ -49,6 +49,8 @@ static const struct option options[] = {
 	FLAG("tmpcopyup", MNT_COPY_UP),
 	FLAG("copy-symlink", MNT_COPY_LINK), FLAG("src-nofollow", MNT_NOFOLLOW_SRC),
 	FLAG("dest-nofollow", MNT_NOFOLLOW_DST),
+	/* Buildah's words to itself: it has relabelled or chowned the source, or has no reason to, and leaves them in. */
+	WORD("z", 'e'), WORD("Z", 'e'), WORD("U", 'e'),
 	{ "mand", 0, 0, 0, 0, 'x', "kernels since 5.15 have no mandatory locks" },
 };
 
@@ -63,7 +65,7 @@ static const struct option *find(const char *word)
 void mnt_list_options(void (*each)(void *, const char *), void *ctx)
 {
 	for (size_t i = 0; i < COUNT(options); i++)
-		if (options[i].what != 'x')
+		if (options[i].what != 'x' && options[i].what != 'e')
 			each(ctx, options[i].name);
 }
 
@@ -91,6 +93,7 @@ static void apply(const struct option *o, struct buf *data, struct mnt_options *
 	case 'm': out->remount = true; break;
 	case 's': out->super = out->super ? out->super : o->name; /* fall through */
 	case 'd': to_file_system(data, o->name); break;
+	case 'e': break;
 	case 'x': log_warn("mount option \"%s\" is left out: %s", o->name, o->why);
 	}
 	out->flags |= o->flags;

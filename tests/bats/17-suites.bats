@@ -279,3 +279,12 @@ running() { args sleep 300; create; v start "$ID"; }
 	running
 	[ "$(cat "$top/vzrun-t$$-pod/one/two/cpuset.cpus")" = "$(cat $top/cpuset.cpus)" ]
 }
+
+@test "z, Z and U among the options of a bind: the engine's, which has done what they ask for" {
+	mkdir "$BATS_TEST_TMPDIR/volume"
+	echo here >"$BATS_TEST_TMPDIR/volume/file"
+	cfg --arg s "$BATS_TEST_TMPDIR/volume" '.mounts += [{destination: "/mnt", type: "bind", source: $s, options: ["rbind", "z", "Z", "U", "ro"]}]'
+	args cat /mnt/file
+	go; ok; says here
+	vz features | jq -e '.mountOptions | index("z") == null'
+}

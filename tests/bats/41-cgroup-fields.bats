@@ -249,6 +249,10 @@ not written"
 	nodes "$OPEN; t c 10 229; t c 1 3"
 	says "10:229 not
 1:3 opens"
+	cfg '.linux.resources.devices[1].access = "rwa"'
+	nodes "$OPEN; t c 10 229"
+	says 'vzrun: warning: linux.resources: devices[1].access: "rwa" has letters other than r, w, m: left out
+10:229 not'
 	cfg '.linux.resources = {devices: [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 10, access: "rw"}]}'
 	nodes "$OPEN; t c 10 229"
 	says "10:229 opens"
@@ -267,8 +271,8 @@ not written"
 	refuses '{"blockIO": {"weightDevice": [{"major": 8, "minor": 0, "weight": 1001}]}}' "config.json: linux.resources: blockIO.weightDevice[0].weight: 1001 is not in the range 10 to 1000"
 	cfg '.linux.resources = {devices: [{allow: true, type: "x", access: "r"}]}'
 	go; fails 1 'config.json: linux.resources: devices[0].type: "x" is none of a, b, c'
-	cfg '.linux.resources = {devices: [{allow: true, type: "c", access: "rx"}]}'
-	go; fails 1 'config.json: linux.resources: devices[0].access: "rx" has letters other than r, w, m'
+	cfg '.linux.resources = {devices: [{allow: true, type: "c", access: "x"}]}'
+	go; fails 1 'config.json: linux.resources: devices[0].access: "x" has none of r, w, m'
 }
 
 # unread ERROR COMMAND...: the first look at the host's cgroups fails

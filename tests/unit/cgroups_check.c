@@ -55,8 +55,8 @@ static const struct { const char *text, *message; } wrong[] = {
 	{ "{\"unified\":{\"cgroup.procs\":\"1\"}}", "unified: cgroup.procs is no limit" },
 	{ "{\"devices\":[{\"access\":\"rwm\"}]}", "r: devices[0].allow: missing" },
 	{ "{\"devices\":[{\"allow\":true}]}", "devices[0].access: missing" },
-	{ "{\"devices\":[{\"allow\":true,\"access\":\"rx\"}]}",
-	  "devices[0].access: \"rx\" has letters other than r, w, m" },
+	{ "{\"devices\":[{\"allow\":true,\"access\":\"x\"}]}",
+	  "devices[0].access: \"x\" has none of r, w, m" },
 	{ "{\"devices\":[{\"allow\":true,\"access\":\"r\"},{\"allow\":true,"
 	  "\"type\":\"p\",\"access\":\"r\"}]}",
 	  "devices[1].type: \"p\" is none of a, b, c" },
