@@ -332,6 +332,42 @@ restored() {
 	wait_for above "$n"
 }
 
+kept() { [ -n "$(keepers_left)" ]; }
+log_says() { grep -q "$1" "$(home)/restore.log" 2>/dev/null || guest_status_is running; }
+settled() { guest_status_is suspended || guest_status_is stopped || guest_status_is running; }
+
+@test "its keeper killed at three places of a restore: nothing is left, and what has its checkpoint goes on once" {
+	works
+	local n at
+	running_guest --net none
+	counting
+	n=$(count)
+	suspended
+	for at in kept "log_says ." "log_says Restoring"; do
+		rm -f "$(home)/restore.log"
+		vz restore "$G" >/dev/null 2>&1 3>&- &
+		# shellcheck disable=SC2086
+		wait_for $at
+		# shellcheck disable=SC2046
+		kill -9 $(keepers_left) || true
+		builtin wait $! || true
+		vz recover >/dev/null
+		wait_for settled
+		# Either nobody runs and it may be restored, or it was restored.
+		if guest_status_is running; then
+			wait_for above "$n"
+			n=$(count)
+			suspended
+		fi
+		guest_status_is suspended
+		[ -z "$(slots_left; groups_left)" ]
+		run vz recover
+		says "nothing to recover"
+	done
+	restored
+	wait_for above "$n"
+}
+
 @test "--all and --tag: those that run are suspended, those that are suspended go on" {
 	works
 	running_guest --net none --tag web
