@@ -134,7 +134,8 @@ const char *cg_text_of(const char *text, const char *key);
 int cg_wait_event(const char *dir, const char *line, int ms);
 /*
  * Depth first over the groups below that of fd, which is taken, with two descriptors at any depth. enter: in the group,
- * before those below it; what it returns below 0 ends the walk. leave: in the group above, after them. Either may be NULL.
+ * before those below it; what it returns below 0 ends the walk. leave: in the group above, after them.
+ * Either may be NULL.
  */
 typedef int cg_enter_fn(int fd, void *ctx);
 typedef void cg_leave_fn(int above, const char *name);

@@ -206,7 +206,9 @@ int label_possible(const char *word);
  * rootfs/. Fails as label_possible().
  */
 int label_get(int dir_fd, const char *dir, const char *word, struct guest_labels *out);
-/* The directory of state gets the label by which what a keeper makes in it is of its guest. A no-op as label_keeper(). */
+/*
+ * The directory of state gets the label by which what a keeper makes in it is of its guest. A no-op as label_keeper().
+ */
 int label_state(const char *root, const struct guest_labels *l);
 /*
  * Layers of the store get the label of what all guests may read, each once: an overlay is labelled as a whole, but

@@ -186,8 +186,8 @@ static int label_dir(int fd, const char *name, const char *label)
 }
 
 /*
- * A wall is a guest's own directory: what is in it may be of any level, because whoever has not both categories does not
- * come to it. Nor can a keeper put one of its own making beside it.
+ * A wall is a guest's own directory: what is in it may be of any level, because whoever has not both categories does
+ * not come to it. Nor can a keeper put one of its own making beside it.
  */
 static int label_records(int dir_fd, const struct guest_labels *l)
 {

@@ -263,7 +263,8 @@ inside() { (set -o pipefail; vz exec "$1" sh -c "$2" 2>&1 | cat); }
 	[ "$status" -eq 8 ]
 	has "guest \"$G\" not checkpointed: under SELinux a guest cannot be checkpointed: its label ($(guest_label)) is not"
 	guest_status_is running
-	[ ! -e "$VZRUN_HOME/guests/$G/checkpoint" ] && [ ! -e "$VZRUN_HOME/guests/$G/checkpoint.new" ]
+	[ ! -e "$VZRUN_HOME/guests/$G/checkpoint" ]
+	[ ! -e "$VZRUN_HOME/guests/$G/checkpoint.new" ]
 	vz stop --all >/dev/null
 	nothing_denied vzrun_t
 	nothing_denied vzrun_keeper_t
