@@ -224,16 +224,16 @@ class Inside:
         return self.yard.space.start(*self.words(*words))
 
 
-def iperf(frm, to, address, port=GUEST_PORT):
-    """Gbit/s of one TCP stream, as received. A server for each: one that has just served is busy for a while."""
+def iperf(frm, to, address, port, *how):
+    """What was received, in iperf3's words. A server for each: one that has just served is busy for a while."""
     if not shutil.which("iperf3"):
         raise Unable("iperf3 is not installed")
     server = to.start("iperf3", "-s", "-1", "-p", str(GUEST_PORT))
     try:
         for _ in range(TRIES):
             try:
-                said = json.loads(frm.run("timeout", "20", "iperf3", "-c", address, "-p", str(port), "-t", str(SECOND), "-J"))
-                return said["end"]["sum_received"]["bits_per_second"] / 1e9
+                said = json.loads(frm.run("timeout", "20", "iperf3", "-c", address, "-p", str(port), "-t", str(SECOND), "-J", *how))
+                return said["end"]["sum_received"]
             except (Unable, KeyError):
                 # It does not listen yet.
                 time.sleep(0.1)
@@ -243,8 +243,19 @@ def iperf(frm, to, address, port=GUEST_PORT):
         server.wait()
 
 
+def stream(frm, to, address, port=GUEST_PORT):
+    """Gbit/s of one TCP stream."""
+    return iperf(frm, to, address, port)["bits_per_second"] / 1e9
+
+
+def datagrams(frm, to, address):
+    """Thousands of small datagrams a second that iperf3 sends and receives."""
+    got = iperf(frm, to, address, GUEST_PORT, "-u", "-b", "0", "-l", str(SMALL))
+    return (got["packets"] - got["lost_packets"]) / got["seconds"] / 1e3
+
+
 def packets(b, frm, to, address):
-    """Thousands of small datagrams a second."""
+    """The same by a program that does nothing else: nearly all of it is the kernel's time."""
     out = subprocess.run([b.host.build + "/bench/packets", str(frm.pid), str(to.pid), address, str(SMALL),
                           str(int(SECOND * 1e3))], capture_output=True, text=True, check=False)
     if out.returncode != 0:
@@ -275,6 +286,7 @@ def through(b):
     rounds = 3 if b.quick else 15
     rows = {key: Result(key, title, "share", "×", goal, least=True) for key, title, goal in (
         ("net-tcp", "guest to guest, one TCP stream, against a bare bridge", 0.95),
+        ("net-udp", "guest to guest, small datagrams a second by iperf3, against a bare bridge", 0.95),
         ("net-pps", "guest to guest, small packets a second, against a bare bridge", 0.95),
         ("net-tcp-nf", "the same stream, where br_netfilter is loaded", 0.95),
         ("net-port", "through a published port, against a rule by hand", 0.9))}
@@ -287,20 +299,22 @@ def through(b):
             names = [running(y), running(y)]
             a, c = Inside(y, names[0]), Inside(y, names[1])
             to = y.address(names[1])
-            share(rows["net-tcp"], b, rounds, "Gbit/s", lambda: iperf(a, c, to), lambda: iperf(bare.a, bare.b, bare.address))
+            share(rows["net-tcp"], b, rounds, "Gbit/s", lambda: stream(a, c, to), lambda: stream(bare.a, bare.b, bare.address))
+            share(rows["net-udp"], b, rounds, "kpps", lambda: datagrams(a, c, to),
+                  lambda: datagrams(bare.a, bare.b, bare.address))
             share(rows["net-pps"], b, rounds, "kpps", lambda: packets(b, a, c, to),
                   lambda: packets(b, bare.a, bare.b, bare.address))
             if y.space.bridge_rules(True) and bare.host.bridge_rules(True):
-                share(rows["net-tcp-nf"], b, rounds, "Gbit/s", lambda: iperf(a, c, to),
-                      lambda: iperf(bare.a, bare.b, bare.address))
+                share(rows["net-tcp-nf"], b, rounds, "Gbit/s", lambda: stream(a, c, to),
+                      lambda: stream(bare.a, bare.b, bare.address))
                 y.space.bridge_rules(False)
                 bare.host.bridge_rules(False)
             else:
                 rows["net-tcp-nf"].failed[b.vzrun] = "br_netfilter is not loaded"
             bare.publish(ended)
             y.say("port", "add", names[1], "%d:%d" % (PUBLISHED, GUEST_PORT), "--expose", "world")
-            share(rows["net-port"], b, rounds, "Gbit/s", lambda: iperf(out, c, "192.0.2.1", PUBLISHED),
-                  lambda: iperf(ended, bare.b, "192.0.2.1", PUBLISHED))
+            share(rows["net-port"], b, rounds, "Gbit/s", lambda: stream(out, c, "192.0.2.1", PUBLISHED),
+                  lambda: stream(ended, bare.b, "192.0.2.1", PUBLISHED))
         finally:
             for s in bare, out, ended:
                 s.end()
@@ -323,5 +337,5 @@ ROWS = [
     (("net-start", "net-start-many", "net-start-growth", "net-stop"), starts),
     (("net-guests", "net-guests-ls", "net-guests-check", "net-guests-rules"), many_guests),
     (("net-networks", "net-networks-ls", "net-networks-check", "net-networks-rules"), many_networks),
-    (("net-tcp", "net-pps", "net-tcp-nf", "net-port"), through),
+    (("net-tcp", "net-udp", "net-pps", "net-tcp-nf", "net-port"), through),
 ]

@@ -144,8 +144,8 @@ static int fill_from_above(const char *dir, bool clone)
 }
 
 /*
- * A v1 cpuset is born without CPUs and nodes, and takes no process before it has both. Whoever made the groups above may
- * have left them so.
+ * A v1 cpuset is born without CPUs and nodes, and takes no process before it has both. Whoever made the groups above
+ * may have left them so.
  */
 static int fill_cpuset(const char *dir, size_t mount_len, bool clone)
 {
