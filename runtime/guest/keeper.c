@@ -210,6 +210,7 @@ static int one_boot(struct keeper *k, enum ending *end)
 		(void)flock(k->g->dir_fd, LOCK_UN);
 		spec_free(&k->g->spec);
 		*end = watch(k);
+		k->ready = false;
 		lock(k);
 	}
 	err_save(&s);
@@ -281,7 +282,6 @@ static int keep(struct keeper *k)
 			turn(k, false);
 		if (end == END_STOP || stopping(k) || in_a_loop(k, began))
 			return 0;
-		k->ready = false;
 		TRY(reload(k));
 	}
 }

@@ -132,6 +132,10 @@ void keeper_client(struct keeper *k, size_t i)
 		return;
 	}
 	switch (p.msg) {
+	case KEEPER_WATCH:
+		if (k->ready)
+			say(c->fd, KEEPER_READY, 0);
+		break;
 	case KEEPER_CONSOLE:
 		c->console = true;
 		break;

@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* The next message of the keeper; 0 when the time is up, -ECHILD when it is gone. */
 static int hear(int fd, struct keeper_packet *p, uint64_t end)
@@ -48,13 +49,30 @@ static int report_failure(const struct keeper_packet *p)
 	return p->class > ERR_OTHER && p->class <= ERR_PARTIAL ? fail_class(r, (enum err_class)p->class) : r;
 }
 
-static int wait_for_start(int fd, const char *name, bool wait, uint64_t end, struct guest_started *out)
+/* With its last word the keeper lets go of us; where that was lost, it says it again to who asks. */
+static bool ask_again(const struct guest_where *at, const char *name, int *fd)
+{
+	int other = keeper_connect(at, name, KEEPER_WATCH);
+
+	if (other < 0)
+		return false;
+	close(*fd);
+	*fd = other;
+	err_clear();
+	return true;
+}
+
+static int wait_for_start(const struct guest_where *at, const char *name, int *fd, bool wait, uint64_t end,
+			  struct guest_started *out)
 {
 	struct keeper_packet p;
+	bool asked = false;
 
 	for (;;) {
-		int m = hear(fd, &p, end);
+		int m = hear(*fd, &p, end);
 
+		if (m == -ECHILD && !asked && (asked = ask_again(at, name, fd)))
+			continue;
 		if (m == 0) {
 			fail_as(ERR_TIMEOUT, "guest \"%s\" runs, but did not report that it is up in time", name);
 			err_try("vzrun logs %s", name);
@@ -179,18 +197,24 @@ static int start(const struct guest_where *at, const char *name, bool wait, uint
 	TRY(check_suspended(&g, restore != NULL));
 	keeper = fork_keeper(&g, &report, restore);
 	TRY_IN(keeper, "guest \"%s\" not started", name);
-	r = wait_for_start(report, name, wait, timeout_ms ? begin + timeout_ms : 0, out);
+	r = wait_for_start(at, name, &report, wait, timeout_ms ? begin + timeout_ms : 0, out);
 	/* Who failed has cleared up when it is gone; who was killed has not. */
 	if (r < 0 && r != -ETIMEDOUT) {
 		struct err_saved s;
 
 		err_save(&s);
+		if (keeper_lives(at, name)) {
+			err_restore(&s);
+			return r;
+		}
 		(void)TEMP_FAILURE_RETRY(waitpid(keeper, NULL, 0));
 		(void)flock(g.dir_fd, LOCK_EX);
 		(void)guest_sweep(at, name, g.dir_fd);
 		(void)idrange_sweep();
 		err_restore(&s);
 	}
+	if (r >= 0 && !out->pid)
+		(void)guest_status(at, name, &out->pid);
 	out->ms = clock_ms() - begin;
 	return r;
 }

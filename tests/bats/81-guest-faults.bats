@@ -172,3 +172,26 @@ cut_off() {
 	done
 	[ "$heard" -gt 0 ]
 }
+
+@test "a word of the keeper's that is lost is no end of it: start returns, and the guest is what start says" {
+	I=$TOP/build/tools/inject
+	[ -x "$I" ] || { echo "no $I: make build/tools/inject" >&2; return 1; }
+	busybox_guest
+	vz start "$G"
+	vz stop -k "$G"
+	"$I" -o "$LOG" list "$VZ" --root "$ROOT" start "$G" | cat
+	vz stop -k "$G"
+	local point lost=0 pid
+	for point in $(sed -n 's/^call \(0\.1:[0-9]*\) sendto$/\1/p' "$LOG"); do
+		run --separate-stderr "$I" -o "$BATS_TEST_TMPDIR/hit" fail "$point" ENOSPC "$VZ" --root "$ROOT" --json start "$G"
+		if [ "$status" -eq 0 ]; then
+			pid=$(jq .pid <<<"$output")
+			[ "$pid" = "$(init_of)" ]
+			lost=$((lost + 1))
+		else
+			guest_status_is stopped
+		fi
+		vz stop -k "$G" >/dev/null 2>&1 || guest_status_is stopped
+	done
+	[ "$lost" -gt 1 ]
+}
