@@ -292,6 +292,7 @@ int keeper_boot(struct keeper *k)
 	k->victim_pid = 0;
 	k->oom_kills = k->oom_named = 0;
 	k->oom_pending = false;
+	k->tty_failures = 0;
 	k->c = (struct container)CONTAINER_INIT;
 	for (size_t i = 0; i < COUNT(boot); i++) {
 		TRY(fault_point(boot[i].name));

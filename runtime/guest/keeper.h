@@ -2,7 +2,8 @@
 #pragma once
 #include "runtime/guest/checkpoint.h"
 
-enum { CLIENTS_MAX = 16, CONSOLE_LOG_MAX = 1 << 20, SHORT_BOOT = 3, SHORT_BOOTS_MAX = 10 };	/* seconds */
+enum { CLIENTS_MAX = 16, CONSOLE_LOG_MAX = 1 << 20, TTY_FAILURES_MAX = 100 };
+enum { SHORT_BOOT = 3, SHORT_BOOTS_MAX = 10 };	/* seconds */
 
 struct client { int fd; bool console, stopping, suspending; };
 
@@ -20,6 +21,7 @@ struct keeper {
 	struct guest_plan plan;
 	pid_t pid;
 	int pidfd, tty, tty_slave, oom, kmsg, log;
+	unsigned tty_failures;			/* in a row */
 	int host_dir;				/* GUEST_HOST_DIR, until the guest has it */
 	int netns;				/* keeps its links countable after its end */
 	struct container c;			/* until its init was let go */

@@ -40,10 +40,14 @@ void keeper_console(struct keeper *k)
 
 	if (n < 0 && errno == EAGAIN)
 		return;
+	/* One reading that fails, for want of memory or so, is no end of the console; when all do, it is. */
+	if (n < 0 && k->tty_failures++ < TTY_FAILURES_MAX)
+		return;
 	if (n <= 0) {
 		drop_fd(&k->tty);
 		return;
 	}
+	k->tty_failures = 0;
 	keeper_log(k, p.text, (size_t)n);
 	p.code = (int32_t)n;
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
