@@ -1,5 +1,6 @@
 #include "runtime/guest/keeper.h"
 #include "base/dgram.h"
+#include "base/log.h"
 #include "base/scope.h"
 #include "base/sys.h"
 #include "runtime/guest/checkpoint.h"
@@ -43,6 +44,8 @@ void keeper_console(struct keeper *k)
 	/* One reading that fails, for want of memory or so, is no end of the console; when all do, it is. */
 	if (n < 0 && k->tty_failures++ < TTY_FAILURES_MAX)
 		return;
+	if (n < 0)
+		log_warn("the console is let go: %s", strerrordesc_np(errno));
 	if (n <= 0) {
 		drop_fd(&k->tty);
 		return;

@@ -52,10 +52,15 @@ static int report_failure(const struct keeper_packet *p)
 /* With its last word the keeper lets go of us; where that was lost, it says it again to who asks. */
 static bool ask_again(const struct guest_where *at, const char *name, int *fd)
 {
-	int other = keeper_connect(at, name, KEEPER_WATCH);
+	struct err_saved s;
 
-	if (other < 0)
+	err_save(&s);
+	int other = keeper_connect(at, name, KEEPER_WATCH);
+	if (other < 0) {
+		/* It died: that is what there is to say. */
+		err_restore(&s);
 		return false;
+	}
 	close(*fd);
 	*fd = other;
 	err_clear();

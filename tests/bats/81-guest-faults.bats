@@ -154,7 +154,8 @@ cut_off() {
 	[ "$(links)" = "$links" ]
 }
 
-@test "what the keeper warns of is heard by who starts the guest, and is on record" {
+# In $LOG, the calls of a start that is not the first, which makes more.
+calls_of_start() {
 	I=$TOP/build/tools/inject
 	[ -x "$I" ] || { echo "no $I: make build/tools/inject" >&2; return 1; }
 	busybox_guest
@@ -162,6 +163,10 @@ cut_off() {
 	vz stop -k "$G"
 	"$I" -o "$LOG" list "$VZ" --root "$ROOT" start "$G" | cat
 	vz stop -k "$G"
+}
+
+@test "what the keeper warns of is heard by who starts the guest, and is on record" {
+	calls_of_start
 	local point heard=0
 	for point in $(sed -n 's/^call \(0\.1:[0-9]*\) mkdir$/\1/p' "$LOG"); do
 		run --separate-stderr "$I" -o "$BATS_TEST_TMPDIR/hit" fail "$point" EPERM "$VZ" --root "$ROOT" start "$G"
@@ -174,13 +179,7 @@ cut_off() {
 }
 
 @test "a word of the keeper's that is lost is no end of it: start returns, and the guest is what start says" {
-	I=$TOP/build/tools/inject
-	[ -x "$I" ] || { echo "no $I: make build/tools/inject" >&2; return 1; }
-	busybox_guest
-	vz start "$G"
-	vz stop -k "$G"
-	"$I" -o "$LOG" list "$VZ" --root "$ROOT" start "$G" | cat
-	vz stop -k "$G"
+	calls_of_start
 	local point lost=0 pid
 	for point in $(sed -n 's/^call \(0\.1:[0-9]*\) sendto$/\1/p' "$LOG"); do
 		run --separate-stderr "$I" -o "$BATS_TEST_TMPDIR/hit" fail "$point" ENOSPC "$VZ" --root "$ROOT" --json start "$G"
