@@ -149,8 +149,10 @@ int mnt_clone_root(int bundle_fd, const char *path);
  * yet.
  */
 int mnt_attach_root(int tree_fd, const char *path);
-/* The attached root becomes "/", the host's tree is gone. no_pivot: chroot (the tree stays mounted below, but for every
- * procfs and sysfs, which are looked for in host_proc's mountinfo). */
+/*
+ * The attached root becomes "/", the host's tree is gone. no_pivot: chroot (the tree stays mounted below, but for every
+ * procfs and sysfs, which are looked for in host_proc's mountinfo).
+ */
 int mnt_pivot(int root_fd, int host_proc, bool no_pivot);
 /* The finished root: its rootfsPropagation (it is private); what is MNT_RO_LAST, and with readonly it, read-only. */
 int mnt_finish_root(int root_fd, const struct mnt_plan *p, const char *propagation, bool readonly);

@@ -1,7 +1,7 @@
 #include "runtime/child/sync.h"
-#include "base/scope.h"
 #include "base/dgram.h"
 #include "base/err.h"
+#include "base/scope.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -21,8 +21,11 @@ static unsigned long higher(unsigned long a, unsigned long b)
 	return a > b ? a : b;
 }
 
-/* The highest in one directory, and in those of Debian's for each kind of machine in it; 0: there is none. */
-static unsigned long version_in(int root_fd, const char *place)
+/*
+ * The highest in one directory and, if asked, in those of Debian's for each kind of machine in it, no deeper: the image
+ * is anybody's, and may lead back to itself by many names. 0: there is none.
+ */
+static unsigned long version_in(int root_fd, const char *place, bool machines)
 {
 	static const char lib[] = "libsystemd-shared-";
 	auto_close int fd = path_open(root_fd, place, O_RDONLY | O_DIRECTORY);
@@ -38,8 +41,8 @@ static unsigned long version_in(int root_fd, const char *place)
 		snprintf(below, sizeof below, "%s/%s/systemd", place, e->d_name);
 		if (str_starts(e->d_name, lib))
 			highest = higher(highest, strtoul(e->d_name + strlen(lib), NULL, 10));
-		else if (strstr(e->d_name, "-linux-"))
-			highest = higher(highest, version_in(root_fd, below));
+		else if (machines && strstr(e->d_name, "-linux-"))
+			highest = higher(highest, version_in(root_fd, below, false));
 	}
 	closedir(d);
 	return highest;
@@ -57,7 +60,7 @@ static unsigned long version_of(const struct container_root *r)
 		auto_close int root = open(i < r->layers.n ? r->layers.v[i] : upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 		for (size_t k = 0; root >= 0 && k < COUNT(places); k++)
-			highest = higher(highest, version_in(root, places[k]));
+			highest = higher(highest, version_in(root, places[k], true));
 	}
 	err_clear();
 	return highest;

@@ -78,3 +78,13 @@ cgroup_fs() { vz exec "$G" /bin/busybox awk '$2 == "/sys/fs/cgroup" { print $3 }
 	has "its systemd 260 runs on cgroup v2 only, which is not mounted on this host"
 	has "mount -t cgroup2"
 }
+
+@test "an image whose directories for kinds of machines lead back to themselves does not keep its guest's start busy" {
+	local r
+	r=$(sysv_root)
+	mkdir -p "$r/usr/lib/a-linux-x" "$r/usr/lib/b-linux-x"
+	ln -s .. "$r/usr/lib/a-linux-x/systemd"
+	ln -s .. "$r/usr/lib/b-linux-x/systemd"
+	vz create "$G" --rootfs "$r" --net none >/dev/null
+	vz start "$G"
+}
