@@ -9,6 +9,7 @@ extern const struct cmd checkpoint_cmds[];	/* cmd_checkpoint.c: checkpoint resto
 extern const struct cmd exec_cmds[];	/* cmd_exec.c: exec */
 extern const struct cmd guest_cmds[];	/* cmd_guest.c: stop destroy enter console set ... */
 extern const struct cmd show_cmds[];	/* cmd_show.c: ls show why lint recover image */
+extern const struct cmd store_cmds[];	/* cmd_image.c, below show_cmds: image ls import ... */
 extern const struct cmd port_cmds[];	/* cmd_port.c, below net_cmds: port add rm ls */
 extern const struct cmd fw_cmds[];	/* cmd_fw.c, below net_cmds: fw allow deny rm ls */
 extern const struct cmd net_cmds[];	/* cmd_network.c: network ... */

@@ -294,12 +294,6 @@ static int recover_run(struct cli *g, void *args, int argc, char **argv)
 	return 0;
 }
 
-static int image_run(struct cli *g, void *args, int argc, char **argv)
-{
-	(void)args;
-	return image_command(g->home, g->json, argc, argv);
-}
-
 const struct cmd show_cmds[] = {
 	{ "ls", "[OPTION...] [NAME...]", "list guests", 0, -1, ls_opts, sizeof(struct ls_args), ls_run, CMD_NAMES },
 	{ "show", "NAME...", "what a guest is", 1, 1, .run = show_run, .flags = CMD_EACH },
@@ -308,7 +302,6 @@ const struct cmd show_cmds[] = {
 	{ "why", "NAME...", "why a guest is in the state it is in", 1, 1, .run = why_run, .flags = CMD_EACH },
 	{ "lint", "FILE", "check a config.json and list what would be ignored", 1, 1, .run = lint_run },
 	{ "recover", "[NAME...]", "undo what killed commands left", 0, -1, .run = recover_run, .flags = CMD_NAMES },
-	{ "image", "COMMAND [ARG...]", "images: ls, import, rm, tag, template, verify, prune", 1, -1,
-	  .run = image_run, .flags = CMD_PASS },
+	{ "image", NULL, "images, of which guests are made", .sub = store_cmds },
 	{ 0 }
 };

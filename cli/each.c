@@ -166,8 +166,8 @@ static _Noreturn void be_one(struct cli *g, void *args, int *ends, bool leaves, 
 	back = set_streams(argv[0], -1, ends[SAID], ends[ERRORS]);
 	if (r >= 0 && back < 0)
 		r = back;
-	if (r >= 0 && fflush(stdout) == EOF)
-		r = fail_errno("%s: write to standard output", argv[0]);
+	if (r >= 0 && out_flush() < 0)
+		r = fail_in(-EIO, "%s", argv[0]);
 	if (r < 0)
 		r = out_error(g, r);
 	fflush(stdout);

@@ -33,7 +33,7 @@ int main(int argc, char **argv)
 		helper_set_dir(self_dir());
 		r = cli_run(&g, cli_groups, argc, argv);
 	}
-	if (r >= 0 && fflush(stdout) == EOF)
-		r = fail_errno("write to standard output");
+	if (r >= 0 && out_flush() < 0)
+		r = -EIO;
 	return r < 0 ? out_error(&g, r) : r;
 }

@@ -15,6 +15,14 @@ int out_text(const char *text)
 	return 0;
 }
 
+int out_flush(void)
+{
+	if (fflush(stdout) == EOF)
+		return fail_errno("write to standard output");
+	/* musl writes a first line at once, and tells only printf that it could not. */
+	return ferror(stdout) ? fail(EIO, "write to standard output: not everything arrived there") : 0;
+}
+
 static const char *member_of;
 
 void out_member(const char *name)
@@ -110,7 +118,7 @@ static void explain(struct buf *b, const char *label, const char *text)
 	buf_puts(b, "\n");
 }
 
-static void error_json(int r, int status, const char *msg)
+static int error_json(int r, int status, const char *msg)
 {
 	auto_buf struct buf b = { 0 };
 	struct jout o;
@@ -128,7 +136,7 @@ static void error_json(int r, int status, const char *msg)
 	if (strerrorname_np(-r))
 		jout_str(&o, "errno", strerrorname_np(-r));
 	jout_close(&o, '}');
-	out_close(&o);
+	return out_close(&o);
 }
 
 int out_error(const struct cli *g, int r)
@@ -136,14 +144,16 @@ int out_error(const struct cli *g, int r)
 	const char *text = err_text(), *known = strerrordesc_np(-r);
 	int status = g->failed ? g->failed : (int)err_class();
 	auto_buf struct buf b = { 0 };
+	struct err_saved said;
 
 	if (!*text)
 		text = known ? known : "unknown error";
 	log_at(LOG_ERROR, "%s", text);
-	if (g->json) {
-		error_json(r, status, text);
+	err_save(&said);
+	if (g->json && error_json(r, status, text) >= 0)
 		return status;
-	}
+	/* Where standard output takes no object it is said all the same. */
+	err_restore(&said);
 	buf_printf(&b, "%svzrun:%s ", out_colour(STDERR_FILENO, COLOUR_RED),
 		   out_colour(STDERR_FILENO, COLOUR_NONE));
 	plain(&b, text, NULL);

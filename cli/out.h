@@ -23,6 +23,8 @@ bool out_on_terminal(void);
 void out_utf8(char *s);
 /* Writes text to stdout, after what stdio holds back; 0 or -errno. */
 int out_text(const char *text);
+/* What stdio holds back; fails, too, when something was lost before. */
+int out_flush(void);
 
 /* A table whose columns are as wide as their content. Control characters of cells are shown as "?". */
 struct table {

@@ -148,9 +148,10 @@ int image_unpack_copy(const char *home, const char *ref, const char *target)
 	return ask(argv, &tree);
 }
 
-int image_command(const char *home, bool json, int argc, char **argv)
+int image_command(const char *home, bool json, int argc, const char *const *argv)
 {
-	const char *v[ARGS_MAX + 8] = { "vzrun-image", "--home", home };
+	/* Its messages begin with the name that it is called by. */
+	const char *v[ARGS_MAX + 8] = { "vzrun", "--home", home };
 	size_t n = 3;
 	bool piped = false;
 	int status;

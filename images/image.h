@@ -34,5 +34,5 @@ int image_import(const char *home, const char *source, const char *ref, struct b
 int image_template(const char *home, const char *template, struct buf *made_ref);
 /* A plain copy of the layers, flattened, into the (existing, empty) directory target: --storage dir. */
 int image_unpack_copy(const char *home, const char *ref, const char *target);
-/* Passes a whole `image` command line on (ls, import, rm, tag, ...); returns the helper's exit status. */
-int image_command(const char *home, bool json, int argc, char **argv);
+/* Runs a command of the helper (ls, import, rm, tag, ...), which speaks for us; returns its exit status. */
+int image_command(const char *home, bool json, int argc, const char *const *argv);

@@ -121,7 +121,7 @@ static void print_error(bool json)
 	struct jout j = { .b = &b };
 
 	if (!json) {
-		fprintf(stderr, "vzrun-image: %s\n", err_text());
+		fprintf(stderr, "%s: %s\n", program_invocation_short_name, err_text());
 		if (*err_why_text())
 			fprintf(stderr, "  why    %s\n", err_why_text());
 		if (*err_try_text())
@@ -133,8 +133,10 @@ static void print_error(bool json)
 	jout_open(&j, "error", '{');
 	jout_i64(&j, "code", err_class());
 	jout_str(&j, "msg", err_text());
-	jout_str(&j, "why", *err_why_text() ? err_why_text() : NULL);
-	jout_str(&j, "try", *err_try_text() ? err_try_text() : NULL);
+	if (*err_why_text())
+		jout_str(&j, "why", err_why_text());
+	if (*err_try_text())
+		jout_str(&j, "try", err_try_text());
 	jout_close(&j, '}');
 	jout_close(&j, '}');
 	printf("%s\n", buf_text(&b));

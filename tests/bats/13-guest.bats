@@ -13,6 +13,15 @@ teardown() { guest_teardown; }
 	run vz start "$G"
 	ok
 	[[ "$output" =~ ^$G\ running:\ up\ after\ [0-9]+\.[0-9]{3}\ s$ ]]
+	local c
+	for c in "lint $(conf)" "set $G --pids 99" recover "exec --all echo x"; do
+		# shellcheck disable=SC2016,SC2086
+		run -1 bash -c '"$@" 2>&1 >/dev/full' - "$VZ" --root "$ROOT" $c
+		[[ "$output" = "vzrun: write to standard output: "* ]] || { echo "$c: $output"; return 1; }
+	done
+	# shellcheck disable=SC2016
+	run -3 bash -c '"$@" 2>&1 >/dev/full' - "$VZ" --root "$ROOT" --json show none
+	[ "${lines[0]}" = 'vzrun: guest "none" does not exist' ]
 	run vz stop "$G"
 	says "$G stopped"
 	run vz destroy "$G"

@@ -293,6 +293,12 @@ refused() {
 	[ "$output" = "vzrun-image: write to standard output: No space left on device" ]
 	run -3 img --json resolve nothing:1
 	[ "$(jq -r '.error.msg' <<<"$output")" = "image nothing:1: not in the store" ]
+	run -2 "$BUILD/vzrun" image tag a
+	[ "${lines[0]}" = "vzrun: image tag: too few arguments; usage: vzrun image tag REF NEW" ]
+	run -3 "$BUILD/vzrun" image rm nothing:1
+	[ "$output" = "vzrun: image nothing:1: not in the store" ]
+	run -0 "$BUILD/vzrun" help image import
+	[[ "$output" == *"--allow-devices"* ]]
 }
 
 @test "the busybox template" {
