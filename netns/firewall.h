@@ -146,6 +146,7 @@ static const char *const fw_counters[] = {
 static const char *const fw_forward[] = {
 	"ip hdrlength > 5 jump steered",
 	"exthdr rt exists jump steered",
+	"udp dport . @th,96,24 @vnis jump to_peer",
 	FW_ESTABLISHED,
 	"ct state related jump related",
 	FW_NO_PORT,
@@ -179,6 +180,16 @@ static const char *const fw_steered[] = {
 	"meta nfproto ipv6 drop",
 	"ip option lsrr exists drop",
 	"ip option ssrr exists drop",
+	NULL
+};
+/*
+ * A frame for a tunnel's other end that a guest has wrapped itself would leave under the host's address, whom the peer
+ * believes. Each packet is looked at: the number can change within a connection.
+ */
+static const char *const fw_to_peer[] = {
+	"iifname != @bridges return",
+	"udp dport . @th,96,24 . ip daddr @peers4 drop",
+	"udp dport . @th,96,24 . ip6 daddr @peers6 drop",
 	NULL
 };
 /*
@@ -308,6 +319,7 @@ static const char *const fw_dstnat_host[] = {
 struct fw_chain { enum fw_family family; const char *name, *head; const char *const *rules; int refs; };
 static const struct fw_chain fw_chains[] = {
 	{ FW_INET, "steered", "", fw_steered, 2 },
+	{ FW_INET, "to_peer", "", fw_to_peer, 1 },
 	{ FW_INET, "related", "", fw_related, 2 },
 	{ FW_INET, "inward_new", "", fw_inward, 1 },
 	{ FW_INET, "tunnel", "", fw_tunnel, 1 },
@@ -323,6 +335,7 @@ static const struct fw_chain fw_chains[] = {
 	{ FW_BRIDGE, "watched", "", fw_watched, -1 },
 	{ FW_BRIDGE, "from_ll", "", fw_from_ll, -1 },
 	{ FW_BRIDGE, "many4", "", fw_many4, 1 },
+	{ FW_BRIDGE, "many6", "", fw_many6, 1 },
 	{ FW_BRIDGE, "to_dhcp", "", fw_to_dhcp, 1 },
 	{ FW_BRIDGE, "from4", "", fw_from4, 1 },
 	{ FW_BRIDGE, "from_arp", "", fw_from_arp, 1 },

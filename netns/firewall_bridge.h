@@ -27,26 +27,29 @@ static const char *const fw_prerouting[] = {
 };
 /*
  * What is for one host goes to one link: a guest's firewall and isolated ports see who it is for by that (so nothing
- * reaches a subnet's own broadcast address). Who asks for members of groups is a router: a bridge that hears a question
- * sends groups no longer to all but to who answered, and the question can be one that nobody else hears.
+ * reaches a subnet's own broadcast address). Who asks for members of groups, or greets routers of groups, is one: a bridge
+ * that hears it sends groups no longer to all but to who answered, and the question can be one that nobody else hears.
  */
 static const char *const fw_many4[] = {
 	"ip daddr != { 224.0.0.0/4, 255.255.255.255 } " NAMED("other_proto") "drop",
+	"ip protocol pim " NAMED("rogue_ra") "drop",
 	"ip protocol != igmp return",
 	"igmp type { membership-report-v1, membership-report-v2, membership-report-v3, leave-group } return",
 	NAMED("rogue_ra") "drop",
 	NULL
 };
-/* Whose lease it is about, it says in the message: a server that is told of a neighbour's refusal gives it none. */
+/*
+ * To servers and to clients, who believe an answer from any port. Whose lease it is about, it says in the message: a
+ * server that is told of a neighbour's refusal gives it none.
+ */
 static const char *const fw_to_dhcp[] = {
-	"iifname . @th,288,48 @lladdr return",
+	"udp dport 67 iifname . @th,288,48 @lladdr return",
 	NAMED("rogue_dhcp") "drop",
 	NULL
 };
 static const char *const fw_from4[] = {
 	"meta pkttype { broadcast, multicast } iifname @ports jump many4",
-	"udp sport 67 iifname @ports " NAMED("rogue_dhcp") "drop",
-	"udp dport 67 iifname @ports jump to_dhcp",
+	"udp dport 67-68 iifname @ports jump to_dhcp",
 	"ether daddr @fw_macs jump to_host",
 	"iifname . ether saddr . ip saddr vmap @src4",
 	"iifname . ether saddr @anyip goto watched",
@@ -75,11 +78,17 @@ static const char *const fw_from_arp[] = {
 	NAMED("spoof_arp") "drop",
 	NULL
 };
+/* A bridge that listens for questions about groups looks behind an authentication header, where rules do not. */
+static const char *const fw_many6[] = {
+	"ip6 daddr != ff00::/8 " NAMED("other_proto") "drop",
+	"meta l4proto ah " NAMED("rogue_ra") "drop",
+	NULL
+};
 /* Of what is cut short, or is a fragment whose upper layer only the whole packet shows, no protocol is known. */
 static const char *const fw_from6[] = {
-	"meta pkttype { broadcast, multicast } ip6 daddr != ff00::/8 iifname @ports " NAMED("other_proto") "drop",
+	"meta pkttype { broadcast, multicast } iifname @ports jump many6",
 	"meta l4proto ipv6-icmp jump icmp6",
-	"udp sport 547 iifname @ports " NAMED("rogue_dhcp") "drop",
+	"udp dport 546 iifname @ports " NAMED("rogue_dhcp") "drop",
 	"ether daddr @fw_macs jump to_host",
 	"meta l4proto != 255 iifname . ether saddr . ip6 saddr vmap @src6",
 	"meta l4proto != 255 iifname . ether saddr @anyip goto watched",
@@ -90,10 +99,11 @@ static const char *const fw_from6[] = {
 	NAMED("other_proto") "drop",
 	NULL
 };
+/* 151: a router of groups greets (RFC 4286). */
 static const char *const fw_icmp6[] = {
 	"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } iifname . @th,64,128 @tunnel_gw6 drop",
 	"iifname != @ports return",
-	"icmpv6 type { nd-router-advert, nd-redirect, mld-listener-query } " NAMED("rogue_ra") "drop",
+	"icmpv6 type { nd-router-advert, nd-redirect, mld-listener-query, 151 } " NAMED("rogue_ra") "drop",
 	"icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } exthdr frag exists "
 		NAMED("spoof_nd") "drop",
 	"icmpv6 type nd-neighbor-advert goto nd_advert",

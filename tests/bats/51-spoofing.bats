@@ -41,6 +41,7 @@ way() {
 @test "from outside with the source of a segment that is let in" { way forged-outside; }
 @test "a tunnel's frame from a stranger" { way tunnel-stranger; }
 @test "a tunnel's frame from a guest" { way tunnel-guest; }
+@test "a frame wrapped by a guest for a tunnel's other end" { way tunnel-wrapped; }
 @test "an error about a connection of another segment's" { way error-to-guest; }
 @test "the same, IPv6" { way error-to-guest6; }
 @test "an error about a connection of the host's" { way error-to-host; }

@@ -151,5 +151,10 @@ def routing_header(after, data, kind=0, via="2001:db8::7"):
     return 43, bytes([after, 2, kind, 1]) + bytes(4) + a6(via) + data
 
 
+def authentication(after, data):
+    """Of no association: an end has no use for it."""
+    return 51, struct.pack("!BBHII", after, 4, 0, 1, 1) + bytes(12) + data
+
+
 def fragment(after, data, offset=0, more=True, ident=0x77):
     return 44, struct.pack("!BBHI", after, 0, offset | (1 if more else 0), ident) + data

@@ -76,8 +76,8 @@ def discover(p, mac=None, dst="255.255.255.255", to=f.BROADCAST, src="0.0.0.0"):
     return p.eth4(f.ip4(src, dst, f.UDP, f.udp(68, 67, f.dhcp(1, 1, mac or p.mac))), mac, to)
 
 
-def offer(p, dst="255.255.255.255", to=f.BROADCAST, dport=68, **more):
-    return p.eth4(f.ip4(p.ip, dst, f.UDP, f.udp(67, dport, f.dhcp(2, 2, p.vmac, "10.101.0.99", p.ip)), **more), dst=to)
+def offer(p, dst="255.255.255.255", to=f.BROADCAST, sport=67, **more):
+    return p.eth4(f.ip4(p.ip, dst, f.UDP, f.udp(sport, 68, f.dhcp(2, 2, p.vmac, "10.101.0.99", p.ip)), **more), dst=to)
 
 
 def ip4_frames(p):
@@ -237,12 +237,14 @@ def rogue_frames(p):
         yield "rogue_ra", "router advertisement behind %s" % name, p.nd(f.RA, advert, src=p.ll, dst=ALL_NODES, wrap=wrap)
     yield "rogue_dhcp", "DHCP offer", offer(p)
     yield "rogue_dhcp", "DHCP offer to the neighbour", offer(p, dst=p.vip, to=p.vmac)
-    yield "rogue_dhcp", "DHCP offer to another port", offer(p, dst=p.vip, to=p.vmac, dport=1068)
+    yield "rogue_dhcp", "DHCP offer from another port", offer(p, sport=9999)
+    yield "rogue_dhcp", "DHCP offer from another port to the neighbour", offer(p, dst=p.vip, to=p.vmac, sport=68)
     yield "rogue_dhcp", "DHCP offer behind options", offer(p, options=b"\x01" * 36)
     yield "rogue_dhcp", "DHCP offer, first fragment", p.eth4(fragment4(f.ip4(p.ip, p.vip, f.UDP, f.udp(67, 68, f.dhcp(
         2, 2, p.vmac))), 0))
     advertise = p.udp6(src=p.ll, dst=p.vll, sport=547, dport=546)
     yield "rogue_dhcp", "DHCPv6 advertise", p.eth6(advertise)
+    yield "rogue_dhcp", "DHCPv6 advertise from another port", p.eth6(p.udp6(src=p.ll, dst=p.vll, sport=9999, dport=546))
     wrapped = f.destination_options(f.UDP, f.udp6(p.ll, p.vll, 547, 546, b"data"))
     yield "rogue_dhcp", "DHCPv6 advertise behind options", p.eth6(f.ip6(p.ll, p.vll, *wrapped))
     for name, kind in ("discover", 1), ("decline", 4), ("release", 7):
@@ -274,6 +276,16 @@ def querier_frames(p):
                                  ("all groups, to a group of nobody", "::", ALL_NODES, unheard6)):
         proto, data = f.hop_by_hop(f.ICMP6, f.icmp6(p.ll, to, 130, f.mld_query(group)))
         yield "rogue_ra", "MLD query of %s" % name, p.eth6(f.ip6(p.ll, to, proto, data, 1), dst=mac or f.group_mac6(to))
+        proto, data = f.hop_by_hop(*f.authentication(f.ICMP6, f.icmp6(p.ll, to, 130, f.mld_query(group))))
+        yield "rogue_ra", "the same, authenticated", p.eth6(f.ip6(p.ll, to, proto, data, 1), dst=mac or f.group_mac6(to))
+    # Greetings of routers of groups: PIM's, and those of RFC 4286.
+    hello = b"\x20\0" + f.checksum(b"\x20\0\0\0").to_bytes(2, "big")
+    yield "rogue_ra", "PIM hello", p.eth4(f.ip4(p.ip, "224.0.0.13", 103, hello, ttl=1), dst=f.group_mac4("224.0.0.13"))
+    advert = b"\x30\x14" + f.checksum(b"\x30\x14\0\0" + bytes(4)).to_bytes(2, "big") + bytes(4)
+    yield "rogue_ra", "IGMP router advertisement", p.eth4(f.ip4(p.ip, "224.0.0.106", 2, advert, alert, 1),
+                                                          dst=f.group_mac4("224.0.0.106"))
+    proto, data = f.hop_by_hop(f.ICMP6, f.icmp6(p.ll, "ff02::6a", 151, bytes(4), 20))
+    yield "rogue_ra", "MLD router advertisement", p.eth6(f.ip6(p.ll, "ff02::6a", proto, data, 1), dst=f.group_mac6("ff02::6a"))
     leave = f.igmp_report("239.1.1.1")
     leave = b"\x17\0" + f.checksum(b"\x17\0\0\0" + leave[4:]).to_bytes(2, "big") + leave[4:]
     yield HONEST_HOST, "IGMP leave", p.eth4(f.ip4(p.ip, "224.0.0.2", 2, leave, alert, 1), dst=f.group_mac4("224.0.0.2"))

@@ -201,6 +201,16 @@ def tunnel_guest(p):
     return lambda: p.raw.send(p.by_gateway(packet)), guest.packet(guest.link), b"by-a-guest", "input"
 
 
+def tunnel_wrapped(p):
+    """A frame that a guest has wrapped for the tunnel's other end, and would send it under the host's address."""
+    wide(p)
+    packets = [f.ip4(p.green.nic.ip, p.lab.OUTSIDE4, f.UDP, data) for data in (
+        # Of another network: from then on the connection is known.
+        f.udp(5555, VXLAN_PORT, struct.pack("!II", 0x08000000, 1 << 8) + bytes(40)), vxlan(inner(b"wrapped-by-a-guest")))]
+    return (lambda: [p.raw.send(p.by_gateway(packet)) for packet in packets], p.lab.out.packet("out0"),
+            b"wrapped-by-a-guest", "to_peer")
+
+
 def icmp_error(about):
     body = struct.pack("!BBHHH", 3, 4, 0, 0, 600) + about
     return body[:2] + struct.pack("!H", f.checksum(body)) + body[4:]
@@ -306,7 +316,7 @@ def port_left(p):
 
 WAYS = {w.__name__.replace("_", "-"): w for w in (localnet, source_route, source_route_known, source_route_outside,
                                                   segment_route, multicast_router, forged_outside,
-                                                  tunnel_stranger, tunnel_guest, error_to_guest, error_to_guest6,
+                                                  tunnel_stranger, tunnel_guest, tunnel_wrapped, error_to_guest, error_to_guest6,
                                                   error_to_host, link_local_frames, link_local_ip, link_local_ip6,
                                                   link_local_arp, port_left)}
 
