@@ -132,10 +132,11 @@ static int copy_children(struct copy *c, int from, int to, int depth)
 	for (int i = 0; i < n; i++) {
 		const char *name = list[i]->d_name;
 
-		if (r == 0 && !str_eq(name, ".") && !str_eq(name, "..") &&
-		    len + strlen(name) + 2 < sizeof c->path) {
+		if (r == 0 && !str_eq(name, ".") && !str_eq(name, "..")) {
 			snprintf(c->path + len, sizeof c->path - len, "/%s", name);
-			r = copy_one(c, from, name, to, depth);
+			r = len + strlen(name) + 2 > sizeof c->path
+				    ? fail_as(ERR_IMAGE, "%.200s: path longer than %zu bytes", c->path, sizeof c->path - 1)
+				    : copy_one(c, from, name, to, depth);
 			c->path[len] = '\0';
 		}
 		free(list[i]);

@@ -4,6 +4,7 @@
 #include "base/sys.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -52,7 +53,8 @@ static void make_raw(struct loop *l)
 static void pump(struct pipe *p, short can_read, short can_write)
 {
 	if (p->at < p->n && can_write) {
-		ssize_t n = write(p->to, p->buf + p->at, p->n - p->at);
+		/* A pipe that takes anything takes this much: the other descriptors must not wait. */
+		ssize_t n = write(p->to, p->buf + p->at, p->n - p->at < PIPE_BUF ? p->n - p->at : PIPE_BUF);
 
 		if (n > 0)
 			p->at += (size_t)n;
@@ -139,11 +141,10 @@ static void drain(struct loop *l)
 {
 	if (l->c->tty < 0)
 		return;
-	(void)fcntl(l->c->tty, F_SETFL, fcntl(l->c->tty, F_GETFL) | O_NONBLOCK);
-	for (int i = 0; i < 64 && !l->out.eof; i++) {
-		struct pollfd p = { l->c->tty, POLLIN, 0 };
+	for (int i = 0; i < 128 && !l->out.eof; i++) {
+		struct pollfd more = { l->c->tty, POLLIN, 0 }, reader = { 1, POLLOUT, 0 };
 
-		if (l->out.at == l->out.n && poll(&p, 1, 0) <= 0)
+		if (l->out.at == l->out.n ? poll(&more, 1, 0) <= 0 : poll(&reader, 1, -1) < 0)
 			break;
 		pump(&l->out, 1, 1);
 	}
@@ -175,8 +176,11 @@ int supervise(struct container *c, bool subreaper)
 	l.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (l.signals < 0)
 		return fail_errno("signalfd");
-	if (c->tty >= 0)
+	if (c->tty >= 0) {
 		copy_size(0, c->tty);
+		/* Who fills the terminal while we wait to write to it would wait for us. */
+		(void)fcntl(c->tty, F_SETFL, O_RDWR | O_NONBLOCK);
+	}
 	make_raw(&l);
 	while (!l.ended && r >= 0)
 		r = turn(&l);

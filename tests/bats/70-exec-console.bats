@@ -42,6 +42,14 @@ console"
 	says 2000
 }
 
+@test "who writes to a terminal without an end, and reads what comes back, waits for nobody" {
+	cfg '.process.terminal = true'
+	sh_ 'tee /dev/stderr | md5sum'
+	seq 200000 >"$BATS_TEST_TMPDIR/in"
+	run bash -c "{ cat '$BATS_TEST_TMPDIR/in'; printf '\004'; } | '$VZ' --root '$ROOT' run -b '$B' '$ID' | tail -1"
+	says "$(md5sum <"$BATS_TEST_TMPDIR/in")"
+}
+
 @test "a line ends as the caller's terminal has it: with one carriage return, and with none in a file" {
 	cfg '.process.terminal = true | .process.args = ["echo", "line"]'
 	python3 "$TOOL" --pty 80x24 "$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null >"$BATS_TEST_TMPDIR/out"
