@@ -288,3 +288,14 @@ running() { args sleep 300; create; v start "$ID"; }
 	go; ok; says here
 	vz features | jq -e '.mountOptions | index("z") == null'
 }
+
+@test "a filter that is older than faccessat2: programs are found and executed, files that are none refused" {
+	local errno
+	for errno in 1 38; do
+		cfg --argjson e $errno '.process.noNewPrivileges = false | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW",
+			syscalls: [{names: ["faccessat2"], action: "SCMP_ACT_ERRNO", errnoRet: $e}]}'
+		args echo found; go; ok; says found
+		args /etc/passwd; chmod 644 "$B/rootfs/etc/passwd"
+		go; fails 1 'exec: "/etc/passwd": permission denied'
+	done
+}
