@@ -44,22 +44,37 @@ int write_pid_file(const char *path, pid_t pid)
 	return file_write_volatile(at, basename(base), text, (size_t)n, 0644);
 }
 
-int signal_number(const char *name)
+/* RTMIN+N and RTMAX-N. 0: it is none of these. */
+static int real_time(const char *name)
 {
-	uint64_t n;
+	bool up = strncasecmp(name, "RTMIN", 5) == 0;
+	uint64_t n = 0;
 
-	if (str_u64(name, (uint64_t)SIGRTMAX, &n) == 0)
+	if ((!up && strncasecmp(name, "RTMAX", 5) != 0) ||
+	    (name[5] && (name[5] != (up ? '+' : '-') || str_u64(name + 6, (uint64_t)(SIGRTMAX - SIGRTMIN), &n) < 0)))
+		return 0;
+	return up ? SIGRTMIN + (int)n : SIGRTMAX - (int)n;
+}
+
+int signal_number(const char *text)
+{
+	/* signal(7): synonyms */
+	static const struct { const char *name; int sig; } synonyms[] = {
+		{ "CLD", SIGCHLD }, { "IO", SIGPOLL }, { "IOT", SIGABRT }, { "UNUSED", SIGSYS },
+	};
+	const char *name = strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text;
+	uint64_t n;
+	int sig = 0;
+
+	if (str_u64(text, (uint64_t)SIGRTMAX, &n) == 0)
 		return (int)n;
-	if (strncasecmp(name, "SIG", 3) == 0)
-		name += 3;
 	for (int i = 1; i < 32; i++)
 		if (sigabbrev_np(i) && strcasecmp(sigabbrev_np(i), name) == 0)
-			return i;
-	if (strncasecmp(name, "RTMIN", 5) == 0 && (name[5] == '\0' || name[5] == '+')) {
-		if (name[5] == '\0')
-			return SIGRTMIN;
-		if (str_u64(name + 6, (uint64_t)(SIGRTMAX - SIGRTMIN), &n) == 0)
-			return SIGRTMIN + (int)n;
-	}
-	return fail_as(ERR_USAGE, "unknown signal \"%s\"", name);
+			sig = i;
+	for (size_t i = 0; i < COUNT(synonyms); i++)
+		if (strcasecmp(synonyms[i].name, name) == 0)
+			sig = synonyms[i].sig;
+	if (!sig)
+		sig = real_time(name);
+	return sig ? sig : fail_as(ERR_USAGE, "unknown signal \"%s\"", text);
 }

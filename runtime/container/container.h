@@ -145,7 +145,7 @@ int supervise(struct container *c, bool subreaper);
  */
 void supervise_soon(void);
 
-/* "SIGKILL", "KILL", "9" */
+/* "SIGKILL", "kill", "9", "RTMIN+3", "RTMAX-1"; 0 is a number, too. signal(7) */
 int signal_number(const char *name);
 /* Sends a terminal's master to the engine's console socket, as runc does. */
 int console_send(const char *socket_path, int master);

@@ -27,6 +27,23 @@ TEST(quota)
 	CHECK(err_class() == ERR_USAGE);
 }
 
+TEST(signals)
+{
+	static const struct { const char *name; int sig; } good[] = {
+		{ "SIGTERM", 15 }, { "hup", 1 }, { "9", 9 }, { "0", 0 }, { "64", 64 }, { "SIGIO", 29 }, { "POLL", 29 },
+		{ "CLD", 17 }, { "IOT", 6 }, { "SIGSTKFLT", 16 }, { "RTMIN", 34 }, { "SIGRTMIN+3", 37 },
+		{ "rtmin+30", 64 }, { "SIGRTMAX", 64 }, { "RTMAX-30", 34 },
+	};
+	static const char *const bad[] = { "", "SIG", "65", "-1", "SIG9", "TERM ", "RTMIN+", "RTMIN+31", "RTMIN-1",
+					   "RTMAX+1", "RTMAX-31", "RTMAXX" };
+
+	for (size_t i = 0; i < COUNT(good); i++)
+		CHECK(signal_number(good[i].name) == good[i].sig);
+	for (size_t i = 0; i < COUNT(bad); i++)
+		CHECK(signal_number(bad[i]) < 0 && err_class() == ERR_USAGE);
+	CHECK_FAILS(signal_number("SIGFOO"), "unknown signal \"SIGFOO\"");
+}
+
 TEST(names)
 {
 	static const char *const bad[] = { "", "A", "a_b", "-a", "a-", ".", "..", "a/b", "a b", "\xc3\xa9" };
@@ -102,4 +119,4 @@ TEST(objects)
 	CHECK_STR(says("\"hostname\":\"Web1\",\"vzrun\":{" LAYERS "}"), "good");
 }
 
-UNIT_MAIN(UNIT(quota), UNIT(names), UNIT(objects))
+UNIT_MAIN(UNIT(quota), UNIT(signals), UNIT(names), UNIT(objects))
