@@ -76,7 +76,7 @@ static int check_conf(const struct guest_conf *c)
 		if (!guest_feature_known(c->features.v[i]))
 			return fail(EINVAL, "features[%zu]: unknown value \"%s\" (nesting, fuse, tun, i386)", i,
 				    c->features.v[i]);
-	if (c->stop_signal && signal_number(c->stop_signal) < 0)
+	if (c->stop_signal && signal_number(c->stop_signal) <= 0)
 		return fail(EINVAL, "stopSignal: unknown value \"%s\"", c->stop_signal);
 	return 0;
 }

@@ -37,6 +37,9 @@ static void who_is(pid_t pid, char *exe, char *called, size_t size)
 	snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
 	n = readlink(path, text, sizeof text - 1);
 	text[n > 0 ? n : 0] = '\0';
+	/* Replaced by an upgrade, it is what it was. */
+	if (str_ends(text, " (deleted)"))
+		text[strlen(text) - strlen(" (deleted)")] = '\0';
 	snprintf(exe, size, "%s", base_name(text));
 	snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
 	if (file_peek(AT_FDCWD, path, text, sizeof text) < 0)

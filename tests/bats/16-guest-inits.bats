@@ -24,6 +24,9 @@ sysv_root() {
 	vz create "$G" --rootfs "$(sysv_root)" --net none >/dev/null
 	vz start "$G" >/dev/null
 	[ "$(basename "$(readlink "/proc/$(init_of)/exe")")" = init ]
+	# An upgrade of it does not make another of it.
+	vz exec "$G" /bin/busybox sh -c '/bin/busybox cp /sbin/init /sbin/new && /bin/busybox mv /sbin/new /sbin/init'
+	[[ $(readlink "/proc/$(init_of)/exe") == *"init (deleted)" ]]
 	run vz stop -t 20s "$G"
 	[ "$status" -eq 0 ]
 	[ "$output" = "$G stopped" ]
