@@ -5,8 +5,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 
 enum { KEEP_MAX = 8 << 20, DRAIN_MAX = 64 };	/* 64: twice a pipe */
@@ -15,8 +15,11 @@ struct run {
 	const struct proc_req *req;
 	pid_t pid;
 	int pidfd, in, out, err;	/* our ends */
+	int signals;			/* those that are held back; -1: not looked at */
 	size_t fed;
 };
+
+static sigset_t held;
 
 /* errno is what the parent reads as the reason. */
 static _Noreturn void give_up(int report)
@@ -144,13 +147,15 @@ static int attend(struct run *r)
 
 	for (int drained = 0;;) {
 		struct pollfd p[] = { { r->pidfd, POLLIN, 0 }, { r->in, POLLOUT, 0 },
-				      { r->out, POLLIN, 0 }, { r->err, POLLIN, 0 } };
+				      { r->out, POLLIN, 0 }, { r->err, POLLIN, 0 }, { r->signals, POLLIN, 0 } };
 		int64_t left = end ? end - (int64_t)clock_ms() : -1;
 
 		if (end && left <= 0)
 			return fail(ETIMEDOUT, "%s did not end within %d ms", r->req->path, r->req->timeout_ms);
 		if (poll(p, COUNT(p), (int)left) < 0 && errno != EINTR)
 			return fail_errno("wait for %s", r->req->path);
+		if (p[4].revents)
+			return fail(EINTR, "%s: ended by a signal", r->req->path);
 		if (p[1].revents)
 			feed(r);
 		if (p[2].revents)
@@ -165,10 +170,13 @@ static int attend(struct run *r)
 
 int proc_run(const struct proc_req *req, int *status)
 {
-	struct run r = { .req = req, .pidfd = -1, .in = -1, .out = -1, .err = -1 };
+	auto_close int signals = req->gives_way ? signalfd(-1, &held, SFD_CLOEXEC) : -1;
+	struct run r = { .req = req, .pidfd = -1, .in = -1, .out = -1, .err = -1, .signals = signals };
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
 	int w = 0, ret;
 
+	if (req->gives_way && signals < 0)
+		return fail_errno("signalfd");
 	TRY(start(&r));
 	if (sigaction(SIGPIPE, &ignore, &old) < 0) {
 		ret = fail_errno("ignore SIGPIPE");
@@ -185,4 +193,22 @@ int proc_run(const struct proc_req *req, int *status)
 	drop_fd(&r.err);
 	*status = WIFEXITED(w) ? WEXITSTATUS(w) : 128 + WTERMSIG(w);
 	return ret;
+}
+
+void proc_hold_signals(sigset_t *old)
+{
+	static const int customary[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction now;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < COUNT(customary); i++)
+		if (sigaction(customary[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+			sigaddset(&held, customary[i]);
+	sigprocmask(SIG_BLOCK, &held, old);
+}
+
+void proc_let_signals(const sigset_t *old)
+{
+	sigemptyset(&held);
+	sigprocmask(SIG_SETMASK, old, NULL);
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "base/str.h"
+#include <signal.h>
 
 struct proc_req {
 	const char *path;		/* a path, or a name to look for in PATH when it has no slash */
@@ -17,7 +18,12 @@ struct proc_req {
 	const int *fds;			/* passed as 3, 4, ... */
 	size_t nfds;
 	int timeout_ms;			/* 0: none */
+	bool gives_way;			/* it is killed when a signal comes that is held back: -EINTR */
 };
 
 /* *status: the exit code, or 128 + signal. -ETIMEDOUT, -ENOENT and -EACCES (exec) are expected. */
 int proc_run(const struct proc_req *req, int *status);
+
+/* What ends a command by custom (SIGINT, SIGTERM, SIGHUP, if it is not ignored) waits until what was begun is undone. */
+void proc_hold_signals(sigset_t *old);
+void proc_let_signals(const sigset_t *old);

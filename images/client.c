@@ -56,7 +56,8 @@ static int run(const char *const *argv, struct buf *out, bool stdin_too, int *st
 		if (!str_starts(environ[i], "VZRUN_IMAGE_PARENT="))
 			env[at++] = environ[i];
 	env[at] = parent;
-	struct proc_req req = { .path = path, .argv = argv, .env = env, .out = out, .fds = &in, .nfds = stdin_too };
+	struct proc_req req = { .path = path, .argv = argv, .env = env, .out = out, .fds = &in, .nfds = stdin_too,
+				.gives_way = true };
 	return proc_run(&req, status);
 }
 

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "base/scope.h"
 #include "base/steps.h"
 
@@ -38,6 +39,17 @@ static bool dir_storage(const struct making *m)
 	return m->req->storage && str_eq(m->req->storage, "dir");
 }
 
+static int exists(const struct making *m)
+{
+	auto_buf struct buf conf = { 0 };
+
+	buf_printf(&conf, "%s/config.json", m->name);
+	fail_as(ERR_EXISTS, "guest \"%s\" already exists", m->name);
+	if (faccessat(m->guests_fd, buf_text(&conf), F_OK, 0) < 0 && errno == ENOENT)
+		err_try("vzrun recover %s, if nobody makes it just now", m->name);
+	return -EEXIST;
+}
+
 static int claim(void *p)
 {
 	struct making *m = p;
@@ -49,7 +61,7 @@ static int claim(void *p)
 	TRY(m->guests_fd = file_make_dirs(buf_text(&path), 0700));
 	if (mkdirat(m->guests_fd, m->name, 0700) < 0) {
 		if (errno == EEXIST)
-			return fail_as(ERR_EXISTS, "guest \"%s\" already exists", m->name);
+			return exists(m);
 		return fail_class(fail_errno("create %s", m->dir), ERR_STORAGE);
 	}
 	m->dir_fd = openat(m->guests_fd, m->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -276,6 +288,7 @@ static void making_free(struct making *m)
 int guest_create(const struct guest_where *at, const char *name, const struct guest_create_req *req)
 {
 	struct making m = { .at = at, .name = name, .req = req, .guests_fd = -1, .dir_fd = -1 };
+	sigset_t old;
 	int r;
 
 	TRY(guest_check_name(name));
@@ -284,9 +297,11 @@ int guest_create(const struct guest_where *at, const char *name, const struct gu
 	r = parse_binds(&m);
 	if (r >= 0)
 		r = wish(&m);
+	proc_hold_signals(&old);
 	if (r >= 0)
 		r = steps_run(steps, COUNT(steps), &m, NULL);
 	making_free(&m);
+	proc_let_signals(&old);
 	return r;
 }
 

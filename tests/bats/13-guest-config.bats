@@ -105,6 +105,29 @@ teardown() { guest_teardown; }
 	[ "$(vz exec "$G" awk '{ print $2; exit }' /proc/self/uid_map)" != "$(vz exec "$G-b" awk '{ print $2; exit }' /proc/self/uid_map)" ]
 }
 
+@test "a create that a signal ends is undone; one that was killed is named" {
+	local pid rc=0 fifo=$BATS_TEST_TMPDIR/fifo
+	mkfifo "$fifo"
+	exec 8<>"$fifo"
+	"$VZ" --root "$ROOT" create "$G" --rootfs "$fifo" >"$fifo.says" 2>&1 3>&- 8>&- & pid=$!
+	wait_for [ -e "$VZRUN_HOME/guests/$G" ]
+	kill -TERM "$pid"
+	wait "$pid" || rc=$?
+	[ "$rc" -eq 143 ]
+	[ ! -e "$VZRUN_HOME/guests/$G" ]
+	[ ! -s "$fifo.says" ]
+	"$VZ" --root "$ROOT" create "$G" --rootfs "$fifo" >/dev/null 2>&1 3>&- 8>&- & pid=$!
+	wait_for [ -e "$VZRUN_HOME/guests/$G" ]
+	kill -KILL "$pid"
+	wait "$pid" || :
+	exec 8>&-
+	run vz create "$G" --template busybox
+	refuses 4 "guest \"$G\" already exists"
+	has "vzrun recover $G"
+	run vz recover "$G"
+	says "recovered: 1"
+}
+
 @test "--bind: the host's directory, read-only or with the guest's own ids; what is no bind is refused" {
 	mkdir "$BATS_TEST_TMPDIR/src"
 	echo hi >"$BATS_TEST_TMPDIR/src/f"
