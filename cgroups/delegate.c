@@ -4,6 +4,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 /*
@@ -24,7 +25,7 @@ static int bound_below(const struct cg *cg, size_t hier)
 			continue;
 		int r = file_poke(AT_FDCWD, path, bounds[i].most);
 		if (r < 0)
-			return fail(-r, "delegate cgroup: write %s", path);
+			return fail(-r, "delegate cgroup: write %s: %s", path, strerrordesc_np(-r));
 	}
 	return 0;
 }

@@ -129,8 +129,10 @@ static int fill_from_above(const char *dir, bool clone)
 			continue;
 		snprintf(path, sizeof path, "%.*s/%s", (int)(strrchr(dir, '/') - dir), dir, files[i]);
 		ssize_t n = file_peek(AT_FDCWD, path, value, sizeof value);
-		if (n <= 0)
-			return fail(n < 0 ? (int)-n : ENOSPC, "cpuset: %s is empty", path);
+		if (n < 0)
+			return fail((int)-n, "cpuset: read %s: %s", path, strerrordesc_np((int)-n));
+		if (n == 0)
+			return fail(ENOSPC, "cpuset: %s is empty", path);
 		snprintf(path, sizeof path, "%s/%s", dir, files[i]);
 		int r = file_poke(AT_FDCWD, path, value);
 		if (r < 0)

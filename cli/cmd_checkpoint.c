@@ -138,10 +138,12 @@ static int checkpoint_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct image_args *a = args;
 	struct guest_where at = guest_at(g);
+	int is;
 
 	(void)argc;
 	TRY(complete(g, a));
-	if (guest_exists(&at, argv[0]))
+	TRY(is = guest_look(&at, argv[0]));
+	if (is)
 		return checkpoint_guest(g, a, argv[0]);
 	if (a->discard)
 		return fail_as(ERR_USAGE, "--discard is for guests");
@@ -157,13 +159,13 @@ static int restore_run(struct cli *g, void *args, int argc, char **argv)
 		.rootless = g->rootless, .restore = &a->o, .keep_tty = !a->detach && !a->console_socket,
 	};
 	auto_container struct container c = CONTAINER_INIT;
-	int status;
-
 	struct guest_where at = guest_at(g);
+	int status, is;
 
 	(void)argc;
 	TRY(complete(g, a));
-	if (guest_exists(&at, argv[0]))
+	TRY(is = guest_look(&at, argv[0]));
+	if (is)
 		return restore_guest(g, a, argv[0]);
 	if (a->detach)
 		return container_create(&r, false, &c);

@@ -132,9 +132,11 @@ static const struct opt start_opts[] = { GUEST_START_OPTS(struct guest_start_arg
 static int start_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct guest_where at = guest_at(g);
+	int is = guest_look(&at, argv[0]);
 
 	(void)argc;
-	if (guest_exists(&at, argv[0])) {
+	TRY(is);
+	if (is) {
 		cli_speak(g, 0);
 		return guest_start_cmd(g, args, argv[0]);
 	}

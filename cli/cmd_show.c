@@ -44,8 +44,7 @@ static void traffic(struct jout *o, const struct guest_where *at, const struct g
 
 	if (guest_traffic(at, g->name, g->dir_fd, &g->conf.networks, netns, &t) >= 0)
 		stats_traffic_json(o, "traffic", &t);
-	else
-		err_clear();
+	err_clear();
 }
 
 static void tell_label(struct jout *o, const struct guest *g)

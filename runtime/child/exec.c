@@ -35,6 +35,7 @@ static int check(const char *path)
 static int find_in_path(struct arena *a, const char *name, const char *path_env, const char **out)
 {
 	bool denied = false;
+	int unknown = 0;
 
 	for (const char *p = path_env; p; p = *p ? p + 1 : NULL) {
 		size_t n = strcspn(p, ":");
@@ -49,11 +50,14 @@ static int find_in_path(struct arena *a, const char *name, const char *path_env,
 			return 0;
 		}
 		denied |= r == -EACCES;
+		if (r != -EACCES && r != -ENOENT && r != -ENOTDIR && r != -EISDIR)
+			unknown = -r;
 		p += n;
 		if (!*p)
 			break;
 	}
 	return denied ? refuse(EACCES, name, "permission denied")
+		      : unknown ? refuse(unknown, name, strerrordesc_np(unknown))
 		      : refuse(ENOENT, name, "executable file not found in $PATH");
 }
 
@@ -71,6 +75,8 @@ int exe_find(struct arena *a, const char *name, const char *path_env, const char
 	if (r == -ENOENT || r == -ENOTDIR)
 		return fail(-r, "exec: \"%s\": stat %s: %s", name, name,
 			    r == -ENOENT ? "no such file or directory" : "not a directory");
+	if (r != -EACCES && r != -EISDIR)
+		return refuse(-r, name, strerrordesc_np(-r));
 	return refuse(EACCES, name, r == -EISDIR ? "is a directory: permission denied" : "permission denied");
 }
 

@@ -96,7 +96,9 @@ static int own_pid(const struct child *c)
 	ssize_t n = readlinkat(c->proc_fd, "self", text, sizeof text - 1);
 	int pid;
 
-	text[n > 0 ? n : 0] = '\0';
+	if (n < 0)
+		return fail_errno("own pid on the host");
+	text[n] = '\0';
 	return sscanf(text, "%d", &pid) == 1 ? pid : fail(EIO, "own pid on the host is unknown");
 }
 

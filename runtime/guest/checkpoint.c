@@ -194,8 +194,7 @@ static int keep_sysctls(struct suspending *s, int image)
 	auto_close int netns = guest_netns(s->at, s->name);
 	auto_buf struct buf b = { 0 };
 
-	if (netns < 0)
-		return fail(ESRCH, "guest \"%s\" is not running", s->name);
+	TRY(netns);
 	TRY(net_sysctl_keep(netns, &b));
 	return file_write_volatile(image, IMAGE_SYSCTLS, b.p ? b.p : "", b.n, 0600);
 }
@@ -263,8 +262,7 @@ static int check_network(struct suspending *s, const struct spec *spec)
 	auto_close int netns = guest_netns(s->at, s->name);
 	size_t n = 0;
 
-	if (netns < 0)
-		return fail_as(ERR_STATE, "guest \"%s\" is not running", s->name);
+	TRY(netns);
 	for (size_t i = 0; l && i < l->sysctl.n; i++)
 		if (str_starts(l->sysctl.v[i].key, "net."))
 			return fail_as(ERR_UNSUPPORTED, "config.json: linux.sysctl: %s is not carried by a checkpoint",

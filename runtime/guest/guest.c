@@ -133,15 +133,27 @@ void guest_close(struct guest *g)
 	spec_free(&g->spec);
 }
 
-bool guest_exists(const struct guest_where *at, const char *name)
+int guest_look(const struct guest_where *at, const char *name)
 {
-	int fd = str_is_name(name) && strlen(name) <= 60 ? guest_dir(at, name) : -1;
+	int fd = str_is_name(name) && strlen(name) <= 60 ? guest_dir(at, name) : -ENOENT;
 
 	if (fd >= 0)
 		close(fd);
+	/* An ordinary user has no guests, and may not look. */
+	else if (fd != -ENOENT && fd != -EACCES)
+		return fd;
 	else
 		err_clear();
 	return fd >= 0;
+}
+
+bool guest_exists(const struct guest_where *at, const char *name)
+{
+	int r = guest_look(at, name);
+
+	if (r < 0)
+		err_clear();
+	return r > 0;
 }
 
 int guest_each(const struct guest_where *at, int (*each)(void *, const char *), void *ctx)

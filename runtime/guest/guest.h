@@ -56,7 +56,9 @@ struct guest {
 /* -ENOENT, ERR_NOT_FOUND; a corrupt config.json is ERR_CONFIG with its place. */
 int guest_open(const struct guest_where *at, const char *name, bool lock, struct guest *out);
 void guest_close(struct guest *g);
-bool guest_exists(const struct guest_where *at, const char *name);
+/* 1: there is one, whole or not; 0. */
+int guest_look(const struct guest_where *at, const char *name);
+bool guest_exists(const struct guest_where *at, const char *name);	/* what cannot be looked at is none */
 int guest_check_name(const char *name);
 int guest_dir(const struct guest_where *at, const char *name);	/* a descriptor; -ENOENT, ERR_NOT_FOUND */
 /* Never waits: ERR_LOCKED; ERR_NOT_FOUND: destroyed meanwhile. */
@@ -157,7 +159,7 @@ struct guest_traffic { struct guest_nic_traffic nic[2 * NET_PORTS_MAX]; size_t n
 /* conf: its vzrun.networks; netns: of the running guest, -1: it is stopped. */
 int guest_traffic(const struct guest_where *at, const char *name, int dir_fd, const struct list *conf, int netns,
 		  struct guest_traffic *out);
-/* Of a running guest; -ESRCH without a message: it is not running. */
+/* ERR_STATE: it is not running. */
 int guest_netns(const struct guest_where *at, const char *name);
 /* counted: it has a group, and cg says what its controllers count. */
 struct guest_stats { enum guest_status status; pid_t pid; bool counted; struct cg_stats cg; struct guest_traffic net; };

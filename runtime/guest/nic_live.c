@@ -199,8 +199,7 @@ static int open_netns(struct nic_live *l)
 	struct stat own, its;
 
 	l->netns = guest_netns(&l->g->at, l->g->name);
-	if (l->netns < 0)
-		return fail_as(ERR_STATE, "guest \"%s\" is not running", l->g->name);
+	TRY(l->netns);
 	if (stat("/proc/self/ns/net", &own) < 0 || fstat(l->netns, &its) < 0)
 		return fail_errno("the network namespace of guest \"%s\"", l->g->name);
 	if (own.st_ino == its.st_ino && own.st_dev == its.st_dev)

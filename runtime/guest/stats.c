@@ -17,23 +17,30 @@ int guest_cg(const struct guest_where *at, const char *name, struct cg *out)
 	return 0;
 }
 
+static int not_running(const char *name)
+{
+	return fail_as(ERR_STATE, "guest \"%s\" is not running", name);
+}
+
 int guest_netns(const struct guest_where *at, const char *name)
 {
 	char path[40];
 	pid_t pid;
 	auto_close int init = guest_init(at, name, &pid);
 	auto_close int fd = -1;
+	int dead;
 
-	if (init < 0) {
-		err_clear();
-		return -ESRCH;
-	}
+	if (init < 0)
+		return init == -ESRCH || init == -ENODATA || err_class() == ERR_NOT_FOUND ? not_running(name) : init;
 	snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? not_running(name) : fail_errno("open %s", path);
 	/* The number was this process's when it was opened if the process lives afterwards. */
-	if (fd < 0 || sys_pidfd_wait(init, 0) != 0)
-		return -ESRCH;
-	return take_fd(&fd);
+	dead = sys_pidfd_wait(init, 0);
+	if (dead < 0)
+		return fail_errno("look whether process %d lives", (int)pid);
+	return dead ? not_running(name) : take_fd(&fd);
 }
 
 int guest_stats(const struct guest_where *at, const char *name, struct guest_stats *out)

@@ -53,7 +53,7 @@ sweep() {
 told() {
 	local point
 	"$I" -o "$seen" list "$VZ" --root "$ROOT" run -b "$B" "$ID"
-	for point in $(sed -n "s/^call \\(0:[0-9]*\\) $1\$/\\1/p" "$seen"); do
+	for point in $(sed -n "s/^call \\(0[.0-9]*:[0-9]*\\) $1\$/\\1/p" "$seen"); do
 		run "$I" -o "$seen" fail "$point" "$2" "$VZ" --root "$ROOT" run -b "$B" "$ID"
 		[[ "$status" -eq 0 || "$output" != *"$3"* ]] || return 0
 	done
@@ -73,6 +73,27 @@ told() {
 	told statfs ENOMEM "open /sys/fs/selinux/context: "
 	cfg '.process |= (del(.selinuxLabel) | .apparmorProfile = "none")'
 	told openat EMFILE 'AppArmor profile "none": '
+}
+
+@test "what cannot be looked at is not said to be missing, or forbidden" {
+	engine_setup
+	I=$TOP/build/tools/inject
+	seen=$BATS_TEST_TMPDIR/seen
+	args true
+	told faccessat2 ENOMEM 'exec: "true": Cannot allocate memory'
+	args /bin/true
+	told faccessat2 EIO 'exec: "/bin/true": Input/output error'
+	export VZRUN_HOME=$BATS_TEST_TMPDIR/home
+	mkdir -p "$VZRUN_HOME/guests/$ID"
+	"$I" -o "$seen" list "$VZ" --root "$ROOT" start "$ID" || true
+	local points point
+	points=$(sed -n 's/^call \(0:[0-9]*\) openat$/\1/p' "$seen")
+	[ -n "$points" ]
+	for point in $points; do
+		run "$I" -o "$seen" fail "$point" EMFILE "$VZ" --root "$ROOT" start "$ID"
+		[ "$status" -ne 0 ]
+		hasnt "does not exist"
+	done
 }
 
 @test "containers made: a sample of system calls failed and killed" {
