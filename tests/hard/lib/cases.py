@@ -56,6 +56,9 @@ class Case:
     reused = False      # what it works on serves for the next fault
     beyond = None       # another command, whose calls, which are this one's too, are swept there
     expected = None     # what REPORT says where nothing fails
+    untrue = "does not exist"   # what no error may say
+    most = 0            # of one process's calls of a name so many, spread evenly; 0: all
+    killed = False      # the fault was a SIGKILL
 
     def __init__(self, prefix):
         self.prefix = prefix

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from lib import host
-from lib.cases import Case, REPORT
+from lib.cases import Case, REPORT, limit
 from lib.host import HOME, STATE, WORK, VZ, Broken, must, run, vz, wait_for
 
 
@@ -166,6 +166,70 @@ class PortAdd(Guest):
     def renew(self): vz("port", "rm", self.id, "8080:80")
 
 
+class GuestCheckpoint(Guest):
+    """By a criu of ours (lib/criu), which every kernel has."""
+    name = "guest checkpoint"
+    reused = True
+    untrue = "does not exist|is not running"
+    most = 100      # it has every setting below /proc/sys/net in its hands
+    criu = ["--criu", os.path.join(os.path.dirname(__file__), "criu")]
+
+    def before(self): self.up()
+    def argv(self): return [*self.criu, "checkpoint", self.id]
+    def done(self): return None if self.status() == "suspended" else "suspended, and is " + self.status()
+
+    def restore(self):
+        if self.status() == "suspended":
+            must("checkpoint", "--discard", self.id)
+        if self.status() == "stopped":
+            must("start", self.id)
+        return self.status() == "running"
+
+    def renew(self): self.restore()
+
+    def half(self):
+        s = self.status()
+        return super().half() or (None if s in ("running", "suspended") else "the guest is " + s)
+
+
+class GuestRestore(GuestCheckpoint):
+    name = "guest restore"
+    untrue = Guest.untrue
+
+    def before(self):
+        self.create()
+        self.restore()
+
+    def argv(self): return [*self.criu, "restore", self.id]
+
+    def done(self):
+        if self.status() != "running":
+            return "restored, and is " + self.status()
+        pid = json.loads(must("state", self.id))["pid"]
+        links = subprocess.run(["nsenter", "-t", str(pid), "-n", "ip", "-o", "addr"], capture_output=True, text=True).stdout
+        with open(HOME + "/networks/.guests/%s.json" % self.id) as f:
+            lost = [nic["ip"] for nic in json.load(f)["nics"] if " %s/" % nic["ip"] not in links]
+        if lost:
+            return "restored, and without " + lost[0]
+        memory = limit("vzrun-" + self.id, "memory/%s/memory.limit_in_bytes", "%s/memory.max")
+        return None if memory == str(64 << 20) else "restored, and its limit of memory is " + memory
+
+    def restore(self):
+        # What that criu has begun is no guest that could be checkpointed.
+        if self.status() == "running":
+            must("stop", "-k", self.id)
+        if self.status() == "stopped":
+            must("start", self.id)
+            must(*super().argv())
+        return self.status() == "suspended"
+
+    def half(self):
+        # What ran for a moment is not there a second time: who is killed then has lost it.
+        known = ("running", "suspended", "stopped") if self.killed else ("running", "suspended")
+        s = self.status()
+        return Guest.half(self) or (None if s in known else "the guest is " + s)
+
+
 class Keeper(Guest):
     """The keeper, from when the guest is up to its end."""
     name = "keeper"
@@ -300,5 +364,5 @@ class ImageRemove(ImageImport):
             self.before()
 
 
-GUESTS = [GuestCreate, GuestStart, GuestStop, GuestKill, GuestDestroy, GuestSet, GuestExec, PortAdd, Keeper,
-          GuestRecover, NetworkCreate, NetworkRemove, ImageImport, ImageRemove]
+GUESTS = [GuestCreate, GuestStart, GuestStop, GuestKill, GuestDestroy, GuestSet, GuestExec, PortAdd, GuestCheckpoint,
+          GuestRestore, Keeper, GuestRecover, NetworkCreate, NetworkRemove, ImageImport, ImageRemove]

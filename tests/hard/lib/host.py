@@ -14,6 +14,7 @@ VZ = os.environ.get("VZRUN", os.path.join(TOP, "build", "vzrun"))
 INJECT = os.path.join(TOP, "build", "tools", "inject")
 WORK = "/tmp/w"
 STATE, HOME = WORK + "/state", WORK + "/home"
+LASTING = "/var/lib/vzrun-ids"
 CGROUPS = "/sys/fs/cgroup"
 PATIENCE = 30       # seconds until something that should be gone is called left
 
@@ -58,6 +59,10 @@ def furnish():
     mount("--rbind", "/tmp/keep", CGROUPS)
     subprocess.run(["umount", "-R", "/tmp/keep"], check=True)
     os.rmdir("/tmp/keep")
+    # What is written there lasts longer than a boot.
+    for d in ("/tmp/upper", "/tmp/work"):
+        os.mkdir(d)
+    mount("-t", "overlay", "-o", "lowerdir=/var/lib,upperdir=/tmp/upper,workdir=/tmp/work", "overlay", "/var/lib")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     os.umask(0o022)
     for d in (STATE, HOME):
@@ -164,7 +169,7 @@ def snapshot(prefix, network=False, images=False):
     found = processes()
     found.update("mount " + p for p in mount_points() if p not in inherited)
     found.update("group " + g for g in groups(prefix))
-    for top in ("/run", "/dev/shm", STATE, HOME):
+    for top in ("/run", "/dev/shm", LASTING, STATE, HOME):
         # Compiled filters are kept for the next start, a few: no leak.
         found.update("file " + p for p in tree(top, (STATE + "/.seccomp",) if images else (STATE + "/.seccomp", HOME + "/images")))
     found.update("file " + p for p in os.listdir("/tmp"))
