@@ -73,15 +73,27 @@ int stage_descriptors(struct child *c)
 	return 0;
 }
 
+static void leave(int sig)
+{
+	_exit(128 + sig);
+}
+
 int stage_ready(struct child *c)
 {
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	static const int polite[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	struct sigaction dfl = { .sa_handler = SIG_DFL }, end = { .sa_handler = leave };
 	sigset_t none;
 
 	/* Handlers end with exec; what was ignored before us would stay so. */
 	for (int sig = 1; sig < NSIG; sig++)
 		if (c->ignored >> (sig - 1) & 1)
 			sigaction(sig, &dfl, NULL);
+	/*
+	 * The init of a pid namespace is deaf to signals that it does not handle: who asks a created container to end
+	 * would wait in vain.
+	 */
+	for (size_t i = 0; c->start_fd >= 0 && i < COUNT(polite); i++)
+		sigaction(polite[i], &end, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	TRY(sync_say(c->sync, SYNC_READY));

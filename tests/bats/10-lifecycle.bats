@@ -63,6 +63,22 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	wait_for nothing_left
 }
 
+@test "a created container ends by the signals that ask a process to, before and after a filter" {
+	local how
+	for how in true:HUP false:INT true:QUIT false:TERM; do
+		cfg --argjson n "${how%:*}" '.process.noNewPrivileges = $n
+			| .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["swapon"], action: "SCMP_ACT_ERRNO"}]}'
+		created
+		v kill "$ID" "${how#*:}"
+		wait_for is stopped
+		v delete "$ID"
+	done
+	# What it becomes handles what it likes.
+	running
+	v kill "$ID" TERM
+	is running
+}
+
 @test "delete of a created container is refused, with -f it is gone" {
 	created
 	run vz delete "$ID"
