@@ -153,6 +153,7 @@ static const char *const fw_forward[] = {
 	"iifname != @bridges oifname != @bridges accept",
 	/* Bridged packets may come by here (bridge-nf-call-ip6tables): neighbours are found whatever a guest's rules say. */
 	"iifname . oifname @links icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
+	"iifname @bridges jump asking",
 	"iifname . ip saddr vmap @fw_out4",
 	"iifname . ip6 saddr vmap @fw_out6",
 	"ip daddr vmap @fw_in4",
@@ -167,45 +168,15 @@ static const char *const fw_forward[] = {
 	"iifname . oifname . meta l4proto . th dport @links_port accept",
 	"oifname @bridges jump inward_new",
 	"oifname @bridges drop",
+	/* Of no connection, so it would leave untranslated. */
+	"ct state invalid ip saddr @nat4 drop",
+	"ct state invalid ip6 saddr @nat6 drop",
 	"iifname @outward accept",
 	"drop",
 	NULL
 };
-/*
- * Where the host does source routing, what comes here is on its way to another address than the one by which its
- * connection is known: an echo that the host answered would be an established one that leads into any segment.
- */
-static const char *const fw_steered[] = {
-	"iifname != @bridges oifname != @bridges return",
-	"meta nfproto ipv6 drop",
-	"ip option lsrr exists drop",
-	"ip option ssrr exists drop",
-	NULL
-};
-/*
- * A frame for a tunnel's other end that a guest has wrapped itself would leave under the host's address, whom the peer
- * believes. Each packet is looked at: the number can change within a connection.
- */
-static const char *const fw_to_peer[] = {
-	"iifname != @bridges return",
-	"udp dport . @th,96,24 . ip daddr @peers4 drop",
-	"udp dport . @th,96,24 . ip6 daddr @peers6 drop",
-	NULL
-};
-/*
- * An error about a connection is believed of a segment that has an end of it. Any guest can write one about any
- * connection whose ports it guesses, and the kernel takes it to whoever that is.
- */
-static const char *const fw_related[] = {
-	"iifname != @bridges accept",
-	"iifname . ct original ip saddr @self4 accept",
-	"iifname . ct original ip6 saddr @self6 accept",
-	"iifname . ct reply ip saddr @self4 accept",
-	"iifname . ct reply ip6 saddr @self6 accept",
-	"ct original ip6 saddr fe80::/10 accept",
-	"drop",
-	NULL
-};
+#include "netns/firewall_detours.h"
+
 static const char *const fw_inward[] = {
 	"iifname @bridges return",
 	"oifname @inward accept",
@@ -236,11 +207,18 @@ static const char *const fw_input[] = {
 	"iifname . ip6 saddr vmap @fw_out6",
 	"iifname . ip daddr @hosts4 icmp type echo-request accept",
 	"iifname . ip6 daddr @hosts6 icmpv6 type echo-request accept",
-	"iifname . ip daddr . meta l4proto . th dport @services4 accept",
-	"iifname . ip6 daddr . meta l4proto . th dport @services6 accept",
+	"iifname . ip daddr . meta l4proto . th dport @services4 goto service",
+	"iifname . ip6 daddr . meta l4proto . th dport @services6 goto service",
 	"meta pkttype { broadcast, multicast } drop",
 	"meta l4proto tcp reject with tcp reset",
 	"reject with icmpx type admin-prohibited",
+	NULL
+};
+/* A dnsmasq takes 20 connections, and waits two minutes for who says nothing. */
+static const char *const fw_service[] = {
+	"meta l4proto tcp add @served4 { ip saddr ct count over 4 } reject with tcp reset",
+	"meta l4proto tcp add @served6 { ip6 saddr ct count over 4 } reject with tcp reset",
+	"accept",
 	NULL
 };
 static const char *const fw_tunnel[] = {
@@ -320,9 +298,11 @@ struct fw_chain { enum fw_family family; const char *name, *head; const char *co
 static const struct fw_chain fw_chains[] = {
 	{ FW_INET, "steered", "", fw_steered, 2 },
 	{ FW_INET, "to_peer", "", fw_to_peer, 1 },
+	{ FW_INET, "asking", "", fw_asking, 1 },
 	{ FW_INET, "related", "", fw_related, 2 },
 	{ FW_INET, "inward_new", "", fw_inward, 1 },
 	{ FW_INET, "tunnel", "", fw_tunnel, 1 },
+	{ FW_INET, "service", "", fw_service, 2 },
 	{ FW_INET, "lan", "", fw_lan, 3 },
 	{ FW_INET, "published_lan", "", fw_published_lan, -1 },
 	{ FW_INET, "dstnat", "type nat hook prerouting priority dstnat; policy accept;", fw_dstnat, 0 },

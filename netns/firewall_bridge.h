@@ -27,8 +27,9 @@ static const char *const fw_prerouting[] = {
 };
 /*
  * What is for one host goes to one link: a guest's firewall and isolated ports see who it is for by that (so nothing
- * reaches a subnet's own broadcast address). Who asks for members of groups, or greets routers of groups, is one: a bridge
- * that hears it sends groups no longer to all but to who answered, and the question can be one that nobody else hears.
+ * reaches a subnet's own broadcast address). Who asks for members of groups, or greets their routers, is a router: a
+ * bridge that hears it sends groups no longer to all but to who answered, and the question can be one that nobody else
+ * hears.
  */
 static const char *const fw_many4[] = {
 	"ip daddr != { 224.0.0.0/4, 255.255.255.255 } " NAMED("other_proto") "drop",

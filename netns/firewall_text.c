@@ -30,6 +30,8 @@ static void rules(struct buf *b, const char *table, enum fw_family family)
 	for (size_t i = 0; i < FW_SETS; i++)
 		if (fw_sets[i].family == family)
 			one_set(b, &fw_sets[i]);
+	for (size_t i = 0; i < FW_METERS && family == FW_INET; i++)
+		buf_printf(b, "set %s { %s; }\n", fw_meters[i].name, fw_meters[i].type);
 	for (size_t i = 0; i < FW_CHAINS; i++)
 		if (fw_chains[i].family == family)
 			one_chain(b, &fw_chains[i]);

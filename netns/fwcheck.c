@@ -26,6 +26,8 @@ uint64_t net_fw_rules_mark(void)
 		return mark;
 	for (size_t i = 0; i < FW_SETS; i++)
 		mark = text_mark(mark, fw_sets[i].type);
+	for (size_t i = 0; i < FW_METERS; i++)
+		mark = text_mark(mark, fw_meters[i].type);
 	for (size_t i = 0; i < FW_CHAINS; i++) {
 		mark = text_mark(mark, fw_chains[i].head);
 		for (const char *const *r = fw_chains[i].rules; *r; r++)

@@ -21,6 +21,7 @@ teardown() {
 	local g n
 	for g in $(vz ls -q 2>/dev/null); do vz destroy -f "$g" >/dev/null; done
 	if [ -n "${UPSTREAM:-}" ]; then kill "$UPSTREAM"; fi
+	if [ -n "${HOLDS:-}" ]; then kill "$HOLDS" 2>/dev/null || true; fi
 	for n in "$VZRUN_HOME"/networks/*.json; do
 		n=$(basename "$n" .json)
 		[ "$n" = '*' ] || [ "$n" = default ] || vz network rm "$n" || return 1
@@ -70,7 +71,17 @@ same() { [ "$1" = "$2" ] || { echo "got:  $2"; echo "want: $1"; return 1; }; }
 		same "$B.$NET" "$(ask "$A" "$server" "$(address6 "$B")" PTR)"
 		same NXDOMAIN "$(ask "$A" "$server" "nobody.$NET")"
 	done
-	# And by TCP.
+	# And by TCP, of which nobody holds more than its part.
+	for server in "$gw" "$gw6"; do
+		nsenter -t "$(init_of "$B")" -n python3 "$NAMES" hold "$server" "$BATS_TEST_TMPDIR/held" 3>&- &
+		HOLDS=$!
+		wait_for test -e "$BATS_TEST_TMPDIR/held"
+		same 4 "$(cat "$BATS_TEST_TMPDIR/held")"
+		run within "$A" dig +tcp +short +time=2 +tries=1 @"$server" "$B"
+		same "$(address "$B")" "$output"
+		kill "$HOLDS"
+		rm "$BATS_TEST_TMPDIR/held"
+	done
 	run within "$A" dig +tcp +short +time=2 @"$gw" "$B"
 	same "$(address "$B")" "$output"
 }

@@ -5,6 +5,7 @@ dns SERVER NAME [A|AAAA|PTR]   the answer: addresses or a name, or its status (N
 upstream ADDRESS LOG READY     a resolver: every A is 203.0.113.9; questions are written to LOG
 dhcp LINK [MAC] [NAME]         asks by IPv4 in this namespace: address, netmask, router, server, name server, domain
 dhcp6 LINK                     asks by IPv6: the address
+hold SERVER READY              connections over which nothing is said, until there is no other: how many is written to READY
 refuse6 LINK MAC ADDRESS       says by IPv6, as who has that MAC address, that the address is no good; straight, and as a relay
 """
 import os, random, socket, struct, sys, time
@@ -174,6 +175,19 @@ def dhcp6(link):
     return socket.inet_ntop(socket.AF_INET6, o[3][16:32])
 
 
+def hold(server, ready):
+    held = []
+    try:
+        while len(held) < 64:
+            held.append(socket.create_connection((server, 53), 5))
+    except OSError:
+        pass
+    with open(ready + '.new', 'w') as f:
+        print(len(held), file=f)
+    os.rename(ready + '.new', ready)
+    time.sleep(3600)
+
+
 def option6(kind, data):
     return struct.pack('>HH', kind, len(data)) + data
 
@@ -202,4 +216,4 @@ def refuse6(link, mac, address):
 
 
 if __name__ == '__main__':
-    print({'dns': dns, 'upstream': upstream, 'dhcp': dhcp, 'dhcp6': dhcp6, 'refuse6': refuse6}[sys.argv[1]](*sys.argv[2:]))
+    print({'dns': dns, 'upstream': upstream, 'dhcp': dhcp, 'dhcp6': dhcp6, 'hold': hold, 'refuse6': refuse6}[sys.argv[1]](*sys.argv[2:]))

@@ -42,6 +42,8 @@ way() {
 @test "a tunnel's frame from a stranger" { way tunnel-stranger; }
 @test "a tunnel's frame from a guest" { way tunnel-guest; }
 @test "a frame wrapped by a guest for a tunnel's other end" { way tunnel-wrapped; }
+@test "packets of no connection leave the host under no guest's address" { way untranslated; }
+@test "a guest that asks for hundreds of neighbours who are not there" { way neighbours; }
 @test "an error about a connection of another segment's" { way error-to-guest; }
 @test "the same, IPv6" { way error-to-guest6; }
 @test "an error about a connection of the host's" { way error-to-host; }

@@ -15,7 +15,7 @@ import lab              # noqa: E402
 
 GROUP = "239.7.7.7"
 LINK_LOCAL = [bytes([1, 0x80, 0xc2, 0, 0, last]) for last in range(16)]
-SILENCE, PATIENCE = 1.0, 10.0
+SILENCE, PATIENCE = 0.5, 10.0
 MRT_INIT, MRT_ADD_VIF, MRT_ADD_MFC = 200, 202, 204
 VXLAN_PORT, VNI = 4789, 77
 
@@ -211,6 +211,26 @@ def tunnel_wrapped(p):
             b"wrapped-by-a-guest", "to_peer")
 
 
+def untranslated(p):
+    """Of no connection, so that it would leave under the guest's own address."""
+    head = struct.pack("!HHIIBBHHH", 4000, 80, 1, 0, 5 << 4, 4, 0, 0, 0)
+    packet = f.ip4(p.green.nic.ip, p.lab.OUTSIDE4, 6, head + b"reset-of-nothing")
+    return lambda: p.raw.send(p.by_gateway(packet)), p.lab.out.packet("out0"), b"reset-of-nothing", "forward"
+
+
+def neighbours(p):
+    """Behind so many who are not there that the kernel would have no room to ask for somebody who is."""
+    other = p.lab.guest("green2", "network=green")
+    src, s = p.green.nic.ip6, other.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    s.bind((other.nic.ip6, 4000))
+
+    def frame(dst):
+        return f.ether(p.gateway, p.green.nic.ether, f.IP6,
+                       f.ip6(src, dst, f.UDP, f.udp6(src, dst, 9, 4000, b"who-is-there")))
+    frames = [frame("fd01::aa:%x" % i) for i in range(700)] + [frame(other.nic.ip6)]
+    return lambda: [p.raw.send(each) for each in frames], s, b"who-is-there", "asking"
+
+
 def icmp_error(about):
     body = struct.pack("!BBHHH", 3, 4, 0, 0, 600) + about
     return body[:2] + struct.pack("!H", f.checksum(body)) + body[4:]
@@ -316,7 +336,8 @@ def port_left(p):
 
 WAYS = {w.__name__.replace("_", "-"): w for w in (localnet, source_route, source_route_known, source_route_outside,
                                                   segment_route, multicast_router, forged_outside,
-                                                  tunnel_stranger, tunnel_guest, tunnel_wrapped, error_to_guest, error_to_guest6,
+                                                  tunnel_stranger, tunnel_guest, tunnel_wrapped, untranslated,
+                                                  neighbours, error_to_guest, error_to_guest6,
                                                   error_to_host, link_local_frames, link_local_ip, link_local_ip6,
                                                   link_local_arp, port_left)}
 
