@@ -15,7 +15,7 @@ bool guest_asked_for(const struct guest_create_args *a)
 	return a->image || a->rootfs || a->template;
 }
 
-static void tell_ports(struct jout *o, struct buf *line, const struct guest_where *at, const char *name)
+void guest_put_addresses(struct jout *o, struct buf *line, const struct guest_where *at, const char *name)
 {
 	static struct net_port ports[NET_PORTS_MAX];
 	size_t n = 0;
@@ -89,10 +89,10 @@ int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const cha
 		out_open(&o, &b);
 		jout_str(&o, "name", name);
 		jout_str(&o, "status", "created");
-		tell_ports(&o, &addresses, &at, name);
+		guest_put_addresses(&o, &addresses, &at, name);
 		return out_close(&o);
 	}
-	tell_ports(NULL, &addresses, &at, name);
+	guest_put_addresses(NULL, &addresses, &at, name);
 	printf("%s created: %s, %s. Next: vzrun start %s\n", name,
 	       a->memory.set ? out_size(a->memory.v) : "no memory limit",
 	       addresses.n ? buf_text(&addresses) : "no network", name);
@@ -224,18 +224,21 @@ static const struct opt logs_opts[] = {
 	{ 0 }
 };
 
-/* What a guest wrote must not command the administrator's terminal: controls are shown as ^X. */
-static int show_plainly(const char *text)
+/* What a guest wrote must not command the administrator's terminal: controls are shown as ^X, and those of 8 bits as <9b>. */
+static int show_plainly(char *text)
 {
 	auto_buf struct buf b = { 0 };
 
-	for (const char *p = text; *p; p++) {
-		unsigned char c = (unsigned char)*p;
+	out_utf8(text);
+	for (const char *p = text; p && *p; p++) {
+		size_t n = out_control(p);
 
-		if (c == '\r' && p[1] == '\n')
+		if (*p == '\r' && p[1] == '\n')
 			continue;
-		if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
-			buf_printf(&b, "^%c", c ^ 0x40);
+		if (n == 2)
+			buf_printf(&b, "<%02x>", (unsigned char)*++p);
+		else if (n && *p != '\n' && *p != '\t')
+			buf_printf(&b, "^%c", *p ^ 0x40);
 		else
 			buf_add(&b, p, 1);
 	}
@@ -250,7 +253,7 @@ static int logs_run(struct cli *g, void *args, int argc, char **argv)
 	(void)argc;
 	TRY(guest_log(&at, argv[0], (uint64_t)((struct logs_args *)args)->lines.v, &b));
 	if (!g->json)
-		return out_on_terminal() && !((struct logs_args *)args)->raw ? show_plainly(buf_text(&b)) : out_text(buf_text(&b));
+		return out_on_terminal() && !((struct logs_args *)args)->raw ? show_plainly(b.p) : out_text(buf_text(&b));
 	auto_buf struct buf out = { 0 };
 	struct jout o;
 	out_utf8(b.p);
@@ -269,8 +272,8 @@ struct set_args { struct guest_set_req r; };
 static const struct opt set_opts[] = {
 	OLIMIT(struct set_args, 0, "memory", r.memory, "memory limit"),
 	OLIMIT(struct set_args, 0, "swap", r.swap, "swap limit, beside the memory (needs --memory)"),
-	OSTR(struct set_args, 0, "cpus", "N", r.cpus, "processors' worth of time: 2, 0.5"),
-	OLIMIT(struct set_args, 0, "pids", r.pids, "most processes and threads"),
+	OSTR(struct set_args, 0, "cpus", "N|-1", r.cpus, "processors' worth of time: 2, 0.5; -1: no limit"),
+	{ 0, "pids", "N|-1", OPT_LIMIT, OPT_AT(struct set_args, r.pids, struct opt_i64), "most processes and threads" },
 	OSTRV(struct set_args, 0, "ip", "ADDRESS|auto|none[,net=NAME]", r.nics.ip, "address of an interface"),
 	OSTRV(struct set_args, 0, "ip6", "ADDRESS|auto|none[,net=NAME]", r.nics.ip6, "the same, IPv6 only"),
 	OSTRV(struct set_args, 0, "ip-del", "ADDRESS", r.nics.ip_del, "take an address away"),

@@ -6,7 +6,9 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 /* The life of an OCI container, with runc's words and flags. */
 
@@ -62,19 +64,41 @@ static struct container_req request(const struct cli *g, const struct create_arg
 	};
 }
 
+static int refuse_for_guests(const struct create_args *a)
+{
+	const struct { const char *option; bool given; } rows[] = {
+		{ "bundle", a->bundle }, { "config", a->config }, { "console-socket", a->console_socket },
+		{ "pidfd-socket", a->pidfd_socket }, { "pid-file", a->pid_file }, { "no-pivot", a->no_pivot },
+		{ "no-new-keyring", a->no_new_keyring }, { "preserve-fds", a->preserve_fds.set },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (rows[i].given)
+			return fail_as(ERR_USAGE, "--%s is not for guests", rows[i].option);
+	return 0;
+}
+
 static int create_run(struct cli *g, void *args, int argc, char **argv)
 {
+	static const struct guest_create_args none;
 	struct create_args *a = args;
 	struct container_req r = request(g, a, argv[0]);
 	auto_container struct container c = CONTAINER_INIT;
 
 	if (guest_asked_for(&a->guest)) {
 		cli_speak(g, 0);
+		TRY(refuse_for_guests(a));
 		return guest_create_cmd(g, &a->guest, argv[0], argc - 1, argv + 1);
 	}
-	if (argc > 1)
-		return fail_as(ERR_USAGE, "create: a command needs --image, --rootfs or --template");
-	return container_create(&r, false, &c);
+	if (argc > 1 || memcmp(&a->guest, &none, sizeof none) != 0)
+		return fail_as(ERR_USAGE, "create: %s --image, --rootfs or --template",
+			       argc > 1 ? "a command needs" : "a guest's options need");
+	int made = container_create(&r, false, &c);
+	/* Whoever wants a guest types this first. */
+	if (made < 0 && !a->bundle && !a->config && access("config.json", F_OK) < 0)
+		return fail(ENOENT, "open config.json: No such file or directory (of a bundle; a guest is made with --image, "
+			    "--rootfs or --template)");
+	return made;
 }
 
 int delete_after(const struct cli *g, const char *id, int status)
@@ -132,14 +156,17 @@ static const struct opt start_opts[] = { GUEST_START_OPTS(struct guest_start_arg
 static int start_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct guest_where at = guest_at(g);
+	const struct guest_start_args *a = args;
 	int is = guest_look(&at, argv[0]);
 
 	(void)argc;
 	TRY(is);
 	if (is) {
 		cli_speak(g, 0);
-		return guest_start_cmd(g, args, argv[0]);
+		return guest_start_cmd(g, a, argv[0]);
 	}
+	if (a->no_wait || a->timeout.set)
+		return fail_as(ERR_USAGE, "--%s is for guests, and \"%.64s\" is none", a->no_wait ? "no-wait" : "timeout", argv[0]);
 	return container_start(g->root, argv[0], notifies());
 }
 

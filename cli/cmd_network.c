@@ -137,10 +137,23 @@ static int create_run(struct cli *g, void *args, int argc, char **argv)
 
 static int rm_run(struct cli *g, void *args, int argc, char **argv)
 {
+	auto_buf struct buf b = { 0 };
+	struct jout o;
+
 	(void)args;
-	for (int i = 0; i < argc; i++)
+	for (int i = 0; i < argc; i++) {
 		TRY(network_remove(g->home, argv[i]));
-	return 0;
+		if (!g->json)
+			printf("%s removed\n", argv[i]);
+	}
+	if (!g->json)
+		return 0;
+	out_open(&o, &b);
+	jout_open(&o, "removed", '[');
+	for (int i = 0; i < argc; i++)
+		jout_str(&o, NULL, argv[i]);
+	jout_close(&o, ']');
+	return out_close(&o);
 }
 
 struct allow_args { const char *port; };

@@ -143,6 +143,8 @@ static int resolve(struct question *q)
 
 	if (inet_pton(AF_INET, q->to, q->req.dst) == 1 || inet_pton(AF_INET6, q->to, q->req.dst) == 1) {
 		q->req.family = strchr(q->to, ':') ? AF_INET6 : AF_INET;
+		if (q->req.family == AF_INET6 ? q->args->four : q->args->six)
+			return fail_as(ERR_USAGE, "%s is no IPv%d address", q->to, q->args->four ? 4 : 6);
 		return 0;
 	}
 	if (guest)

@@ -57,7 +57,7 @@ static void tell_label(struct jout *o, const struct guest *g)
 
 static int ls_json(struct listing *l, const char *name, struct guest *g, const char *status, pid_t pid)
 {
-	auto_buf struct buf ip = { 0 };
+	auto_buf struct buf ip = { 0 }, all = { 0 };
 
 	jout_open(l->o, NULL, '{');
 	jout_str(l->o, "name", name);
@@ -71,6 +71,7 @@ static int ls_json(struct listing *l, const char *name, struct guest *g, const c
 		guest_put_tags(l->o, "tags", &g->conf.tags);
 		jout_u64(l->o, "memory", memory_of(g));
 		jout_str(l->o, "ip", ip.n ? buf_text(&ip) : NULL);
+		guest_put_addresses(l->o, &all, &l->at, name);
 		traffic(l->o, &l->at, g);
 	}
 	jout_close(l->o, '}');
@@ -150,7 +151,7 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct guest_where at = guest_at(g);
 	auto_guest struct guest guest;
-	auto_buf struct buf b = { 0 }, ip = { 0 }, tags = { 0 };
+	auto_buf struct buf b = { 0 }, ip = { 0 }, all = { 0 }, tags = { 0 };
 	char label[256];
 	struct jout o;
 	pid_t pid;
@@ -167,8 +168,10 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 		out_open(&o, &b);
 		jout_str(&o, "name", argv[0]);
 		jout_str(&o, "status", guest_status_word(&at, argv[0], s));
-		jout_i64(&o, "pid", pid);
+		if (pid)
+			jout_i64(&o, "pid", pid);
 		jout_str(&o, "ip", ip.n ? buf_text(&ip) : NULL);
+		guest_put_addresses(&o, &all, &at, argv[0]);
 		guest_put_tags(&o, "tags", &guest.conf.tags);
 		tell_label(&o, &guest);
 		traffic(&o, &at, &guest);
@@ -179,6 +182,7 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 	if (pid)
 		printf("pid       %d\n", (int)pid);
 	label_read(guest.dir_fd, label, sizeof label);
+	guest_put_addresses(NULL, &all, &at, argv[0]);
 	printf("image     %s\nstorage   %s\nuserns    %s\nselinux   %s\napparmor  %s\n"
 	       "tags      %s\naddress   %s\nmemory    %s\n"
 	       "config    %s/guests/%s/config.json\n",
@@ -186,7 +190,7 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 	       guest.conf.userns ? guest.conf.userns : "auto",
 	       *label ? label : guest.conf.selinux ? guest.conf.selinux : "auto",
 	       guest.conf.apparmor ? guest.conf.apparmor : "auto", tags.n ? buf_text(&tags) : "-",
-	       ip.n ? buf_text(&ip) : "-",
+	       all.n ? buf_text(&all) : "-",
 	       memory_of(&guest) ? out_size(memory_of(&guest)) : "no limit", at.home, argv[0]);
 	return 0;
 }

@@ -124,7 +124,8 @@ static int write_help(const struct cmd_group *groups, const struct cmd *c, const
 	return b.oom ? fail(ENOMEM, "out of memory") : out_text(buf_text(&b));
 }
 
-static int count_operands(const struct cmd *c, int n, bool chosen, const char *path)
+/* last: the last form of the command is meant, not the first. */
+static int count_operands(const struct cmd *c, int n, bool chosen, const char *path, bool last)
 {
 	const char *usage = c->usage ? c->usage : "", *what;
 	int min = c->min, max = c->max;
@@ -140,18 +141,20 @@ static int count_operands(const struct cmd *c, int n, bool chosen, const char *p
 
 	if (!what)
 		return 0;
+	if (last && strrchr(usage, '\n'))
+		usage = strrchr(usage, '\n') + 1;
 	return fail_as(ERR_USAGE, "too %s arguments; usage: vzrun %s%s%.*s", what, path, *usage ? " " : "",
 		       (int)strcspn(usage, "\n"), usage);
 }
 
 /* 1: help was asked for. */
-static int parse_command(struct cli *g, struct found *f, void *args, struct arena *a)
+static int parse_command(struct cli *g, struct found *f, void *args, struct arena *a, bool guest)
 {
 	if (!g->help) {
 		f->argc = opt_parse(f->cmd->opts, args, a, g, f->cmd->flags, f->argc, f->argv);
 		TRY(f->argc);
 	}
-	return g->help ? 1 : count_operands(f->cmd, f->argc, g->all || g->tags.n, f->path);
+	return g->help ? 1 : count_operands(f->cmd, f->argc, g->all || g->tags.n, f->path, guest);
 }
 
 /* `create` of a guest speaks as a guest's command from its first wrong option on. */
@@ -174,14 +177,16 @@ static int run_command(struct cli *g, const struct cmd_group *groups, struct fou
 
 	g->cmd = f->cmd;
 	cli_speak(g, f->cmd->flags);
+	/* Before the parser sorts the words. */
+	bool guest = str_eq(f->path, "create") && means_guest(f);
 	if (r == 0) {
 		args = arena_alloc(&a, 1, f->cmd->size ? f->cmd->size : 1);
 		if (!args)
 			return fail(ENOMEM, "out of memory");
-		r = parse_command(g, f, args, &a);
+		r = parse_command(g, f, args, &a, guest);
 	}
 	if (r < 0) {
-		if (str_eq(f->path, "create") && means_guest(f))
+		if (guest)
 			cli_speak(g, 0);
 		/* 255 is for what was tried: runc says 1 to words that make no sense, of exec as of the others. */
 		else if (g->oci)

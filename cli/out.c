@@ -89,22 +89,29 @@ const char *out_colour(int fd, enum colour c)
 	return escapes[c];
 }
 
+size_t out_control(const char *s)
+{
+	unsigned char c = (unsigned char)*s, next = c ? (unsigned char)s[1] : 0;
+
+	return (c && c < 0x20) || c == 0x7f ? 1 : c == 0xc2 && next >= 0x80 && next < 0xa0 ? 2 : 0;
+}
+
 /* Names and messages may come from a guest: no escape sequence of theirs reaches a terminal. */
 static void plain(struct buf *b, const char *s, const char *indent)
 {
 	while (*s) {
-		size_t n = 0;
+		size_t n = 0, skip;
 
-		while ((unsigned char)s[n] >= 0x20 && s[n] != 0x7f)
+		while (s[n] && !out_control(s + n))
 			n++;
 		buf_add(b, s, n);
 		s += n;
-		if (!*s)
-			break;
-		if (*s++ == '\n' && indent)
+		skip = out_control(s);
+		if (*s == '\n' && indent)
 			buf_printf(b, "\n%s", indent);
-		else
+		else if (skip)
 			buf_puts(b, "?");
+		s += skip;
 	}
 }
 

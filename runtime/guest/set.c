@@ -73,7 +73,8 @@ static int collect_memory(struct change *c, const struct cg_memory *old, const s
 static int collect(struct change *c, const struct guest *g, const struct guest_set_req *r)
 {
 	const struct spec_linux *l = g->spec.linux_;
-	uint64_t quota;
+	int64_t quota = -1;
+	uint64_t us;
 
 	if (r->memory.set || r->swap.set) {
 		TRY(collect_memory(c, l && l->resources ? l->resources->memory : NULL, r));
@@ -87,10 +88,13 @@ static int collect(struct change *c, const struct guest *g, const struct guest_s
 		c->live.pids = &c->pids;
 	}
 	if (r->cpus) {
-		TRY(guest_cpu_quota(r->cpus, &quota));
-		TRY(put(c, "linux.resources.cpu.quota", (int64_t)quota));
+		if (!str_eq(r->cpus, "-1") && !str_eq(r->cpus, "max")) {
+			TRY(guest_cpu_quota(r->cpus, &us));
+			quota = (int64_t)us;
+		}
+		TRY(put(c, "linux.resources.cpu.quota", quota));
 		TRY(put(c, "linux.resources.cpu.period", 100000));
-		c->cpu.quota = (struct opt_i64){ (int64_t)quota, true };
+		c->cpu.quota = (struct opt_i64){ quota, true };
 		c->cpu.period = (struct opt_u64){ 100000, true };
 		c->live.cpu = &c->cpu;
 	}

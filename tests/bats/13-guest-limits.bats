@@ -56,6 +56,8 @@ teardown() { guest_teardown; }
 	[ "$(inside memory.limit)" = $((96 << 20)) ]
 	[ "$(inside pids.limit)" = 50 ]
 	[ "$(inside cpu.quota)" = 50000 ]
+	vz set "$G" --cpus max
+	[ "$(inside cpu.quota)" = -1 ]
 	vz set "$G" --memory 80M --now
 	[ "$(live)" = $((80 << 20)) ]
 	[ "$(inside memory.limit)" = $((96 << 20)) ]

@@ -33,7 +33,7 @@ teardown() { guest_teardown; }
 @test "JSON of every command is one object with the schema" {
 	local c
 	for c in "create $G --template busybox --memory 64M" "start $G" "ls" "show $G" "why $G" "logs $G" "set $G --pids 99" "stop -k $G" \
-		 "lint $(conf)" "recover" "network ls" "destroy $G"; do
+		 "lint $(conf)" "recover" "network ls" "destroy $G" "network rm default"; do
 		# shellcheck disable=SC2086
 		run --separate-stderr vz --json $c
 		[ "$status" -eq 0 ] || { echo "$c: $output $stderr"; return 1; }
@@ -52,10 +52,10 @@ teardown() { guest_teardown; }
 	run vz --json ls
 	jq -e --arg g "$G" '.guests == [{name: $g, status: "running", pid: .guests[0].pid, image: .guests[0].image,
 		selinuxLabel: .guests[0].selinuxLabel, tags: [],
-		memory: 67108864, ip: .guests[0].ip,
+		memory: 67108864, ip: .guests[0].ip, addresses: .guests[0].addresses,
 		traffic: .guests[0].traffic}]' <<<"$output"
 	run vz --json show "$G"
-	jq -e '.config.linux.resources.memory.limit == 67108864 and .status == "running"' <<<"$output"
+	jq -e '.config.linux.resources.memory.limit == 67108864 and .status == "running" and (.addresses | length == 2)' <<<"$output"
 	run vz --json stop -k "$G"
 	jq -e '.status == "stopped" and .killed' <<<"$output"
 	run vz --json why "$G"
@@ -160,6 +160,7 @@ teardown() { guest_teardown; }
 	refused '--features: "kvm" is unknown (nesting, fuse, tun, i386)' --template busybox --features kvm
 	refused '--hostname: "a b" is not a host name' --template busybox --hostname 'a b'
 	refused 'give one of --image, --rootfs and --template' --template busybox --image x
+	refused '--pid-file is not for guests' --template busybox --pid-file x
 	run vz create "$G" --template busybox --ip 10.0.0.300
 	[ "$status" -ne 0 ]
 	[ "$status" -le 16 ]
@@ -293,10 +294,12 @@ teardown() { guest_teardown; }
 }
 
 @test "logs in JSON are UTF-8 whatever the console said" {
-	vz create "$G" --template busybox --net none -- sh -c 'printf "a\377b \303\244 \355\240\200 \360\200\n"; sleep 99'
+	vz create "$G" --template busybox --net none -- sh -c 'printf "a\377b \303\244 \355\240\200 \360\200\n\302\233c\033d\n"; sleep 99'
 	vz start "$G"
 	wait_for eval '[ -s "$VZRUN_HOME/guests/$G/console.log" ]'
 	[ "$(vz --json logs "$G" | python3 -c 'import json, sys; print(json.loads(sys.stdin.buffer.read().decode("utf-8"))["lines"][0])')" = 'a?b ä ??? ??' ]
+	run python3 "$PTY" '?<9b>c^[d' -- "$VZ" --root "$ROOT" logs "$G"
+	ok
 }
 
 @test "console: a real terminal, typed and read, size passed on, Ctrl-] leaves" {
