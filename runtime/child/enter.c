@@ -48,6 +48,7 @@ int stage_user_namespace(struct child *c)
 	if (!ns_two_steps(&c->ns))
 		return 0;
 	TRY(ns_join_all(&c->ns));
+	TRY(ns_be_owner(&c->ns));
 	child = sys_clone(c->ns.clone_flags | CLONE_PARENT, 0, -1, NULL);
 	if (child < 0)
 		return fail_errno("clone into the user namespace");

@@ -42,6 +42,7 @@ enum mnt_flag {
 	MNT_RIGHTS = 65536,	/* MNT_NODE: its mode or its owner was asked for */
 	MNT_INSIDE = 131072,	/* MNT_BIND: src is a path of the container, mounted before */
 	MNT_ABSENT = 262144,	/* by mnt_execute: there was nothing to do */
+	MNT_NO_LINKS = 1048576,	/* MNT_BIND: a link on the way to src is refused */
 	MNT_RO_LAST = 524288,	/* MNT_FS: read-only when the root is finished: there is more to come in it */
 };
 
@@ -112,9 +113,10 @@ int mnt_plan_idmap(struct arena *a, const struct spec *s, const struct spec_moun
 int mnt_idmap(int mnt, int userns_fd, bool rec, const char *type);
 
 /*
- * mount_bind.c: opens the trees of MNT_BIND rows (all, or those that are MNT_EARLY) with the rights of the
- * runtime; relative sources are below bundle_fd.
+ * mount_bind.c: opens the tree of one MNT_BIND row, or those of all of them (all, or those that are MNT_EARLY) with
+ * the rights of the runtime; relative sources are below bundle_fd.
  */
+int mnt_open_source(int bundle_fd, const struct mnt_op *op);
 int mnt_open_sources(struct mnt_plan *p, int bundle_fd, bool all);
 
 struct mnt_ctx {

@@ -3,17 +3,33 @@
 #include "base/fault.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "base/sys.h"
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static int open_source(int bundle_fd, const struct mnt_op *op)
+/* Where others may write, a link is theirs to choose what we mount. */
+static int open_without_links(int bundle_fd, const struct mnt_op *op, unsigned flags)
+{
+	auto_close int at = sys_openat2(bundle_fd, op->src, O_PATH, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+	int fd = at < 0 ? at : open_tree(at, "", flags | AT_EMPTY_PATH);
+
+	if (fd < 0 && errno == ELOOP)
+		return fail(ELOOP, "source %s: a symbolic link on the way: give the path that it leads to", op->src);
+	return fd < 0 ? fail_errno("source %s", op->src) : fd;
+}
+
+int mnt_open_source(int bundle_fd, const struct mnt_op *op)
 {
 	bool nofollow = op->flags & (MNT_NOFOLLOW_SRC | MNT_COPY_LINK);
 	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (op->flags & MNT_REC ? AT_RECURSIVE : 0) |
 			 (nofollow ? AT_SYMLINK_NOFOLLOW : 0);
+
+	if (op->flags & MNT_NO_LINKS && !undefended("source-links"))
+		return open_without_links(bundle_fd, op, flags);
 	int fd = open_tree(bundle_fd, op->src, flags);
 
 	return fd < 0 ? fail_errno("source %s", op->src) : fd;
@@ -35,7 +51,7 @@ static int leave_peers(int tree, const struct mnt_op *op)
 
 static int open_early(struct mnt_op *op, int bundle_fd)
 {
-	op->src_fd = open_source(bundle_fd, op);
+	op->src_fd = mnt_open_source(bundle_fd, op);
 	if (op->src_fd == -ENOENT && op->flags & MNT_ENOENT_SRC)
 		return 0;
 	TRY(op->src_fd);
@@ -108,7 +124,7 @@ int mnt_bind(struct mnt_ctx *c, struct mnt_op *op)
 	struct stat st;
 
 	if (mnt < 0) {
-		own = op->flags & MNT_INSIDE ? open_inside(c, op) : open_source(c->bundle_fd, op);
+		own = op->flags & MNT_INSIDE ? open_inside(c, op) : mnt_open_source(c->bundle_fd, op);
 		if (own == -ENOENT && op->flags & MNT_ENOENT_SRC)
 			return 0;
 		TRY(own);

@@ -48,7 +48,7 @@ static const struct option options[] = {
 	FLAG("idmap", MNT_IDMAP), FLAG("ridmap", MNT_IDMAP | MNT_IDMAP_REC),
 	FLAG("tmpcopyup", MNT_COPY_UP),
 	FLAG("copy-symlink", MNT_COPY_LINK), FLAG("src-nofollow", MNT_NOFOLLOW_SRC),
-	FLAG("dest-nofollow", MNT_NOFOLLOW_DST),
+	FLAG("dest-nofollow", MNT_NOFOLLOW_DST), FLAG("src-nolinks", MNT_NO_LINKS),
 	/* Buildah's words to itself: it has relabelled or chowned the source, or has no reason to, and leaves them in. */
 	WORD("z", 'e'), WORD("Z", 'e'), WORD("U", 'e'),
 	{ "mand", 0, 0, 0, 0, 'x', "kernels since 5.15 have no mandatory locks" },

@@ -157,9 +157,9 @@ static int check_flags(const struct mnt_op *op)
 {
 	if (op->flags & MNT_COPY_UP && !(op->verb == MNT_FS && str_eq(op->type, "tmpfs")))
 		return fail(EINVAL, "option \"tmpcopyup\": only a tmpfs starts with what it covers");
-	if (op->flags & (MNT_COPY_LINK | MNT_NOFOLLOW_SRC | MNT_NOFOLLOW_DST) && op->verb != MNT_BIND)
+	if (op->flags & (MNT_COPY_LINK | MNT_NOFOLLOW_SRC | MNT_NOFOLLOW_DST | MNT_NO_LINKS) && op->verb != MNT_BIND)
 		return fail(EINVAL, "option \"%s\": only for bind mounts",
-			    op->flags & MNT_COPY_LINK ? "copy-symlink" :
+			    op->flags & MNT_COPY_LINK ? "copy-symlink" : op->flags & MNT_NO_LINKS ? "src-nolinks" :
 			    op->flags & MNT_NOFOLLOW_SRC ? "src-nofollow" : "dest-nofollow");
 	return 0;
 }

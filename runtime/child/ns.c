@@ -1,4 +1,5 @@
 #include "runtime/child/ns.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/scope.h"
 
@@ -7,7 +8,9 @@
 #include <sched.h>
 #include <string.h>
 #include <stdio.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 /* The mount namespace after the others: paths change. */
 static const int join_order[] = {
@@ -45,11 +48,20 @@ static int add_join(struct ns_plan *p, const struct spec *s, int type)
 	return 0;
 }
 
+static uid_t root_of(const struct list *maps)
+{
+	LIST_EACH(struct spec_idmap, m, *maps)
+		if (m->inside.v == 0)
+			return m->host.v;
+	return 0;
+}
+
 int ns_plan(const struct spec *s, struct ns_plan *out)
 {
 	struct ns_plan p = { 0 };
 
 	if (s->linux_) {
+		p.owner = root_of(&s->linux_->uid_maps);
 		LIST_EACH(struct spec_ns, n, s->linux_->namespaces)
 			if (!n->path || !*n->path)
 				p.clone_flags |= (uint64_t)n->type;
@@ -114,11 +126,22 @@ int ns_make_time(const struct ns_plan *p, const struct spec *s)
 	return made < 0 || setns(made, CLONE_NEWTIME) < 0 ? fail_errno("enter the time namespace") : 0;
 }
 
+int ns_be_owner(const struct ns_plan *p)
+{
+	if (!(p->clone_flags & CLONE_NEWUSER) || !p->owner || geteuid() != 0 || undefended("owner"))
+		return 0;
+	if (setresuid((uid_t)-1, p->owner, (uid_t)-1) < 0)
+		return fail_errno("become the owner of the user namespace, user %u", p->owner);
+	/* The child, too, writes to files of root's until its ids are mapped. */
+	setfsuid(0);
+	return 0;
+}
+
 int ns_for_children(const struct ns_plan *p, const struct spec *s, struct ns_back *back)
 {
 	const struct ns_join *pid = ns_joined(p, CLONE_NEWPID);
 
-	*back = (struct ns_back){ -1, -1 };
+	*back = (struct ns_back){ -1, -1, false };
 	/* In two steps the first process does this. */
 	if (pid && !ns_two_steps(p)) {
 		back->pid_fd = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
@@ -131,6 +154,10 @@ int ns_for_children(const struct ns_plan *p, const struct spec *s, struct ns_bac
 			return fail_errno("make a time namespace");
 		TRY(set_offsets(s));
 	}
+	if (ns_two_steps(p))
+		return 0;
+	TRY(ns_be_owner(p));
+	back->owner = geteuid() != getuid();
 	return 0;
 }
 
@@ -138,6 +165,8 @@ int ns_go_back(struct ns_back *back)
 {
 	int r = 0;
 
+	if (back->owner && setresuid((uid_t)-1, getuid(), (uid_t)-1) < 0)
+		r = fail_errno("become root again");
 	if (back->pid_fd >= 0 && setns(back->pid_fd, CLONE_NEWPID) < 0)
 		r = fail_errno("return to the own pid namespace");
 	if (back->time_fd >= 0 && setns(back->time_fd, CLONE_NEWTIME) < 0)

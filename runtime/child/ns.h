@@ -14,6 +14,7 @@ struct ns_plan {
 	bool new_time;			/* unshared, before a process is in it, so that offsets can be set */
 	struct ns_join join[8];		/* by path, in the order in which they are joined */
 	size_t n;
+	uid_t owner;			/* of a new user namespace: who its own root is on the host */
 };
 
 int ns_plan(const struct spec *s, struct ns_plan *out);
@@ -29,9 +30,15 @@ bool ns_two_steps(const struct ns_plan *p);
  * In the runtime, around the clone: enters a joined pid or a new time namespace for its children
  * only, and goes back. `back` remembers.
  */
-struct ns_back { int pid_fd, time_fd; };
+struct ns_back { int pid_fd, time_fd; bool owner; };
 int ns_for_children(const struct ns_plan *p, const struct spec *s, struct ns_back *back);
 int ns_go_back(struct ns_back *back);
+/*
+ * Before the clone that makes the user namespace, of ns_for_children() or of the first of two steps: root becomes its
+ * owner-to-be, but for files. Whatever processes in a user namespace take of inotify, message queues, pending signals
+ * and locked memory, the kernel takes from its owner's, too: root's would be one stock for all, and the host's.
+ */
+int ns_be_owner(const struct ns_plan *p);
 /* In the child, still with all rights in its new user namespace: the time namespace that is to belong to that. */
 int ns_make_time(const struct ns_plan *p, const struct spec *s);
 /* In the child, without two steps: everything by descriptor but pid. */

@@ -103,6 +103,16 @@ static bool is_null(int fd)
 	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
 }
 
+/* As CVE-2024-21626, but given: openat(0, "..") begins outside of the root. */
+static int check_stream(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode) || undefended("streams"))
+		return 0;
+	return fail(EISDIR, "descriptor %d is a directory of the host's: the process could leave its root by it", fd);
+}
+
 /*
  * Through the host's /dev/null its owner and mode could be changed for the host; the container has one of its
  * own.
@@ -112,6 +122,7 @@ int stage_streams(struct child *c)
 	auto_close int root = -1;
 
 	for (int fd = 0; fd <= 2 && !c->process->terminal; fd++) {
+		TRY(check_stream(fd));
 		if (!is_null(fd))
 			continue;
 		if (root < 0)

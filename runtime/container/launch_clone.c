@@ -29,6 +29,7 @@ int launch_clone(struct launch *l)
 	struct child *c = l->child;
 	struct ns_back back;
 	uint64_t flags = c->spec && !ns_two_steps(&c->ns) ? c->ns.clone_flags : 0;
+	bool user = geteuid() != 0;
 	int sv[2], r;
 
 	TRY(dgram_pair(sv));
@@ -40,7 +41,7 @@ int launch_clone(struct launch *l)
 		 * Without privilege the maps can be written only for a process whose /proc files are the user's
 		 * own; the child hides again as soon as it is mapped.
 		 */
-		if (geteuid() != 0)
+		if (user)
 			(void)prctl(PR_SET_DUMPABLE, 1);
 		l->pid = sys_clone(flags, SIGCHLD, undefended("cgroup") ? -1 : c->join.v2_dir, &l->pidfd);
 		if (l->pid == 0) {

@@ -48,14 +48,12 @@ static const struct mnt_op *row_of(const struct create *c, const char *at)
 /* With what its row says, as mount_bind.c would do it: those with maps of ids are open already. */
 static int tree_of(const struct create *c, const struct mnt_op *op)
 {
-	auto_close int tree = -1;
+	struct mnt_op one = *op;
 
-	if (op->src_fd >= 0)
-		tree = fcntl(op->src_fd, F_DUPFD_CLOEXEC, 3);
-	else
-		tree = open_tree(c->child.bundle_fd, op->src, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (tree < 0)
-		return fail_errno("mounts: %s: %s", op->dst, op->src);
+	one.flags &= ~(unsigned)MNT_REC;
+	auto_close int tree = op->src_fd >= 0 ? fcntl(op->src_fd, F_DUPFD_CLOEXEC, 3)
+					      : mnt_open_source(c->child.bundle_fd, &one);
+	TRY_IN(tree < 0 && op->src_fd >= 0 ? fail_errno("keep its source") : tree, "mounts: %s", op->dst);
 	TRY(mnt_set_attributes(tree, op));
 	return take_fd(&tree);
 }

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 
@@ -116,7 +117,7 @@ static int turn(struct loop *l)
 	short master = tty ? (short)(want(&l->in, false) | want(&l->out, true)) : 0;
 	struct pollfd p[] = {
 		{ l->c->pidfd, POLLIN, 0 }, { l->signals, POLLIN, 0 },
-		{ in_read ? 0 : -1, in_read, 0 }, { out_write ? 1 : -1, out_write, 0 },
+		{ in_read ? 0 : -1, in_read, 0 }, { out_write ? l->out.to : -1, out_write, 0 },
 		{ master ? l->c->tty : -1, master, 0 }, { l->c->notify, POLLIN, 0 },
 	};
 
@@ -141,8 +142,8 @@ static void drain(struct loop *l)
 {
 	if (l->c->tty < 0)
 		return;
-	for (int i = 0; i < 128 && !l->out.eof; i++) {
-		struct pollfd more = { l->c->tty, POLLIN, 0 }, reader = { 1, POLLOUT, 0 };
+	for (int i = 0; i < 64 && !l->out.eof; i += l->out.at == l->out.n) {
+		struct pollfd more = { l->c->tty, POLLIN, 0 }, reader = { l->out.to, POLLOUT, 0 };
 
 		if (l->out.at == l->out.n ? poll(&more, 1, 0) <= 0 : poll(&reader, 1, -1) < 0)
 			break;
@@ -159,6 +160,21 @@ void supervise_soon(void)
 	sigprocmask(SIG_BLOCK, &all, NULL);
 }
 
+/*
+ * Where we write without ever waiting: who waits for a reader reaps nobody, and a pid namespace ends only when all in
+ * it are reaped. Opened anew, for the mode of ours is the caller's, too; what is no terminal or pipe takes all at once.
+ */
+static int open_output(void)
+{
+	struct stat st;
+	int fd;
+
+	if (fstat(1, &st) < 0 || !(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
+		return 1;
+	fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? 1 : fd;
+}
+
 int supervise(struct container *c, bool subreaper)
 {
 	static struct loop l;
@@ -169,7 +185,7 @@ int supervise(struct container *c, bool subreaper)
 	l.c = c;
 	l.subreaper = subreaper;
 	l.in.from = 0, l.in.to = c->tty;
-	l.out.from = c->tty, l.out.to = 1;
+	l.out.from = c->tty, l.out.to = c->tty >= 0 ? open_output() : 1;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &old);
 	signal(SIGPIPE, SIG_IGN);
@@ -188,6 +204,8 @@ int supervise(struct container *c, bool subreaper)
 	if (l.raw)
 		(void)tcsetattr(0, TCSANOW, &l.saved);
 	close(l.signals);
+	if (l.out.to > 1)
+		close(l.out.to);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r < 0 ? r : l.status;
 }

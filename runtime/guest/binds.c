@@ -1,5 +1,6 @@
 /* What of the host is bound into a guest: --bind SRC:DST[:OPTION,...], mounts of its config.json from then on. */
 #include "runtime/guest/binds.h"
+#include "base/path.h"
 #include "base/scope.h"
 #include "selinux/lsm.h"
 
@@ -27,6 +28,14 @@ static void parse_options(char *words, struct bind_word *out)
 			out->options.v[out->options.n++] = w;
 }
 
+/* Where it leads today: from then on no link on the way is followed (src-nolinks). */
+static const char *real_path(struct arena *a, const char *path)
+{
+	auto_free char *real = path ? realpath(path, NULL) : NULL;
+
+	return real ? arena_strdup(a, real) : path;
+}
+
 int bind_parse(struct arena *a, const char *text, struct bind_word *out)
 {
 	const char *dst = strchr(text, ':');
@@ -37,7 +46,7 @@ int bind_parse(struct arena *a, const char *text, struct bind_word *out)
 	if (text[0] != '/' || !dst || dst[1] != '/' || n >= PATH_MAX || m >= PATH_MAX)
 		return fail_as(ERR_USAGE, "--bind: \"%.200s\" is not /SOURCE:/DESTINATION[:OPTION,...]", text);
 	dst++;
-	out->src = arena_printf(a, "%.*s", (int)n, text);
+	out->src = real_path(a, arena_printf(a, "%.*s", (int)n, text));
 	out->dst = arena_printf(a, "%.*s", (int)m, dst);
 	words = arena_strdup(a, dst[m] ? dst + m + 1 : "");
 	/* No option is shorter than a letter and its comma; the last is NULL. */
@@ -76,12 +85,13 @@ static bool is_hosts(const struct stat *st)
 
 int bind_label(const struct bind_word *b, const struct guest_labels *l)
 {
-	auto_free char *real = realpath(b->src, NULL);
+	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int fd = root < 0 ? root : path_open_strict(root, b->src[1] ? b->src + 1 : ".", O_PATH);
 	char all[sizeof l->file];
 	struct stat st;
 
-	if (!real)
-		return fail_errno("--bind: %s", b->src);
+	if (fd < 0)
+		return fail(-fd, "--bind: %s: %s", b->src, strerrordesc_np(-fd));
 	if (!b->label || !lsm_selinux_on())
 		return 0;
 	if (!*l->file)
@@ -89,8 +99,7 @@ int bind_label(const struct bind_word *b, const struct guest_labels *l)
 			       b->src, b->label);
 	/* Without categories: every guest's. */
 	label_shared(all, sizeof all);
-	auto_close int fd = open(real, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return fail_errno("--bind: %s", b->src);
 	if (is_hosts(&st))
 		return fail_as(ERR_USAGE, "--bind: %s: \"%c\" would take the host's own label from it", b->src, b->label);

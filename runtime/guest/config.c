@@ -337,6 +337,24 @@ static void fill_labels(struct guest *g, const struct guest_labels *l)
 		g->spec.linux_->mount_label = l->file;
 }
 
+/* What the file binds may lie where another guest writes: a link there would give it a place of the host's. */
+static int refuse_links(struct list *mounts, struct arena *a)
+{
+	LIST_EACH(struct spec_mount, m, *mounts) {
+		struct strv *o = (struct strv *)&m->options;
+		bool bind = strv_has(o, "bind") || strv_has(o, "rbind");
+
+		if (strv_has(o, "remount") || !(bind || (m->type && str_eq(m->type, "bind"))))
+			continue;
+		const char **v = more(a, o->v, o->n, 2, sizeof *v);
+		if (!v)
+			return no_memory();
+		v[o->n] = "src-nolinks";
+		*o = (struct strv){ v, o->n + 1 };
+	}
+	return 0;
+}
+
 int guest_effective(struct guest *g, const struct guest_plan *p)
 {
 	struct spec *s = &g->spec;
@@ -353,6 +371,7 @@ int guest_effective(struct guest *g, const struct guest_plan *p)
 		return no_memory();
 	s->version = SPEC_VERSION;
 	s->hostname = s->hostname ? s->hostname : g->name;
+	TRY(refuse_links(&s->mounts, a));
 	TRY(fill_mounts(g, a, p->cgroup_type));
 	TRY(fill_namespaces(g, a, p->base));
 	TRY(fill_ids(s->linux_, a, p->base));

@@ -88,6 +88,48 @@ setns worked" ] || { echo "in a guest: $(guest_levers)"; return 1; }
 	beats one-mount emptied
 }
 
+@test "a volume whose source becomes a link, which another guest that writes there makes of it, is not mounted" {
+	mkdir "$T/share" "$T/share/one"
+	ln -s share "$T/way"
+	vz create "$G" --template busybox --memory 64M --net none --bind "$T/way/one:/one:idmap" >/dev/null
+	rm "$T/way"
+	inside() {
+		rm -rf "$T/share/one"; mkdir "$T/share/one"
+		VZ=$PRODUCT vz start "$G" >/dev/null || return 1
+		VZ=$PRODUCT vz stop --kill "$G" >/dev/null
+		rmdir "$T/share/one"; ln -s ../victim "$T/share/one"
+		run vz start "$G"
+		[ "$status" -eq 0 ] || return 1
+		vz exec "$G" test -e /one/file && VZ=$PRODUCT vz stop --kill "$G" >/dev/null
+	}
+	beats source-links inside
+	run vz start "$G"
+	refuses 1 "guest \"$G\" not started: mount /one: source $T/share/one: a symbolic link on the way: give the path that it leads to"
+}
+
+@test "what the kernel counts by user, as message queues, one guest takes from no other" {
+	local other=c$G
+	# Room for one queue, whoever counts; in the guests, too.
+	starved() {
+		local r=1
+		(ulimit -q 100000; vz start "$G" "$other" >/dev/null) || return 1
+		vz exec "$G" sh -c 'rm -f /run/queue /tmp/end; mkfifo /tmp/end'
+		vz exec -d "$G" sh -c '/tmp/escape queue </tmp/end >/run/queue'
+		vz exec -d "$G" sh -c 'exec sleep 1000 >/tmp/end'
+		wait_for vz exec "$G" grep -q queued /run/queue
+		vz exec "$other" /tmp/escape queue </dev/null || r=0
+		vz stop --kill "$G" "$other" >/dev/null
+		return $r
+	}
+	for g in "$G" "$other"; do
+		vz create "$g" --template busybox --memory 64M --net none >/dev/null
+		vz start "$g" >/dev/null
+		vz exec "$g" sh -c 'cat >/tmp/escape; chmod 755 /tmp/escape' <"$ESCAPE"
+		vz stop --kill "$g" >/dev/null
+	done
+	beats owner starved
+}
+
 # In every part of the tree that is the guest's up to 200 groups below one another, and itself in the last.
 NEST='for t in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
 	cd $t 2>/dev/null && mkdir deep 2>/dev/null || continue

@@ -93,6 +93,13 @@ all_caps() {
 		return 1
 	}
 	beats descriptors by_exe
+	by_stream() {
+		args cat /proc/self/fd/0/../victim/file
+		fresh
+		run bash -c 'cd "$1" && exec "$2" --root "$3" run "$4" <"$5"' - "$B" "$VZ" "$ROOT" "$ID" "$T/victim"
+		has precious
+	}
+	beats streams by_stream
 }
 
 @test "R4: a lookalike of procfs takes the sysctl that is meant for the kernel (CVE-2019-16884, CVE-2025-52881)" {

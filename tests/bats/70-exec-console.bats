@@ -124,6 +124,33 @@ P
 	[ "$status" = 4 ]
 }
 
+@test "a program that never reads its terminal makes nobody deaf to signals" {
+	running
+	yes | exec "$VZ" --root "$ROOT" exec -t "$ID" sh -c 'stty raw -echo; trap "exit 3" TERM; sleep 300 & wait' >/dev/null 2>&1 3>&- & JOB=$!
+	# As much as goes into a terminal, and no more.
+	full() { local was=$now; now=$(awk '/^rchar/ { print $2 }' "/proc/$JOB/io"); [ "$now" -gt 16384 ] && [ "$now" = "$was" ]; }
+	now=0
+	wait_for full
+	kill "$JOB"
+	ended "$JOB"
+	[ "$status" -eq 3 ]
+}
+
+@test "a terminal that nobody reads holds nobody: the container ends, and is deleted" {
+	running
+	python3 -c 'import os, pty, sys
+m, s = pty.openpty()
+os.set_inheritable(m, True)
+os.dup2(s, 1)
+os.execvp(sys.argv[1], sys.argv[1:])' "$VZ" --root "$ROOT" exec -t "$ID" yes </dev/null 3>&- & JOB=$!
+	full() { local was=$now; now=$(awk '/^wchar/ { print $2 }' "/proc/$JOB/io"); [ "$now" -gt 2048 ] && [ "$now" = "$was" ]; }
+	now=0
+	wait_for full
+	vz delete -f "$ID"
+	kill -9 "$JOB"
+	ended "$JOB"
+}
+
 @test "exec -d -t with a console socket" {
 	running
 	S=$BATS_TEST_TMPDIR/s

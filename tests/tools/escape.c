@@ -11,6 +11,7 @@
  *	id				the effective user id
  *	hunt				opens the runtime's executable whenever it comes along, and writes to it;
  *					until /stop is there
+ *	queue				a message queue of 80 KiB, until standard input ends
  *	exe PID				opens /proc/PID/exe, says "open", and writes to it when standard input ends
  */
 #include <dirent.h>
@@ -20,6 +21,7 @@
 #include <linux/io_uring.h>
 #include <linux/keyctl.h>
 #include <linux/perf_event.h>
+#include <mqueue.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -335,6 +337,21 @@ static int hunt(void)
 	return 0;
 }
 
+static int queue(void)
+{
+	struct mq_attr a = { .mq_maxmsg = 10, .mq_msgsize = 8192 };
+	char c;
+
+	if (syscall(SYS_mq_open, "escape", O_RDWR | O_CREAT, 0600, &a) < 0)
+		return perror("mq_open"), 1;
+	(void)syscall(SYS_mq_unlink, "escape");
+	puts("queued");
+	fflush(stdout);
+	while (read(0, &c, 1) > 0)
+		;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "", *a = argc > 2 ? argv[2] : "", *b = argc > 3 ? argv[3] : "";
@@ -355,6 +372,8 @@ int main(int argc, char **argv)
 		return printf("%d\n", (int)geteuid()) < 0;
 	if (strcmp(verb, "key") == 0)
 		return show_key();
+	if (strcmp(verb, "queue") == 0)
+		return queue();
 	if (strcmp(verb, "exe") == 0 && argc == 3)
 		return overwrite(a);
 	fputs("escape: wrong words\n", stderr);
