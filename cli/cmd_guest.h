@@ -24,7 +24,7 @@ struct guest_create_args {
 	OSIZE(T, 0, "swap", m.swap, "swap limit, beside the memory"),                                         \
 	OSTR(T, 0, "cpus", "N", m.cpus, "processors' worth of time: 2, 0.5"),                                 \
 	OINT(T, 0, "pids", "N", m.pids, 1, 4194304, "most processes and threads (default: 4096)"),             \
-	OSTRV(T, 0, "net", "NAME|none", m.net, "network; repeatable, an interface each (default: default)"),   \
+	OSTRV(T, 0, "net", "NETWORK|none", m.net, "network; repeatable, an interface each (default: default)"),   \
 	OSTRV(T, 0, "ip", "ADDRESS|auto[,net=NAME]", m.nics.ip, "address (default: a free one); repeatable"),  \
 	OSTRV(T, 0, "ip6", "ADDRESS|auto[,net=NAME]", m.nics.ip6, "the same, IPv6 only"),                      \
 	OSTRV(T, 0, "mac", "ADDRESS[,net=NAME]", m.nics.mac, "MAC address (default: derived from the name)"),  \
@@ -37,7 +37,7 @@ struct guest_create_args {
 struct guest_start_args { bool no_wait; struct opt_u64 timeout; };
 #define GUEST_START_OPTS(T)                                                                        \
 	OFLAG(T, 0, "no-wait", no_wait, "a guest: do not wait until its init reports that it is up"), \
-	ODURATION(T, 0, "timeout", timeout, "a guest: how long to wait (default: 90s)")
+	ODURATION(T, 0, "timeout", timeout, "a guest: how long to wait (default: 90s; 0: for ever)")
 
 static inline struct guest_where guest_at(const struct cli *g)
 {

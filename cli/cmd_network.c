@@ -1,5 +1,6 @@
 #include "cli/cmd.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/scope.h"
 #include "cli/out.h"
 #include "netns/dns.h"
@@ -124,10 +125,16 @@ static int create_run(struct cli *g, void *args, int argc, char **argv)
 	struct net_vxlan v;
 	struct net_def d;
 	struct jout o;
+	sigset_t old;
+	int r;
 
 	(void)argc;
 	TRY(wish_of(args, argv[0], &d, &v));
-	TRY(create(g->home, &d, ((struct create_args *)args)->dns.set, &made));
+	/* It is short, and ^C would leave half of it. */
+	proc_hold_signals(&old);
+	r = create(g->home, &d, ((struct create_args *)args)->dns.set, &made);
+	proc_let_signals(&old);
+	TRY(r);
 	if (!g->json)
 		return told(&made.d);
 	out_open(&o, &b);
@@ -261,17 +268,17 @@ static const struct cmd network_cmds[] = {
 	{ "create", "[OPTION...] NAME", "make a network, closed to all others", 1, 1, create_opts,
 	  sizeof(struct create_args), create_run },
 	{ "ls", "", "list networks", 0, 0, .run = net_ls_run },
-	{ "show", "NAME", "what a network is, how it stands, who uses it", 1, 1, .run = net_show_run },
-	{ "rm", "NAME...", "remove networks that nobody uses", 1, -1, .run = rm_run },
+	{ "show", "NETWORK", "what a network is, how it stands, who uses it", 1, 1, .run = net_show_run },
+	{ "rm", "NETWORK...", "remove networks that nobody uses", 1, -1, .run = rm_run },
 	{ "allow", "[OPTION...] FROM TO", "let FROM open connections into TO", 2, 2, allow_opts,
 	  sizeof(struct allow_args), allow_run,
 	  .about = "FROM is a network, or \"outside\". Answers come back by themselves; TO is not let into FROM." },
 	{ "deny", "[OPTION...] FROM TO", "take back what allow gave", 2, 2, allow_opts, sizeof(struct allow_args),
 	  deny_run,
 	  .about = "Of what was allowed, exactly what FROM, TO and --port name. Connections that it had let in end." },
-	{ "check", "[NAME]", "compare networks with what the kernel has", 0, 1, .run = net_check_run,
+	{ "check", "[NETWORK]", "compare networks with what the kernel has", 0, 1, .run = net_check_run,
 	  .about = "One line for each difference, with what to try; the exit status is 1 when there is one." },
-	{ "apply", "[NAME]", "make the kernel have what the networks say", 0, 1, .run = apply_run,
+	{ "apply", "[NETWORK]", "make the kernel have what the networks say", 0, 1, .run = apply_run,
 	  .about = "After somebody flushed a ruleset, deleted a bridge, or edited a network's file. "
 		   "What passes meanwhile is not cut." },
 	{ "why", "[OPTION...] FROM TO[:PORT[/udp]]", "would a packet pass, and what stops it", 2, 2, network_why_opts,

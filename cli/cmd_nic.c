@@ -15,7 +15,7 @@
 
 struct add_args { struct guest_nic_req r; };
 static const struct opt add_opts[] = {
-	OSTR(struct add_args, 0, "network", "NAME", r.network, "a port of this network (default: default)"),
+	OSTR(struct add_args, 0, "network", "NETWORK", r.network, "a port of this network (default: default)"),
 	OSTR(struct add_args, 0, "macvlan", "LINK", r.macvlan, "a macvlan on this link of the host's"),
 	OSTR(struct add_args, 0, "ipvlan", "LINK", r.ipvlan, "an ipvlan on this link of the host's"),
 	OSTR(struct add_args, 0, "physical", "LINK", r.physical, "this link of the host's itself, until the guest stops"),

@@ -14,8 +14,7 @@
 #include <unistd.h>
 
 #define CHOOSE                                                                                                \
-	OFLAG(struct cli, 0, "all", all,                                                                      \
-	      "every guest; of start, stop, restart, exec, checkpoint and restore those in the state for it"), \
+	OFLAG(struct cli, 0, "all", all, "every guest that is in the state for it"),                          \
 	OSTRV(struct cli, 0, "tag", "TAG", tags, "those of them with the tag; repeatable: with all of these")
 
 const struct opt *each_opts(unsigned flags)

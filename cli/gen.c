@@ -1,4 +1,5 @@
 /* The completion script and the man page, from the tables that the parser reads. */
+#include "base/scope.h"
 #include "cli/opt.h"
 #include "cli/out.h"
 
@@ -25,6 +26,15 @@ static void each(struct buf *b, const struct cmd *c, const char *above, visit_fn
 
 static const char bash_head[] =
 	"# bash completion for vzrun; made by `vzrun gen completion bash`\n"
+	"_vzrun_words()\n"
+	"{\n"
+	"\tcase $1 in\n"
+	"\tids) \"${COMP_WORDS[0]}\" list -q ;;\n"
+	"\tnames) \"${COMP_WORDS[0]}\" ls -q ;;\n"
+	"\tnetworks) \"${COMP_WORDS[0]}\" network ls | sed '1d; s/ .*//' ;;\n"
+	"\timages) \"${COMP_WORDS[0]}\" image ls | sed '1d; s/ .*//' ;;\n"
+	"\tesac 2>/dev/null\n"
+	"}\n"
 	"_vzrun()\n"
 	"{\n"
 	"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} path='' words='' more='' w\n"
@@ -35,10 +45,7 @@ static const char bash_head[] =
 	"\t\tcase \"${path:+$path }$w\" in\n";
 static const char bash_tail[] =
 	"\tesac\n"
-	"\tcase $more in\n"
-	"\tids) words+=\" $(\"${COMP_WORDS[0]}\" list -q 2>/dev/null)\" ;;\n"
-	"\tnames) words+=\" $(\"${COMP_WORDS[0]}\" ls -q 2>/dev/null)\" ;;\n"
-	"\tesac\n"
+	"\twords+=\" $(_vzrun_words \"$more\")\"\n"
 	"\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
 	"\t[ \"$more\" != files ] || mapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY \\\n"
 	"\t\t< <(compgen -f -- \"$cur\")\n"
@@ -54,8 +61,10 @@ static void bash_path(struct buf *b, const struct cmd *c, const char *path)
 /* What completes the value of an option, "" where nothing does. */
 static void bash_value(struct buf *b, const struct opt *o)
 {
-	static const struct { const char *arg, *compgen; } files[] = {
+	static const struct { const char *arg, *compgen; } values[] = {
 		{ "DIR", "-d" }, { "BUNDLE", "-d" }, { "FILE", "-f" }, { "PATH", "-f" }, { "SOCKET", "-f" },
+		{ "DIR|TAR", "-f" }, { "FILE|-", "-f" }, { "NETWORK", "-W \"$(_vzrun_words networks)\"" },
+		{ "NETWORK|none", "-W \"none $(_vzrun_words networks)\"" }, { "REF", "-W \"$(_vzrun_words images)\"" },
 	};
 
 	if (o->kind == OPT_CHOICE || o->kind == OPT_BOOL) {
@@ -65,9 +74,9 @@ static void bash_value(struct buf *b, const struct opt *o)
 		buf_puts(b, "\"");
 		return;
 	}
-	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-		if (str_eq(files[i].arg, o->arg)) {
-			buf_puts(b, files[i].compgen);
+	for (size_t i = 0; i < COUNT(values); i++)
+		if (str_eq(values[i].arg, o->arg)) {
+			buf_puts(b, values[i].compgen);
 			return;
 		}
 	buf_puts(b, "-W \"\"");
@@ -103,8 +112,9 @@ static void bash_option_words(struct buf *b, const struct opt *opts, unsigned fl
 static void bash_words(struct buf *b, const struct cmd *c, const char *path)
 {
 	static const struct { const char *word, *more; } operands[] = {
-		{ "NAME", "names" }, { "ID", "ids" },
-		{ "FILE", "files" }, { "DIR", "files" }, { "PATH", "files" },
+		{ "FROM TO[", "names" }, { "FROM", "networks" }, { "NETWORK", "networks" },
+		{ "NAME", "names" }, { "REF", "images" }, { "ID", "ids" },
+		{ "FILE", "files" }, { "DIR", "files" }, { "PATH", "files" }, { "SOURCE", "files" },
 	};
 
 	buf_printf(b, "\t\"%s\") words=\"", path);
@@ -115,7 +125,7 @@ static void bash_words(struct buf *b, const struct cmd *c, const char *path)
 	bash_option_words(b, each_opts(c->flags), 0);
 	bash_option_words(b, cli_opts, OPT_EVERYWHERE);
 	buf_puts(b, "\"");
-	for (size_t i = 0; c->usage && i < sizeof operands / sizeof operands[0]; i++)
+	for (size_t i = 0; c->usage && i < COUNT(operands); i++)
 		if (strstr(c->usage, operands[i].word)) {
 			buf_printf(b, " more=%s", operands[i].more);
 			break;

@@ -216,6 +216,7 @@ TEST(generated)
 
 	gen_bash(&b, groups);
 	CHECK(strstr(buf_text(&b), "\"image pull\") path=\"image pull\" ;;"));
+	CHECK(strstr(buf_text(&b), "\"image pull\") words=\" --all --debug --json --help\" more=images ;;"));
 	CHECK(strstr(buf_text(&b), "\"kill\") words=\" --all --debug --json --help\" more=ids ;;"));
 	CHECK(!strstr(buf_text(&b), "gone"));
 	buf_free(&b);
