@@ -36,9 +36,10 @@ def chains(m, family, by):
 
 
 def filled(m, family):
-    """Sets and maps with something in them."""
+    """Sets and maps with something in them that we have put there; those that packets fill have a size."""
     said = json.loads(m.lab.host.run("nft", "-j", "list", "table", *family(m)))["nftables"]
-    return [(kind, x[kind]["name"]) for x in said for kind in ("set", "map") if kind in x and x[kind].get("elem")]
+    return [(kind, x[kind]["name"]) for x in said for kind in ("set", "map")
+            if kind in x and x[kind].get("elem") and "size" not in x[kind]]
 
 
 def rules(m, by):
