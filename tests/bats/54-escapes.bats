@@ -102,6 +102,20 @@ all_caps() {
 	beats streams by_stream
 }
 
+@test "a record of another user's is not obeyed: it names whom to kill and which hooks to run" {
+	foreign() {
+		running
+		chown 65533 "$ROOT/$ID"
+		run vz delete -f "$ID"
+		[ -e "$ROOT/$ID" ] || return 0
+		[ "${lines[0]}" = "vzrun: state of $ID: it is user 65533's" ] || return 0
+		chown 0 "$ROOT/$ID"
+		VZ=$PRODUCT vz delete -f "$ID"
+		return 1
+	}
+	beats state-owner foreign
+}
+
 @test "R4: a lookalike of procfs takes the sysctl that is meant for the kernel (CVE-2019-16884, CVE-2025-52881)" {
 	mkdir -p "$T/proc/sys/kernel"
 	cfg --arg p "$T/proc" --arg v "$T/victim" '.mounts = [.mounts[] | select(.destination != "/proc")] + [{destination: "/proc", type: "bind",
