@@ -220,7 +220,7 @@ const struct cmd life_cmds[] = {
 	  sizeof(struct create_args), run_run, CMD_OCI },
 	{ "kill", "[OPTION...] ID [SIGNAL]", "send a signal (default: SIGTERM)", 1, 2, kill_opts,
 	  sizeof(struct kill_args), kill_run, CMD_OCI },
-	{ "delete", "[OPTION...] ID", "delete a container that has stopped", 1, 1, delete_opts,
+	{ "delete", "[OPTION...] ID", "delete a container that has stopped or was not started", 1, 1, delete_opts,
 	  sizeof(struct delete_args), delete_run, CMD_OCI },
 	{ "pause", "ID", "freeze every process", 1, 1, .run = pause_run, .flags = CMD_OCI },
 	{ "resume", "ID", "thaw a paused container", 1, 1, .run = resume_run, .flags = CMD_OCI },

@@ -183,12 +183,12 @@ int container_start(const char *root, const char *id, bool notifies)
 	return r >= 0 && notify >= 0 ? notify_wait(notify, (pid_t)o.s.pid.v, o.pidfd) : r;
 }
 
-enum how { DELETE_STOPPED, DELETE_FORCE, DELETE_UNFINISHED };
+enum how { DELETE_IDLE, DELETE_FORCE, DELETE_UNFINISHED };
 
 static int delete_container(const char *root, const char *id, enum how how)
 {
 	auto_opened struct opened o;
-	bool force = how != DELETE_STOPPED;
+	bool force = how != DELETE_IDLE;
 	int r = opened_container(root, id, true, &o);
 
 	if (o.dir_fd < 0 && err_class() == ERR_NOT_FOUND && force) {
@@ -203,7 +203,8 @@ static int delete_container(const char *root, const char *id, enum how how)
 	/* Judged under the lock: meanwhile another may have finished under this name. */
 	if (how == DELETE_UNFINISHED && r != -ENODATA)
 		return r < 0 ? r : 0;
-	if (r >= 0 && !force && o.status != ST_STOPPED)
+	/* Buildah has no other word for a container whose network could not be set up: runc ends what has not begun. */
+	if (r >= 0 && !force && o.status != ST_STOPPED && o.status != ST_CREATED)
 		return fail_as(ERR_STATE, "cannot delete container %s that is not stopped: %s", id,
 			       status_name(o.status));
 	return delete_opened(&o, id, r);
@@ -217,7 +218,7 @@ int opened_delete(struct opened *o)
 
 int container_delete(const char *root, const char *id, bool force)
 {
-	return delete_container(root, id, force ? DELETE_FORCE : DELETE_STOPPED);
+	return delete_container(root, id, force ? DELETE_FORCE : DELETE_IDLE);
 }
 
 /* Somebody took it down: who has its name now is another. */

@@ -79,11 +79,14 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	is running
 }
 
-@test "delete of a created container is refused, with -f it is gone" {
+@test "delete of a created container ends it" {
+	local pid
 	created
-	run vz delete "$ID"
-	fails 1 "cannot delete container $ID that is not stopped: created"
-	vz delete --force "$ID"
+	pid=$(pid_of)
+	run v delete "$ID"
+	ok
+	says ""
+	gone "$pid"
 	wait_for nothing_left
 }
 

@@ -63,6 +63,16 @@ given
 	END
 	[ "$status" -ne 0 ]
 	has 'exec: "/nosuch": stat /nosuch: no such file or directory'
+	# A network that cannot be set up: what was created is deleted, without force, and never started.
+	printf '#!/bin/sh\nexit 1\n' >"$W/bin/netavark"
+	chmod 755 "$W/bin/netavark"
+	sed "s#^\[engine]#&\nhelper_binaries_dir = [\"$W/bin\"]#" "$W/etc/containers.conf" >"$W/no-network.conf"
+	CONTAINERS_CONF=$W/no-network.conf bud bad --runtime /usr/local/bin/vzrun --network private <<-'END'
+		FROM localhost/box
+		RUN echo before
+	END
+	[ "$status" -ne 0 ]
+	has netavark
 	[ -z "$(inside ls /run/vzrun)" ]
 }
 
