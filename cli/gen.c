@@ -308,9 +308,14 @@ void gen_man(struct buf *b, const struct cmd_group *groups, const struct cmd *on
 	}
 	roff_exit_status(b);
 	buf_puts(b, ".SH ENVIRONMENT\n.IP VZRUN_HOME\nwhere guests and images are kept, without \\-\\-home\n"
+		    ".IP VZRUN_LIBEXEC\nwhere vzrun's helpers are, if not beside it\n"
+		    ".IP VZRUN_DNSMASQ\nthe dnsmasq of networks with names\n"
 		    ".IP NO_COLOR\nno colours, whatever the terminal can do\n"
 		    ".SH FILES\n.IP /run/vzrun\nthe state of running containers\n"
-		    ".IP /var/lib/vzrun\nguests, images, networks\n");
+		    ".IP /var/lib/vzrun\nguests, images, networks\n"
+		    ".IP /var/lib/vzrun/guests/NAME/config.json\na guest: an OCI configuration with one object more; edit it\n"
+		    ".SH SEE ALSO\n\\fBps\\fR(1), \\fBcriu\\fR(8), \\fBnft\\fR(8), \\fBlxcfs\\fR(1), \\fBmmdebstrap\\fR(1), "
+		    "\\fBdnsmasq\\fR(8)\n");
 }
 
 int gen_man_run(struct cli *g, void *args, int argc, char **argv)
