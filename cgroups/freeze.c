@@ -64,44 +64,49 @@ static int freeze_v2(const char *dir, bool frozen)
 	if (r < 0)
 		return fail(-r, "%s: write to %s: %s", frozen ? "freeze" : "thaw", path, strerrordesc_np(-r));
 	r = cg_wait_event(dir, frozen ? "frozen 1" : "frozen 0", FREEZE_MS);
-	if (r < 0)
-		return fail(-r, "read %s/cgroup.events: %s", dir, strerrordesc_np(-r));
 	/* Thawed below a frozen parent stays frozen, rightly. */
-	if (r == 1 || !frozen)
+	if (r == 1 || (r == 0 && !frozen))
 		return 0;
-	(void)file_poke(AT_FDCWD, path, "0");
-	return timed_out(dir);
+	if (frozen)
+		(void)file_poke(AT_FDCWD, path, "0");
+	return r < 0 ? fail(-r, "read %s/cgroup.events: %s", dir, strerrordesc_np(-r)) : timed_out(dir);
+}
+
+/* 1: it is so; 0: not yet. Written anew each time: a process forked meanwhile may have missed the first. */
+static int ask_v1(const char *path, bool frozen)
+{
+	const char *want = frozen ? "FROZEN" : "THAWED";
+	char state[16];
+	int r = file_poke(AT_FDCWD, path, want);
+
+	if (r < 0)
+		return fail(-r, "%s: write to %s: %s", frozen ? "freeze" : "thaw", path, strerrordesc_np(-r));
+	ssize_t n = file_peek(AT_FDCWD, path, state, sizeof state);
+	if (n < 0)
+		return fail((int)-n, "read %s: %s", path, strerrordesc_np((int)-n));
+	return str_eq(state, want);
 }
 
 /* v1 tells nobody when the state is reached: reading it, ever less often, is the only way. */
 static int freeze_v1(const char *dir, bool frozen)
 {
-	const char *want = frozen ? "FROZEN" : "THAWED";
 	struct timespec end, nap = { 0, 50000 };
-	char path[CG_FULL + 32], state[16];
+	char path[CG_FULL + 32];
 	int r;
 
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += FREEZE_MS / 1000;
 	snprintf(path, sizeof path, "%s/freezer.state", dir);
-	do {
-		/* Written anew each time: a process forked meanwhile may have missed the first. */
-		r = file_poke(AT_FDCWD, path, want);
-		if (r < 0)
-			return fail(-r, "%s: write to %s: %s", frozen ? "freeze" : "thaw", path,
-				    strerrordesc_np(-r));
-		if (file_peek(AT_FDCWD, path, state, sizeof state) < 0)
-			return fail(EIO, "read %s", path);
-		if (str_eq(state, want))
-			return 0;
+	while ((r = ask_v1(path, frozen)) == 0 && ms_left(&end) > 0) {
 		nanosleep(&nap, NULL);
 		if (nap.tv_nsec < 20000000)
 			nap.tv_nsec *= 2;
-	} while (ms_left(&end) > 0);
-	if (!frozen)
+	}
+	if (r == 1 || (r == 0 && !frozen))
 		return 0;
-	(void)file_poke(AT_FDCWD, path, "THAWED");
-	return timed_out(dir);
+	if (frozen)
+		(void)file_poke(AT_FDCWD, path, "THAWED");
+	return r < 0 ? r : timed_out(dir);
 }
 
 static int no_freezer(const struct cg *cg)

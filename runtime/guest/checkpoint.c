@@ -164,9 +164,11 @@ static int id_base_of(pid_t init, uint32_t *base)
 	char path[40], text[256];
 
 	snprintf(path, sizeof path, "/proc/%d/uid_map", (int)init);
-	if (file_peek(AT_FDCWD, path, text, sizeof text) < 0 ||
-	    sscanf(text, "%u %u %u", &inside, &outside, &size) != 3)
-		return fail(EIO, "read %s", path);
+	ssize_t n = file_peek(AT_FDCWD, path, text, sizeof text);
+	if (n < 0)
+		return fail((int)-n, "read %s: %s", path, strerrordesc_np((int)-n));
+	if (sscanf(text, "%u %u %u", &inside, &outside, &size) != 3)
+		return fail(EIO, "%s: no map of ids", path);
 	*base = outside;
 	return 0;
 }

@@ -284,7 +284,8 @@ class Pause(Kill):
 
     def half(self):
         s = self.status()
-        return None if s in ("running", "paused") else "the container is " + s
+        known = ("running", "paused") if self.killed or self.name == "resume" else ("running",)
+        return None if s in known else "the container is " + s
 
 
 class Resume(Pause):
