@@ -53,9 +53,8 @@ int stage_user_namespace(struct child *c)
 	if (child < 0)
 		return fail_errno("clone into the user namespace");
 	if (child > 0) {
-		int r = sync_say_pid(c->sync, child);
-
-		_exit(r < 0);
+		TRY(sync_say_pid(c->sync, child));
+		_exit(0);
 	}
 	c->wait_mapped = true;
 	return 0;

@@ -28,9 +28,10 @@ int stage_second_process(struct child *c)
 	pid = sys_clone(CLONE_PARENT, 0, -1, NULL);
 	if (pid < 0)
 		return fail_errno("clone into the pid namespace");
-	if (pid > 0)
-		_exit(sync_say_pid(c->sync, pid) < 0);
-	return 0;
+	if (pid == 0)
+		return 0;
+	TRY(sync_say_pid(c->sync, pid));
+	_exit(0);
 }
 
 static void close_between(int first, int last)

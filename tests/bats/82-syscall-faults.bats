@@ -44,9 +44,13 @@ sweep() {
 	seen=$BATS_TEST_TMPDIR/seen
 	"$I" -o "$seen" list "$VZ" --root "$ROOT" exec "$ID" true
 	call=$(sed -n 's/^call \(0\.1\.1:[0-9]*\) recvmsg$/\1/p' "$seen" | tail -1)
+	# the first of the two, who has one thing to say
+	first=$(sed -n 's/^call \(0\.1:[0-9]*\) sendmsg$/\1/p' "$seen" | tail -1)
 	run "$I" -o "$seen" fail "$call" EMFILE "$VZ" --root "$ROOT" exec "$ID" true
 	[ "$(cat "$seen")" = "hit $call recvmsg" ]
 	fails 255 "receive a message: Too many open files"
+	run "$I" -o "$seen" fail "$first" EPERM "$VZ" --root "$ROOT" exec "$ID" true
+	fails 255 'say "pid": send a message: Operation not permitted'
 }
 
 # told CALL ERROR WORD: of all calls of that name in a run one, made to fail, ends it with this word and status
