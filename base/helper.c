@@ -1,15 +1,19 @@
 #include "base/helper.h"
 #include "base/proc.h"
+#include "base/scope.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #ifndef VZRUN_PREFIX
 #define VZRUN_PREFIX "/usr/local"
 #endif
 #define LIBEXEC VZRUN_PREFIX "/libexec/vzrun"
+#define PARENT "VZRUN_HELPER_OF"
 
 static const char *called_from;
 
@@ -63,15 +67,50 @@ static int helper_failed(const struct helper_call *c, const char *path, int stat
 	return -EIO;
 }
 
+const char **helper_env(void)
+{
+	static char parent[sizeof PARENT + 16];
+	const char **env;
+	size_t n = 0, at = 0;
+
+	while (environ[n])
+		n++;
+	env = calloc(n + 2, sizeof *env);
+	if (!env)
+		return NULL;
+	snprintf(parent, sizeof parent, PARENT "=%d", (int)getpid());
+	for (size_t i = 0; i < n; i++)
+		if (!str_starts(environ[i], PARENT "="))
+			env[at++] = environ[i];
+	env[at] = parent;
+	return env;
+}
+
+void helper_follow(void)
+{
+	const char *parent = getenv(PARENT);
+	uint64_t pid;
+
+	if (!parent || str_u64(parent, INT_MAX, &pid) < 0)
+		return;
+	unsetenv(PARENT);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if ((uint64_t)getppid() != pid)
+		raise(SIGKILL);
+}
+
 int helper_run(const struct helper_call *c)
 {
 	const char *argv[] = { c->name, c->verb, NULL };
 	auto_buf struct buf err = { 0 };
-	struct proc_req req = { .argv = argv, .in = c->in, .in_n = c->in_n, .out = c->out, .err = &err,
+	auto_free const char **env = helper_env();
+	struct proc_req req = { .argv = argv, .env = env, .in = c->in, .in_n = c->in_n, .out = c->out, .err = &err,
 				.timeout_ms = c->timeout_ms };
 	char path[PATH_MAX];
 	int status, r;
 
+	if (!env)
+		return fail(ENOMEM, "%s: out of memory", c->what);
 	TRY_IN(helper_find(c->name, path), "%s", c->what);
 	req.path = path;
 	r = proc_run(&req, &status);

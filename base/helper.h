@@ -26,3 +26,11 @@ struct helper_call {
 	int timeout_ms;
 };
 int helper_run(const struct helper_call *c);
+
+/* The environment of a helper: ours, and who we are. The caller frees the array; NULL: no memory. */
+const char **helper_env(void);
+/*
+ * First of all in a helper's main(): it ends when who called it does. What that had locked is another's then, and no
+ * work of ours may still come to it.
+ */
+void helper_follow(void);

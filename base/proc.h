@@ -24,6 +24,6 @@ struct proc_req {
 /* *status: the exit code, or 128 + signal. -ETIMEDOUT, -ENOENT and -EACCES (exec) are expected. */
 int proc_run(const struct proc_req *req, int *status);
 
-/* What ends a command by custom (SIGINT, SIGTERM, SIGHUP, if it is not ignored) waits until what was begun is undone. */
+/* What ends a command by custom (SIGINT, SIGTERM, SIGHUP, if not ignored) waits until what was begun is undone. */
 void proc_hold_signals(sigset_t *old);
 void proc_let_signals(const sigset_t *old);

@@ -5,6 +5,7 @@
  */
 #include "cgroups/systemd.h"
 #include "base/file.h"
+#include "base/helper.h"
 #include "base/json.h"
 #include "base/scope.h"
 
@@ -99,6 +100,7 @@ int main(int argc, char **argv)
 {
 	bool dry = argc == 2 && str_eq(argv[1], "properties");
 
+	helper_follow();
 	if (argc != 2 || (!dry && !str_eq(argv[1], "unit"))) {
 		fprintf(stderr, "usage: vzrun-systemd unit|properties < REQUEST (run by vzrun)\n");
 		return ERR_USAGE;

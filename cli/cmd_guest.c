@@ -55,7 +55,7 @@ int guest_voice(struct cli *g, const char *name, int r)
 	bool is = guest_exists(&at, name), up = is && guest_check_up(&at, name, &pid) >= 0;
 	if (is)
 		cli_speak(g, 0);
-	if (!is || up || why.class != ERR_NOT_FOUND)
+	if (!is || up || (why.class != ERR_NOT_FOUND && r != -ENODATA))
 		err_restore(&why);
 	return r;
 }

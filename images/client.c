@@ -38,24 +38,15 @@ static const struct field error_fields[] = {
 };
 static const struct record error_record = RECORD("error", struct error_words, error_fields);
 
-/* The helper ends when we do: it is told who we are. */
 static int run(const char *const *argv, struct buf *out, bool stdin_too, int *status)
 {
 	const int in = STDIN_FILENO;
-	char path[PATH_MAX], parent[48];
-	size_t n = 0, at = 0;
+	char path[PATH_MAX];
+	auto_free const char **env = helper_env();
 
 	TRY(helper_find("vzrun-image", path));
-	while (environ[n])
-		n++;
-	auto_free const char **env = calloc(n + 2, sizeof *env);
 	if (!env)
 		return fail(ENOMEM, "vzrun-image: out of memory");
-	snprintf(parent, sizeof parent, "VZRUN_IMAGE_PARENT=%d", (int)getpid());
-	for (size_t i = 0; i < n; i++)
-		if (!str_starts(environ[i], "VZRUN_IMAGE_PARENT="))
-			env[at++] = environ[i];
-	env[at] = parent;
 	struct proc_req req = { .path = path, .argv = argv, .env = env, .out = out, .fds = &in, .nfds = stdin_too,
 				.gives_way = true };
 	return proc_run(&req, status);

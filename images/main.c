@@ -1,4 +1,5 @@
 #include "base/err.h"
+#include "base/helper.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -7,7 +8,6 @@
 
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 
 static void usage(FILE *f)
@@ -142,27 +142,13 @@ static void print_error(bool json)
 	printf("%s\n", buf_text(&b));
 }
 
-/* Whoever started us as a helper wants no work done after its death. */
-static void follow_parent(void)
-{
-	const char *parent = getenv("VZRUN_IMAGE_PARENT");
-	uint64_t pid;
-
-	if (!parent || str_u64(parent, INT_MAX, &pid) < 0)
-		return;
-	unsetenv("VZRUN_IMAGE_PARENT");
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if ((uint64_t)getppid() != pid)
-		raise(SIGKILL);
-}
-
 int main(int argc, char **argv)
 {
 	const char *env = getenv("VZRUN_HOME"), *home = env && *env ? env : "/var/lib/vzrun";
 	struct cmd_args a = { .store = { .dir = -1, .blobs = -1, .layers = -1, .refs = -1, .tmp = -1 } };
 	int r;
 
-	follow_parent();
+	helper_follow();
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 2 && (str_eq(argv[1], "--help") || str_eq(argv[1], "-h"))) {

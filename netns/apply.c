@@ -231,6 +231,13 @@ static int mend_all(struct run *r)
 	return each_network(r, mend_one);
 }
 
+static int ignore(void *ctx, const struct network_difference *d)
+{
+	(void)ctx;
+	(void)d;
+	return 0;
+}
+
 /* What is still not as it should be: the first of it is the error. */
 static int still(void *ctx, const struct network_difference *d)
 {
@@ -242,26 +249,35 @@ static int still(void *ctx, const struct network_difference *d)
 	return 0;
 }
 
+static int mend_and_look(struct run *r, difference_fn *each, void *ctx)
+{
+	r->each = each;
+	r->ctx = ctx;
+	r->networks = r->damaged = r->unmended = 0;
+	TRY(mend_all(r));
+	/* Always: no comparison of a rule is as good as the rule itself. */
+	if (!r->damaged)
+		TRY(net_fw_apply(&r->h, r->dir, FW_REPLACE, NULL));
+	r->each = still;
+	r->ctx = r;
+	return compare_all(r);
+}
+
 int network_apply(const char *home, const char *name, difference_fn *each, void *ctx)
 {
-	SCOPED(close_run) struct run r = { .dir = -1, .each = each, .ctx = ctx };
+	SCOPED(close_run) struct run r = { .dir = -1 };
 	auto_close int lock = -1;
-	size_t networks;
 	int code = open_run(home, name, &r);
 
 	if (code <= 0)
 		return code;
 	lock = net_dir_lock(r.dir);
 	TRY(lock);
-	TRY(mend_all(&r));
-	/* Always: no comparison of a rule is as good as the rule itself. */
-	if (!r.damaged)
-		TRY(net_fw_apply(&r.h, r.dir, FW_REPLACE, NULL));
-	networks = r.networks;
-	r.each = still;
-	r.ctx = &r;
-	TRY(compare_all(&r));
+	TRY(mend_and_look(&r, each, ctx));
+	/* Links come and go without us: what a guest that started just then lacked it has at a second look. */
+	if (r.unmended)
+		TRY(mend_and_look(&r, ignore, NULL));
 	if (r.unmended)
 		return fail_as(ERR_STATE, "%s", r.first);
-	return (int)networks;
+	return (int)r.networks;
 }

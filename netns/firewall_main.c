@@ -7,6 +7,7 @@
  */
 #include "netns/firewall.h"
 #include "base/file.h"
+#include "base/helper.h"
 #include "base/json.h"
 #include "base/scope.h"
 #include "netns/firewall_main.h"
@@ -62,6 +63,7 @@ static int run(size_t i)
 
 int main(int argc, char **argv)
 {
+	helper_follow();
 	for (size_t i = 0; i < COUNT(verbs); i++) {
 		if (argc != (verbs[i].option ? 3 : 2) || !str_eq(argv[1], verbs[i].verb) ||
 		    (verbs[i].option && !str_eq(argv[2], verbs[i].option)))

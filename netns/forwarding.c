@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define SYS "/proc/sys/net/"
 #define RECORD_FILE ".forwarding"
@@ -70,6 +71,8 @@ static int book_store(int dirfd, const struct open_book *o)
 	auto_buf struct buf b = { 0 };
 	struct jout j = { .b = &b };
 
+	if (!o->b.saved.n && !o->b.ip_forward)
+		return unlinkat(dirfd, RECORD_FILE, 0) < 0 && errno != ENOENT ? fail_errno("networks/" RECORD_FILE) : 0;
 	bind_encode(&j, NULL, &book_record, &o->b);
 	return file_write_atomic(dirfd, RECORD_FILE, b.p, b.n, 0600);
 }

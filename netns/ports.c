@@ -111,19 +111,38 @@ static int ask_host(const struct net_publish *p)
 
 /* ---- changes -------------------------------------------------------------------------------------------------- */
 
-int net_publish(const char *home, const char *owner, const struct list *ports, const struct net_publish *fresh)
+/* 0: there is no record, and nothing wished for. */
+static int find_for(const char *home, const char *owner, bool lock, const struct list *ports,
+		    const struct net_publish *fresh, struct place *p)
 {
-	SCOPED(place_free) struct place p;
-	struct net_record is;
-	int r = find(home, owner, true, &p);
+	int r = find(home, owner, lock, p);
 
 	TRY(r);
 	if (r == 0)
 		return ports->n ? fail_as(ERR_STATE, "guest \"%s\" has no network: there is nothing to lead to", owner) : 0;
-	TRY(net_portmap_check(p.dir, &p.held.r, ports));
-	TRY(refuse_clash(p.dir, owner, ports));
+	TRY(net_portmap_check(p->dir, &p->held.r, ports));
+	TRY(refuse_clash(p->dir, owner, ports));
 	if (fresh)
 		TRY(ask_host(fresh));
+	return 1;
+}
+
+int net_publish_possible(const char *home, const char *owner, const struct list *ports,
+			 const struct net_publish *fresh)
+{
+	SCOPED(place_free) struct place p;
+
+	return find_for(home, owner, false, ports, fresh, &p);
+}
+
+int net_publish(const char *home, const char *owner, const struct list *ports, const struct net_publish *fresh)
+{
+	SCOPED(place_free) struct place p;
+	struct net_record is;
+	int r = find_for(home, owner, true, ports, fresh, &p);
+
+	if (r <= 0)
+		return r;
 	is = p.held.r;
 	is.ports = *ports;
 	return net_hold(&p.h, p.dir, &p.held.r, &is);
@@ -157,21 +176,18 @@ static bool same(const struct list *a, const struct list *b, const struct record
 	return !x.oom && !y.oom && str_eq(buf_text(&x), buf_text(&y));
 }
 
-/* config.json was edited by hand since. */
-static int catch_up(const char *home, const char *owner, const struct list *ports, const struct list *rules)
+/* config.json was edited by hand since. Under the lock. */
+static int catch_up(struct place *p, const char *owner, const struct list *ports, const struct list *rules)
 {
-	SCOPED(place_free) struct place p;
-	struct net_record is;
-	int r = find(home, owner, true, &p);
+	struct net_record is = p->held.r;
 
-	if (r <= 0)
-		return r;
-	TRY_IN(net_portmap_check(p.dir, &p.held.r, ports), "vzrun.ports");
-	TRY_IN(refuse_clash(p.dir, owner, ports), "vzrun.ports");
-	is = p.held.r;
+	TRY_IN(net_portmap_check(p->dir, &p->held.r, ports), "vzrun.ports");
+	TRY_IN(refuse_clash(p->dir, owner, ports), "vzrun.ports");
 	is.ports = *ports;
 	is.firewall = *rules;
-	return net_hold(&p.h, p.dir, &p.held.r, &is);
+	TRY(net_hold(&p->h, p->dir, &p->held.r, &is));
+	net_held_free(&p->held);
+	return net_record_load(p->dir, owner, &p->held);
 }
 
 /* Which of the owner's ports the host leaves open now, and how far; the others are told. */
@@ -201,6 +217,15 @@ static int what_is_open(const struct net_record *rec, enum net_port_state *out)
 	return r;
 }
 
+static bool is_held(const struct place *p, const struct list *ports, const struct list *rules)
+{
+	return same(ports, &p->held.r.ports, &net_publish_record) && same(rules, &p->held.r.firewall, &net_rule_record);
+}
+
+/*
+ * Under the lock, as `network apply` is: what that had read of who is up before we changed it must not be written
+ * after.
+ */
 int net_publish_up(const char *home, const char *owner, const struct list *ports, const struct list *rules)
 {
 	enum net_port_state open[NET_PUBLISH_MAX];
@@ -211,12 +236,13 @@ int net_publish_up(const char *home, const char *owner, const struct list *ports
 	if (r == 0)
 		return ports->n || rules->n ? fail_as(ERR_CONFIG, "vzrun.%s: the guest has no network",
 						      ports->n ? "ports" : "firewall") : 0;
-	if (!same(ports, &p.held.r.ports, &net_publish_record) || !same(rules, &p.held.r.firewall, &net_rule_record)) {
-		TRY(catch_up(home, owner, ports, rules));
-		place_free(&p);
-		TRY(find(home, owner, false, &p));
-	}
-	if (!p.held.r.ports.n)
+	if (!p.held.r.ports.n && is_held(&p, ports, rules))
+		return 0;
+	place_free(&p);
+	TRY(r = find(home, owner, true, &p));
+	if (r > 0 && !is_held(&p, ports, rules))
+		TRY(catch_up(&p, owner, ports, rules));
+	if (r == 0 || !p.held.r.ports.n)
 		return 0;
 	TRY(what_is_open(&p.held.r, open));
 	return net_portmap_open(&p.h, p.dir, &p.held.r, open);
@@ -229,7 +255,9 @@ int net_publish_down(const char *home, const char *owner)
 
 	if (r <= 0 || !p.held.r.ports.n)
 		return r < 0 ? r : 0;
-	return net_portmap_close(&p.h, p.dir, &p.held.r);
+	place_free(&p);
+	r = find(home, owner, true, &p);
+	return r <= 0 ? r : net_portmap_close(&p.h, p.dir, &p.held.r);
 }
 
 int net_publish_look(const char *home, const char *owner, const struct list *ports, enum net_port_state *out)

@@ -13,6 +13,9 @@
  * to, or the host's own firewall would not let it through; ERR_NOT_FOUND: the address is not the host's.
  */
 int net_publish(const char *home, const char *owner, const struct list *ports, const struct net_publish *fresh);
+/* Whether that would fail, as things are now: for who saves the wish before it is fulfilled. */
+int net_publish_possible(const char *home, const char *owner, const struct list *ports,
+			 const struct net_publish *fresh);
 
 /* From now on exactly these rules (checked by net_rules_check()) hold for the owner's traffic. */
 int net_guard(const char *home, const char *owner, const struct list *rules);

@@ -81,6 +81,9 @@ struct child {
 		     .init_pidfd = -1, .join = CG_JOIN_NONE, .mnt = MNT_CTX_INIT, .tty = -1, \
 		     .notify_from = -1, .notify_to = -1 }
 
+/* Of a container that a process was to join. */
+#define ENDED_MEANWHILE "cannot exec in a stopped container: it ended meanwhile"
+
 /* Runs in the cloned process and never returns: execve, or SYNC_FAILED and _exit(1). */
 _Noreturn void child_main(struct child *c);
 

@@ -26,8 +26,10 @@ int stage_second_process(struct child *c)
 		return 0;
 	/* With CLONE_PARENT the signal at its end is ours, and clone3 takes no other. */
 	pid = sys_clone(CLONE_PARENT, 0, -1, NULL);
+	/* pid_namespaces(7): a namespace whose first process is gone lacks memory, too. */
 	if (pid < 0)
-		return fail_errno("clone into the pid namespace");
+		return errno == ENOMEM ? fail(ENOMEM, "clone into the pid namespace: out of memory, or the container is ending")
+				       : fail_errno("clone into the pid namespace");
 	if (pid == 0)
 		return 0;
 	TRY(sync_say_pid(c->sync, pid));

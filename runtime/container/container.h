@@ -55,12 +55,13 @@ struct container {
 	pid_t pid;
 	struct cg cg;
 	bool joined;			/* a process of exec; not the container's first */
+	int init;			/* a pidfd of that, then */
 	bool poststart;			/* it has hooks to run then */
 	bool listens;			/* its filter has a listener that is to be handed over */
 	bool let_go;			/* it has the word already */
 	struct state_mark mark;		/* of its record, when that has nothing that `cg` and `pid` do not say */
 };
-#define CONTAINER_INIT { .root_fd = -1, .dir_fd = -1, .sync = -1, .pidfd = -1, .tty = -1, .notify = -1 }
+#define CONTAINER_INIT { .root_fd = -1, .dir_fd = -1, .sync = -1, .pidfd = -1, .tty = -1, .notify = -1, .init = -1 }
 
 /*
  * run: it waits for container_go(). With at_once it may execute before that, when it was on record before it

@@ -292,12 +292,15 @@ static int exec_in(struct joining *j, struct container *out)
 	TRY(prepare(j));
 	TRY(tune_self_for(j->p.cpu_affinity));
 	TRY(join_cgroup(j));
-	TRY(launch_joined(j));
+	r = launch_joined(j);
+	if (r < 0)
+		return launch_outlived(j->pidfd, r);
 	snprintf(out->id, sizeof out->id, "%s", j->req->id);
 	out->pid = j->launch.pid;
 	out->pidfd = take_fd(&j->launch.pidfd);
 	out->sync = take_fd(&j->launch.sync);
 	out->joined = true;
+	out->init = take_fd(&j->pidfd);
 	out->listens = j->child.seccomp.notify && j->p.no_new_privs;
 	if (out->listens)
 		out->dir_fd = take_fd(&j->dir_fd);

@@ -27,16 +27,21 @@ static int run_poststart(struct container *c)
 	return hooks_run(s.hooks, HOOK_POSTSTART, state_text(&a, &s, "running", (pid_t)s.pid.v), s.bundle);
 }
 
+static int say_go(struct container *c)
+{
+	if (!c->let_go)
+		TRY(sync_say(c->sync, SYNC_GO));
+	self_settle();
+	return sync_hear_exec(c->sync, c->listens ? give_listener : NULL, c, NULL);
+}
+
 int container_go(struct container *c)
 {
-	int r = 0;
+	int r = c->sync >= 0 ? say_go(c) : 0;
 
-	if (c->sync >= 0) {
-		if (!c->let_go)
-			TRY(sync_say(c->sync, SYNC_GO));
-		self_settle();
-		r = sync_hear_exec(c->sync, c->listens ? give_listener : NULL, c, NULL);
-	}
+	if (r < 0)
+		r = launch_outlived(c->init, launch_fate(c->joined ? "the process" : "container init", c->pidfd,
+							 c->joined ? NULL : &c->cg, r));
 	drop_fd(&c->sync);
 	/* It runs: others may pause, delete or look at it while we wait. */
 	if (c->dir_fd >= 0)
@@ -60,4 +65,5 @@ void container_release(struct container *c)
 	drop_fd(&c->pidfd);
 	drop_fd(&c->tty);
 	drop_fd(&c->notify);
+	drop_fd(&c->init);
 }

@@ -304,22 +304,6 @@ void launch_kill(struct launch *l)
 	err_restore(&s);
 }
 
-/* It died without a word: by whose hand? A limit below what a start takes is the usual one. */
-static int how_it_died(struct launch *l, int r)
-{
-	siginfo_t i = { 0 };
-	struct cg_stats s;
-
-	/* Its socket closes a moment before it is dead. */
-	if (r != -ECHILD || l->pidfd < 0 || sys_pidfd_wait(l->pidfd, 1000) != 1 ||
-	    waitid(P_PIDFD, (id_t)l->pidfd, &i, WEXITED | WNOHANG | WNOWAIT) < 0 || i.si_pid == 0 ||
-	    (i.si_code != CLD_KILLED && i.si_code != CLD_DUMPED))
-		return r;
-	if (i.si_status == SIGKILL && l->child->cg && cg_stats(l->child->cg, &s) == 0 && s.oom_kills > 0)
-		return fail_as(ERR_RESOURCE, "container init was OOM-killed (memory limit too low?)");
-	return fail(ECHILD, "container init was killed by signal %d", i.si_status);
-}
-
 /* Our part failed because the child is dead: what it said last is the cause. */
 static int what_it_said(struct launch *l, int r)
 {
@@ -350,7 +334,8 @@ int launch(struct launch *l)
 	if (r >= 0)
 		r = talk(l);
 	if (r < 0) {
-		r = how_it_died(l, what_it_said(l, r));
+		r = launch_fate(l->child->spec ? "container init" : "the process", l->pidfd,
+				l->child->spec ? l->child->cg : NULL, what_it_said(l, r));
 		drop_fd(&l->sync);
 		launch_kill(l);
 	}

@@ -47,6 +47,17 @@ int launch_clone(struct launch *l);
 /* Kills the child and waits for it; for roll-back. */
 void launch_kill(struct launch *l);
 
+/*
+ * fate.c. r is what a talk with a process of ours ended with. If that was silence (-ECHILD), and the process was
+ * killed, the error is by whom. group: the container's, whose limit may have done it; NULL: it joined one.
+ */
+int launch_fate(const char *who, int pidfd, const struct cg *group, int r);
+/*
+ * r: why a process did not come to join the container of this first process. With that it ends: then this is the
+ * error.
+ */
+int launch_outlived(int init, int r);
+
 /* create_prepare.c: the sets of a process section; NULL: all empty. */
 void caps_of_process(const struct spec_caps *caps, struct cap_sets *out);
 /*

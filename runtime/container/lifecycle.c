@@ -97,9 +97,13 @@ int container_kill(const char *root, const char *id, int sig, bool all)
 	if (sys_pidfd_kill(o.pidfd, sig) < 0)
 		return errno == ESRCH ? not_running() : fail_errno("send signal %d to container %s", sig, id);
 	/* A frozen process keeps the signal waiting; killing must work on a paused container too. */
-	if (sig == SIGKILL && o.status == ST_PAUSED)
-		return cg_freeze(&cg, false);
-	return 0;
+	int r = sig == SIGKILL && o.status == ST_PAUSED ? cg_freeze(&cg, false) : 0;
+	/* Thawed by another, it is dead, and its group gone. */
+	if (r == -ENOENT) {
+		err_clear();
+		return 0;
+	}
+	return r;
 }
 
 int container_pause(const char *root, const char *id, bool pause)

@@ -202,7 +202,6 @@ static int make_container(struct keeper *k)
 	TRY(container_create(&req, true, &k->c));
 	drop_fd(&k->host_dir);
 	k->pid = k->c.pid;
-	k->pidfd = take_fd(&k->c.pidfd);
 	k->tty = take_fd(&k->c.tty);
 	k->cg = k->c.cg;
 	TRY(open_netns(k));
@@ -243,6 +242,7 @@ static int open_oom(struct keeper *k)
 static int release(struct keeper *k)
 {
 	TRY(container_go(&k->c));
+	k->pidfd = take_fd(&k->c.pidfd);
 	container_release(&k->c);
 	return 0;
 }

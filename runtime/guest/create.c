@@ -50,6 +50,31 @@ static int exists(const struct making *m)
 	return -EEXIST;
 }
 
+/* Not locked yet, it is a half-made guest to `recover` and destroy: what they took away meanwhile is made again. */
+static int take_name(struct making *m)
+{
+	struct stat st = { 0 };
+
+	while (st.st_nlink == 0) {
+		drop_fd(&m->dir_fd);
+		if (mkdirat(m->guests_fd, m->name, 0700) < 0) {
+			if (errno == EEXIST)
+				return exists(m);
+			return fail_class(fail_errno("create %s", m->dir), ERR_STORAGE);
+		}
+		m->dir_fd = openat(m->guests_fd, m->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (m->dir_fd < 0 && errno == ENOENT)
+			continue;
+		if (m->dir_fd < 0 || TEMP_FAILURE_RETRY(flock(m->dir_fd, LOCK_EX)) < 0 || fstat(m->dir_fd, &st) < 0) {
+			int r = fail_errno("open %s", m->dir);
+
+			(void)unlinkat(m->guests_fd, m->name, AT_REMOVEDIR);
+			return r;
+		}
+	}
+	return 0;
+}
+
 static int claim(void *p)
 {
 	struct making *m = p;
@@ -59,19 +84,7 @@ static int claim(void *p)
 	if (path.oom)
 		return fail(ENOMEM, "out of memory");
 	TRY(m->guests_fd = file_make_dirs(buf_text(&path), 0700));
-	if (mkdirat(m->guests_fd, m->name, 0700) < 0) {
-		if (errno == EEXIST)
-			return exists(m);
-		return fail_class(fail_errno("create %s", m->dir), ERR_STORAGE);
-	}
-	m->dir_fd = openat(m->guests_fd, m->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (m->dir_fd < 0 || flock(m->dir_fd, LOCK_EX | LOCK_NB) < 0) {
-		int r = fail_errno("open %s", m->dir);
-
-		(void)unlinkat(m->guests_fd, m->name, AT_REMOVEDIR);
-		return r;
-	}
-	return 0;
+	return take_name(m);
 }
 
 static int unclaim(void *p)

@@ -134,6 +134,8 @@ int guest_port_add(const struct guest_where *at, const char *name, const struct 
 		return fail_as(ERR_ADDRESS, "guest \"%s\" publishes %s already", name, text);
 	}
 	TRY(with(&g.spec.arena, &g.conf.ports, sizeof *p, p, g.conf.ports.n, &to));
+	/* What is saved and then refused would, with us killed in between, keep the guest from starting. */
+	TRY(net_publish_possible(at->home, name, &to, p));
 	return change(&g, &kind_ports, &g.conf.ports, &to, p);
 }
 

@@ -152,7 +152,7 @@ static int find_running(struct stopping *s)
 	bool lost = false;
 
 	TRY(dir);
-	for (int tries = 0; tries < 3; tries++) {
+	for (int tries = 0; tries < 10; tries++) {
 		enum guest_status st = guest_status(s->at, s->name, &s->pid);
 
 		if (st == GUEST_UNKNOWN)
@@ -179,13 +179,19 @@ static int find_running(struct stopping *s)
 	return -EBUSY;
 }
 
+/* It ended by itself, or somebody else was faster: that is what we want, too. */
+static int unless_ended(int r)
+{
+	if (r >= 0 || (err_class() != ERR_STATE && err_class() != ERR_NOT_FOUND && r != -ENODATA))
+		return r;
+	err_clear();
+	return 0;
+}
+
 static int kill_it(struct stopping *s)
 {
 	TRY(fault_point("kill"));
-	if (container_kill(s->at->root, s->name, SIGKILL, false) < 0 && err_class() != ERR_STATE &&
-	    err_class() != ERR_NOT_FOUND)
-		return -EIO;
-	err_clear();
+	TRY(unless_ended(container_kill(s->at->root, s->name, SIGKILL, false)));
 	if (sys_pidfd_wait(s->init, 30000) == 1)
 		return 0;
 	return fail_as(ERR_TIMEOUT, "guest \"%s\" does not die: a process hangs in the kernel", s->name);
@@ -216,7 +222,7 @@ static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *kille
 	pid_t pid;
 
 	if (guest_status(s->at, s->name, &pid) == GUEST_PAUSED)
-		TRY(container_pause(s->at->root, s->name, false));
+		TRY(unless_ended(container_pause(s->at->root, s->name, false)));
 	s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING);
 	/* What its keeper would hold. */
 	auto_close int netns = s->keeper < 0 ? guest_netns(s->at, s->name) : -1;

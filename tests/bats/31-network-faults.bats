@@ -92,3 +92,29 @@ clean() {
 	done
 	[ "$n" -gt 6 ]
 }
+
+@test "a helper ends with who called it, whose lock is another's then" {
+	mkfifo "$D/request"
+	exec 8<>"$D/request"
+	for name in vzrun-net vzrun-systemd vzrun-image; do
+		[ -x "$VZRUN_LIBEXEC/$name" ] || continue
+		case $name in
+		vzrun-net) words=(apply) ;;
+		vzrun-systemd) words=(unit) ;;
+		vzrun-image) words=(--home "$D/home" import /dev/stdin) ;;
+		esac
+		sh -c 'env VZRUN_HELPER_OF=$$ "$@" <"$0" & echo $! >"$0.pid"; wait' "$D/request" "$VZRUN_LIBEXEC/$name" "${words[@]}" 3>&- 8>&- 2>/dev/null &
+		caller=$!
+		for _ in {1..500}; do
+			[ ! -s "$D/request.pid" ] || [ "$(cat "/proc/$(cat "$D/request.pid")/comm" 2>/dev/null)" != "${name:0:15}" ] || break
+			sleep 0.02
+		done
+		helper=$(cat "$D/request.pid")
+		[ "$(cat "/proc/$helper/comm")" = "${name:0:15}" ]
+		kill -9 "$caller"
+		for _ in {1..500}; do [ -e "/proc/$helper" ] || break; sleep 0.02; done
+		[ ! -e "/proc/$helper" ]
+		rm -f "$D/request.pid"
+	done
+	exec 8>&-
+}

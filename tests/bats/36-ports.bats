@@ -242,6 +242,13 @@ nothing_untold() {
 		nothing_untold
 	done
 	as_it_was
+	# What is refused is refused before it is saved: the guest would not start any more.
+	vz create alone --template busybox --net none >/dev/null
+	for i in {1..9}; do
+		run env "VZRUN_KILL=$i" nsenter -t "$HOST" -n -- "$FAULT" --root "$ROOT" port add alone 8080:80
+		[ "$(saved alone)" = '[]' ]
+	done
+	vz destroy alone >/dev/null
 }
 
 @test "the bridge takes 127.0.0.1, but no guest and nobody outside reaches the host by it" {

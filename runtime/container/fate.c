@@ -1,0 +1,33 @@
+/* Why a process that was to be started is dead. */
+#include "runtime/container/launch.h"
+#include "base/scope.h"
+#include "base/sys.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+enum { DYING_MS = 1000 };	/* from its last sign, or the first of its end, to its death */
+
+int launch_fate(const char *who, int pidfd, const struct cg *group, int r)
+{
+	siginfo_t i = { 0 };
+	struct cg_stats s;
+
+	/* Its socket closes a moment before it is dead. */
+	if (r != -ECHILD || pidfd < 0 || sys_pidfd_wait(pidfd, DYING_MS) != 1 ||
+	    waitid(P_PIDFD, (id_t)pidfd, &i, WEXITED | WNOHANG | WNOWAIT) < 0 || i.si_pid == 0 ||
+	    (i.si_code != CLD_KILLED && i.si_code != CLD_DUMPED))
+		return r;
+	/* A limit below what a start takes is the usual cause. */
+	if (i.si_status == SIGKILL && group && group->hiers && cg_stats(group, &s) == 0 && s.oom_kills > 0)
+		return fail_as(ERR_RESOURCE, "container init was OOM-killed (memory limit too low?)");
+	return fail(ECHILD, "%s was killed by signal %d", who, i.si_status);
+}
+
+int launch_outlived(int init, int r)
+{
+	/* Silence; a process that is not there any more; a pid namespace that takes no more of them. */
+	if ((r != -ECHILD && r != -ESRCH && r != -ENOMEM) || init < 0 || sys_pidfd_wait(init, DYING_MS) != 1)
+		return r;
+	return fail_as(ERR_STATE, ENDED_MEANWHILE);
+}
