@@ -158,6 +158,9 @@ static const struct { int family; const char *chain, *in_rule, *words, *try; } o
 	{ NFPROTO_INET, "input", "", "of the host a guest reaches its gateway's echo, and names and DHCP where its "
 	  "network has them; nothing else", "" },
 	{ NFPROTO_INET, "tunnel", "", "no peer of that VXLAN segment", "vzrun network show" },
+	{ NFPROTO_INET, "to_peer", "", "no guest speaks to the other end of a tunnel of the host's", "" },
+	{ NFPROTO_INET, "asking", "", "the guest asks for more neighbours than the host keeps for one", "" },
+	{ NFPROTO_INET, "service", "", "the guest has as many connections with dnsmasq as one may", "" },
 	{ NFPROTO_INET, "published_lan", "", "the port is published for the host's own subnets alone", "" },
 	{ NFPROTO_INET, "forward", "ct status dnat", "a published port is not reached by another network's gateway", "" },
 };
