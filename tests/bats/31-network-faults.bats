@@ -36,7 +36,7 @@ h() { nsenter -t "$HOST" -n -- "$@"; }
 snapshot() {
 	h ip -o link | sed 's/^[0-9]*: //; s/state.*//' | sort
 	h ip -o addr | sed 's/^[0-9]*: //' | grep -v fe80 | sort
-	h nft list ruleset
+	h nft list ruleset | awk -f "$BATS_TEST_DIRNAME/../net/standing.awk"
 	h sh -c 'grep . /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/*forwarding'
 	nsenter -t "$GUEST" -n -- ip -o link | sed 's/^[0-9]*: //; s/ qdisc.*//'
 }

@@ -50,7 +50,7 @@ snapshot() {
 	h ip -o link | sed 's/^[0-9]*: //; s/state.*//' | sort
 	h ip -o addr | sed 's/^[0-9]*: //' | grep -v fe80 | sort
 	h ip route; h ip -6 route | grep -v fe80 || true
-	h nft -a list ruleset
+	h nft -a list ruleset | awk -f "$BATS_TEST_DIRNAME/../net/standing.awk"
 	h sh -c 'grep . /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/*forwarding'
 }
 unchanged() { snapshot | diff "$BATS_TEST_TMPDIR/before" -; }

@@ -221,6 +221,8 @@ def untranslated(p):
 def neighbours(p):
     """Behind so many who are not there that the kernel would have no room to ask for somebody who is."""
     other = p.lab.guest("green2", "network=green")
+    # More than a queue takes at once.
+    p.raw.setblocking(True)
     src, s = p.green.nic.ip6, other.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     s.bind((other.nic.ip6, 4000))
 
