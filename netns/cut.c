@@ -122,14 +122,14 @@ static bool refused(const struct owner *o, const struct net_flow *f, int directi
 	return false;
 }
 
-static bool ends_with_owner(const void *ctx, const struct net_flow *f)
+static enum net_fate ends_with_owner(const void *ctx, const struct net_flow *f)
 {
 	const struct owner *o = ctx;
 
-	return is_end(&o->gone, f->family, f->out.from) || is_end(&o->gone, f->family, f->back.from) ||
-	       by_port_that_went(o, f) ||
-	       (is_end(&o->kept, f->family, f->out.from) && refused(o, f, NET_OUT)) ||
-	       (is_end(&o->kept, f->family, f->back.from) && refused(o, f, NET_IN));
+	if (is_end(&o->gone, f->family, f->out.from) || is_end(&o->gone, f->family, f->back.from))
+		return NET_FLOW_FORGOTTEN;
+	return by_port_that_went(o, f) || (is_end(&o->kept, f->family, f->out.from) && refused(o, f, NET_OUT)) ||
+	       (is_end(&o->kept, f->family, f->back.from) && refused(o, f, NET_IN)) ? NET_FLOW_ENDS : NET_FLOW_STAYS;
 }
 
 static bool ports_went(const struct owner *o)
@@ -194,18 +194,18 @@ static bool is_source(const struct denied *d, int family, const unsigned char *a
 	return true;
 }
 
-static bool ends_with_deny(const void *ctx, const struct net_flow *f)
+static enum net_fate ends_with_deny(const void *ctx, const struct net_flow *f)
 {
 	const struct denied *d = ctx;
 
 	/* What came by a published port was let in by that. */
 	if (f->led || !within(d->to, f->family, f->back.from) || !is_source(d, f->family, f->out.from))
-		return false;
+		return NET_FLOW_STAYS;
 	LIST_EACH(const struct net_allow, w, d->to->allow)
 		if (str_eq(w->from, d->from) && (!w->port || (w->proto == f->proto && f->back.from_port >= w->first &&
 							     f->back.from_port <= w->last)))
-			return false;
-	return true;
+			return NET_FLOW_STAYS;
+	return NET_FLOW_ENDS;
 }
 
 static int add_own(void *ctx, struct net_file *f)

@@ -11,9 +11,9 @@
 #include <string.h>
 
 /* What names one to the kernel: enough of its message to ask for its end. */
-struct doomed { unsigned char family; bool zoned; uint16_t zone; size_t n; char way[120]; };
+struct doomed { unsigned char family; enum net_fate fate; bool zoned; uint16_t zone; size_t n; char way[120]; };
 struct hunt {
-	bool (*cut)(const void *ctx, const struct net_flow *f);
+	enum net_fate (*fate)(const void *ctx, const struct net_flow *f);
 	const void *ctx;
 	struct doomed *v;
 	size_t n, size;
@@ -44,7 +44,7 @@ static void read_way(struct nlattr *tuple, int family, struct net_flow_way *w)
 	w->to_port = ntohs(w->to_port);
 }
 
-static void doom(struct hunt *t, int family, struct nlattr **a)
+static void doom(struct hunt *t, int family, enum net_fate fate, struct nlattr **a)
 {
 	struct doomed *d;
 
@@ -57,7 +57,7 @@ static void doom(struct hunt *t, int family, struct nlattr **a)
 		t->size = t->size ? 2 * t->size : 64;
 	}
 	d = &t->v[t->n];
-	*d = (struct doomed){ .family = (unsigned char)family, .zoned = a[CTA_ZONE] != NULL };
+	*d = (struct doomed){ .family = (unsigned char)family, .fate = fate, .zoned = a[CTA_ZONE] != NULL };
 	if (nla_len(a[CTA_TUPLE_ORIG]) > (int)sizeof d->way)
 		return;
 	d->n = (size_t)nla_len(a[CTA_TUPLE_ORIG]);
@@ -72,6 +72,7 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *h)
 	struct net_flow f = { .family = g->nfgen_family };
 	struct nlattr *a[CTA_MAX + 1];
 	struct hunt *t = ctx;
+	enum net_fate fate;
 	uint32_t status = 0;
 	uint8_t proto = 0;
 
@@ -85,18 +86,21 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *h)
 	f.led = ntohl(status) & IPS_DST_NAT;
 	read_way(a[CTA_TUPLE_ORIG], f.family, &f.out);
 	read_way(a[CTA_TUPLE_REPLY], f.family, &f.back);
-	if (t->cut(t->ctx, &f))
-		doom(t, f.family, a);
+	fate = t->fate(t->ctx, &f);
+	if (fate != NET_FLOW_STAYS)
+		doom(t, f.family, fate, a);
 }
 
 enum {
 	CT_GET = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
 	CT_CHANGE = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW,
+	CT_DELETE = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
 };
 
 /*
- * Marked, not deleted: of a deleted one the guest's next packet would be the first of a connection outward, which is
- * allowed, and the far end could not tell the difference. Who ended by itself meanwhile is as good.
+ * Marked, not deleted, as long as the guest is there: of a deleted one its next packet would be the first of a
+ * connection outward, which is allowed, and the far end could not tell the difference. Who ended by itself meanwhile is
+ * as good.
  */
 static int end_all(struct nlq *q, const struct hunt *t)
 {
@@ -109,9 +113,11 @@ static int end_all(struct nlq *q, const struct hunt *t)
 		for (; i < t->n && i - first < NLQ_MAX; i++) {
 			const struct doomed *d = &t->v[i];
 
-			nlq_add(q, CT_CHANGE, 0, &(struct nfgenmsg){ .nfgen_family = d->family }, sizeof(struct nfgenmsg));
+			nlq_add(q, d->fate == NET_FLOW_FORGOTTEN ? CT_DELETE : CT_CHANGE, 0,
+				&(struct nfgenmsg){ .nfgen_family = d->family }, sizeof(struct nfgenmsg));
 			nlq_put(q, CTA_TUPLE_ORIG | NLA_F_NESTED, d->way, d->n);
-			nlq_put(q, CTA_MARK, &mark, sizeof mark);
+			if (d->fate == NET_FLOW_ENDS)
+				nlq_put(q, CTA_MARK, &mark, sizeof mark);
 			if (d->zoned)
 				nlq_put(q, CTA_ZONE, &d->zone, sizeof d->zone);
 		}
@@ -123,9 +129,9 @@ static int end_all(struct nlq *q, const struct hunt *t)
 	return bad;
 }
 
-int net_flows_cut(bool (*cut)(const void *ctx, const struct net_flow *f), const void *ctx)
+int net_flows_cut(enum net_fate (*fate)(const void *ctx, const struct net_flow *f), const void *ctx)
 {
-	struct hunt t = { .cut = cut, .ctx = ctx };
+	struct hunt t = { .fate = fate, .ctx = ctx };
 	struct nfgenmsg all = { .nfgen_family = AF_UNSPEC };
 	auto_nlq struct nlq q = { 0 };
 	char count[16];

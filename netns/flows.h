@@ -14,8 +14,13 @@ struct net_flow {
 	struct net_flow_way out, back;	/* of who opened it; the answers, as they come from who was reached */
 };
 
-/* Cuts those of which cut() says so; how many. ERR_UNSUPPORTED: this kernel tells nobody of its connections. */
-int net_flows_cut(bool (*cut)(const void *ctx, const struct net_flow *f), const void *ctx);
+enum net_fate {
+	NET_FLOW_STAYS,
+	NET_FLOW_ENDS,		/* it has the mark */
+	NET_FLOW_FORGOTTEN,	/* it is deleted: an end is nobody's now, and whose it will be may open the same */
+};
+/* Does with each what fate() says; how many were cut. ERR_UNSUPPORTED: this kernel tells nobody of its connections. */
+int net_flows_cut(enum net_fate (*fate)(const void *ctx, const struct net_flow *f), const void *ctx);
 
 /*
  * After an owner's change: cut is what has an end at an address that it had (another may get it), what came by a port

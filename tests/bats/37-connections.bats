@@ -258,4 +258,21 @@ try:
 except TimeoutError:
     print("nothing")' "$BATS_TEST_TMPDIR/go" >"$BATS_TEST_TMPDIR/heard"
 	[ "$(cat "$BATS_TEST_TMPDIR/heard")" = nothing ]
+	# And it may open the very same one.
+	in_ns "$LAN" python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("192.0.2.50", 5000))
+open(sys.argv[1], "w").close()
+d, a = s.recvfrom(100)
+s.sendto(b"answer", a)' "$BATS_TEST_TMPDIR/again" 3>&- &
+	PIDS+=($!)
+	wait_for test -e "$BATS_TEST_TMPDIR/again"
+	in_ns "$new" python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(5)
+s.bind(("", 4000))
+s.sendto(b"question", ("192.0.2.50", 5000))
+assert s.recv(100) == b"answer"'
 }
