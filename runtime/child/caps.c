@@ -113,6 +113,17 @@ static int get_caps(uint64_t *permitted, uint64_t *inheritable)
 	return 0;
 }
 
+bool caps_hold(uint64_t wanted)
+{
+	uint64_t permitted = 0, inheritable = 0;
+
+	if (get_caps(&permitted, &inheritable) < 0) {
+		err_clear();
+		return false;
+	}
+	return (permitted & wanted) == wanted;
+}
+
 static uint64_t read_bounding(uint64_t among)
 {
 	uint64_t have = 0;

@@ -22,6 +22,8 @@ uint64_t caps_parse(const struct strv *names);
 const char *caps_name(unsigned cap);
 /* All that the running kernel knows. */
 uint64_t caps_known(void);
+/* Are all of these ours? */
+bool caps_hold(uint64_t wanted);
 
 /*
  * What this process cannot give is taken out, with a warning that names it; effective is then within permitted. In

@@ -1,9 +1,11 @@
 #include "runtime/child/ns.h"
+#include "runtime/child/caps.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/scope.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <string.h>
@@ -128,7 +130,11 @@ int ns_make_time(const struct ns_plan *p, const struct spec *s)
 
 int ns_be_owner(const struct ns_plan *p)
 {
-	if (!(p->clone_flags & CLONE_NEWUSER) || !p->owner || geteuid() != 0 || undefended("owner"))
+	/* What a root that lacks these may do with the container's processes, it may as their namespace's owner. */
+	static const uint64_t needed = UINT64_C(1) << CAP_KILL | UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_SYS_PTRACE |
+				       UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_SYS_NICE;
+
+	if (!(p->clone_flags & CLONE_NEWUSER) || !p->owner || geteuid() != 0 || undefended("owner") || !caps_hold(needed))
 		return 0;
 	if (setresuid((uid_t)-1, p->owner, (uid_t)-1) < 0)
 		return fail_errno("become the owner of the user namespace, user %u", p->owner);

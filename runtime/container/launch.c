@@ -7,11 +7,13 @@
 #include "runtime/container/self.h"
 
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
@@ -168,6 +170,24 @@ bool launch_ends_here(const struct launch *l)
 }
 
 /* What only the host's side may do, last: the child is ready and does nothing until SYNC_GO. */
+/* Where we lack CAP_SYS_RESOURCE it is the owner of the user namespace who may set them. */
+static int outside_limits(struct launch *l)
+{
+	const struct list *limits = &l->child->process->rlimits;
+	uid_t we = geteuid(), owner;
+	int r = limits_apply(l->pid, limits);
+
+	if (r != -EPERM)
+		return r;
+	auto_close int ns = open_proc_ns(l->pid, "user");
+	TRY(ns);
+	if (ioctl(ns, NS_GET_OWNER_UID, &owner) < 0 || setresuid((uid_t)-1, owner, (uid_t)-1) < 0)
+		return r;
+	err_clear();
+	r = limits_apply(l->pid, limits);
+	return setresuid((uid_t)-1, we, (uid_t)-1) < 0 ? fail_errno("become root again") : r;
+}
+
 static int host_limits(struct launch *l)
 {
 	const struct spec_process *p = l->child->process;
@@ -175,7 +195,7 @@ static int host_limits(struct launch *l)
 	int r;
 
 	if (l->child->own_userns && l->child->spec)
-		TRY(limits_apply(l->pid, &p->rlimits));
+		TRY(outside_limits(l));
 	TRY(tune_process(l->pid, p));
 	if (l->rdt)
 		TRY(join_rdt(l));
