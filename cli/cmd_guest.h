@@ -43,7 +43,7 @@ static inline struct guest_where guest_at(const struct cli *g)
 {
 	return (struct guest_where){ g->home, g->root };
 }
-/* The addresses that a guest holds, of both families, at the end of line, and as "addresses" of o where there is one (cmd_guest.c). */
+/* The addresses that a guest holds, of both families, at the end of line, and as "addresses" of o if there is one. */
 void guest_put_addresses(struct jout *o, struct buf *line, const struct guest_where *at, const char *name);
 void stats_traffic_json(struct jout *o, const char *key, const struct guest_traffic *t);	/* cmd_stats.c */
 bool guest_asked_for(const struct guest_create_args *a);

@@ -21,7 +21,7 @@ void out_member(const char *name);
 bool out_on_terminal(void);
 /* What a terminal or a program said need not be text, and JSON must be UTF-8: in place, with '?' for what is none. */
 void out_utf8(char *s);
-/* The bytes of the control character that s begins with, of C1 in UTF-8 too, which terminals obey; 0: it begins with none. */
+/* The bytes of the control character that s begins with, of C1 in UTF-8 too, which terminals obey; 0: none. */
 size_t out_control(const char *s);
 /* Writes text to stdout, after what stdio holds back; 0 or -errno. */
 int out_text(const char *text);

@@ -70,11 +70,32 @@ static int find_bridge(const struct net_draft *c)
 	return 0;
 }
 
+static int see_tunnel(void *ctx, struct net_file *f)
+{
+	const struct net_def *d = ctx, *other = &f->d;
+
+	if (!other->vxlan || str_eq(other->name, d->name) || other->vxlan->vni != d->vxlan->vni ||
+	    other->vxlan->port != d->vxlan->port)
+		return 0;
+	return fail_as(ERR_ADDRESS, "network %s: vxlan: VNI %u on port %u is that of network %s", d->name, d->vxlan->vni,
+		       d->vxlan->port, other->name);
+}
+
+static int skip(void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	err_clear();
+	return 0;
+}
+
 static int fit_tunnel(const struct net_draft *c)
 {
 	struct net_def *d = &c->f->d;
 	uint32_t most;
 
+	/* Before anything is made: what of it is the other's would be taken back with it. */
+	TRY(net_def_each_sound(c->dir, see_tunnel, skip, d));
 	TRY_IN(net_tunnel_mtu(c->q, d, &most), "network %s", d->name);
 	if (d->mtu > most)
 		return fail_as(ERR_CONFIG, "network %s: mtu: the way to the peers takes at most %u", d->name, most);

@@ -138,6 +138,8 @@ static int check_terminal(const struct joining *j)
 {
 	if (j->p.terminal && !j->req->console_socket && !j->req->keep_tty)
 		return fail_as(ERR_USAGE, "cannot allocate tty if vzrun will detach without setting console socket");
+	if (!j->p.terminal && j->req->console_socket)
+		return fail_as(ERR_USAGE, "cannot use console socket if vzrun will not detach or allocate tty");
 	return 0;
 }
 

@@ -239,7 +239,8 @@ drops() { one network show seg --json | jq "[.drops | to_entries[].value] | add"
 	segment 4
 	run one network create other --vxlan 66 --peer 192.0.2.2
 	[ "$status" -eq 12 ]
-	[ "$output" = "vzrun: network other: vxlan: VNI 66 on port 4789 is in use on this host" ]
+	[ "$output" = "vzrun: network other: vxlan: VNI 66 on port 4789 is that of network seg" ]
+	one network check
 	[ ! -e "$D/one/networks/other.json" ]
 	[ "$(in_ns "$ONE" ip -o link show type bridge | wc -l)" = 1 ]
 }

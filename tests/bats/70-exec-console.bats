@@ -113,6 +113,8 @@ P
 	create; vz start "$ID"
 	run vz exec -d -t "$ID" sh
 	fails 255 "cannot allocate tty if vzrun will detach without setting console socket"
+	run vz exec -d --console-socket /nowhere "$ID" true
+	fails 255 "cannot use console socket if vzrun will not detach or allocate tty"
 }
 
 @test "exec -t" {
