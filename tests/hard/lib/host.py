@@ -177,6 +177,9 @@ def snapshot(prefix, network=False, images=False):
         found.update("link " + line.partition(":")[0].strip() for line in f if ":" in line)
     if network:
         rules = subprocess.run(["nft", "-s", "list", "ruleset"], capture_output=True, text=True).stdout
+        # What packets fill is no command's.
+        rules = subprocess.run(["awk", "-f", TOP + "/tests/net/standing.awk"], input=rules, capture_output=True, text=True,
+                               check=True).stdout
         found.update("nft " + re.sub(r"\s+", " ", line) for line in rules.splitlines())
         for kind in ("ipv4", "ipv6"):
             top = "/proc/sys/net/%s/conf" % kind
