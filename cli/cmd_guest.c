@@ -224,7 +224,7 @@ static const struct opt logs_opts[] = {
 	{ 0 }
 };
 
-/* What a guest wrote must not command the administrator's terminal: controls are shown as ^X, and those of 8 bits as <9b>. */
+/* What a guest wrote must not command the administrator's terminal: controls are shown as ^X or <9b>. */
 static int show_plainly(char *text)
 {
 	auto_buf struct buf b = { 0 };
