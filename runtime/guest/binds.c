@@ -40,6 +40,7 @@ int bind_parse(struct arena *a, const char *text, struct bind_word *out)
 {
 	const char *dst = strchr(text, ':');
 	size_t n = dst ? (size_t)(dst - text) : 0, m = dst ? strcspn(dst + 1, ":") : 0;
+	struct mnt_options o;
 	char *words;
 
 	*out = (struct bind_word){ 0 };
@@ -54,7 +55,9 @@ int bind_parse(struct arena *a, const char *text, struct bind_word *out)
 	if (!out->src || !out->dst || !out->options.v)
 		return fail(ENOMEM, "out of memory");
 	parse_options(words, out);
-	return 0;
+	/* What a start would refuse. */
+	TRY_IN(fail_class(mnt_parse_options(a, &out->options, &o), ERR_USAGE), "--bind");
+	return o.foreign ? fail_as(ERR_USAGE, "--bind: \"%.200s\": unknown option \"%s\"", text, o.foreign) : 0;
 }
 
 void bind_encode_mount(struct jout *o, const struct bind_word *b)

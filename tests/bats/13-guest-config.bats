@@ -133,6 +133,8 @@ teardown() { guest_teardown; }
 	echo hi >"$BATS_TEST_TMPDIR/src/f"
 	run vz create "$G" --template busybox --net none --bind src:/x
 	refuses 2 '--bind: "src:/x" is not /SOURCE:/DESTINATION[:OPTION,...]'
+	run vz create "$G" --template busybox --bind /tmp:/x:ro,foo
+	refuses 2 '--bind: "/tmp:/x:ro,foo": unknown option "foo"'
 	run vz create "$G" --template busybox --net none --bind "$BATS_TEST_TMPDIR/none:/x"
 	refuses 1 "--bind: $BATS_TEST_TMPDIR/none: No such file or directory"
 	[ ! -e "$VZRUN_HOME/guests/$G" ]
