@@ -108,6 +108,8 @@ made_outside() { once; [ "$status" -le 1 ] || { echo "$output"; exit 1; }; [ -e 
 		local whole=$VZ VZ=$T/vzrun i r=1
 		rm -f "$B/rootfs/stop" "$VZ"
 		cp "$whole" "$VZ"
+		# It holds what is executed inside, too, and writes to that.
+		cp --remove-destination "$(command -v busybox)" "$B/rootfs/bin/busybox"
 		fresh
 		v create "$ID"; v start "$ID"
 		wait_for grep -qs up "$B/rootfs/hunted"
