@@ -15,6 +15,18 @@ bool guest_asked_for(const struct guest_create_args *a)
 	return a->image || a->rootfs || a->template;
 }
 
+bool guest_options_given(const struct guest_create_args *a)
+{
+	const struct strv *const lists[] = { &a->features, &a->binds, &a->net, &a->dns, &a->tags, &a->nics.ip, &a->nics.ip6,
+					     &a->nics.ip_del, &a->nics.mac, &a->nics.rate };
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT(lists); i++)
+		n += lists[i]->n;
+	return n || a->storage || a->userns || a->selinux || a->apparmor || a->hostname || a->cpus || a->memory.set ||
+	       a->swap.set || a->pids.set;
+}
+
 void guest_put_addresses(struct jout *o, struct buf *line, const struct guest_where *at, const char *name)
 {
 	static struct net_port ports[NET_PORTS_MAX];

@@ -47,6 +47,8 @@ static inline struct guest_where guest_at(const struct cli *g)
 void guest_put_addresses(struct jout *o, struct buf *line, const struct guest_where *at, const char *name);
 void stats_traffic_json(struct jout *o, const char *key, const struct guest_traffic *t);	/* cmd_stats.c */
 bool guest_asked_for(const struct guest_create_args *a);
+/* Of those that say how it is to be. */
+bool guest_options_given(const struct guest_create_args *a);
 int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const char *name, int argc,
 		     char **command);
 /*

@@ -80,7 +80,6 @@ static int refuse_for_guests(const struct create_args *a)
 
 static int create_run(struct cli *g, void *args, int argc, char **argv)
 {
-	static const struct guest_create_args none;
 	struct create_args *a = args;
 	struct container_req r = request(g, a, argv[0]);
 	auto_container struct container c = CONTAINER_INIT;
@@ -90,7 +89,7 @@ static int create_run(struct cli *g, void *args, int argc, char **argv)
 		TRY(refuse_for_guests(a));
 		return guest_create_cmd(g, &a->guest, argv[0], argc - 1, argv + 1);
 	}
-	if (argc > 1 || memcmp(&a->guest, &none, sizeof none) != 0)
+	if (argc > 1 || guest_options_given(&a->guest))
 		return fail_as(ERR_USAGE, "create: %s --image, --rootfs or --template",
 			       argc > 1 ? "a command needs" : "a guest's options need");
 	int made = container_create(&r, false, &c);
