@@ -169,7 +169,6 @@ bool launch_ends_here(const struct launch *l)
 	return l->child->own_userns || p->io_priority || p->scheduler || l->rdt || p->oom_score_adj.set;
 }
 
-/* What only the host's side may do, last: the child is ready and does nothing until SYNC_GO. */
 /* Where we lack CAP_SYS_RESOURCE it is the owner of the user namespace who may set them. */
 static int outside_limits(struct launch *l)
 {
@@ -188,6 +187,7 @@ static int outside_limits(struct launch *l)
 	return setresuid((uid_t)-1, we, (uid_t)-1) < 0 ? fail_errno("become root again") : r;
 }
 
+/* What only the host's side may do, last: the child is ready and does nothing until SYNC_GO. */
 static int host_limits(struct launch *l)
 {
 	const struct spec_process *p = l->child->process;
