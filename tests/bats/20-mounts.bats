@@ -271,6 +271,7 @@ text
 }
 
 @test "without openat2 it works the same, links included" {
+	traced
 	command -v strace >/dev/null
 	ln -s / "$B/rootfs/top"; mkdir "$H/in"; echo volume >"$H/in/f"
 	mnt '{destination: "/top/a", type: "bind", source: ($h + "/in"), options: ["bind"]}'

@@ -277,6 +277,7 @@ not written"
 
 # unread ERROR COMMAND...: the first look at the host's cgroups fails
 unread() {
+	traced
 	local why=$1
 	shift
 	run strace -f -qq -o /dev/null -P /proc/self/cgroup -e inject=openat:error="$why":when=1 "$VZ" --root "$ROOT" "$@" </dev/null

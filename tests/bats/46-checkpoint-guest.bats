@@ -224,6 +224,7 @@ restored() {
 }
 
 @test "the hold on its ids is on the disk before its processes are ended, and so is the directory of holds" {
+	traced
 	running_guest --net none
 	fake_criu kill
 	run strace -y -o "$BATS_TEST_TMPDIR/trace" -e trace=fsync "$VZ" --root "$ROOT" --criu "$BATS_TEST_TMPDIR/criu" checkpoint "$G"

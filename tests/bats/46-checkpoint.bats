@@ -303,6 +303,7 @@ answers() { [ "$(tail -n 1 "$B/rootfs/answers" 2>/dev/null || echo 0)" -gt "$1" 
 }
 
 @test "checkpoint: the name is held until the container is gone" {
+	traced
 	# a criu of the test's own that says that it has dumped, when it may
 	cat >"$BATS_TEST_TMPDIR/criu" <<-END
 		#!/usr/bin/python3

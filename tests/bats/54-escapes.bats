@@ -51,6 +51,7 @@ all_caps() {
 }
 
 @test "R2: an evil library, nsswitch.conf or loader of the container is nothing to who joins (CVE-2019-14271)" {
+	traced
 	running
 	mkdir -p "$B/rootfs/lib64" "$B/rootfs/lib/x86_64-linux-gnu"
 	for f in lib64/ld-linux-x86-64.so.2 lib/x86_64-linux-gnu/libnss_files.so.2 lib/x86_64-linux-gnu/libc.so.6 \

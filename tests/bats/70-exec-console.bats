@@ -309,6 +309,7 @@ out" ]
 
 # `run` puts a container on record while it is still being built.
 @test "exec waits for a container that is on record but not ready" {
+	traced
 	args sleep 300
 	touch "$B/rootfs/inside"
 	strace -f -o /dev/null -e inject=pivot_root:delay_enter=1000000 \

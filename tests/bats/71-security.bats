@@ -50,6 +50,7 @@ all_caps() {
 }
 
 @test "the running runtime is a copy that nobody can write, whichever way it was made, and not to be traced" {
+	traced
 	args sleep 300
 	ways=(true prctl:error=EPERM:when=1 open_tree:error=EPERM)	# mapped anew, executed again, a sealed memfd
 	for way in "${ways[@]}"; do
@@ -299,6 +300,7 @@ unswap() { kill "$SWAP"; wait "$SWAP" 2>/dev/null || true; }
 }
 
 @test "a destination that is swapped below a long-option mount takes no other mount of the container away" {
+	traced
 	local vol=$BATS_TEST_TMPDIR/vol low=$BATS_TEST_TMPDIR/low long trace=$BATS_TEST_TMPDIR/trace
 	long=$(printf 'x%.0s' $(seq 240))
 	mkdir -p "$vol/dst" "$low/a/$long" "$low/b"

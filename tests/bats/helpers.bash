@@ -7,6 +7,9 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # Where what is tested was built (make asan-bats: build/asan).
 BUILD=${VZRUN_BUILD:-$TOP/build}
 VZ=${VZRUN:-$BUILD/vzrun}
+sanitized() { [[ $BUILD == */asan ]]; }
+# For a test that uses strace: who is traced cannot look for its own leaks.
+traced() { export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0; }
 
 # For setup_file: what every test below it rests on.
 need_engine() {
