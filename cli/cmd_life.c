@@ -94,7 +94,7 @@ static int create_run(struct cli *g, void *args, int argc, char **argv)
 			       argc > 1 ? "a command needs" : "a guest's options need");
 	int made = container_create(&r, false, &c);
 	/* Whoever wants a guest types this first. */
-	if (made < 0 && !a->bundle && !a->config && access("config.json", F_OK) < 0)
+	if (made == -ENOENT && !a->bundle && !a->config && access("config.json", F_OK) < 0)
 		return fail(ENOENT, "open config.json: No such file or directory (of a bundle; a guest is made with --image, "
 			    "--rootfs or --template)");
 	return made;

@@ -226,14 +226,6 @@ static int add_own(void *ctx, struct net_file *f)
 	return 0;
 }
 
-static int skip(void *ctx, const char *name)
-{
-	(void)ctx;
-	(void)name;
-	err_clear();
-	return 0;
-}
-
 static int cut_denied(int dir, struct denied *d)
 {
 	auto_nlq struct nlq q = { 0 };
@@ -241,7 +233,7 @@ static int cut_denied(int dir, struct denied *d)
 	if (!str_eq(d->from, NET_OUTSIDE)) {
 		TRY(net_def_load(dir, d->from, &d->source));
 	} else {
-		TRY(net_def_each_sound(dir, add_own, skip, d));
+		TRY(net_def_each_sound(dir, add_own, net_def_skip, d));
 		TRY(nlq_open(&q, NETLINK_ROUTE));
 		TRY(net_host_read(&q, &d->host));
 	}

@@ -323,6 +323,13 @@ int net_def_each(int dirfd, int (*each)(void *ctx, struct net_file *f), void *ct
 	return net_def_each_sound(dirfd, each, NULL, ctx);
 }
 
+int net_def_skip(void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	return 0;
+}
+
 int net_def_each_sound(int dirfd, int (*each)(void *ctx, struct net_file *f),
 		       int (*damaged)(void *ctx, const char *name), void *ctx)
 {

@@ -81,6 +81,8 @@ int net_def_each(int dirfd, int (*each)(void *ctx, struct net_file *f), void *ct
 /* The same, but of one that cannot be read damaged() is told, with the error pending, and the others go on. */
 int net_def_each_sound(int dirfd, int (*each)(void *ctx, struct net_file *f),
 		       int (*damaged)(void *ctx, const char *name), void *ctx);
+/* A damaged() to whom a file that cannot be read is nothing. */
+int net_def_skip(void *ctx, const char *name);
 
 /* The names alone, of readable files and others. */
 int net_def_each_name(int dirfd, int (*each)(void *ctx, const char *name), void *ctx);

@@ -81,21 +81,13 @@ static int see_tunnel(void *ctx, struct net_file *f)
 		       d->vxlan->port, other->name);
 }
 
-static int skip(void *ctx, const char *name)
-{
-	(void)ctx;
-	(void)name;
-	err_clear();
-	return 0;
-}
-
 static int fit_tunnel(const struct net_draft *c)
 {
 	struct net_def *d = &c->f->d;
 	uint32_t most;
 
 	/* Before anything is made: what of it is the other's would be taken back with it. */
-	TRY(net_def_each_sound(c->dir, see_tunnel, skip, d));
+	TRY(net_def_each_sound(c->dir, see_tunnel, net_def_skip, d));
 	TRY_IN(net_tunnel_mtu(c->q, d, &most), "network %s", d->name);
 	if (d->mtu > most)
 		return fail_as(ERR_CONFIG, "network %s: mtu: the way to the peers takes at most %u", d->name, most);

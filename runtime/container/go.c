@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 
 static int give_listener(void *p, int fd)
 {
@@ -40,8 +41,12 @@ int container_go(struct container *c)
 	int r = c->sync >= 0 ? say_go(c) : 0;
 
 	if (r < 0)
-		r = launch_outlived(c->init, launch_fate(c->joined ? "the process" : "container init", c->pidfd,
-							 c->joined ? NULL : &c->cg, r));
+		r = launch_fate(c->joined ? "the process" : "container init", c->pidfd, c->joined ? NULL : &c->cg, r);
+	if (r < 0 && c->joined) {
+		/* A pid namespace does not end before all in it are reaped. */
+		(void)waitpid(c->pid, NULL, WNOHANG);
+		r = launch_outlived(c->init, r);
+	}
 	drop_fd(&c->sync);
 	/* It runs: others may pause, delete or look at it while we wait. */
 	if (c->dir_fd >= 0)
