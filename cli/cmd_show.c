@@ -250,11 +250,11 @@ static int lint_run(struct cli *g, void *args, int argc, char **argv)
 		bind_unknown(&guest_conf_record, json_get(tree, "vzrun"), found, &l);
 	if (g->json) {
 		jout_close(&o, ']');
-		return out_close(&o);
-	}
-	if (l.n == 0)
+		TRY(out_close(&o));
+	} else if (l.n == 0) {
 		printf("%s: good\n", argv[0]);
-	return 0;
+	}
+	return l.n ? ERR_OTHER : 0;
 }
 
 /* Half of one is enough. */
@@ -303,7 +303,7 @@ const struct cmd show_cmds[] = {
 	{ "stats", "[NAME...]", "what guests use: cpu, memory, processes, disk, network", 0, -1, .run = stats_run,
 	  .flags = CMD_NAMES },
 	{ "why", "NAME...", "why a guest is in the state it is in", 1, 1, .run = why_run, .flags = CMD_EACH },
-	{ "lint", "FILE", "check a config.json and list what would be ignored", 1, 1, .run = lint_run },
+	{ "lint", "FILE", "check a config.json and list what would be ignored (exit status 1: there is something)", 1, 1, .run = lint_run },
 	{ "recover", "[NAME...]", "undo what killed commands left", 0, -1, .run = recover_run, .flags = CMD_NAMES },
 	{ "image", NULL, "images, of which guests are made", .sub = store_cmds },
 	{ 0 }

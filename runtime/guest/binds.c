@@ -86,15 +86,24 @@ static bool is_hosts(const struct stat *st)
 	return false;
 }
 
-int bind_label(const struct bind_word *b, const struct guest_labels *l)
+int bind_open_source(const struct bind_word *b)
 {
 	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	auto_close int fd = root < 0 ? root : path_open_strict(root, b->src[1] ? b->src + 1 : ".", O_PATH);
+	int fd = root < 0 ? -errno : path_open_strict(root, b->src[1] ? b->src + 1 : ".", O_PATH);
+
+	if (fd < 0)
+		return fail_class(fail(-fd, "--bind: %s: %s", b->src, strerrordesc_np(-fd)),
+				  fd == -ENOENT ? ERR_NOT_FOUND : ERR_OTHER);
+	return fd;
+}
+
+int bind_label(const struct bind_word *b, const struct guest_labels *l)
+{
+	auto_close int fd = bind_open_source(b);
 	char all[sizeof l->file];
 	struct stat st;
 
-	if (fd < 0)
-		return fail(-fd, "--bind: %s: %s", b->src, strerrordesc_np(-fd));
+	TRY(fd);
 	if (!b->label || !lsm_selinux_on())
 		return 0;
 	if (!*l->file)

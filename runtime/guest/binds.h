@@ -12,5 +12,7 @@ struct bind_word {
 int bind_parse(struct arena *a, const char *text, struct bind_word *out);
 /* An entry of config.json's "mounts". */
 void bind_encode_mount(struct jout *o, const struct bind_word *b);
+/* An O_PATH descriptor of the source, which the caller closes; ERR_NOT_FOUND when there is none. */
+int bind_open_source(const struct bind_word *b);
 /* The source is there; with z or Z it gets its label, where SELinux is on. */
 int bind_label(const struct bind_word *b, const struct guest_labels *l);

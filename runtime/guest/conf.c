@@ -129,7 +129,7 @@ int guest_lint(const char *path, struct json **tree)
 	if (r >= 0)
 		r = spec_decode(path, copy, &g.spec);
 	if (r < 0)
-		return r == -EINVAL ? fail_class(r, ERR_CONFIG) : r;
+		return r == -EINVAL ? fail_class(r, ERR_CONFIG) : r == -ENOENT ? fail_class(r, ERR_NOT_FOUND) : r;
 	r = g.spec.vzrun ? lint_guest(&g) : spec_check(&g.spec);
 	spec_free(&g.spec);
 	return r < 0 ? fail_class(fail_in(r, "%s", path), ERR_CONFIG) : 0;

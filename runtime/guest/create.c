@@ -192,8 +192,12 @@ static int parse_binds(struct making *m)
 	m->binds = arena_alloc(&m->arena, words->n + 1, sizeof *m->binds);
 	if (!m->binds)
 		return fail(ENOMEM, "out of memory");
-	for (size_t i = 0; i < words->n; i++)
+	for (size_t i = 0; i < words->n; i++) {
 		TRY(bind_parse(&m->arena, words->v[i], &m->binds[i]));
+		/* Before an image is made for nothing. */
+		auto_close int there = bind_open_source(&m->binds[i]);
+		TRY(there);
+	}
 	return 0;
 }
 
