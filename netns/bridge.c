@@ -28,32 +28,44 @@ bool net_bridge_is_ours(const struct net_home *h, const char *network, const str
 
 static void alias_of(const struct net_home *h, const char *network, char *out, size_t size)
 {
-	snprintf(out, size, "vzrun:%016llx:%s", (unsigned long long)h->id, network);
+	snprintf(out, size, "vzrun:%016llx:%s:%s", (unsigned long long)h->id, network, h->path);
 }
 
-struct others { char ours[64]; bool found; };
+struct others { const struct net_home *h; struct net_home *heir; bool found; };
 
 static void see_alias(void *ctx, size_t i, const struct nlmsghdr *h)
 {
 	struct others *o = ctx;
 	struct nlattr *a = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct ifinfomsg),
 					   IFLA_IFALIAS);
-	char text[256];
+	unsigned long long id;
+	struct net_home other;
+	char text[256], path[256];
+	int n;
 
 	(void)i;
 	if (!a)
 		return;
 	nla_strlcpy(text, a, sizeof text);
-	o->found |= str_starts(text, "vzrun:") && !str_starts(text, o->ours);
+	n = sscanf(text, "vzrun:%16llx:%*[^:]:%255[^\n]", &id, path);
+	if (n < 1 || id == o->h->id)
+		return;
+	o->found = true;
+	if (n < 2 || path[0] != '/')
+		return;
+	net_home_of(path, &other);
+	/* A directory that was moved is another home. */
+	if (other.id == id)
+		*o->heir = other;
 }
 
-int net_bridge_of_others(struct nlq *q, const struct net_home *h)
+int net_bridge_of_others(struct nlq *q, const struct net_home *h, struct net_home *heir)
 {
 	struct ifinfomsg m = { 0 };
-	struct others o = { .found = false };
+	struct others o = { h, heir, false };
 	int r;
 
-	alias_of(h, "", o.ours, sizeof o.ours);
+	*heir = (struct net_home){ 0 };
 	nlq_add(q, RTM_GETLINK, NLM_F_DUMP, &m, sizeof m);
 	nlq_put_u32(q, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	r = nlq_talk(q, see_alias, &o);
@@ -108,7 +120,7 @@ int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_
 	struct ifinfomsg m = { 0 };
 	unsigned char mac[6];
 	struct nlattr *info;
-	char alias[128];
+	char alias[256];
 	int r;
 
 	net_bridge_mac(h, d->name, mac);
@@ -121,7 +133,7 @@ int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_
 	info = nlq_nest(q, IFLA_LINKINFO);
 	nlq_put_str(q, IFLA_INFO_KIND, "bridge");
 	nlq_end(q, info);
-	/* For the administrator who wonders whose it is. */
+	/* For the administrator who wonders whose it is, and for other homes. */
 	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
 	nlq_put_str(q, IFLA_IFNAME, d->bridge);
 	nlq_put_str(q, IFLA_IFALIAS, alias);

@@ -7,8 +7,8 @@
 bool net_bridge_is_ours(const struct net_home *h, const char *network, const struct net_link *l);
 /* 1: it stands, and this is its name, whatever the definition says. */
 int net_bridge_look(struct nlq *q, const struct net_home *h, const char *network, char link[IFNAMSIZ]);
-/* 1: bridges of other homes stand on this host. */
-int net_bridge_of_others(struct nlq *q, const struct net_home *h);
+/* 1: bridges of other homes stand on this host; heir: one of these homes, with no path where none can be found. */
+int net_bridge_of_others(struct nlq *q, const struct net_home *h, struct net_home *heir);
 int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_def *d);
 /* Addresses, switches, up; again is harmless. *out: as it is then. */
 int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link *out);

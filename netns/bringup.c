@@ -216,12 +216,7 @@ static const struct step up_steps[] = {
 	{ "names", make_names, drop_names },
 };
 
-/*
- * Homes choose names and subnets one after the other: the choice of one is visible in the kernel before the
- * next one looks. The network namespace itself is the lock: there is no file to leave behind. Without it
- * there is no such order, and a clash is refused by the kernel.
- */
-static int lock_host(void)
+int net_host_lock(void)
 {
 	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 
@@ -233,7 +228,7 @@ static int lock_host(void)
 int net_bring_up(const struct net_home *h, int dirfd, struct net_file *f, int *bridge_index)
 {
 	SCOPED(up_free) struct up u = { .h = h, .dir = dirfd, .f = f, .fresh = !f->d.version };
-	auto_close int lock = lock_host();
+	auto_close int lock = net_host_lock();
 
 	(void)lock;
 	TRY(nlq_open(&u.q, NETLINK_ROUTE));

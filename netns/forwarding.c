@@ -1,15 +1,14 @@
 /*
  * Routing by the host, switched on only where a network needs it: on its bridge and on the links that
  * routes lead out by, not for the whole host. What a switch was is on record in HOME/networks/.forwarding
- * before it is changed.
+ * before it is changed; the last network of a home hands that over to a home that still needs it.
  *
  * IPv6 has no such switch per link before Linux 6.17 (force_forwarding). There the host's is turned, and
  * so that it goes on hearing router advertisements, accept_ra of each link that did goes from 1 to 2.
  */
-#include "base/bind.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "netns/kernel.h"
+#include "netns/switches.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -20,130 +19,22 @@
 #include <unistd.h>
 
 #define SYS "/proc/sys/net/"
-#define RECORD_FILE ".forwarding"
 /* Of one link. */
 #define FORWARD4 "ipv4/conf/%s/forwarding"
 #define FORWARD6 "ipv6/conf/%s/force_forwarding"
 
-struct value { char text[32]; };
-struct saved { const char *key, *was, *set; };
-struct book { const char *ip_forward; struct list saved; };
-struct open_book {
-	struct arena a;
-	struct json *tree;
-	struct book b;
-	bool dirty;
-};
-
-static const struct field saved_fields[] = {
-	FR(struct saved, "key", K_STR, key),
-	FR(struct saved, "was", K_STR, was),
-	FR(struct saved, "set", K_STR, set),
-	{ 0 }
-};
-static const struct record saved_record = RECORD("switch", struct saved, saved_fields);
-static const struct field book_fields[] = {
-	F(struct book, "ip_forward", K_STR, ip_forward),
-	SUB(struct book, "saved", K_LIST, saved, &saved_record),
-	{ 0 }
-};
-static const struct record book_record = RECORD("forwarding", struct book, book_fields);
-
-static void book_close(struct open_book *o)
-{
-	json_free(&o->tree);
-	arena_free(&o->a);
-}
-
-static int book_open(int dirfd, struct open_book *o)
-{
-	int r = json_load(dirfd, RECORD_FILE, &o->tree);
-
-	if (r == -ENOENT)
-		return 0;
-	if (r == 0)
-		r = bind_decode(&o->a, &book_record, o->tree, &o->b);
-	return r < 0 ? fail_in(r, "networks/" RECORD_FILE) : 0;
-}
-
-static int book_store(int dirfd, const struct open_book *o)
-{
-	auto_buf struct buf b = { 0 };
-	struct jout j = { .b = &b };
-
-	if (!o->b.saved.n && !o->b.ip_forward)
-		return unlinkat(dirfd, RECORD_FILE, 0) < 0 && errno != ENOENT ? fail_errno("networks/" RECORD_FILE) : 0;
-	bind_encode(&j, NULL, &book_record, &o->b);
-	return file_write_atomic(dirfd, RECORD_FILE, b.p, b.n, 0600);
-}
-
-/* 1: how it stands, in now; 0: there is no such switch. */
-static int peek(const char *key, struct value *now)
-{
-	char path[160];
-	ssize_t n;
-
-	snprintf(path, sizeof path, SYS "%s", key);
-	n = file_peek(AT_FDCWD, path, now->text, sizeof now->text);
-	if (n >= 0 || n == -ENOENT)
-		return n >= 0;
-	errno = (int)-n;
-	return fail_errno("read %s", path);
-}
-
-/* The same, of one that stands otherwise only. */
-static int peek_other(const char *key, const char *wanted, struct value *now)
-{
-	int r = peek(key, now);
-
-	return r > 0 ? !str_eq(now->text, wanted) : r;
-}
-
-static int poke(const char *key, const char *value)
-{
-	char path[160];
-	int r;
-
-	snprintf(path, sizeof path, SYS "%s", key);
-	r = file_poke(AT_FDCWD, path, value);
-	if (r < 0) {
-		errno = -r;
-		return fail_errno("write %s to %s", value, path);
-	}
-	return 0;
-}
-
-static struct saved *find(const struct open_book *o, const char *key)
-{
-	LIST_EACH(struct saved, s, o->b.saved)
-		if (str_eq(s->key, key))
-			return s;
-	return NULL;
-}
-
 /* One more switch to turn, on record; nothing when it stands so already. */
-static int want(struct open_book *o, const char *key, const char *only_if, const char *set)
+static int want(struct net_book *o, const char *key, const char *only_if, const char *set)
 {
-	struct saved *v;
-	struct value was;
-	int differs = peek_other(key, set, &was);
+	struct net_value was;
+	int differs = net_switch_peek_other(key, set, &was);
 
 	TRY(differs);
 	if (!differs || (only_if && !str_eq(was.text, only_if)))
 		return 0;
-	if (find(o, key))
-		return poke(key, set);
-	v = arena_alloc(&o->a, o->b.saved.n + 1, sizeof *v);
-	if (!v)
-		return fail(ENOMEM, "forwarding: out of memory");
-	if (o->b.saved.n)
-		memcpy(v, o->b.saved.v, o->b.saved.n * sizeof *v);
-	v[o->b.saved.n] = (struct saved){ arena_strdup(&o->a, key), arena_strdup(&o->a, was.text), set };
-	o->b.saved.v = v;
-	if (!v[o->b.saved.n].key || !v[o->b.saved.n++].was)
-		return fail(ENOMEM, "forwarding: out of memory");
-	o->dirty = true;
-	return 0;
+	if (net_book_find(o, key))
+		return net_switch_poke(key, set);
+	return net_book_note(o, key, was.text, set);
 }
 
 /* The ways out are links that routes lead by, and no bridges of ours. */
@@ -184,7 +75,7 @@ static int each_way_out(const struct ways *w, const char *fmt, int family, int (
 
 static int want_on(void *o, const char *key) { return want(o, key, NULL, "1"); }
 
-static int want_whole_host6(struct open_book *o)
+static int want_whole_host6(struct net_book *o)
 {
 	DIR *d = opendir(SYS "ipv6/conf");
 	char key[128];
@@ -215,48 +106,48 @@ int net_forwarding_on(int dirfd, const char *bridge, const struct net_others *ot
 		      size_t n)
 {
 	const struct ways ways = { others, bridge, r, n };
-	SCOPED(book_close) struct open_book o = { 0 };
+	SCOPED(net_book_close) struct net_book o = { 0 };
 	char key[128];
-	struct value now;
+	struct net_value now;
 	int own6, host6, it;
 
-	TRY(book_open(dirfd, &o));
-	TRY(it = o.b.ip_forward ? 0 : peek("ipv4/ip_forward", &now));
+	TRY(net_book_open(dirfd, &o));
+	TRY(it = o.b.ip_forward ? 0 : net_switch_peek("ipv4/ip_forward", &now));
 	if (it)
 		o.b.ip_forward = arena_strdup(&o.a, now.text);
 	TRY(each_way_out(&ways, FORWARD4, AF_INET, want_on, &o));
 	snprintf(key, sizeof key, FORWARD6, bridge);
-	TRY(own6 = peek(key, &now));
-	TRY(host6 = peek("ipv6/conf/all/forwarding", &now));
+	TRY(own6 = net_switch_peek(key, &now));
+	TRY(host6 = net_switch_peek("ipv6/conf/all/forwarding", &now));
 	if (host6 && str_eq(now.text, "0"))
 		TRY(own6 ? each_way_out(&ways, FORWARD6, AF_INET6, want_on, &o) : want_whole_host6(&o));
 	if (o.dirty)
-		TRY_IN(book_store(dirfd, &o), "forwarding");
-	LIST_EACH(const struct saved, s, o.b.saved) {
-		TRY(it = peek_other(s->key, s->set, &now));
+		TRY_IN(net_book_store(dirfd, &o), "forwarding");
+	LIST_EACH(const struct net_switch, s, o.b.saved) {
+		TRY(it = net_switch_peek_other(s->key, s->set, &now));
 		if (it)
-			TRY(poke(s->key, s->set));
+			TRY(net_switch_poke(s->key, s->set));
 	}
 	/* These go with the bridge: nothing to remember. */
 	if (own6)
-		TRY(poke(key, "1"));
+		TRY(net_switch_poke(key, "1"));
 	snprintf(key, sizeof key, FORWARD4, bridge);
-	return poke(key, "1");
+	return net_switch_poke(key, "1");
 }
 
 /* What a switch was is put back, and forgotten. */
-static int unwant(struct open_book *o, const char *key)
+static int unwant(struct net_book *o, const char *key)
 {
-	struct saved *v = find(o, key), *all = o->b.saved.v;
-	struct value now;
+	struct net_switch *v = net_book_find(o, key), *all = o->b.saved.v;
+	struct net_value now;
 	int there;
 
 	if (!v)
 		return 0;
 	/* With the bridge it is gone. */
-	TRY(there = peek(key, &now));
+	TRY(there = net_switch_peek(key, &now));
 	if (there && str_eq(now.text, v->set))
-		TRY(poke(key, v->was));
+		TRY(net_switch_poke(key, v->was));
 	memmove(v, v + 1, (size_t)(all + o->b.saved.n - (v + 1)) * sizeof *v);
 	o->b.saved.n--;
 	o->dirty = true;
@@ -265,80 +156,99 @@ static int unwant(struct open_book *o, const char *key)
 
 int net_localnet(int dirfd, const char *bridge, bool on)
 {
-	SCOPED(book_close) struct open_book o = { 0 };
+	SCOPED(net_book_close) struct net_book o = { 0 };
+	auto_close int lock = -1;
 	char key[64];
-	struct value now;
+	struct net_value now;
 	int there;
 
 	snprintf(key, sizeof key, "ipv4/conf/%.15s/route_localnet", bridge);
-	TRY(there = on ? peek(key, &now) : 0);
+	TRY(there = on ? net_switch_peek(key, &now) : 0);
 	if (there && str_eq(now.text, "1"))
 		return 0;
-	TRY(book_open(dirfd, &o));
+	lock = net_host_lock();
+	TRY(net_book_open(dirfd, &o));
 	TRY(on ? want(&o, key, NULL, "1") : unwant(&o, key));
 	if (o.dirty)
-		TRY_IN(book_store(dirfd, &o), "forwarding");
-	return on ? poke(key, "1") : 0;
+		TRY_IN(net_book_store(dirfd, &o), "forwarding");
+	return on ? net_switch_poke(key, "1") : 0;
 }
 
-int net_forwarding_off(int dirfd, bool keep)
+int net_forwarding_off(int dirfd)
 {
-	SCOPED(book_close) struct open_book o = { 0 };
-	struct value now;
+	SCOPED(net_book_close) struct net_book o = { 0 };
+	struct net_value now;
 	int host_routes, there;
 
-	TRY(book_open(dirfd, &o));
+	TRY(net_book_open(dirfd, &o));
 	/* The administrator made this host a router since: its links stay as they are. */
-	TRY(host_routes = o.b.ip_forward && str_eq(o.b.ip_forward, "0") ? peek("ipv4/ip_forward", &now) : 0);
+	TRY(host_routes = o.b.ip_forward && str_eq(o.b.ip_forward, "0") ? net_switch_peek("ipv4/ip_forward", &now) : 0);
 	host_routes = host_routes && str_eq(now.text, "1");
-	for (size_t i = keep ? 0 : o.b.saved.n; i-- > 0;) {
-		const struct saved *s = (const struct saved *)o.b.saved.v + i;
+	for (size_t i = o.b.saved.n; i-- > 0;) {
+		const struct net_switch *s = (const struct net_switch *)o.b.saved.v + i;
 
 		if (host_routes && str_starts(s->key, "ipv4/"))
 			continue;
 		if (strstr(s->key, ".."))
 			continue;
-		TRY(there = peek(s->key, &now));
-		if (there && str_eq(now.text, s->set) && poke(s->key, s->was) < 0)
+		TRY(there = net_switch_peek(s->key, &now));
+		if (there && str_eq(now.text, s->set) && net_switch_poke(s->key, s->was) < 0)
 			log_warn("forwarding: %s", err_text());
 	}
-	if (unlinkat(dirfd, RECORD_FILE, 0) < 0 && errno != ENOENT)
-		return fail_errno("networks/" RECORD_FILE);
-	return 0;
+	return net_book_forget(dirfd);
+}
+
+int net_forwarding_bequeath(int dirfd, const struct net_home *heir)
+{
+	auto_close int there = heir->path[0] ? net_dir_open(heir->path, false) : -ENOENT;
+	SCOPED(net_book_close) struct net_book ours = { 0 }, theirs = { 0 };
+
+	TRY(net_book_open(dirfd, &ours));
+	if (there == -ENOENT) {
+		if (ours.b.saved.n)
+			log_warn("forwarding: another home needs it, which cannot be found: it stays on when that goes, too");
+		return net_book_forget(dirfd);
+	}
+	TRY(there);
+	TRY_IN(net_book_open(there, &theirs), "%s", heir->path);
+	TRY(net_book_hand_over(&ours, &theirs));
+	if (theirs.dirty)
+		TRY_IN(net_book_store(there, &theirs), "%s", heir->path);
+	return net_book_forget(dirfd);
 }
 
 static int see(const char *key, const char *wanted, net_switch_differs *differs, void *ctx)
 {
-	struct value now;
-	int other = peek_other(key, wanted, &now);
+	struct net_value now;
+	int other = net_switch_peek_other(key, wanted, &now);
 
 	if (other > 0)
 		differs(ctx, key, now.text, wanted);
 	return other < 0 ? other : 0;
 }
 
-struct seeing { struct open_book *o; net_switch_differs *differs; void *ctx; };
+struct seeing { struct net_book *o; net_switch_differs *differs; void *ctx; };
 
 /* What is on record is told of for itself. */
 static int see_way_out(void *ctx, const char *key)
 {
 	struct seeing *s = ctx;
 
-	return find(s->o, key) ? 0 : see(key, "1", s->differs, s->ctx);
+	return net_book_find(s->o, key) ? 0 : see(key, "1", s->differs, s->ctx);
 }
 
 int net_forwarding_check(int dirfd, const struct net_route *r, size_t n, net_switch_differs *differs, void *ctx)
 {
 	SCOPED(net_others_free) struct net_others all = { 0 };
 	const struct ways ways = { &all, NULL, r, n };
-	SCOPED(book_close) struct open_book o = { 0 };
+	SCOPED(net_book_close) struct net_book o = { 0 };
 	struct seeing s = { &o, differs, ctx };
 	bool routed = false;
-	struct value now;
+	struct net_value now;
 	int there;
 
-	TRY(book_open(dirfd, &o));
-	LIST_EACH(const struct saved, v, o.b.saved)
+	TRY(net_book_open(dirfd, &o));
+	LIST_EACH(const struct net_switch, v, o.b.saved)
 		if (!strstr(v->key, ".."))
 			TRY(see(v->key, v->set, differs, ctx));
 	TRY(net_others_read(dirfd, NULL, false, &all));
@@ -347,19 +257,19 @@ int net_forwarding_check(int dirfd, const struct net_route *r, size_t n, net_swi
 	if (!routed)
 		return 0;
 	TRY(each_way_out(&ways, FORWARD4, AF_INET, see_way_out, &s));
-	TRY(there = peek("ipv6/conf/all/forwarding", &now));
+	TRY(there = net_switch_peek("ipv6/conf/all/forwarding", &now));
 	return there && str_eq(now.text, "0") ? each_way_out(&ways, FORWARD6, AF_INET6, see_way_out, &s) : 0;
 }
 
 int net_forwarding_check_bridge(const char *bridge, net_switch_differs *differs, void *ctx)
 {
-	struct value now;
+	struct net_value now;
 	char key[96];
 	int there;
 
 	snprintf(key, sizeof key, FORWARD4, bridge);
 	TRY(see(key, "1", differs, ctx));
-	TRY(there = peek("ipv6/conf/all/forwarding", &now));
+	TRY(there = net_switch_peek("ipv6/conf/all/forwarding", &now));
 	snprintf(key, sizeof key, FORWARD6, bridge);
 	return there && str_eq(now.text, "1") ? 0 : see(key, "1", differs, ctx);
 }
@@ -371,7 +281,7 @@ void net_forwarding_let(const char *link)
 
 	for (size_t i = 0; i < COUNT(switches); i++) {
 		snprintf(key, sizeof key, switches[i], link);
-		if (poke(key, "1") < 0)
+		if (net_switch_poke(key, "1") < 0)
 			err_clear();
 	}
 }

@@ -19,6 +19,14 @@ uint64_t net_fw_rules_mark(void);
 void net_bridge_mac(const struct net_home *h, const char *network, unsigned char mac[6]);
 
 /*
+ * Homes do what concerns them all one after the other: the choice of names and subnets, of which that of one is visible
+ * in the kernel before the next one looks, and the switches of the host. After the lock of HOME/networks. The network
+ * namespace itself is the lock: there is no file to leave behind. Without it (-1) there is no such order, and a clash is
+ * refused by the kernel.
+ */
+int net_host_lock(void);
+
+/*
  * Under the lock of HOME/networks. Makes the bridge, the firewall, forwarding, and first the definition itself
  * where its version is 0 (netns/draft.h); f->d may change (a bridge name that another home took meanwhile).
  * A failure takes back what this call made.
@@ -45,9 +53,10 @@ int net_routes(struct net_route **out, size_t *n);
 /* For bridge; others: the home's other networks, which are no ways out. */
 int net_forwarding_on(int dirfd, const char *bridge, const struct net_others *others, const struct net_route *r,
 		      size_t n);
-/* keep: somebody else of ours needs the switches; they stay as they are. */
-int net_forwarding_off(int dirfd, bool keep);
-/* A network goes: off, unless another one of the home needs it. */
+int net_forwarding_off(int dirfd);
+/* Another home needs them: they stay, and it puts them back one day. */
+int net_forwarding_bequeath(int dirfd, const struct net_home *heir);
+/* A network goes: off, unless another one of the home needs it. Under net_host_lock(). */
 int net_forwarding_leave(struct nlq *q, const struct net_home *h, int dirfd, const char *network);
 /* Whether bridge takes packets of 127.0.0.0/8: on and, when nobody needs it any more, as it was. */
 int net_localnet(int dirfd, const char *bridge, bool on);

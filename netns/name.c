@@ -12,6 +12,7 @@ void net_home_of(const char *home, struct net_home *out)
 	const char *path = real ? real : home;
 
 	out->id = str_hash(path, strlen(path));
+	snprintf(out->path, sizeof out->path, "%s", strlen(path) < sizeof out->path ? path : "");
 	if (str_eq(path, NET_HOME_DEFAULT))
 		snprintf(out->table, sizeof out->table, "vzrun");
 	else

@@ -11,6 +11,7 @@
 
 struct net_home {
 	uint64_t id;
+	char path[160];		/* by which other homes find it; "": it is longer */
 	char table[32];		/* "vzrun" for the default home, "vzrun_" and 8 digits for others */
 };
 

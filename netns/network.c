@@ -64,19 +64,20 @@ static int fear_need(void *ctx, const char *name)
 int net_forwarding_leave(struct nlq *q, const struct net_home *h, int dir, const char *network)
 {
 	struct needs needs = { .except = network };
+	struct net_home heir;
 	int r;
 
 	TRY(net_def_each_sound(dir, see_need, fear_need, &needs));
 	if (needs.forwarding)
 		return 0;
-	r = net_bridge_of_others(q, h);
-	TRY(r);
-	return net_forwarding_off(dir, r > 0);
+	TRY(r = net_bridge_of_others(q, h, &heir));
+	return r ? net_forwarding_bequeath(dir, &heir) : net_forwarding_off(dir);
 }
 
 /* The file goes last: what is killed half way is done again. */
 static int take_apart(const struct net_home *h, int dir, const struct net_def *d)
 {
+	auto_close int lock = -1;
 	auto_nlq struct nlq q = { 0 };
 	struct net_link l;
 	char file[80];
@@ -98,7 +99,9 @@ static int take_apart(const struct net_home *h, int dir, const struct net_def *d
 	TRY(fault_point("what others allow it"));
 	TRY(net_allow_forget(dir, d->name));
 	TRY(fault_point("forwarding"));
+	lock = net_host_lock();
 	TRY(net_forwarding_leave(&q, h, dir, d->name));
+	drop_fd(&lock);
 	TRY(fault_point("file of the network"));
 	net_index_forget(dir, d->name);
 	snprintf(file, sizeof file, "%s.json", d->name);

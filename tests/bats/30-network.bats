@@ -209,7 +209,10 @@ rules() {
 	[ "$(cat "$D"/p* | awk '{ print $5 }' | sort -t. -k4n | tail -1)" = 10.77.0.41/16 ]
 }
 
+switches() { h sh -c 'cat /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/*forwarding'; }
+
 @test "two homes on one host: two bridges, two subnets, two tables, the same guest name" {
+	switches >"$D/before"
 	guest A a
 	first=$H H=$D/second
 	space B
@@ -233,6 +236,12 @@ rules() {
 	guest C c
 	pings "$C" 192.0.2.2
 	pings "$C" 2001:db8::2
+	# What it was like before the first, the last one knows.
+	tool teardown "$first" a
+	tool teardown "$H" c
+	for who in b c; do tool release "$H" "$who"; done
+	tool remove "$H" default
+	switches | diff "$D/before" -
 }
 
 @test "names and subnets in use are left alone: vzbr1, 10.78" {
@@ -285,7 +294,7 @@ rules() {
 
 @test "routing is on only where it is needed, and goes back to what it was" {
 	h ip link add idle0 type veth peer name idle1
-	h sh -c 'cat /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/*forwarding' >"$D/before"
+	switches >"$D/before"
 	guest A a
 	[ "$(h cat /proc/sys/net/ipv4/ip_forward)" = 0 ]
 	[ "$(h cat /proc/sys/net/ipv4/conf/idle0/forwarding)" = 0 ]
@@ -298,7 +307,7 @@ rules() {
 	tool release "$H" a
 	tool release "$H" a
 	tool remove "$H" default
-	h sh -c 'cat /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/*forwarding' | diff "$D/before" -
+	switches | diff "$D/before" -
 	[ -z "$(table_of)" ]
 	gone h ip link show vzbr0
 	[ -z "$(find "$H/networks" -mindepth 1 ! -name .lock ! -name .guests)" ]

@@ -165,9 +165,9 @@ static void ask_firewall(struct nlq *q)
 
 static void ask_bridge(struct nlq *q)
 {
-	struct net_home h = { .id = 1 };
+	struct net_home h = { .id = 1 }, heir;
 
-	(void)net_bridge_of_others(q, &h);
+	(void)net_bridge_of_others(q, &h, &heir);
 	(void)net_vlan_is(q, 3, 100);
 }
 

@@ -1,0 +1,135 @@
+#include "netns/switches.h"
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SYS "/proc/sys/net/"
+#define RECORD_FILE ".forwarding"
+
+static const struct field saved_fields[] = {
+	FR(struct net_switch, "key", K_STR, key),
+	FR(struct net_switch, "was", K_STR, was),
+	FR(struct net_switch, "set", K_STR, set),
+	{ 0 }
+};
+static const struct record saved_record = RECORD("switch", struct net_switch, saved_fields);
+static const struct field book_fields[] = {
+	F(struct net_book_text, "ip_forward", K_STR, ip_forward),
+	SUB(struct net_book_text, "saved", K_LIST, saved, &saved_record),
+	{ 0 }
+};
+static const struct record book_record = RECORD("forwarding", struct net_book_text, book_fields);
+
+void net_book_close(struct net_book *o)
+{
+	json_free(&o->tree);
+	arena_free(&o->a);
+}
+
+int net_book_open(int dirfd, struct net_book *o)
+{
+	int r = json_load(dirfd, RECORD_FILE, &o->tree);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0)
+		r = bind_decode(&o->a, &book_record, o->tree, &o->b);
+	return r < 0 ? fail_in(r, "networks/" RECORD_FILE) : 0;
+}
+
+int net_book_forget(int dirfd)
+{
+	return unlinkat(dirfd, RECORD_FILE, 0) < 0 && errno != ENOENT ? fail_errno("networks/" RECORD_FILE) : 0;
+}
+
+int net_book_store(int dirfd, const struct net_book *o)
+{
+	auto_buf struct buf b = { 0 };
+	struct jout j = { .b = &b };
+
+	if (!o->b.saved.n && !o->b.ip_forward)
+		return net_book_forget(dirfd);
+	bind_encode(&j, NULL, &book_record, &o->b);
+	return file_write_atomic(dirfd, RECORD_FILE, b.p, b.n, 0600);
+}
+
+int net_switch_peek(const char *key, struct net_value *now)
+{
+	char path[160];
+	ssize_t n;
+
+	snprintf(path, sizeof path, SYS "%s", key);
+	n = file_peek(AT_FDCWD, path, now->text, sizeof now->text);
+	if (n >= 0 || n == -ENOENT)
+		return n >= 0;
+	errno = (int)-n;
+	return fail_errno("read %s", path);
+}
+
+int net_switch_peek_other(const char *key, const char *wanted, struct net_value *now)
+{
+	int r = net_switch_peek(key, now);
+
+	return r > 0 ? !str_eq(now->text, wanted) : r;
+}
+
+int net_switch_poke(const char *key, const char *value)
+{
+	char path[160];
+	int r;
+
+	snprintf(path, sizeof path, SYS "%s", key);
+	r = file_poke(AT_FDCWD, path, value);
+	if (r < 0) {
+		errno = -r;
+		return fail_errno("write %s to %s", value, path);
+	}
+	return 0;
+}
+
+struct net_switch *net_book_find(const struct net_book *o, const char *key)
+{
+	LIST_EACH(struct net_switch, s, o->b.saved)
+		if (str_eq(s->key, key))
+			return s;
+	return NULL;
+}
+
+int net_book_note(struct net_book *o, const char *key, const char *was, const char *set)
+{
+	struct net_switch *v = arena_alloc(&o->a, o->b.saved.n + 1, sizeof *v), *last;
+
+	if (!v)
+		return fail(ENOMEM, "forwarding: out of memory");
+	if (o->b.saved.n)
+		memcpy(v, o->b.saved.v, o->b.saved.n * sizeof *v);
+	o->b.saved.v = v;
+	last = v + o->b.saved.n;
+	*last = (struct net_switch){ arena_strdup(&o->a, key), arena_strdup(&o->a, was), arena_strdup(&o->a, set) };
+	if (!last->key || !last->was || !last->set)
+		return fail(ENOMEM, "forwarding: out of memory");
+	o->b.saved.n++;
+	o->dirty = true;
+	return 0;
+}
+
+int net_book_hand_over(const struct net_book *from, struct net_book *to)
+{
+	struct net_value now;
+	int there;
+
+	LIST_EACH(const struct net_switch, s, from->b.saved) {
+		if (strstr(s->key, "..") || net_book_find(to, s->key))
+			continue;
+		/* Of what went with our bridges there is nothing to put back. */
+		TRY(there = net_switch_peek(s->key, &now));
+		if (there && str_eq(now.text, s->set))
+			TRY(net_book_note(to, s->key, s->was, s->set));
+	}
+	if (!to->b.ip_forward)
+		to->b.ip_forward = from->b.ip_forward;
+	return 0;
+}

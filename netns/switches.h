@@ -1,0 +1,33 @@
+/*
+ * Switches of the host below /proc/sys/net, named by what follows ("ipv4/conf/vzbr0/forwarding"), and HOME/networks/.forwarding:
+ * what those were that this home has turned.
+ */
+#pragma once
+#include "base/bind.h"
+
+struct net_value { char text[32]; };
+struct net_switch { const char *key, *was, *set; };
+struct net_book_text { const char *ip_forward; struct list saved; };
+/* Zeroed before net_book_open(); what it points to lives until net_book_close(). ip_forward: that of the host, before. */
+struct net_book {
+	struct arena a;
+	struct json *tree;
+	struct net_book_text b;
+	bool dirty;
+};
+
+/* 1: how it stands, in now; 0: there is no such switch. */
+int net_switch_peek(const char *key, struct net_value *now);
+/* The same, of one that stands otherwise only. */
+int net_switch_peek_other(const char *key, const char *wanted, struct net_value *now);
+int net_switch_poke(const char *key, const char *value);
+
+/* Under net_host_lock(), because other homes write there, too (net_forwarding_bequeath()). Empty when there is none. */
+int net_book_open(int dirfd, struct net_book *o);
+void net_book_close(struct net_book *o);
+int net_book_store(int dirfd, const struct net_book *o);
+int net_book_forget(int dirfd);
+struct net_switch *net_book_find(const struct net_book *o, const char *key);
+int net_book_note(struct net_book *o, const char *key, const char *was, const char *set);
+/* What stands as the one turned it goes to the other, but for what that has on record itself: this was so before. */
+int net_book_hand_over(const struct net_book *from, struct net_book *to);
