@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { FREEZE_MS = 10000 };
+enum { FREEZE_MS = 10000, LOOK_MS = 100 };
 
 static int ms_left(const struct timespec *end)
 {
@@ -54,6 +54,27 @@ static int timed_out(const char *dir)
 	return r;
 }
 
+/*
+ * 0, or the error. A kill thaws what it kills, also what is just being frozen: then no event comes, and the file
+ * alone tells.
+ */
+static int wait_frozen(const char *dir, const char *path)
+{
+	char wish[8];
+
+	for (int left = FREEZE_MS; left > 0; left -= LOOK_MS) {
+		int r = cg_wait_event(dir, "frozen 1", LOOK_MS);
+
+		if (r < 0)
+			return fail(-r, "read %s/cgroup.events: %s", dir, strerrordesc_np(-r));
+		if (r)
+			return 0;
+		if (file_peek(AT_FDCWD, path, wish, sizeof wish) > 0 && str_eq(wish, "0"))
+			return fail_as(ERR_STATE, "freeze %s: thawed by another command meanwhile", dir);
+	}
+	return timed_out(dir);
+}
+
 static int freeze_v2(const char *dir, bool frozen)
 {
 	char path[CG_FULL + 32];
@@ -63,13 +84,15 @@ static int freeze_v2(const char *dir, bool frozen)
 	r = file_poke(AT_FDCWD, path, frozen ? "1" : "0");
 	if (r < 0)
 		return fail(-r, "%s: write to %s: %s", frozen ? "freeze" : "thaw", path, strerrordesc_np(-r));
-	r = cg_wait_event(dir, frozen ? "frozen 1" : "frozen 0", FREEZE_MS);
+	if (frozen) {
+		r = wait_frozen(dir, path);
+		if (r < 0)
+			(void)file_poke(AT_FDCWD, path, "0");
+		return r;
+	}
 	/* Thawed below a frozen parent stays frozen, rightly. */
-	if (r == 1 || (r == 0 && !frozen))
-		return 0;
-	if (frozen)
-		(void)file_poke(AT_FDCWD, path, "0");
-	return r < 0 ? fail(-r, "read %s/cgroup.events: %s", dir, strerrordesc_np(-r)) : timed_out(dir);
+	r = cg_wait_event(dir, "frozen 0", FREEZE_MS);
+	return r < 0 ? fail(-r, "read %s/cgroup.events: %s", dir, strerrordesc_np(-r)) : 0;
 }
 
 /* 1: it is so; 0: not yet. Written anew each time: a process forked meanwhile may have missed the first. */

@@ -82,7 +82,7 @@ struct child {
 		     .notify_from = -1, .notify_to = -1 }
 
 /* Of a container that a process was to join. */
-#define ENDED_MEANWHILE "cannot exec in a stopped container: it ended meanwhile"
+#define ENDED_MEANWHILE "cannot %s a stopped container: it ended meanwhile"
 
 /* Runs in the cloned process and never returns: execve, or SYNC_FAILED and _exit(1). */
 _Noreturn void child_main(struct child *c);

@@ -126,7 +126,7 @@ int stage_join(struct child *c)
 {
 	/* setns(2): it has left them, and is about to be dead. */
 	if (c->join_flags && setns(c->init_pidfd, (int)c->join_flags) < 0)
-		return errno == ESRCH ? fail_as(ERR_STATE, ENDED_MEANWHILE)
+		return errno == ESRCH ? fail_as(ERR_STATE, ENDED_MEANWHILE, "exec in")
 				      : fail_errno("join the namespaces of the container");
 	return c->own_userns ? become_root(c) : 0;
 }

@@ -284,7 +284,7 @@ static int launch_joined(struct joining *j)
 
 static int exec_in(struct joining *j, struct container *out)
 {
-	int r = 0;
+	int r;
 
 	TRY(open_target(j));
 	TRY(load_process(j));
@@ -293,10 +293,11 @@ static int exec_in(struct joining *j, struct container *out)
 	TRY(launch_check_fds(j->req->preserve_fds));
 	TRY(prepare(j));
 	TRY(tune_self_for(j->p.cpu_affinity));
-	TRY(join_cgroup(j));
-	r = launch_joined(j);
+	r = join_cgroup(j);
+	if (r >= 0)
+		r = launch_joined(j);
 	if (r < 0)
-		return launch_outlived(j->pidfd, r);
+		return launch_outlived("exec in", j->pidfd, r);
 	snprintf(out->id, sizeof out->id, "%s", j->req->id);
 	out->pid = j->launch.pid;
 	out->pidfd = take_fd(&j->launch.pidfd);

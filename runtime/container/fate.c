@@ -24,10 +24,12 @@ int launch_fate(const char *who, int pidfd, const struct cg *group, int r)
 	return fail(ECHILD, "%s was killed by signal %d", who, i.si_status);
 }
 
-int launch_outlived(int init, int r)
+int launch_outlived(const char *doing, int init, int r)
 {
-	/* Silence; a process that is not there any more; a pid namespace that takes no more of them. */
-	if ((r != -ECHILD && r != -ESRCH && r != -ENOMEM) || init < 0 || sys_pidfd_wait(init, DYING_MS) != 1)
+	/* Silence; nobody at the socket; no such process; a pid namespace that takes no more of them: it may be dying. */
+	bool dying = r == -ECHILD || r == -ECONNREFUSED || r == -ESRCH || r == -ENOMEM;
+
+	if (init < 0 || sys_pidfd_wait(init, dying ? DYING_MS : 0) != 1)
 		return r;
-	return fail_as(ERR_STATE, ENDED_MEANWHILE);
+	return fail_as(ERR_STATE, ENDED_MEANWHILE, doing);
 }

@@ -45,7 +45,7 @@ int container_go(struct container *c)
 	if (r < 0 && c->joined) {
 		/* A pid namespace does not end before all in it are reaped. */
 		(void)waitpid(c->pid, NULL, WNOHANG);
-		r = launch_outlived(c->init, r);
+		r = launch_outlived("exec in", c->init, r);
 	}
 	drop_fd(&c->sync);
 	/* It runs: others may pause, delete or look at it while we wait. */

@@ -53,10 +53,10 @@ void launch_kill(struct launch *l);
  */
 int launch_fate(const char *who, int pidfd, const struct cg *group, int r);
 /*
- * r: why a process did not come to join the container of this first process. With that it ends: then this is the
- * error.
+ * r: why a process did not come to join the container of this first process (doing: "exec in"), or this process itself
+ * not to begin ("start"). If it is dead, that is the error.
  */
-int launch_outlived(int init, int r);
+int launch_outlived(const char *doing, int init, int r);
 
 /* create_prepare.c: the sets of a process section; NULL: all empty. */
 void caps_of_process(const struct spec_caps *caps, struct cap_sets *out);

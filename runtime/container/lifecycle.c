@@ -1,4 +1,5 @@
 #include "runtime/container/opened.h"
+#include "runtime/container/launch.h"
 #include "runtime/container/notify_socket.h"
 #include "runtime/container/teardown.h"
 #include "base/dgram.h"
@@ -182,6 +183,8 @@ int container_start(const char *root, const char *id, bool notifies)
 	if (notifies && (notify = notify_listen(o.dir_fd)) < 0 && notify != -ENOENT)
 		return notify;
 	r = start(&o, &destroy);
+	if (r == -ECHILD || r == -ECONNREFUSED)
+		r = launch_outlived("start", o.pidfd, r);
 	if (destroy)
 		destroy_opened(&o, id);
 	return r >= 0 && notify >= 0 ? notify_wait(notify, (pid_t)o.s.pid.v, o.pidfd) : r;
