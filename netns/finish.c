@@ -42,20 +42,6 @@ static bool has6(const struct in6_addr *a) { return !IN6_IS_ADDR_UNSPECIFIED(a);
 /* One family of one port, as a route needs it. */
 struct way { int index, family; enum what what; const void *addr, *gateway; unsigned behind; };
 
-/* The gateway of a routed network is reached without a subnet, and its subnet by the gateway. */
-static void behind(struct nlq *q, const struct net_port *p, const struct way *w, struct about *about)
-{
-	struct net_subnet s = { .family = w->family, .prefix = w->behind };
-	size_t size = net_addr_size(w->family);
-
-	about[q->n] = (struct about){ p->name, w->what };
-	net_add_link_route(q, w->index, w->family, w->gateway, 8 * (unsigned)size, w->addr);
-	memcpy(s.addr, w->addr, size);
-	net_subnet_mask(&s);
-	about[q->n] = (struct about){ p->name, w->what };
-	net_add_route(q, w->index, w->family, s.addr, s.prefix, w->gateway, NLM_F_REPLACE);
-}
-
 /* The first port that has a way out is the way out. */
 static void routes(struct nlq *q, const struct net_port *p, size_t n, struct about *about, const int *index)
 {
@@ -70,8 +56,11 @@ static void routes(struct nlq *q, const struct net_port *p, size_t n, struct abo
 		for (int k = 0; k < 2; k++) {
 			if (!ways[k].addr)
 				continue;
-			if (ways[k].behind)
-				behind(q, &p[i], &ways[k], about);
+			if (ways[k].behind) {
+				about[q->n] = about[q->n + 1] = (struct about){ p[i].name, ways[k].what };
+				net_add_routes_behind(q, ways[k].index, ways[k].family, ways[k].addr, ways[k].behind,
+						      ways[k].gateway);
+			}
 			about[q->n] = (struct about){ p[i].name, ways[k].what };
 			if (!done[k])
 				net_add_default_route(q, ways[k].index, ways[k].family, ways[k].gateway, NLM_F_REPLACE);

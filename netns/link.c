@@ -335,6 +335,17 @@ void net_add_link_route(struct nlq *q, int index, int family, const void *to, un
 		nlq_put_u32(q, RTA_PRIORITY, 256);
 }
 
+void net_add_routes_behind(struct nlq *q, int index, int family, const void *addr, unsigned prefix, const void *gateway)
+{
+	struct net_subnet s = { .family = family, .prefix = prefix };
+	size_t size = net_addr_size(family);
+
+	net_add_link_route(q, index, family, gateway, 8 * (unsigned)size, addr);
+	memcpy(s.addr, addr, size);
+	net_subnet_mask(&s);
+	net_add_route(q, index, family, s.addr, s.prefix, gateway, NLM_F_REPLACE);
+}
+
 void net_del_default_route(struct nlq *q, int index, int family, const void *gateway)
 {
 	struct rtmsg m = { .rtm_family = (unsigned char)family, .rtm_table = RT_TABLE_MAIN,

@@ -55,3 +55,5 @@ void net_del_default_route(struct nlq *q, int index, int family, const void *gat
 /* The same to a subnet by a gateway. to: its address, host bits zero; NULL: the default route. */
 void net_add_route(struct nlq *q, int index, int family, const void *to, unsigned prefix, const void *gateway,
 		   int flag);
+/* The gateway of a routed network is reached without a subnet, and the subnet of addr by the gateway. Two requests. */
+void net_add_routes_behind(struct nlq *q, int index, int family, const void *addr, unsigned prefix, const void *gateway);

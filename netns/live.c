@@ -191,13 +191,22 @@ static int drop_route(struct change *c)
 	return ask(c, "give up the default route", -ESRCH, true);
 }
 
-/* Only if there is none: another one is the guest's own choice. */
+/* Only if there is none: another one is the guest's own choice. The way to a gateway went with the former address. */
 static int keep_route(struct change *c)
 {
-	if (has4(&c->to->gateway) && has4(&c->to->ip))
-		net_add_default_route(c->q, c->index, AF_INET, &c->to->gateway, NLM_F_EXCL);
-	if (has6(&c->to->gateway6) && has6(&c->to->ip6))
-		net_add_default_route(c->q, c->index, AF_INET6, &c->to->gateway6, NLM_F_EXCL);
+	const struct net_port *to = c->to;
+	const struct { int family; bool is; const void *addr, *gateway; unsigned behind; } ways[] = {
+		{ AF_INET, has4(&to->gateway) && has4(&to->ip), &to->ip, &to->gateway, to->behind },
+		{ AF_INET6, has6(&to->gateway6) && has6(&to->ip6), &to->ip6, &to->gateway6, to->behind6 },
+	};
+
+	for (size_t i = 0; i < COUNT(ways); i++) {
+		if (!ways[i].is)
+			continue;
+		if (ways[i].behind)
+			net_add_routes_behind(c->q, c->index, ways[i].family, ways[i].addr, ways[i].behind, ways[i].gateway);
+		net_add_default_route(c->q, c->index, ways[i].family, ways[i].gateway, NLM_F_EXCL);
+	}
 	return ask(c, "keep its default route", -EEXIST, true);
 }
 

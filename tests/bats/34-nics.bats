@@ -240,6 +240,17 @@ echoes() {
 	# What it was may not be used any more.
 	in_guest "$G" ip addr add 10.120.0.66/24 dev eth0
 	not in_guest "$G" ping -c 1 -W 1 -n -I 10.120.0.66 10.120.0.1
+	# Where no subnet is on the link, the way to the gateway goes with the address that it was reached from.
+	vz network create far --mode routed --subnet 10.122.0.0/24 >/dev/null
+	guest_on -r --net far
+	guest_on -s --net far
+	ip6=$(nic -s eth0 ip6 | cut -d/ -f1)
+	vz set "$G-r" --ip 10.122.0.9 --ip "${ip6%::*}::99" >/dev/null
+	vz nic add "$G-r" --network red >/dev/null
+	vz set "$G-r" --ip 10.122.0.10,net=far --mac 02:00:00:00:00:78,net=far >/dev/null
+	[[ "$(routes -r)" == "default via 10.122.0.1 dev eth0"* ]]
+	pings "$G-r" "$(nic -s eth0 ip | cut -d/ -f1)"
+	pings "$G-r" "$ip6"
 }
 
 @test "--now is not saved, --next is not yet done, --dry-run is neither" {
