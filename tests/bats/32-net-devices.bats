@@ -85,7 +85,7 @@ lo"
 }
 
 @test "killed at any point of the creation: the devices come back, as they were, or are the container's" {
-	local f=$TOP/build/fault/vzrun log=$BATS_TEST_TMPDIR/log n first
+	local f=$BUILD/fault/vzrun log=$BATS_TEST_TMPDIR/log n first
 	[ -x "$f" ] || { echo "no $f: make FAULT=1"; return 1; }
 	ip addr add 10.98.7.2/24 dev "$A"; ip link set "$A" up
 	devices '{"name": "lan"}'

@@ -6,7 +6,7 @@ load helpers
 setup_file() { need_engine; }
 setup() {
 	engine_setup
-	export VZRUN_LIBEXEC=${VZRUN_LIBEXEC:-$TOP/build}
+	export VZRUN_LIBEXEC=${VZRUN_LIBEXEC:-$BUILD}
 	unshare -n sleep 600 3>&- &
 	HOST=$!
 	wait_for eval '[ "$(readlink "/proc/$HOST/ns/net")" != "$(readlink /proc/self/ns/net)" ]'

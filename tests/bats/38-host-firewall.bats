@@ -5,7 +5,7 @@
 setup() {
 	[ "$(id -u)" = 0 ] || { echo "needs root" >&2; return 1; }
 	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	NET=${VZRUN_LIBEXEC:-$PWD/build}/vzrun-net
+	NET=${VZRUN_LIBEXEC:-${VZRUN_BUILD:-$PWD/build}}/vzrun-net
 	unshare -n sleep 300 3>&- &
 	NS=$!
 	for _ in {1..200}; do
