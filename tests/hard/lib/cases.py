@@ -164,7 +164,7 @@ class Container(Case):
 
 
 class Sleeper(Container):
-    process = "{ %s } >/out 2>&1; exec sleep 300" % REPORT
+    process = "{ %s } >/out 2>&1; exec sleep 86400" % REPORT
 
 
 class Create(Sleeper):
