@@ -36,6 +36,8 @@ int stage_root(struct child *c)
 	 * ours.
 	 */
 	c->bundle_fd = open(c->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (c->bundle_fd < 0 && c->root_tree < 0 && *c->spec->root_path != '/')
+		return fail_errno("bundle %s", c->bundle);
 	if (c->root_tree < 0)
 		TRY(c->root_tree = mnt_clone_root(c->bundle_fd, c->spec->root_path));
 	TRY(mnt_attach_root(c->root_tree, c->rootfs));

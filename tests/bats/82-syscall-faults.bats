@@ -87,10 +87,15 @@ told() {
 	told faccessat2 ENOMEM 'exec: "true": Cannot allocate memory'
 	args /bin/true
 	told faccessat2 EIO 'exec: "/bin/true": Input/output error'
+	# of the container's process, which opens its bundle anew
+	local points point
+	"$I" -o "$seen" list "$VZ" --root "$ROOT" run -b "$B" "$ID"
+	point=$(grep -B1 ' open_tree$' "$seen" | sed -n 's/^call \(0\.1:[0-9]*\) openat$/\1/p' | head -1)
+	run "$I" -o "$seen" fail "$point" EIO "$VZ" --root "$ROOT" run -b "$B" "$ID"
+	fails 1 "bundle $B: Input/output error"
 	export VZRUN_HOME=$BATS_TEST_TMPDIR/home
 	mkdir -p "$VZRUN_HOME/guests/$ID"
 	"$I" -o "$seen" list "$VZ" --root "$ROOT" start "$ID" || true
-	local points point
 	points=$(sed -n 's/^call \(0:[0-9]*\) openat$/\1/p' "$seen")
 	[ -n "$points" ]
 	for point in $points; do
