@@ -169,9 +169,11 @@ static int remove_entries(struct removal *r, int dir, int depth)
 		return ret;
 	}
 	rewinddir(d);
-	while (ret == 0 && (e = readdir(d)))
+	while (ret == 0 && (errno = 0, e = readdir(d)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			ret = remove_entry(r, dir, e->d_name, depth);
+	if (ret == 0 && errno)
+		ret = fail_errno("read directory");
 	closedir(d);
 	return ret;
 }

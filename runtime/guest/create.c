@@ -360,6 +360,9 @@ int guest_destroy(const struct guest_where *at, const char *name, bool force)
 	bool killed;
 	int r;
 
+	buf_printf(&path, "%s/guests", at->home);
+	if (path.oom)
+		return fail(ENOMEM, "out of memory");
 	TRY(m.dir_fd = guest_dir(at, name));
 	m.dir = arena_printf(&m.arena, "%s/guests/%s", at->home, name);
 	if (force && guest_status(at, name, &pid) != GUEST_STOPPED &&
@@ -368,7 +371,6 @@ int guest_destroy(const struct guest_where *at, const char *name, bool force)
 		return -EIO;
 	}
 	err_clear();
-	buf_printf(&path, "%s/guests", at->home);
 	m.guests_fd = open(buf_text(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	r = m.guests_fd < 0 ? fail_errno("open %s", buf_text(&path)) : guest_lock(m.dir_fd, name);
 	if (r >= 0)
