@@ -30,6 +30,35 @@ int path_open_strict(int dirfd, const char *path, int flags)
 	return fd < 0 ? fail_errno("open %s", path) : fd;
 }
 
+static int foreign_link(const char *path)
+{
+	return fail(EXDEV, "%s: a symbolic link on the way lies in a volume, where others may write: it is not followed", path);
+}
+
+int path_open_own(int rootfd, const char *path)
+{
+	const uint64_t resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+	/* There is hardly ever a link. */
+	int fd = sys_openat2(rootfd, path, O_PATH, 0, resolve | RESOLVE_NO_SYMLINKS);
+
+	if (fd < 0 && errno == ELOOP)
+		fd = path_walk(rootfd, path, O_PATH | O_CLOEXEC, 0, resolve | WALK_OWN_LINKS);
+	if (fd < 0 && errno == EXDEV)
+		return foreign_link(path);
+	return fd < 0 ? fail_errno("open %s in the root", path) : fd;
+}
+
+static int make(int rootfd, const char *path, enum path_kind kind, bool *made)
+{
+	int fd = path_walk_make(rootfd, path, kind & PATH_FILE, kind & PATH_OWN_LINKS ? WALK_OWN_LINKS : 0, made);
+
+	if (fd < 0 && errno == EINVAL)
+		return fail(EINVAL, "create %s: \"..\" below a directory that does not exist", path);
+	if (fd < 0 && errno == EXDEV)
+		return foreign_link(path);
+	return fd < 0 ? fail_errno("create %s", path) : fd;
+}
+
 int path_ensure(int rootfd, const char *path, enum path_kind kind, bool *created)
 {
 	size_t n = strlen(path);
@@ -38,13 +67,9 @@ int path_ensure(int rootfd, const char *path, enum path_kind kind, bool *created
 
 	if (n == 0 || n >= PATH_MAX)
 		return fail(n ? ENAMETOOLONG : ENOENT, "path \"%.64s\": %s", path, n ? "too long" : "empty");
-	fd = path_open(rootfd, path, O_PATH);
-	if (fd == -ENOENT) {
-		fd = path_walk_make(rootfd, path, kind == PATH_FILE, &made);
-		fd = fd >= 0 ? fd : errno == EINVAL
-			? fail(EINVAL, "create %s: \"..\" below a directory that does not exist", path)
-			: fail_errno("create %s", path);
-	}
+	fd = kind & PATH_OWN_LINKS ? path_open_own(rootfd, path) : path_open(rootfd, path, O_PATH);
+	if (fd == -ENOENT)
+		fd = make(rootfd, path, kind, &made);
 	if (created)
 		*created = made;
 	return fd;

@@ -11,10 +11,15 @@
 
 /* Links are followed as if rootfd were "/"; magic links are refused. mode: with O_CREAT. */
 int path_open(int rootfd, const char *path, int flags);
+/*
+ * The same, O_PATH, but links are followed on the mount of rootfd alone: -EXDEV for one on a mount below, where
+ * others may write.
+ */
+int path_open_own(int rootfd, const char *path);
 /* No symbolic link anywhere on the way, no magic link, and nothing outside dirfd. */
 int path_open_strict(int dirfd, const char *path, int flags);
 
-enum path_kind { PATH_DIR, PATH_FILE };
+enum path_kind { PATH_DIR, PATH_FILE, PATH_OWN_LINKS = 2 };	/* the last is a flag: as path_open_own() */
 /*
  * The O_PATH descriptor of path; what is missing is created: directories with mode
  * 0755, and the last component as a directory or an empty file (0644). A link to what is missing is followed in the

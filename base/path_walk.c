@@ -55,6 +55,14 @@ static bool on_proc(int fd)
 	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
+static bool other_mount(int a, int b)
+{
+	struct statx x, y;
+
+	return statx(a, "", AT_EMPTY_PATH, STATX_MNT_ID, &x) < 0 || statx(b, "", AT_EMPTY_PATH, STATX_MNT_ID, &y) < 0 ||
+	       x.stx_mnt_id != y.stx_mnt_id;
+}
+
 static int follow(struct walk *w, int link, const char *after)
 {
 	char target[PATH_MAX], joined[sizeof w->rest];
@@ -65,6 +73,8 @@ static int follow(struct walk *w, int link, const char *after)
 	target[n] = '\0';
 	if (w->resolve & RESOLVE_NO_SYMLINKS || ++w->links > LINKS_MAX || (on_proc(link) && !undefended("in-root")))
 		return error(ELOOP);
+	if (w->resolve & WALK_OWN_LINKS && other_mount(link, w->fd[0]))
+		return error(EXDEV);
 	if (target[0] == '/' && w->resolve & RESOLVE_BENEATH)
 		return error(EXDEV);
 	if (target[0] == '/')
@@ -75,16 +85,6 @@ static int follow(struct walk *w, int link, const char *after)
 		return error(ENAMETOOLONG);
 	memcpy(w->rest, joined, sizeof joined);
 	return 0;
-}
-
-static bool crosses(const struct walk *w, int fd)
-{
-	struct statx a, b;
-
-	if (!(w->resolve & RESOLVE_NO_XDEV))
-		return false;
-	return statx(w->fd[w->depth - 1], "", AT_EMPTY_PATH, STATX_MNT_ID, &a) < 0 ||
-	       statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &b) < 0 || a.stx_mnt_id != b.stx_mnt_id;
 }
 
 /* What somebody puts there meanwhile is met with as if it had been there: a link is followed in the root. */
@@ -127,7 +127,7 @@ static int step(struct walk *w, const char *name, const char *after, int flags, 
 		fd = make(w, dir, name, last);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -1;
-	if (crosses(w, fd))
+	if (w->resolve & RESOLVE_NO_XDEV && other_mount(dir, fd))
 		return error(EXDEV);
 	if (S_ISLNK(st.st_mode) && !(last && flags & O_NOFOLLOW))
 		return follow(w, fd, after);
@@ -196,9 +196,9 @@ int path_walk(int rootfd, const char *path, int flags, unsigned mode, uint64_t r
 	return walk(&w, path, flags, mode);
 }
 
-int path_walk_make(int rootfd, const char *path, bool file, bool *made)
+int path_walk_make(int rootfd, const char *path, bool file, uint64_t resolve, bool *made)
 {
-	struct walk w = { .fd = { rootfd }, .depth = 1, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	struct walk w = { .fd = { rootfd }, .depth = 1, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve,
 			  .make = file ? MAKE_FILE : MAKE_DIR };
 	int fd = walk(&w, path, O_PATH | O_CLOEXEC, 0);
 

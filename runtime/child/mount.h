@@ -42,7 +42,7 @@ enum mnt_flag {
 	MNT_RIGHTS = 65536,	/* MNT_NODE: its mode or its owner was asked for */
 	MNT_INSIDE = 131072,	/* MNT_BIND: src is a path of the container, mounted before */
 	MNT_ABSENT = 262144,	/* by mnt_execute: there was nothing to do */
-	MNT_NO_LINKS = 1048576,	/* MNT_BIND: a link on the way to src is refused */
+	MNT_NO_LINKS = 1048576,	/* MNT_BIND: a link on the way to src is refused, and one in it on the way to a dst */
 	MNT_RO_LAST = 524288,	/* MNT_FS: read-only when the root is finished: there is more to come in it */
 };
 
@@ -125,6 +125,7 @@ struct mnt_ctx {
 	int host_proc;			/* the host's procfs, O_PATH */
 	const struct cg *cg;
 	/* private to the engine */
+	bool own_links;			/* links lead to no destination but those of the root itself */
 	int proc_fd;			/* what is mounted on /proc, -1 when nothing is */
 	int null_fd, mask_fd;
 	int parent_fd;			/* of the last destination below /dev, /proc or /sys: most come in rows */

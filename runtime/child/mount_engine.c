@@ -137,7 +137,7 @@ static bool is_absent(const struct mnt_op *op, int r)
 static int open_covered(const struct mnt_ctx *c, const char *dst)
 {
 	if (c->proc_fd < 0 || !mnt_is_below(dst, "/proc") || undefended("proc-mount"))
-		return path_open(c->root_fd, dst, O_PATH);
+		return c->own_links ? path_open_own(c->root_fd, dst) : path_open(c->root_fd, dst, O_PATH);
 	return path_open(c->proc_fd, dst[5] ? dst + 5 : "/", O_PATH);
 }
 
@@ -218,8 +218,18 @@ static const char *const verb_words[MNT_VERBS] = {
 	[MNT_NODE] = "device", [MNT_LINK] = "link", [MNT_RO] = "read-only path", [MNT_MASK] = "masked path",
 };
 
+/* Who writes in a volume does not choose where in the root the next one goes. */
+static bool has_volumes(const struct mnt_plan *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->op[i].verb == MNT_BIND && p->op[i].flags & MNT_NO_LINKS)
+			return !undefended("volume-links");
+	return false;
+}
+
 int mnt_execute(struct mnt_ctx *c, struct mnt_plan *p, size_t from, size_t to)
 {
+	c->own_links = has_volumes(p);
 	for (struct mnt_op *op = p->op + from; op < p->op + to; op++) {
 		int r = verbs[op->verb](c, op);
 

@@ -91,6 +91,11 @@ static int walk(int root_fd, const char *dst)
 	return take_fd(&at);
 }
 
+static enum path_kind own(const struct mnt_ctx *c)
+{
+	return c->own_links ? PATH_OWN_LINKS : 0;
+}
+
 static void forget_parent(struct mnt_ctx *c)
 {
 	drop_fd(&c->parent_fd);
@@ -113,7 +118,7 @@ static int parent_of(struct mnt_ctx *c, const char *dst, const char **name)
 	if (c->parent_fd >= 0 && str_eq(path, c->parent))
 		return c->parent_fd;
 	forget_parent(c);
-	c->parent_fd = special(dst) ? walk(c->root_fd, path) : path_ensure(c->root_fd, path, PATH_DIR, NULL);
+	c->parent_fd = special(dst) ? walk(c->root_fd, path) : path_ensure(c->root_fd, path, PATH_DIR | own(c), NULL);
 	TRY(c->parent_fd);
 	c->parent_on_proc = mnt_on_proc(c->parent_fd);
 	strcpy(c->parent, path);
@@ -140,7 +145,7 @@ static int special_target(struct mnt_ctx *c, const char *dst, bool dir)
 int mnt_open_target(struct mnt_ctx *c, const char *dst, const char *fstype, bool dir)
 {
 	auto_close int fd = special(dst) ? special_target(c, dst, dir)
-					 : path_ensure(c->root_fd, dst, dir ? PATH_DIR : PATH_FILE, NULL);
+					 : path_ensure(c->root_fd, dst, (dir ? PATH_DIR : PATH_FILE) | own(c), NULL);
 
 	TRY(fd);
 	/* Whatever the name looked like: only the listed files of a procfs may be covered. */

@@ -107,6 +107,34 @@ setns worked" ] || { echo "in a guest: $(guest_levers)"; return 1; }
 	refuses 1 "guest \"$G\" not started: mount /one: source $T/share/one: a symbolic link on the way: give the path that it leads to"
 }
 
+@test "a volume that another guest writes does not choose where in the root the next is mounted" {
+	mkdir "$T/share" "$T/share/pub" "$T/pub"
+	echo "root::0:0:root:/:/bin/planted" >"$T/pub/passwd"
+	vz create "$G" --template busybox --memory 64M --net none --bind "$T/share:/vol:idmap" --bind "$T/pub:/vol/pub:idmap" >/dev/null
+	rmdir "$T/share/pub"; ln -s ../etc "$T/share/pub"
+	replaced() {
+		run vz start --no-wait "$G"
+		[ "$status" -eq 0 ] || return 1
+		VZ=$PRODUCT vz exec "$G" grep planted /etc/passwd && VZ=$PRODUCT vz stop --kill "$G" >/dev/null
+	}
+	beats volume-links replaced
+	run vz start "$G"
+	refuses 1 "guest \"$G\" not started: mount /vol/pub: /vol/pub: a symbolic link on the way lies in a volume, where others may write: it is not followed"
+	# To a place that is missing, too; a link of the guest's own root may be on the way.
+	rm "$T/share/pub"; ln -s ../new "$T/share/pub"
+	! replaced
+	rm "$T/share/pub"
+	edit '.mounts[1].destination = "/own/vol/pub" | .linux.maskedPaths = ["/vol/hidden"]'
+	mkdir -p "$VZRUN_HOME/guests/$G/disk/upper"
+	ln -s / "$VZRUN_HOME/guests/$G/disk/upper/own"
+	ln -s ../etc/passwd "$T/share/hidden"
+	! replaced
+	rm "$T/share/hidden"
+	vz start "$G" >/dev/null
+	vz exec "$G" grep planted /vol/pub/passwd
+	[ ! -e "$VZRUN_HOME/guests/$G/disk/upper/new" ]
+}
+
 @test "what the kernel counts by user, as message queues, one guest takes from no other" {
 	local other=c$G
 	# Room for one queue, whoever counts; in the guests, too.
