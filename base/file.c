@@ -1,5 +1,6 @@
 #include "base/file.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/scope.h"
 #include "base/str.h"
 
@@ -355,6 +356,30 @@ int file_make_dirs(const char *path, mode_t mode)
 	}
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? fail_errno("open %s", path) : fd;
+}
+
+int file_check_owner(const struct stat *st, const char *what)
+{
+	if (st->st_uid == 0 || st->st_uid == geteuid() || undefended("state-owner"))
+		return 0;
+	fail_as(ERR_PERMISSION, "%s: it is user %u's", what, st->st_uid);
+	err_try("run vzrun as that user");
+	return -EPERM;
+}
+
+int file_check_owners(const char *home, const char *sub)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if ((size_t)snprintf(path, sizeof path, "%s/%s", home, sub) >= sizeof path)
+		return fail(ENAMETOOLONG, "%.64s: too long", home);
+	if (stat(home, &st) < 0)
+		return fail_errno("look at %s", home);
+	TRY(file_check_owner(&st, home));
+	if (stat(path, &st) < 0)
+		return fail_errno("look at %s", path);
+	return file_check_owner(&st, path);
 }
 
 int file_lock(int dirfd, const char *name, bool wait)

@@ -41,5 +41,13 @@ int file_sweep(int dirfd, const char *dir);
 /* mkdir -p of an absolute host path, each new part with mode; returns an O_RDONLY directory descriptor. */
 int file_make_dirs(const char *path, mode_t mode);
 
+/*
+ * What stands in a directory says whom we kill, what we mount and run: as root by another user's word that would be a
+ * way to become root. -EPERM, ERR_PERMISSION: its owner is neither root nor we. Of home and of sub in it:
+ */
+struct stat;
+int file_check_owner(const struct stat *st, const char *what);
+int file_check_owners(const char *home, const char *sub);
+
 /* flock(2) on dirfd/name (created 0600). The descriptor holds the lock. wait=false: -EAGAIN when held. */
 int file_lock(int dirfd, const char *name, bool wait);

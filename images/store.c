@@ -30,6 +30,7 @@ int store_open(struct store *s, const char *home)
 	snprintf(s->home, sizeof s->home, "%s", home);
 	snprintf(s->path, sizeof s->path, "%s/images", home);
 	TRY(s->dir = fail_class(file_make_dirs(s->path, 0700), ERR_STORAGE));
+	TRY(file_check_owners(home, "images"));
 	TRY(s->layers = fail_class(make_dir(s->dir, "layers"), ERR_STORAGE));
 	TRY(s->refs = fail_class(make_dir(s->dir, "refs"), ERR_STORAGE));
 	TRY(s->tmp = fail_class(make_dir(s->dir, "tmp"), ERR_STORAGE));

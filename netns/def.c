@@ -212,14 +212,18 @@ int net_def_store(int dirfd, const struct net_def *d)
 int net_dir_open(const char *home, bool make)
 {
 	auto_free char *path = NULL;
-	int fd;
 
 	if (asprintf(&path, "%s/networks", home) < 0)
 		return fail(ENOMEM, "out of memory");
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return make ? file_make_dirs(path, 0700) : -ENOENT;
-	return fd < 0 ? fail_errno("%s", path) : fd;
+	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT)
+		return fail_errno("%s", path);
+	if (fd < 0 && !make)
+		return -ENOENT;
+	if (fd < 0)
+		TRY(fd = file_make_dirs(path, 0700));
+	TRY(file_check_owners(home, "networks"));
+	return take_fd(&fd);
 }
 
 int net_dir_lock(int dirfd)

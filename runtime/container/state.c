@@ -1,6 +1,5 @@
 /* The directories of containers: claimed, locked, looked at, taken away; and the states that their processes are in. */
 #include "runtime/container/state.h"
-#include "base/fault.h"
 #include "base/file.h"
 #include "base/path.h"
 #include "base/scope.h"
@@ -70,18 +69,9 @@ static int unknown(const char *id)
 	return fail_as(ERR_NOT_FOUND, "container \"%s\" does not exist", id);
 }
 
-/* By what stands in it we kill, and run hooks: as root by a user's word that would be a way to become root. */
-static int check_owner(const struct stat *st, const char *id)
-{
-	if (st->st_uid == 0 || st->st_uid == geteuid() || undefended("state-owner"))
-		return 0;
-	fail_as(ERR_PERMISSION, "state of %s: it is user %u's", id, st->st_uid);
-	err_try("run vzrun as that user");
-	return -EPERM;
-}
-
 int state_open(int root_fd, const char *id, bool lock)
 {
+	char what[160];
 	struct stat st;
 
 	TRY(check_id(id));
@@ -92,7 +82,8 @@ int state_open(int root_fd, const char *id, bool lock)
 		return fail_errno("lock the state of %s", id);
 	if (fstat(fd, &st) < 0)
 		return fail_errno("look at the state of %s", id);
-	TRY(check_owner(&st, id));
+	snprintf(what, sizeof what, "state of %.128s", id);
+	TRY(file_check_owner(&st, what));
 	/* Whoever held the lock may have been deleting it. */
 	if (st.st_nlink == 0)
 		return unknown(id);

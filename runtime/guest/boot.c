@@ -290,6 +290,7 @@ static const struct { const char *name; int (*run)(struct keeper *k); } boot[] =
 int keeper_boot(struct keeper *k)
 {
 	k->victim_pid = 0;
+	k->notified = 0;
 	k->oom_kills = k->oom_named = 0;
 	k->oom_pending = false;
 	k->tty_failures = 0;
@@ -303,6 +304,7 @@ int keeper_boot(struct keeper *k)
 		.event = "started", .pid = { k->pid, true }, .detail = k->restore ? "from its checkpoint" : NULL });
 	keeper_tell(k, KEEPER_STARTED, k->pid);
 	if (k->restore || !is_systemd(k->pid)) {
+		drop_fd(&k->notify);
 		k->ready = true;
 		keeper_tell(k, KEEPER_READY, 0);
 	}

@@ -84,6 +84,7 @@ static int claim(void *p)
 	if (path.oom)
 		return fail(ENOMEM, "out of memory");
 	TRY(m->guests_fd = file_make_dirs(buf_text(&path), 0700));
+	TRY(file_check_owners(m->at->home, "guests"));
 	return take_name(m);
 }
 

@@ -25,15 +25,20 @@ int guest_check_name(const char *name)
 int guest_dir(const struct guest_where *at, const char *name)
 {
 	auto_buf struct buf path = { 0 };
-	int fd;
+	struct stat st;
 
 	TRY(guest_check_name(name));
 	buf_printf(&path, "%s/guests/%s", at->home, name);
 	if (path.oom)
 		return fail(ENOMEM, "out of memory");
-	fd = open(buf_text(&path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0)
-		return fd;
+	auto_close int fd = open(buf_text(&path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0) {
+		TRY(file_check_owners(at->home, "guests"));
+		if (fstat(fd, &st) < 0)
+			return fail_errno("guest %s", name);
+		TRY(file_check_owner(&st, buf_text(&path)));
+		return take_fd(&fd);
+	}
 	if (errno != ENOENT)
 		return fail_errno("guest %s", name);
 	fail_as(ERR_NOT_FOUND, "guest \"%s\" does not exist", name);

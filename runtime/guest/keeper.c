@@ -47,16 +47,21 @@ static int sockets(struct keeper *k)
 	return 0;
 }
 
+/* What is not listened to any more costs nobody time but the sender; so does who talks and never gets ready. */
 static void on_notify(struct keeper *k)
 {
 	char text[1024];
 	ssize_t n = recv(k->notify, text, sizeof text - 1, MSG_DONTWAIT);
 
-	if (n <= 0 || k->ready)
+	if (n < 0)
 		return;
 	text[n] = '\0';
-	if (!str_starts(text, "READY=1") && !strstr(text, "\nREADY=1"))
+	if (!str_starts(text, "READY=1") && !strstr(text, "\nREADY=1")) {
+		if (++k->notified > NOTIFICATIONS_MAX)
+			drop_fd(&k->notify);
 		return;
+	}
+	drop_fd(&k->notify);
 	k->ready = true;
 	keeper_tell(k, KEEPER_READY, 0);
 	(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "ready" });

@@ -2,7 +2,7 @@
 #pragma once
 #include "runtime/guest/checkpoint.h"
 
-enum { CLIENTS_MAX = 16, CONSOLE_LOG_MAX = 1 << 20, TTY_FAILURES_MAX = 100 };
+enum { CLIENTS_MAX = 16, CONSOLE_LOG_MAX = 1 << 20, TTY_FAILURES_MAX = 100, NOTIFICATIONS_MAX = 10000 };
 enum { SHORT_BOOT = 3, SHORT_BOOTS_MAX = 10 };	/* seconds */
 
 struct client { int fd; bool console, stopping, suspending; };
@@ -12,7 +12,7 @@ struct keeper {
 	struct guest_labels labels;		/* of its whole life, reboots included */
 	struct guest_restore *restore;		/* its next boot goes on with a checkpoint; NULL: it boots */
 	int report;				/* to the starter; -1 when it is satisfied or gone */
-	int listener, notify;			/* notify: of one boot */
+	int listener, notify;			/* notify: of one boot, until it is ready */
 	int warnings;				/* ours and our children's, to be read (log_divert) */
 	struct client client[CLIENTS_MAX];
 	bool ready;
@@ -22,6 +22,7 @@ struct keeper {
 	pid_t pid;
 	int pidfd, tty, tty_slave, oom, kmsg, log;
 	unsigned tty_failures;			/* in a row */
+	unsigned notified;			/* messages that were not the one */
 	int host_dir;				/* GUEST_HOST_DIR, until the guest has it */
 	int netns;				/* keeps its links countable after its end */
 	struct container c;			/* until its init was let go */

@@ -193,3 +193,39 @@ done; touch /run/nested; exec sleep 1000'
 	vz start "$G" >/dev/null
 	[ "$(vz exec "$G" cat "$tree/cgroup.max.descendants")" = 7 ]
 }
+
+@test "messages to the notify socket, with descriptors, cost the host nothing when the guest is up, and an end before that" {
+	running_guest --net none
+	vz exec "$G" sh -c 'cat >/bin/systemd; chmod 755 /bin/systemd' <"$ESCAPE"
+	[ "$(vz exec "$G" /bin/systemd notify)" = "taken: 0" ]
+	vz stop --kill "$G" >/dev/null
+	# An init of systemd's name that never says that it is up.
+	edit '.process.args = ["/bin/systemd", "notify"]'
+	vz start --no-wait "$G" >/dev/null
+	wait_for guest_status_is stopped
+	vz logs "$G" | grep -E "taken: 100[01][0-9]"
+}
+
+@test "guests, networks and images in a directory of another user's are not root's to believe" {
+	busybox_guest --net none
+	vz network create "n$$" >/dev/null
+	rm "$VZRUN_HOME/images"; mkdir "$VZRUN_HOME/images"
+	# foreign DIR COMMAND...: is done although the directory below home is another user's
+	foreign() {
+		chown 65533 "$VZRUN_HOME/$1"
+		run vz "${@:2}"
+		chown 0 "$VZRUN_HOME/$1"
+		[[ "$output" != *"$VZRUN_HOME${1:+/$1}: it is user 65533's"* ]]
+	}
+	local d
+	for d in "" guests "guests/$G"; do beats state-owner foreign "$d" show "$G"; done
+	for d in "" guests; do
+		run foreign "$d" create "o$G" --template busybox
+		[ "$status" -ne 0 ]
+	done
+	for d in "" networks; do beats state-owner foreign "$d" network show "n$$"; done
+	for d in "" images; do beats state-owner foreign "$d" image ls; done
+	foreign networks ls -q
+	[ "$status" -eq 0 ]
+	vz network rm "n$$"
+}

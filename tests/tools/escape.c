@@ -34,6 +34,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/timex.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -352,6 +353,33 @@ static int queue(void)
 	return 0;
 }
 
+/* Datagrams of all sizes, with descriptors by the hundred, as long as somebody listens. */
+static int notify(void)
+{
+	static const size_t sizes[] = { 0, 40, 1024, 100000 };
+	static char text[100000] = "FDSTORE=1\nMAINPID=1\nBARRIER=1\nREADY=0\n";
+	union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int) * 200)]; } control = { 0 };
+	struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = "/run/host/notify" };
+	struct iovec iov = { text, 0 };
+	struct msghdr m = { .msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &iov, .msg_iovlen = 1,
+			    .msg_control = &control, .msg_controllen = sizeof control };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	unsigned taken = 0;
+
+	control.h = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int) * 200), .cmsg_level = SOL_SOCKET,
+				      .cmsg_type = SCM_RIGHTS };
+	for (int i = 0; i < 200; i++)
+		memcpy(CMSG_DATA(&control.h) + i * sizeof fd, &fd, sizeof fd);
+	for (unsigned i = 0; i < 1000000; i++) {
+		iov.iov_len = sizes[i % (sizeof sizes / sizeof *sizes)];
+		if (sendmsg(fd, &m, 0) >= 0)
+			taken++;
+		else if (errno == ECONNREFUSED)
+			break;
+	}
+	return printf("taken: %u\n", taken) < 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "", *a = argc > 2 ? argv[2] : "", *b = argc > 3 ? argv[3] : "";
@@ -374,6 +402,8 @@ int main(int argc, char **argv)
 		return show_key();
 	if (strcmp(verb, "queue") == 0)
 		return queue();
+	if (strcmp(verb, "notify") == 0)
+		return notify();
 	if (strcmp(verb, "exe") == 0 && argc == 3)
 		return overwrite(a);
 	fputs("escape: wrong words\n", stderr);
