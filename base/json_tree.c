@@ -126,25 +126,6 @@ static int escape(struct in *in, char **to)
 	return 0;
 }
 
-/*
- * The bytes of one character beyond ASCII; 0: it is none. Neither overlong, nor a surrogate, nor beyond
- * U+10FFFF.
- */
-static int utf8_length(const unsigned char *p)
-{
-	int n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-	    (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	for (int i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
 /* Characters that stand for themselves, and are one byte. */
 static const bool plain[256] = {
 	[' '] = true, ['!'] = true, ['#' ... '['] = true, [']' ... 0x7f] = true,
@@ -171,7 +152,7 @@ static int string(struct in *in, const char **out)
 			TRY(escape(in, &to));
 			continue;
 		}
-		n = (unsigned char)*in->p < 0x20 ? -1 : utf8_length((const unsigned char *)in->p);
+		n = (unsigned char)*in->p < 0x20 ? -1 : (int)str_utf8(in->p);
 		if (n <= 0)
 			return unexpected(in, n ? "parse error: control character in a string"
 						: "parse error: invalid UTF-8 in a string");

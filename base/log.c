@@ -82,6 +82,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 	if (sink.fd >= 0 || level == LOG_ERROR)
 		return;
 	char line[1100];
+	str_plain(msg);
 	n = snprintf(line, sizeof line, "vzrun: %s: %s\n", level_name[level], msg);
 	if (n > 0 && write(STDERR_FILENO, line, strnlen(line, sizeof line)) < 0)
 		return;

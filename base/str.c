@@ -169,12 +169,37 @@ bool str_is_name(const char *s)
 	       isalnum((unsigned char)s[n - 1]) && !strstr(s, "..");
 }
 
+size_t str_utf8(const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] < 0xc2 || p[0] > 0xf4 || (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+void str_plain(char *s)
+{
+	for (unsigned char *p = (unsigned char *)s; p && *p; p += *p == '?' ? 1 : str_utf8((char *)p))
+		if ((*p < 0x20 && *p != '\n') || *p == 0x7f || !str_utf8((char *)p))
+			*p = '?';
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = '?';
+}
+
 size_t str_json_plain(const char *s)
 {
-	size_t n = 0;
+	size_t n = 0, more;
 
-	while ((unsigned char)s[n] >= 0x20 && s[n] != '"' && s[n] != '\\' && s[n] != 0x7f)
-		n++;
+	while ((unsigned char)s[n] >= 0x20 && s[n] != '"' && s[n] != '\\' && s[n] != 0x7f && (more = str_utf8(s + n)) > 0)
+		n += more;
 	return n;
 }
 
@@ -183,7 +208,9 @@ int str_json_char(char out[8], char c)
 	static const char hex[] = "0123456789abcdef";
 	unsigned char u = (unsigned char)c;
 
-	out[0] = '\\';
+	out[0] = u < 0x80 ? '\\' : '?';
+	if (u >= 0x80)
+		return 1;
 	if (c == '"' || c == '\\' || c == '\n') {
 		out[1] = c == '\n' ? 'n' : c;
 		return 2;
@@ -199,15 +226,16 @@ void str_json_escape(char *out, size_t size, const char *s)
 	size_t n = 0;
 
 	while (*s && n + 1 < size) {
-		size_t plain = str_json_plain(s);
+		size_t plain = str_json_plain(s), fits = plain;
 		char one[8];
 
-		if (plain > size - 1 - n)
-			plain = size - 1 - n;
-		memcpy(out + n, s, plain);
-		n += plain;
-		s += plain;
-		if (!*s || n + 1 >= size)
+		if (fits > size - 1 - n)
+			for (fits = size - 1 - n; fits > 0 && (s[fits] & 0xc0) == 0x80;)
+				fits--;
+		memcpy(out + n, s, fits);
+		n += fits;
+		s += fits;
+		if (fits < plain || !*s)
 			break;
 		size_t m = (size_t)str_json_char(one, *s);
 		if (n + m >= size)

@@ -236,27 +236,6 @@ static const struct opt logs_opts[] = {
 	{ 0 }
 };
 
-/* What a guest wrote must not command the administrator's terminal: controls are shown as ^X or <9b>. */
-static int show_plainly(char *text)
-{
-	auto_buf struct buf b = { 0 };
-
-	out_utf8(text);
-	for (const char *p = text; p && *p; p++) {
-		size_t n = out_control(p);
-
-		if (*p == '\r' && p[1] == '\n')
-			continue;
-		if (n == 2)
-			buf_printf(&b, "<%02x>", (unsigned char)*++p);
-		else if (n && *p != '\n' && *p != '\t')
-			buf_printf(&b, "^%c", *p ^ 0x40);
-		else
-			buf_add(&b, p, 1);
-	}
-	return b.oom ? fail(ENOMEM, "out of memory") : out_text(buf_text(&b));
-}
-
 static int logs_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct guest_where at = guest_at(g);
@@ -265,7 +244,7 @@ static int logs_run(struct cli *g, void *args, int argc, char **argv)
 	(void)argc;
 	TRY(guest_log(&at, argv[0], (uint64_t)((struct logs_args *)args)->lines.v, &b));
 	if (!g->json)
-		return out_on_terminal() && !((struct logs_args *)args)->raw ? show_plainly(b.p) : out_text(buf_text(&b));
+		return out_on_terminal() && !((struct logs_args *)args)->raw ? out_plain(b.p) : out_text(buf_text(&b));
 	auto_buf struct buf out = { 0 };
 	struct jout o;
 	out_utf8(b.p);

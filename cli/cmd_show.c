@@ -205,7 +205,7 @@ static int why_run(struct cli *g, void *args, int argc, char **argv)
 	(void)argc;
 	if (!g->json) {
 		TRY(guest_why(&at, argv[0], &text, NULL));
-		return out_text(buf_text(&text));
+		return out_plain(text.p);
 	}
 	out_open(&o, &b);
 	TRY(guest_why(&at, argv[0], &text, &o));

@@ -61,18 +61,12 @@ bool out_on_terminal(void)
 
 void out_utf8(char *s)
 {
-	for (unsigned char *p = (unsigned char *)s; p && *p;) {
-		int more = *p < 0x80 ? 0 : *p >= 0xc2 && *p < 0xe0 ? 1 : *p >= 0xe0 && *p < 0xf0 ? 2
-			 : *p >= 0xf0 && *p < 0xf5 ? 3 : -1, i = 1;
+	while (s && *s) {
+		size_t n = str_utf8(s);
 
-		while (i <= more && (p[i] & 0xc0) == 0x80)
-			i++;
-		/* Overlong, and halves of pairs. */
-		if (more < 0 || i <= more || (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
-		    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
-			*p++ = '?';
-		else
-			p += i;
+		if (n == 0)
+			*s = '?';
+		s += n ? n : 1;
 	}
 }
 
@@ -96,17 +90,37 @@ size_t out_control(const char *s)
 	return (c && c < 0x20) || c == 0x7f ? 1 : c == 0xc2 && next >= 0x80 && next < 0xa0 ? 2 : 0;
 }
 
+int out_plain(char *text)
+{
+	auto_buf struct buf b = { 0 };
+
+	out_utf8(text);
+	for (const char *p = text; p && *p; p++) {
+		size_t n = out_control(p);
+
+		if (*p == '\r' && p[1] == '\n')
+			continue;
+		if (n == 2)
+			buf_printf(&b, "<%02x>", (unsigned char)*++p);
+		else if (n && *p != '\n' && *p != '\t')
+			buf_printf(&b, "^%c", *p ^ 0x40);
+		else
+			buf_add(&b, p, 1);
+	}
+	return b.oom ? fail(ENOMEM, "out of memory") : out_text(buf_text(&b));
+}
+
 /* Names and messages may come from a guest: no escape sequence of theirs reaches a terminal. */
 static void plain(struct buf *b, const char *s, const char *indent)
 {
 	while (*s) {
-		size_t n = 0, skip;
+		size_t n = 0, more, skip;
 
-		while (s[n] && !out_control(s + n))
-			n++;
+		while (s[n] && !out_control(s + n) && (more = str_utf8(s + n)) > 0)
+			n += more;
 		buf_add(b, s, n);
 		s += n;
-		skip = out_control(s);
+		skip = *s && !str_utf8(s) ? 1 : out_control(s);
 		if (*s == '\n' && indent)
 			buf_printf(b, "\n%s", indent);
 		else if (skip)

@@ -25,6 +25,11 @@ void out_utf8(char *s);
 size_t out_control(const char *s);
 /* Writes text to stdout, after what stdio holds back; 0 or -errno. */
 int out_text(const char *text);
+/*
+ * The same of what a guest wrote, which must not command the administrator's terminal: controls are shown as ^X or <9b>,
+ * what is not UTF-8 as '?'. Changes text.
+ */
+int out_plain(char *text);
 /* What stdio holds back; fails, too, when something was lost before. */
 int out_flush(void);
 

@@ -108,6 +108,7 @@ static int finish(struct cmd_args *a, int r)
 {
 	if (a->out.n && (a->json || a->out.p[a->out.n - 1] != '\n'))
 		buf_puts(&a->out, "\n");
+	str_plain(a->warn.p);
 	fputs(buf_text(&a->out), stdout);
 	fputs(buf_text(&a->warn), stderr);
 	if (fflush(stdout) == EOF)
@@ -121,11 +122,13 @@ static void print_error(bool json)
 	struct jout j = { .b = &b };
 
 	if (!json) {
-		fprintf(stderr, "%s: %s\n", program_invocation_short_name, err_text());
+		buf_printf(&b, "%s: %s\n", program_invocation_short_name, err_text());
 		if (*err_why_text())
-			fprintf(stderr, "  why    %s\n", err_why_text());
+			buf_printf(&b, "  why    %s\n", err_why_text());
 		if (*err_try_text())
-			fprintf(stderr, "  try    %s\n", err_try_text());
+			buf_printf(&b, "  try    %s\n", err_try_text());
+		str_plain(b.p);
+		fputs(buf_text(&b), stderr);
 		return;
 	}
 	jout_open(&j, NULL, '{');

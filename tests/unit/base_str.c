@@ -80,6 +80,23 @@ TEST(escape)
 	/* Cut between characters, never inside an escape. */
 	str_json_escape(out, 5, "ab\x01");
 	CHECK_STR(out, "ab");
+	str_json_escape(out, 5, "ab\u20ac");
+	CHECK_STR(out, "ab");
+	str_json_escape(out, 6, "ab\u20ac");
+	CHECK_STR(out, "ab\u20ac");
+	/* A guest may name its things by any bytes: half of a character, a pair's half, overlong, beyond the last. */
+	str_json_escape(out, sizeof out, "\xffz\xe2\x82");
+	CHECK_STR(out, "?z??");
+	str_json_escape(out, sizeof out, "\xed\xa0\x80 \xc0\xaf \xf4\x90");
+	CHECK_STR(out, "??? ?? ??");
+}
+
+TEST(plain)
+{
+	char s[] = "a\033[31m\x7f\n\x9b\xc2\x9bz\xe2\x82\xac";
+
+	str_plain(s);
+	CHECK_STR(s, "a?[31m?\n???z\u20ac");
 }
 
 TEST(unescape)
@@ -147,5 +164,5 @@ TEST(errors)
 	CHECK_STR(err_text(), "write: No space left on device");
 }
 
-UNIT_MAIN(UNIT(numbers), UNIT(sizes), UNIT(durations), UNIT(names), UNIT(escape), UNIT(unescape), UNIT(buffers),
+UNIT_MAIN(UNIT(numbers), UNIT(sizes), UNIT(durations), UNIT(names), UNIT(escape), UNIT(plain), UNIT(unescape), UNIT(buffers),
 	  UNIT(lists), UNIT(errors))
