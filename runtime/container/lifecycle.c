@@ -361,9 +361,10 @@ static int list_one(void *p, const char *id)
 	struct container_info i;
 	int r;
 
-	if (look(l->root_fd, id, &i) < 0) {
-		/* Gone meanwhile, still being made, or corrupt: said, and the others are shown. */
-		if (err_class() != ERR_NOT_FOUND)
+	r = look(l->root_fd, id, &i);
+	if (r < 0) {
+		/* Half made, or corrupt: said, and the others are shown. */
+		if (err_class() != ERR_NOT_FOUND && !(r == -ENODATA && state_is_held(l->root_fd, id)))
 			log_warn("%s", err_text());
 		err_clear();
 		return 0;

@@ -97,6 +97,13 @@ int state_settled(int dir_fd, const char *id)
 	return flock(dir_fd, LOCK_UN) < 0 ? fail_errno("unlock the state of %s", id) : 0;
 }
 
+bool state_is_held(int root_fd, const char *id)
+{
+	auto_close int fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
 struct state_mark state_mark(int dir_fd)
 {
 	struct stat state, journal;

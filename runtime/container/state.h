@@ -54,6 +54,8 @@ int state_claim(int root_fd, const char *id);
 int state_open(int root_fd, const char *id, bool lock);
 /* Waits for whoever is at work on it: a container may be on record before it is ready. */
 int state_settled(int dir_fd, const char *id);
+/* Somebody is at work on it; does not wait. */
+bool state_is_held(int root_fd, const char *id);
 /* The container's group; all empty when it has none. */
 void state_group(const struct state *s, struct cg *cg);
 /* Which record it is: whoever changes a container afterwards changes this. All zero: none. */
