@@ -1,5 +1,5 @@
 /*
- * Switches of the host below /proc/sys/net, named by what follows ("ipv4/conf/vzbr0/forwarding"), and HOME/networks/.forwarding:
+ * The host's switches below /proc/sys/net, by what follows ("ipv4/conf/vzbr0/forwarding"), and HOME/networks/.forwarding:
  * what those were that this home has turned.
  */
 #pragma once
@@ -8,7 +8,7 @@
 struct net_value { char text[32]; };
 struct net_switch { const char *key, *was, *set; };
 struct net_book_text { const char *ip_forward; struct list saved; };
-/* Zeroed before net_book_open(); what it points to lives until net_book_close(). ip_forward: that of the host, before. */
+/* Zeroed before net_book_open(); what it points to lives until net_book_close(). ip_forward: the host's, before. */
 struct net_book {
 	struct arena a;
 	struct json *tree;

@@ -92,6 +92,19 @@ static int localnet_off(int dir, const char *owner, const char *bridge)
 	return o.found ? 0 : net_localnet(dir, bridge, false);
 }
 
+/* As that of a guest which is just stopping or coming; who comes asks for it himself. */
+static bool off_bridge(const char *name)
+{
+	auto_nlq struct nlq q = { 0 };
+	struct net_link l;
+	int r = nlq_open(&q, NETLINK_ROUTE);
+
+	if (r >= 0)
+		r = net_link_find(&q, name, &l);
+	err_clear();
+	return r == -ENODEV || (r >= 0 && l.master == 0);
+}
+
 /*
  * Where bridged packets pass the IP hooks (bridge-nf-call-iptables), what is translated back into its own segment
  * stays on the bridge, which gives nothing back to the port that it came from, unless it is told to.
@@ -125,6 +138,8 @@ static int reflect(const struct net_home *h, const struct net_record *r, const s
 		nlq_put(&q, IFLA_BRPORT_MODE, &on, sizeof on);
 		nlq_end(&q, info);
 		got = nlq_talk(&q, NULL, NULL);
+		if (got < 0 && off_bridge(name))
+			continue;
 		if (got < 0)
 			return net_fail_talk(&q, got, "let bridge %s reflect to port %s", t->way[six].bridge, name);
 	}
