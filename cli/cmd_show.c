@@ -303,7 +303,7 @@ const struct cmd show_cmds[] = {
 	{ "stats", "[NAME...]", "what guests use: cpu, memory, processes, disk, network", 0, -1, .run = stats_run,
 	  .flags = CMD_NAMES },
 	{ "why", "NAME...", "why a guest is in the state it is in", 1, 1, .run = why_run, .flags = CMD_EACH },
-	{ "lint", "FILE", "check a config.json and list what would be ignored (exit status 1: there is something)", 1, 1, .run = lint_run },
+	{ "lint", "FILE", "check a config.json and list what would be ignored (status 1: something)", 1, 1, .run = lint_run },
 	{ "recover", "[NAME...]", "undo what killed commands left", 0, -1, .run = recover_run, .flags = CMD_NAMES },
 	{ "image", NULL, "images, of which guests are made", .sub = store_cmds },
 	{ 0 }

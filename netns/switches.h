@@ -1,6 +1,6 @@
 /*
- * The host's switches below /proc/sys/net, by what follows ("ipv4/conf/vzbr0/forwarding"), and HOME/networks/.forwarding:
- * what those were that this home has turned.
+ * The host's switches below /proc/sys/net, by what follows ("ipv4/conf/vzbr0/forwarding"), and
+ * HOME/networks/.forwarding: what those were that this home has turned.
  */
 #pragma once
 #include "base/bind.h"
