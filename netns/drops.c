@@ -1,6 +1,5 @@
 /*
- * The named counters of vzrun's table in the bridge family: what the rules against spoofing dropped, by
- * reason.
+ * The named counters of vzrun's tables: what the rules dropped, by reason.
  */
 #include "base/scope.h"
 #include "netns/link.h"
@@ -21,10 +20,14 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *h)
 	struct nlattr *table = nlmsg_find_attr(m, sizeof(struct nfgenmsg), NFTA_OBJ_TABLE);
 	struct nlattr *name = nlmsg_find_attr(m, sizeof(struct nfgenmsg), NFTA_OBJ_NAME);
 	struct nlattr *data = nlmsg_find_attr(m, sizeof(struct nfgenmsg), NFTA_OBJ_DATA), *packets;
+	uint8_t family = ((const struct nfgenmsg *)NLMSG_DATA(h))->nfgen_family;
 	struct drops *d = ctx;
 	uint64_t v;
 
 	(void)i;
+	/* Of other families a table may have the name. */
+	if (family != NFPROTO_INET && family != NFPROTO_BRIDGE)
+		return;
 	if (!table || !name || !data || nla_strcmp(table, d->table) != 0)
 		return;
 	packets = nla_find(nla_data(data), nla_len(data), NFTA_COUNTER_PACKETS);
@@ -36,7 +39,7 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *h)
 
 int network_drops(const char *home, void (*each)(void *ctx, const char *reason, uint64_t packets), void *ctx)
 {
-	struct nfgenmsg g = { .nfgen_family = NFPROTO_BRIDGE, .version = NFNETLINK_V0 };
+	struct nfgenmsg g = { .nfgen_family = NFPROTO_UNSPEC, .version = NFNETLINK_V0 };
 	struct net_home h;
 	struct drops d = { .each = each, .ctx = ctx };
 	auto_nlq struct nlq q = { 0 };

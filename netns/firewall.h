@@ -122,10 +122,15 @@ static const struct fw_set fw_sets[FW_SETS] = {
 	[FW_TUNNEL_GWMAC] = { FW_BRIDGE, "tunnel_gwmac", "type ifname . ether_addr", "im", NULL },
 };
 
-/* What was refused, as "network show" says it. */
-static const char *const fw_counters[] = {
-	"spoof_mac", "spoof_ip4", "spoof_arp", "spoof_ip6", "spoof_nd", "rogue_ra", "rogue_dhcp", "other_proto", NULL
+/* What was refused, as "network show" says it. They stand in rules that drop: what passes costs nothing more. */
+static const struct { enum fw_family family; const char *name; } fw_counters[] = {
+	{ FW_BRIDGE, "spoof_mac" }, { FW_BRIDGE, "spoof_ip4" }, { FW_BRIDGE, "spoof_arp" }, { FW_BRIDGE, "spoof_ip6" },
+	{ FW_BRIDGE, "spoof_nd" }, { FW_BRIDGE, "rogue_ra" }, { FW_BRIDGE, "rogue_dhcp" }, { FW_BRIDGE, "other_proto" },
+	{ FW_INET, "rogue_dhcp6" }, { FW_INET, "rogue_tunnel" }, { FW_INET, "rogue_error" }, { FW_INET, "detour" },
+	{ FW_INET, "no_connection" }, { FW_INET, "flood" },
 };
+enum { FW_COUNTERS = sizeof fw_counters / sizeof fw_counters[0] };
+#define NAMED(counter) "counter name \"" counter "\" "
 
 /* ---- inet: what is routed, and what reaches the host ---------------------------------------------- */
 
@@ -140,7 +145,7 @@ static const char *const fw_counters[] = {
  * What comes in by a guest's port itself has passed by its bridge: a frame that bridges keep to themselves, or the port
  * has left it. Nobody has looked at its source.
  */
-#define FW_NO_PORT "iifgroup " FW_TEXT(NET_PORT_GROUP) " drop"
+#define FW_NO_PORT "iifgroup " FW_TEXT(NET_PORT_GROUP) " " NAMED("detour") "drop"
 
 /* Before the administrator's chains (priority 0). What stands already costs one look, what is not ours three. */
 static const char *const fw_forward[] = {
@@ -169,8 +174,8 @@ static const char *const fw_forward[] = {
 	"oifname @bridges jump inward_new",
 	"oifname @bridges drop",
 	/* Of no connection, so it would leave untranslated. */
-	"ct state invalid ip saddr @nat4 drop",
-	"ct state invalid ip6 saddr @nat6 drop",
+	"ct state invalid ip saddr @nat4 " NAMED("no_connection") "drop",
+	"ct state invalid ip6 saddr @nat6 " NAMED("no_connection") "drop",
 	"iifname @outward accept",
 	"drop",
 	NULL
@@ -187,7 +192,7 @@ static const char *const fw_inward[] = {
  * Not what a DHCPv6 client asks for itself. Who it is, it says in options: a server that is told by anybody that an
  * address is no good gives it to nobody, and a relay speaks for whom it likes.
  */
-#define DHCP6_OTHERS "udp dport 547 @th,64,8 != { 1, 3, 4, 5, 6, 8, 11 } drop"
+#define DHCP6_OTHERS "udp dport 547 @th,64,8 != { 1, 3, 4, 5, 6, 8, 11 } " NAMED("rogue_dhcp6") "drop"
 /*
  * The host is reached by its guests as far as they need it, and by tunnels from their other ends alone. A guest comes
  * to its addresses whatever its own rules say: neighbours, DHCP.
@@ -224,7 +229,7 @@ static const char *const fw_service[] = {
 static const char *const fw_tunnel[] = {
 	"udp dport . @th,96,24 . ip saddr @peers4 return",
 	"udp dport . @th,96,24 . ip6 saddr @peers6 return",
-	"drop",
+	NAMED("rogue_tunnel") "drop",
 	NULL
 };
 /* Guests of one segment need no advice from the host about the way to each other. */

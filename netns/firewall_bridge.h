@@ -3,7 +3,6 @@
  */
 #pragma once
 
-#define NAMED(counter) "counter name \"" counter "\" "
 /*
  * Frames to these addresses (802.1X, LACP) are not bridged: the kernel takes them in at the port itself, past
  * prerouting, and believes them whatever they carry, IP and ARP of any source. One of them, LLDP's, passes by here,

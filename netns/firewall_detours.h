@@ -24,9 +24,9 @@ enum { FW_METERS = sizeof fw_meters / sizeof fw_meters[0] };
  */
 static const char *const fw_steered[] = {
 	"iifname != @bridges oifname != @bridges return",
-	"meta nfproto ipv6 drop",
-	"ip option lsrr exists drop",
-	"ip option ssrr exists drop",
+	"meta nfproto ipv6 " NAMED("detour") "drop",
+	"ip option lsrr exists " NAMED("detour") "drop",
+	"ip option ssrr exists " NAMED("detour") "drop",
 	NULL
 };
 /*
@@ -35,8 +35,8 @@ static const char *const fw_steered[] = {
  */
 static const char *const fw_to_peer[] = {
 	"iifname != @bridges return",
-	"udp dport . @th,96,24 . ip daddr @peers4 drop",
-	"udp dport . @th,96,24 . ip6 daddr @peers6 drop",
+	"udp dport . @th,96,24 . ip daddr @peers4 " NAMED("rogue_tunnel") "drop",
+	"udp dport . @th,96,24 . ip6 daddr @peers6 " NAMED("rogue_tunnel") "drop",
 	NULL
 };
 /*
@@ -47,8 +47,8 @@ static const char *const fw_to_peer[] = {
 static const char *const fw_asking[] = {
 	"ip saddr . rt ip nexthop @asked4 return",
 	"ip6 saddr . rt ip6 nexthop @asked6 return",
-	"meta nfproto ipv4 update @asking4 { ip saddr " FW_ASKING " } drop",
-	"meta nfproto ipv6 update @asking6 { ip6 saddr " FW_ASKING " } drop",
+	"meta nfproto ipv4 update @asking4 { ip saddr " FW_ASKING " } " NAMED("flood") "drop",
+	"meta nfproto ipv6 update @asking6 { ip6 saddr " FW_ASKING " } " NAMED("flood") "drop",
 	"add @asked4 { ip saddr . rt ip nexthop }",
 	"add @asked6 { ip6 saddr . rt ip6 nexthop }",
 	NULL
@@ -64,6 +64,6 @@ static const char *const fw_related[] = {
 	"iifname . ct reply ip saddr @self4 accept",
 	"iifname . ct reply ip6 saddr @self6 accept",
 	"ct original ip6 saddr fe80::/10 accept",
-	"drop",
+	NAMED("rogue_error") "drop",
 	NULL
 };

@@ -21,8 +21,9 @@ static void one_chain(struct buf *b, const struct fw_chain *c)
 static void rules(struct buf *b, const char *table, enum fw_family family)
 {
 	buf_printf(b, "table %s %s {\n", fw_family_text[family], table);
-	for (const char *const *c = fw_counters; family == FW_BRIDGE && *c; c++)
-		buf_printf(b, "counter %s { }\n", *c);
+	for (size_t i = 0; i < FW_COUNTERS; i++)
+		if (fw_counters[i].family == family)
+			buf_printf(b, "counter %s { }\n", fw_counters[i].name);
 	/* Chains that maps lead to come before the maps. */
 	for (size_t i = 0; i < FW_CHAINS; i++)
 		if (fw_chains[i].family == family && fw_chains[i].refs != 0)

@@ -344,6 +344,13 @@ WAYS = {w.__name__.replace("_", "-"): w for w in (localnet, source_route, source
                                                   link_local_arp, port_left)}
 
 
+# Those that a counter of their own tells of.
+COUNTED = {"source-route": "detour", "source-route-known": "detour", "source-route-outside": "detour", "segment-route": "detour",
+           "link-local-ip": "other_proto", "port-left": "detour", "tunnel-stranger": "rogue_tunnel", "tunnel-guest": "rogue_tunnel",
+           "tunnel-wrapped": "rogue_tunnel", "untranslated": "no_connection", "neighbours": "flood",
+           "error-to-guest": "rogue_error", "error-to-guest6": "rogue_error", "error-to-host": "rogue_error"}
+
+
 def main(name):
     bad = 0
     with lab.Lab() as place:
@@ -351,6 +358,9 @@ def main(name):
         send, sock, token, guard = WAYS[name](p)
         if arrives(send, sock, token, SILENCE):
             print("it leads through")
+            bad += 1
+        if name in COUNTED and not place.counters()[COUNTED[name]]:
+            print("%s has not counted it" % COUNTED[name])
             bad += 1
         p.without(guard)
         if not arrives(send, sock, token, PATIENCE):
