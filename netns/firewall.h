@@ -127,7 +127,7 @@ static const struct { enum fw_family family; const char *name; } fw_counters[] =
 	{ FW_BRIDGE, "spoof_mac" }, { FW_BRIDGE, "spoof_ip4" }, { FW_BRIDGE, "spoof_arp" }, { FW_BRIDGE, "spoof_ip6" },
 	{ FW_BRIDGE, "spoof_nd" }, { FW_BRIDGE, "rogue_ra" }, { FW_BRIDGE, "rogue_dhcp" }, { FW_BRIDGE, "other_proto" },
 	{ FW_INET, "rogue_dhcp6" }, { FW_INET, "rogue_tunnel" }, { FW_INET, "rogue_error" }, { FW_INET, "detour" },
-	{ FW_INET, "no_connection" }, { FW_INET, "flood" },
+	{ FW_INET, "no_connection" }, { FW_INET, "no_ports" }, { FW_INET, "flood" },
 };
 enum { FW_COUNTERS = sizeof fw_counters / sizeof fw_counters[0] };
 #define NAMED(counter) "counter name \"" counter "\" "
@@ -176,6 +176,9 @@ static const char *const fw_forward[] = {
 	/* Of no connection, so it would leave untranslated. */
 	"ct state invalid ip saddr @nat4 " NAMED("no_connection") "drop",
 	"ct state invalid ip6 saddr @nat6 " NAMED("no_connection") "drop",
+	/* By its address alone it would be taken for a tunnel of the host's own, and get what comes for that. */
+	"ip saddr @nat4 meta l4proto != { icmp, tcp, udp, sctp } " NAMED("no_ports") "drop",
+	"ip6 saddr @nat6 meta l4proto != { ipv6-icmp, tcp, udp, sctp } " NAMED("no_ports") "drop",
 	"iifname @outward accept",
 	"drop",
 	NULL
@@ -244,16 +247,24 @@ static const char *const fw_output[] = {
 	"icmpv6 type nd-redirect drop",
 	NULL
 };
+/*
+ * Under the host's address a guest speaks from ports that clients have (the kernel's own choice, unless somebody changed
+ * ip_local_port_range), and from that of its own if it is one of them: from a port that the host or a published one
+ * listens on, what comes there from whom it spoke to would be taken for an answer, and go to the guest.
+ */
+#define FW_MASQUERADE(family, set) \
+	"meta l4proto { tcp, udp, sctp } " family " saddr " set " oifname != @bridges " \
+		"masquerade to :32768-60999", \
+	family " saddr " set " oifname != @bridges masquerade"
 static const char *const fw_postrouting[] = {
 	"oifname \"lo\" accept",
 	"ct status dnat oifname . ip saddr @self4 masquerade",
 	"ct status dnat oifname . ip6 saddr @self6 masquerade",
 	"ip saddr 127.0.0.0/8 oifname @bridges masquerade",
-	"ip saddr @nat4 oifname != @bridges masquerade",
-	"ip6 saddr @nat6 oifname != @bridges masquerade",
+	FW_MASQUERADE("ip", "@nat4"),
+	FW_MASQUERADE("ip6", "@nat6"),
 	NULL
 };
-
 
 /* Only first packets of connections come to these; a map without an answer ends the rule. */
 static const char *const fw_lan[] = {

@@ -162,6 +162,7 @@ static const struct { int family; const char *chain, *in_rule, *words, *try; } o
 	{ NFPROTO_INET, "asking", "", "the guest asks for more neighbours than the host keeps for one", "" },
 	{ NFPROTO_INET, "service", "", "the guest has as many connections with dnsmasq as one may", "" },
 	{ NFPROTO_INET, "published_lan", "", "the port is published for the host's own subnets alone", "" },
+	{ NFPROTO_INET, "forward", "no_ports", "what has no ports does not leave under the host's address", "" },
 	{ NFPROTO_INET, "forward", "ct status dnat", "a published port is not reached by another network's gateway", "" },
 };
 

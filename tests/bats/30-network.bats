@@ -205,7 +205,7 @@ rules() {
 	[ "$(cat "$D"/p* | awk '{ print $6 }' | sort -u | wc -l)" = 40 ]
 	[ "$(cat "$D"/p* | awk '{ print $7 }' | sort -u | wc -l)" = 40 ]
 	[[ $(tool list "$H") == *" 40" ]]
-	[ "$(h nft list chain inet "$(table_of)" forward | grep -c drop)" = 8 ]
+	[ "$(h nft list chain inet "$(table_of)" forward | grep -c drop)" = 10 ]
 	[ "$(cat "$D"/p* | awk '{ print $5 }' | sort -t. -k4n | tail -1)" = 10.77.0.41/16 ]
 }
 

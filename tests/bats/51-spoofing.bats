@@ -43,9 +43,12 @@ way() {
 @test "a tunnel's frame from a guest" { way tunnel-guest; }
 @test "a frame wrapped by a guest for a tunnel's other end" { way tunnel-wrapped; }
 @test "packets of no connection leave the host under no guest's address" { way untranslated; }
+@test "what has no ports, to the other end of a tunnel of the host's" { way without-ports; }
+@test "what has no ports, IPv6" { way without-ports6; }
+@test "a guest that speaks to the outside from a port of the host's" { way port-shadow; }
 @test "a guest that asks for hundreds of neighbours who are not there" { way neighbours; }
 @test "an error about a connection of another segment's" { way error-to-guest; }
-@test "the same, IPv6" { way error-to-guest6; }
+@test "an error about a connection of another segment's, IPv6" { way error-to-guest6; }
 @test "an error about a connection of the host's" { way error-to-host; }
 @test "IP to the host in frames that bridges keep to themselves" { way link-local-ip; }
 @test "IPv6 in such frames" { way link-local-ip6; }

@@ -218,6 +218,39 @@ def untranslated(p):
     return lambda: p.raw.send(p.by_gateway(packet)), p.lab.out.packet("out0"), b"reset-of-nothing", "forward"
 
 
+def port_shadow(p):
+    """What the outside sends to a port of the host's, from where a guest has sent something under that very port."""
+    outside, seen = p.lab.out.packet("out0", 0), p.lab.out.packet("out0")
+    ports, listening = iter(range(5000, 9000)), iter(range(53, 4000))
+    up, out = mac_of(p.host, "up0"), mac_of(p.lab.out, "out0")
+
+    # Who has been translated once is translated so again: another one each time.
+    def send():
+        there, port = next(ports), next(listening)
+        p.raw.send(p.by_gateway(f.ip4(p.green.nic.ip, p.lab.OUTSIDE4, f.UDP, f.udp(port, there, b"mine"))))
+        if arrives(lambda: None, seen, b"mine", PATIENCE):
+            outside.send(f.ether(up, out, f.IP, f.ip4(p.lab.OUTSIDE4, p.lab.HOST4, f.UDP, f.udp(there, port, b"for-the-host"))))
+
+    def guard():
+        t = p.lab.table("inet")
+        p.host.run("nft", "flush", "chain", "inet", t, "postrouting")
+        p.host.run("nft", "add", "rule", "inet", t, "postrouting", "ip", "saddr", "@nat4", "masquerade")
+    return send, p.green.packet(p.green.link), b"for-the-host", guard
+
+
+def without_ports(p):
+    """IP in IP to whom the host may have a tunnel of its own with: it would leave under the host's address."""
+    packet = f.ip4(p.green.nic.ip, p.lab.OUTSIDE4, 4, f.ip4("10.9.9.9", "10.9.9.8", f.UDP, f.udp(9, 9, b"in-a-tunnel")))
+    return lambda: p.raw.send(p.by_gateway(packet)), p.lab.out.packet("out0"), b"in-a-tunnel", "forward"
+
+
+def without_ports6(p):
+    """GRE over IPv6."""
+    packet = f.ip6(p.green.nic.ip6, p.lab.OUTSIDE6, 47, b"\0\0\x08\0" + b"in-a-tunnel")
+    return (lambda: p.raw.send(f.ether(p.gateway, p.green.nic.ether, f.IP6, packet)), p.lab.out.packet("out0"), b"in-a-tunnel",
+            "forward")
+
+
 def neighbours(p):
     """Behind so many who are not there that the kernel would have no room to ask for somebody who is."""
     other = p.lab.guest("green2", "network=green")
@@ -338,7 +371,8 @@ def port_left(p):
 
 WAYS = {w.__name__.replace("_", "-"): w for w in (localnet, source_route, source_route_known, source_route_outside,
                                                   segment_route, multicast_router, forged_outside,
-                                                  tunnel_stranger, tunnel_guest, tunnel_wrapped, untranslated,
+                                                  tunnel_stranger, tunnel_guest, tunnel_wrapped, untranslated, port_shadow,
+                                                  without_ports, without_ports6,
                                                   neighbours, error_to_guest, error_to_guest6,
                                                   error_to_host, link_local_frames, link_local_ip, link_local_ip6,
                                                   link_local_arp, port_left)}
@@ -347,8 +381,9 @@ WAYS = {w.__name__.replace("_", "-"): w for w in (localnet, source_route, source
 # Those that a counter of their own tells of.
 COUNTED = {"source-route": "detour", "source-route-known": "detour", "source-route-outside": "detour", "segment-route": "detour",
            "link-local-ip": "other_proto", "port-left": "detour", "tunnel-stranger": "rogue_tunnel", "tunnel-guest": "rogue_tunnel",
-           "tunnel-wrapped": "rogue_tunnel", "untranslated": "no_connection", "neighbours": "flood",
-           "error-to-guest": "rogue_error", "error-to-guest6": "rogue_error", "error-to-host": "rogue_error"}
+           "tunnel-wrapped": "rogue_tunnel", "untranslated": "no_connection", "without-ports": "no_ports",
+           "without-ports6": "no_ports", "neighbours": "flood", "error-to-guest": "rogue_error", "error-to-guest6": "rogue_error",
+           "error-to-host": "rogue_error"}
 
 
 def main(name):
