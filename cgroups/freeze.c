@@ -75,6 +75,15 @@ static int wait_frozen(const char *dir, const char *path)
 	return timed_out(dir);
 }
 
+/* Thawed below a frozen parent stays frozen, rightly: nothing to wait for. The root has no such file. */
+static bool parent_says(const char *dir, const char *file, const char *line)
+{
+	char path[CG_FULL + 32], text[256];
+
+	snprintf(path, sizeof path, "%s/%s", dir, file);
+	return file_peek(AT_FDCWD, path, text, sizeof text) > 0 && cg_word_in(text, line, strlen(line), '\n');
+}
+
 static int freeze_v2(const char *dir, bool frozen)
 {
 	char path[CG_FULL + 32];
@@ -90,7 +99,8 @@ static int freeze_v2(const char *dir, bool frozen)
 			(void)file_poke(AT_FDCWD, path, "0");
 		return r;
 	}
-	/* Thawed below a frozen parent stays frozen, rightly. */
+	if (parent_says(dir, "../cgroup.events", "frozen 1"))
+		return 0;
 	r = cg_wait_event(dir, "frozen 0", FREEZE_MS);
 	return r < 0 ? fail(-r, "read %s/cgroup.events: %s", dir, strerrordesc_np(-r)) : 0;
 }
@@ -121,6 +131,8 @@ static int freeze_v1(const char *dir, bool frozen)
 	end.tv_sec += FREEZE_MS / 1000;
 	snprintf(path, sizeof path, "%s/freezer.state", dir);
 	while ((r = ask_v1(path, frozen)) == 0 && ms_left(&end) > 0) {
+		if (!frozen && parent_says(dir, "freezer.parent_freezing", "1"))
+			return 0;
 		nanosleep(&nap, NULL);
 		if (nap.tv_nsec < 20000000)
 			nap.tv_nsec *= 2;

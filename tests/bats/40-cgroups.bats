@@ -184,6 +184,19 @@ background() { "$CGTOOL" exec "$G" "$@" >/dev/null 2>&1 3>&- & wait_for has_pids
 	wait_for more
 }
 
+@test "thaw below a frozen group does not wait for what cannot come" {
+	"$CGTOOL" create "$G"
+	background sleep 100
+	"$CGTOOL" freeze "$G"
+	"$CGTOOL" freeze "${G%/*}"
+	run strace -qq -e trace=poll,clock_nanosleep "$CGTOOL" thaw "$G"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	[ "$("$CGTOOL" frozen "$G")" = 1 ]
+	"$CGTOOL" thaw "${G%/*}"
+	[ "$("$CGTOOL" frozen "$G")" = 0 ]
+}
+
 @test "kill reaches a frozen group, a group below, and beats a fork bomb" {
 	"$CGTOOL" create "$G" '{"pids":{"limit":100}}'
 	background bash -c 'f() { while :; do f & sleep 0.01; done; }; f'
