@@ -232,7 +232,7 @@ static int open_console(struct keeper *k)
 
 static int open_oom(struct keeper *k)
 {
-	k->kmsg = oom_open_log();
+	k->kmsg = oom_open_log(k);
 	k->oom = cg_oom_fd(&k->cg);
 	if (k->oom < 0)
 		err_clear();

@@ -28,7 +28,8 @@ struct keeper {
 	struct container c;			/* until its init was let go */
 	struct cg cg;
 	uint64_t oom_kills, oom_named;		/* kills of this boot: counted, and on record with their victims */
-	bool oom_pending;
+	bool oom_pending, oom_whole;		/* whole: oom_is_ours() */
+	char oom_group[CG_PATH_MAX];
 	bool suspended;				/* ended by us, for who was checkpointing it */
 	char victim[64];
 	pid_t victim_pid;
@@ -50,4 +51,6 @@ struct pollfd;
 int keeper_sleep(struct pollfd *p, size_t n);	/* poll() for ever, all memory that can go given back */
 /* oom.c: counts kills and finds the victims' names. last: what has no name by now gets none. */
 void oom_look(struct keeper *k, bool last);
-int oom_open_log(void);
+int oom_open_log(struct keeper *k);
+/* Whether the record of the kernel's log tells of a kill in the group; whole: the kernel's path of it is this one. */
+bool oom_is_ours(const char *group, bool whole, const char *line);

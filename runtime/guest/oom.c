@@ -1,4 +1,5 @@
 #include "runtime/guest/keeper.h"
+#include "base/file.h"
 #include "base/scope.h"
 
 #include <fcntl.h>
@@ -6,46 +7,111 @@
 #include <string.h>
 #include <unistd.h>
 
+/*
+ * Whether the kernel's names of groups are ours: a host that is itself a container has a part of the tree, and does not
+ * know which.
+ */
+static bool names_whole(const char *group, pid_t pid)
+{
+	char path[32], text[4096], want[CG_PATH_MAX + 2];
+	ssize_t n = readlink("/proc/self/ns/cgroup", text, sizeof text - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	/* The first one's number is fixed in the kernel. */
+	if (!str_eq(text, "cgroup:[4026531835]"))
+		return false;
+	snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
+	snprintf(want, sizeof want, ":%s", group);
+	return file_peek(AT_FDCWD, path, text, sizeof text) > 0 && strstr(text, want);
+}
+
 /* From its end: what the kernel says from now on. Without the right to read it victims have no names. */
-int oom_open_log(void)
+int oom_open_log(struct keeper *k)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd >= 0)
 		(void)lseek(fd, 0, SEEK_END);
+	snprintf(k->oom_group, sizeof k->oom_group, "%.*s", (int)strcspn(k->cg.path, "\n"), k->cg.path);
+	k->oom_whole = names_whole(k->oom_group, k->pid);
 	return fd;
 }
 
-/* "oom-kill:constraint=...,task_memcg=/vzrun-web/x,task=stress,pid=123,uid=0": ours when it is our group. */
-static bool is_ours(const struct keeper *k, const char *line)
+/* The path at p is the group's, or below it. */
+static bool is_in(const char *p, const char *group, bool whole)
 {
-	char want[CG_PATH_MAX + 16];
-	const char *at = strstr(line, "task_memcg=");
-	size_t n;
+	size_t n = strlen(group), len = strcspn(p, ",");
 
-	snprintf(want, sizeof want, "%.*s", (int)strcspn(k->cg.path, "\n"), k->cg.path);
-	n = strlen(want);
-	if (!at || !str_starts(line + strcspn(line, ";") + 1, "oom-kill:"))
-		return false;
-	at += 11;
-	/* The kernel's path is the hierarchy's own: ours is its end when we are not at the root. */
-	for (const char *p = at; (p = strstr(p, want)); p++)
-		if (p < at + strcspn(at, ",") && (p[n] == '/' || p[n] == ','))
+	if (whole)
+		return strncmp(p, group, n) == 0 && (p[n] == '/' || p[n] == ',');
+	for (const char *at = p; (at = strstr(at, group)) && at < p + len; at++)
+		if (at[n] == '/' || at[n] == ',')
 			return true;
 	return false;
 }
 
-static void name_victim(struct keeper *k, const char *line)
-{
-	const char *task = strstr(line, ",task="), *pid;
+#define TASK ",task_memcg="
 
-	if (!task)
-		return;
-	task += 6;
-	pid = strstr(task, ",pid=");
+/* Behind the path at p, when that is one above the group. */
+static const char *behind_ancestor(const char *p, const char *group, bool whole)
+{
+	if (!whole)
+		return strstr(p, TASK);
+	for (size_t n = 1; n < strlen(group); n++)
+		if ((n == 1 || group[n] == '/') && strncmp(p, group, n) == 0 && str_starts(p + n, TASK))
+			return p + n;
+	return NULL;
+}
+
+/*
+ * "oom-kill:constraint=...,cpuset=C,mems_allowed=0,oom_memcg=/vzrun-web,task_memcg=/vzrun-web/x,task=stress,pid=123,uid=0",
+ * or "global_oom" for the first path. A guest gives groups below its own any names, with commas, and with what looks
+ * like another's path: each path is taken only where nobody but the host can have written what is before it. C is one
+ * name, without a slash.
+ */
+bool oom_is_ours(const char *group, bool whole, const char *line)
+{
+	static const char global[] = ",global_oom" TASK "/", limit[] = ",oom_memcg=/";
+	const char *text = line + strcspn(line, ";"), *any, *own;
+
+	if (!str_starts(text, ";oom-kill:"))
+		return false;
+	any = strstr(text, global);
+	own = strstr(text, limit);
+	if (any && (!own || any < own))
+		return is_in(any + sizeof global - 2, group, whole);
+	if (!own)
+		return false;
+	own += sizeof limit - 2;
+	if (is_in(own, group, whole))
+		return true;
+	own = behind_ancestor(own, group, whole);
+	return own && is_in(own + sizeof TASK - 1, group, whole);
+}
+
+static char *last(char *text, const char *what)
+{
+	char *found = NULL;
+
+	for (char *p = text; (p = strstr(p, what)); p++)
+		found = p;
+	return found;
+}
+
+/* The end is the kernel's, whatever the task and its group are called. */
+static void name_victim(struct keeper *k, char *line)
+{
+	char *pid, *task;
+
+	line[strcspn(line, "\n")] = '\0';
+	pid = last(line, ",pid=");
 	if (!pid)
 		return;
-	snprintf(k->victim, sizeof k->victim, "%.*s", (int)(pid - task), task);
+	*pid = '\0';
+	task = last(line, ",task=");
+	if (!task)
+		return;
+	snprintf(k->victim, sizeof k->victim, "%s", task + 6);
 	k->victim_pid = atoi(pid + 5);
 	k->oom_named++;
 	(void)event_add(k->g->dir_fd, &(struct guest_event){
@@ -63,7 +129,7 @@ static void read_log(struct keeper *k)
 		if (n < 0)
 			continue;
 		line[n] = '\0';
-		if (is_ours(k, line))
+		if (oom_is_ours(k->oom_group, k->oom_whole, line))
 			name_victim(k, line);
 	}
 }
