@@ -71,7 +71,6 @@ static _Noreturn void child(const struct proc_req *req, int in, int out, int err
 	give_up(report);
 }
 
-/* Pipes never collide with 0..2: a caller may have closed those. */
 static int pipe_pair(int p[2], bool wanted)
 {
 	p[0] = p[1] = -1;
@@ -173,7 +172,7 @@ int proc_run(const struct proc_req *req, int *status)
 	auto_close int signals = req->gives_way ? signalfd(-1, &held, SFD_CLOEXEC) : -1;
 	struct run r = { .req = req, .pidfd = -1, .in = -1, .out = -1, .err = -1, .signals = signals };
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
-	int w = 0, ret;
+	int w, ret;
 
 	if (req->gives_way && signals < 0)
 		return fail_errno("signalfd");
@@ -186,12 +185,15 @@ int proc_run(const struct proc_req *req, int *status)
 	}
 	if (ret < 0)
 		kill(-r.pid, SIGKILL);
-	(void)TEMP_FAILURE_RETRY(waitpid(r.pid, &w, 0));
+	/* Reaped by another, it may have failed. */
+	if (TEMP_FAILURE_RETRY(waitpid(r.pid, &w, 0)) < 0)
+		ret = ret < 0 ? ret : fail_errno("wait for %s", req->path);
+	else
+		*status = WIFEXITED(w) ? WEXITSTATUS(w) : 128 + WTERMSIG(w);
 	drop_fd(&r.pidfd);
 	drop_fd(&r.in);
 	drop_fd(&r.out);
 	drop_fd(&r.err);
-	*status = WIFEXITED(w) ? WEXITSTATUS(w) : 128 + WTERMSIG(w);
 	return ret;
 }
 

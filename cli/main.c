@@ -4,6 +4,7 @@
 #include "runtime/container/self.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,6 +31,8 @@ int main(int argc, char **argv)
 	if (r >= 0) {
 		/* Only now: self_protect() executes us once more, and the caller's umask would be lost. */
 		g.umask = umask(0077);
+		/* Where who called us ignores it the kernel reaps: how a hook, a helper or the container ended would be lost. */
+		signal(SIGCHLD, SIG_DFL);
 		helper_set_dir(self_dir());
 		r = cli_run(&g, cli_groups, argc, argv);
 	}

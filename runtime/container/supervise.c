@@ -82,7 +82,7 @@ static void reap(struct loop *l)
 			l->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 			l->ended = true;
 		}
-	/* Somebody else's wait took it (SIGCHLD ignored): the status is lost, the end is not. */
+	/* Somebody else's wait took it: the status is lost, the end is not. */
 	if (pid < 0 && errno == ECHILD && !l->ended && sys_pidfd_wait(l->c->pidfd, 0) == 1) {
 		l->status = 255;
 		l->ended = true;

@@ -56,7 +56,7 @@ static int shutdown_command(const struct guest_where *at, const char *name)
 
 	/*
 	 * It is our child in the guest's pid namespace, which does not end before the last process in it is
-	 * reaped; we wait for the guest, so the kernel must reap.
+	 * reaped; we wait for the guest, so the kernel must reap, until stop() has seen the guest dead.
 	 */
 	signal(SIGCHLD, SIG_IGN);
 	TRY(container_exec(&r, &c));
@@ -87,12 +87,15 @@ static int ask_to_stop(const struct guest_where *at, const char *name, pid_t pid
 static bool hears(pid_t pid, int sig)
 {
 	static const char *const sets[] = { "\nSigBlk:", "\nSigCgt:" };
-	char path[32], text[4096];
+	auto_free char *text = NULL;
 	unsigned long long set = 0;
+	char path[32];
 
 	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-	if (file_peek(AT_FDCWD, path, text, sizeof text) < 0)
+	if (file_read(AT_FDCWD, path, &text, NULL) < 0) {
+		err_clear();
 		return true;
+	}
 	for (size_t i = 0; i < COUNT(sets); i++) {
 		const char *p = strstr(text, sets[i]);
 
@@ -217,9 +220,16 @@ static bool ends_when_asked(struct stopping *s, uint64_t ms, const char *signal)
 	return false;
 }
 
+/* Helpers of the clearing up are waited for, and so is the next boot's init, by a keeper that has this of us. */
+static void reap_again(void)
+{
+	signal(SIGCHLD, SIG_DFL);
+}
+
 static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *killed)
 {
 	pid_t pid;
+	int r = 0;
 
 	if (guest_status(s->at, s->name, &pid) == GUEST_PAUSED)
 		TRY(unless_ended(container_pause(s->at->root, s->name, false)));
@@ -229,7 +239,9 @@ static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *kille
 	*killed = !ends_when_asked(s, ms, signal);
 	err_clear();
 	if (*killed)
-		TRY(kill_it(s));
+		r = kill_it(s);
+	reap_again();
+	TRY(r);
 	TRY(fault_point("wait for the keeper"));
 	if (s->keeper >= 0 && keeper_done(s->keeper))
 		return 0;

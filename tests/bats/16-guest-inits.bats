@@ -32,6 +32,11 @@ sysv_root() {
 	[ "$output" = "$G stopped" ]
 	[[ $(why) == *"stopped by the host, powered off cleanly"* ]]
 	grep -qx -- "-h now" "$VZRUN_HOME/guests/$G/disk/upper/shutdown-args"
+	# The keeper of the next boot sees that one end.
+	vz start "$G" >/dev/null
+	vz restart -t 20s "$G" >/dev/null
+	vz exec "$G" /bin/busybox poweroff -f || true
+	wait_for guest_status_is stopped
 }
 
 @test "a program that is no init gets the signal of its configuration" {

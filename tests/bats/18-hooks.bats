@@ -177,6 +177,11 @@ gone_after() { [ -z "$(state_left)$(groups_left)" ] || { echo "left: $(state_lef
 		logged "$ID stopped false"
 		gone_after
 	done
+	# Under a caller that lets the kernel reap its children, too.
+	run env --ignore-signal=CHLD "$VZ" --root "$ROOT" create -b "$B" "$ID"
+	[ "$status" = 1 ]
+	has 'exit status 3: no luck'
+	gone_after
 }
 
 @test "a failure of something else once hooks ran: poststop hooks run" {
