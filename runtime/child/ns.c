@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <sys/fsuid.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The mount namespace after the others: paths change. */
@@ -50,6 +51,28 @@ static int add_join(struct ns_plan *p, const struct spec *s, int type)
 	return 0;
 }
 
+/* Joined by its path it may be the caller's own, whose settings would change for all in it. */
+static int check_sysctls(const struct ns_plan *p, const struct map *sysctl)
+{
+	struct stat its, own;
+	char path[32];
+
+	for (size_t i = 0; i < sysctl->n && !undefended("sysctl-names"); i++) {
+		int type = spec_sysctl_ns(sysctl->v[i].key);
+		const struct ns_join *j = ns_joined(p, type);
+
+		if (!j)
+			continue;
+		snprintf(path, sizeof path, "/proc/self/ns/%s", type == CLONE_NEWNET ? "net" : name_of(spec_ns_names, type));
+		if (fstat(j->fd, &its) < 0 || stat(path, &own) < 0)
+			return fail_errno("%s", path);
+		if (its.st_dev == own.st_dev && its.st_ino == own.st_ino)
+			return fail(EINVAL, "linux.sysctl.%s: the %s namespace in linux.namespaces is the caller's own",
+				    sysctl->v[i].key, name_of(spec_ns_names, type));
+	}
+	return 0;
+}
+
 static uid_t root_of(const struct list *maps)
 {
 	LIST_EACH(struct spec_idmap, m, *maps)
@@ -63,17 +86,19 @@ int ns_plan(const struct spec *s, struct ns_plan *out)
 	struct ns_plan p = { 0 };
 
 	if (s->linux_) {
+		int r = 0;
+
 		p.owner = root_of(&s->linux_->uid_maps);
 		LIST_EACH(struct spec_ns, n, s->linux_->namespaces)
 			if (!n->path || !*n->path)
 				p.clone_flags |= (uint64_t)n->type;
-		for (size_t i = 0; i < COUNT(join_order); i++) {
-			int r = add_join(&p, s, join_order[i]);
-
-			if (r < 0) {
-				ns_plan_close(&p);
-				return r;
-			}
+		for (size_t i = 0; i < COUNT(join_order) && r == 0; i++)
+			r = add_join(&p, s, join_order[i]);
+		if (r == 0)
+			r = check_sysctls(&p, &s->linux_->sysctl);
+		if (r < 0) {
+			ns_plan_close(&p);
+			return r;
 		}
 	}
 	p.new_cgroup = p.clone_flags & CLONE_NEWCGROUP;

@@ -109,28 +109,34 @@ static int check_mounts(const struct spec *s)
 	return 0;
 }
 
-static int check_sysctl(const struct spec *s)
+int spec_sysctl_ns(const char *key)
 {
 	static const struct { const char *prefix; int ns; } owners[] = {
 		{ "net.", CLONE_NEWNET }, { "fs.mqueue.", CLONE_NEWIPC }, { "kernel.msg", CLONE_NEWIPC },
 		{ "kernel.sem", CLONE_NEWIPC }, { "kernel.shm", CLONE_NEWIPC }, { "kernel.domainname", CLONE_NEWUTS },
 	};
+	char dotted[256];
+
+	snprintf(dotted, sizeof dotted, "%s", key);
+	for (char *p = dotted; *p; p++)
+		*p = *p == '/' ? '.' : *p;
+	for (size_t i = 0; i < COUNT(owners); i++)
+		if (str_starts(dotted, owners[i].prefix))
+			return owners[i].ns;
+	return 0;
+}
+
+static int check_sysctl(const struct spec *s)
+{
 	const struct map *m = &s->linux_->sysctl;
 
 	for (size_t i = 0; i < m->n && !undefended("sysctl-names"); i++) {
 		const char *key = m->v[i].key;
-		char dotted[256];
-		int ns = 0;
+		int ns = spec_sysctl_ns(key);
 
-		snprintf(dotted, sizeof dotted, "%s", key);
-		for (char *p = dotted; *p; p++)
-			*p = *p == '/' ? '.' : *p;
-		for (size_t j = 0; j < COUNT(owners) && !ns; j++)
-			if (str_starts(dotted, owners[j].prefix))
-				ns = owners[j].ns;
 		if (!*key || strstr(key, "..") || strlen(key) > 200)
 			return fail(EINVAL, "linux.sysctl.%s: not a sysctl name", key);
-		if (str_eq(dotted, "kernel.hostname"))
+		if (str_eq(key, "kernel.hostname") || str_eq(key, "kernel/hostname"))
 			return fail(EINVAL, "linux.sysctl.%s: is not allowed: the field \"hostname\" says it", key);
 		if (!ns)
 			return fail(EINVAL, "linux.sysctl.%s: belongs to the host, not to a namespace", key);

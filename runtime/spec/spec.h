@@ -107,6 +107,7 @@ int spec_process_check(const struct spec_process *p);
 bool spec_has_ns(const struct spec *s, int type);		/* new or joined */
 const char *spec_ns_path(const struct spec *s, int type);	/* NULL: absent or new */
 bool spec_new_ns(const struct spec *s, int type);
+int spec_sysctl_ns(const char *key);				/* whose setting it is, as CLONE_NEW...; 0: the host's */
 /* The value of NAME in an environment; NULL when absent. */
 const char *spec_env(const struct strv *env, const char *name);
 

@@ -177,6 +177,7 @@ refused() {
 	bad '.linux.sysctl = {"kernel.core_pattern": "|/x"}' 'config.json: linux.sysctl.kernel.core_pattern: belongs to the host, not to a namespace'
 	bad '.linux.sysctl = {"vm.overcommit_memory": "1"}' 'config.json: linux.sysctl.vm.overcommit_memory: belongs to the host, not to a namespace'
 	bad '.linux.sysctl = {"net.ipv4.ip_forward": "1"} | .linux.namespaces |= map(select(.type != "network"))' 'config.json: linux.sysctl.net.ipv4.ip_forward: needs a network namespace in linux.namespaces'
+	bad '.linux.sysctl = {"net.ipv4.ip_default_ttl": "64"} | (.linux.namespaces[] | select(.type == "network")).path = "/proc/self/ns/net"' 'linux.sysctl.net.ipv4.ip_default_ttl: the network namespace in linux.namespaces is the caller'"'"'s own'
 	bad '.linux.sysctl = {"net/../kernel/core_pattern": "x"}' 'config.json: linux.sysctl.net/../kernel/core_pattern: not a sysctl name'
 	bad '.linux.sysctl = {"net.ipv4.nope": "x"}' '~sysctl net.ipv4.nope: *No such file or directory'
 	bad '.linux.devices = [{path: "dev/x", type: "c", major: 1, minor: 3}]' 'config.json: linux.devices[0].path: must be absolute'

@@ -74,6 +74,15 @@ teardown() { engine_teardown; }
 		return $r
 	}
 	beats sysctl-names host_sysctl
+	# Of a namespace that is joined, and is the caller's; one that is made here stands for the host's.
+	cfg '.linux.sysctl = {"net/ipv4/ip_default_ttl": "7"}
+		| (.linux.namespaces[] | select(.type == "network")).path = "/proc/self/ns/net"'
+	callers_sysctl() {
+		fresh
+		[ "$(unshare -n sh -c '"$@" >/dev/null 2>&1; cat /proc/sys/net/ipv4/ip_default_ttl' - \
+			"$VZ" --root "$ROOT" run -b "$B" "$ID")" = 7 ]
+	}
+	beats sysctl-names callers_sysctl
 }
 
 @test "R10: characters are pushed into the caller's terminal (CVE-2016-10124, CVE-2017-5226)" {
