@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-enum { LAYERS_MAX = 100 };
+enum { LAYERS_MAX = 256 };	/* as many as an image may have */
 
 static int clone_dir(const char *path, int userns_fd)
 {
@@ -68,20 +68,33 @@ static int set(int fs, const char *key, const char *value)
 	return fsconfig(fs, FSCONFIG_SET_STRING, key, value, 0) < 0 ? fail_errno("overlay: %s=%s", key, value) : 0;
 }
 
-/* Run in /proc/self/fd: "7:6:5" is short enough for the 256 bytes that fsconfig takes. */
-static int mount_overlay(const struct container_root *r, const int *layer, int upper, const char *label)
+/* Run in /proc/self/fd: of some 80 layers "7:6:5" fits into what fsconfig(2) takes, less than 256 bytes. */
+static int set_layers(int fs, const struct container_root *r, const int *layer)
 {
 	auto_buf struct buf lower = { 0 };
+	char text[32];
+
+	for (size_t i = r->layers.n; i-- > 0;)
+		buf_printf(&lower, "%d%s", layer[i], i ? ":" : "");
+	if (lower.n < 256)
+		return set(fs, "lowerdir", buf_text(&lower));
+	for (size_t i = r->layers.n; i-- > 0;) {
+		snprintf(text, sizeof text, "%d", layer[i]);
+		TRY_IN(set(fs, "lowerdir+", text), "%zu layers, of which Linux before 6.7 takes some 80", r->layers.n);
+	}
+	return 0;
+}
+
+static int mount_overlay(const struct container_root *r, const int *layer, int upper, const char *label)
+{
 	char text[32];
 	auto_close int fs = fsopen("overlay", FSOPEN_CLOEXEC);
 	int mnt;
 
 	if (fs < 0)
 		return fail_class(fail_errno("file system \"overlay\""), ERR_UNSUPPORTED);
-	for (size_t i = r->layers.n; i-- > 0;)
-		buf_printf(&lower, "%d%s", layer[i], i ? ":" : "");
 	TRY(set(fs, "source", "vzrun"));
-	TRY(set(fs, "lowerdir", buf_text(&lower)));
+	TRY(set_layers(fs, r, layer));
 	if (upper >= 0) {
 		snprintf(text, sizeof text, "%d/upper", upper);
 		TRY(set(fs, "upperdir", text));

@@ -124,7 +124,7 @@ static int apply_live(struct guest *g, const struct change *c, const struct gues
 			buf_puts(c->told, "  vzrun.dns" AT_START "\n");
 	}
 	TRY(guest_cg(&g->at, g->name, &cg));
-	TRY_IN(cg_apply(&cg, &c->live), "guest \"%s\" not changed", g->name);
+	TRY_IN(cg_update(&cg, &c->live), "guest \"%s\" not changed", g->name);
 	return 0;
 }
 

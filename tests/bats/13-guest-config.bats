@@ -105,6 +105,16 @@ teardown() { guest_teardown; }
 	[ "$(vz exec "$G" awk '{ print $2; exit }' /proc/self/uid_map)" != "$(vz exec "$G-b" awk '{ print $2; exit }' /proc/self/uid_map)" ]
 }
 
+@test "as many layers as an image may have, in their order" {
+	local d=$BATS_TEST_TMPDIR/layers i
+	busybox_guest --net none
+	for i in $(seq 255); do mkdir -p "$d/$i/m$i"; echo "$i" >"$d/$i/last"; done
+	chmod -R go+rX "$BATS_TEST_TMPDIR"
+	edit --arg d "$d" '.vzrun.layers += [range(1; 256) | "\($d)/\(.)"]'
+	vz start "$G" >/dev/null
+	[ "$(vz exec "$G" sh -c 'ls -d /m* | wc -l; cat /last')" = "$(printf '256\n255')" ]
+}
+
 @test "a create that a signal ends is undone; one that was killed is named" {
 	local pid rc=0 fifo=$BATS_TEST_TMPDIR/fifo
 	mkfifo "$fifo"

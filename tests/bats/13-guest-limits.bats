@@ -82,6 +82,12 @@ teardown() { guest_teardown; }
 	refuses 2 'nothing to set'
 	run vz set "$G" --now --next --pids 3
 	refuses 2 '--now and --next exclude each other'
+	# Refused by the kernel: what it took before is as it was.
+	vz set "$G" --cpus 0.5
+	vz exec "$G" dd if=/dev/zero of=/dev/shm/x bs=1M count=20 2>/dev/null
+	run vz set "$G" --cpus 0.3 --memory 1M
+	[ "$status" -ne 0 ]
+	[[ "$(cat /sys/fs/cgroup/cpu/vzrun-"$G"/cpu.cfs_quota_us 2>/dev/null || cat /sys/fs/cgroup/vzrun-"$G"/cpu.max)" == 50000* ]]
 	vz set "$G" --hostname other
 	vz restart -k "$G"
 	[ "$(vz exec "$G" hostname)" = other ]
