@@ -210,6 +210,24 @@ char sys_proc_state(pid_t pid)
 	return p ? *p : 0;
 }
 
+pid_t sys_inner_pid(pid_t pid)
+{
+	auto_free char *text = NULL;
+	char path[32], *at;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	if (pid <= 0 || file_read(AT_FDCWD, path, &text, NULL) < 0) {
+		err_clear();
+		return 0;
+	}
+	at = strstr(text, "\nNSpid:");
+	if (!at)
+		return 0;
+	at[1 + strcspn(at + 1, "\n")] = '\0';
+	at = strrchr(at, '\t');
+	return at ? atoi(at + 1) : 0;
+}
+
 /* As sys_is_alive(), of the process of a descriptor. */
 static int is_born(pid_t pid, int pidfd, uint64_t birth)
 {

@@ -45,6 +45,8 @@ int sys_is_alive(pid_t pid, uint64_t birth);
  */
 int sys_pidfd_of(pid_t pid, uint64_t birth);
 int sys_pidfd_kill(int pidfd, int sig);
+/* The number that a process has in the innermost of its pid namespaces; 0 when it is gone. */
+pid_t sys_inner_pid(pid_t pid);
 /* The state letter of a process (R, S, Z, ...); 0 when it is gone. */
 char sys_proc_state(pid_t pid);
 /* Waits until the process of the pidfd is dead. ms < 0: for ever. 1 dead, 0 time is up. */

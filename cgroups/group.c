@@ -121,7 +121,7 @@ static int unmake(void *dir)
 static int fill_from_above(const char *dir, bool clone)
 {
 	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
-	char path[CG_FULL + 32], value[512];
+	char path[CG_FULL + 32], value[4096];	/* a page: every second of some hundred CPUs is a long list */
 
 	for (size_t i = 0; i < COUNT(files); i++) {
 		snprintf(path, sizeof path, "%s/%s", dir, files[i]);

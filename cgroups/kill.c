@@ -4,7 +4,6 @@
 #include "base/sys.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -119,46 +118,58 @@ static bool has_pid(const pid_t *v, size_t n, pid_t pid)
 	return false;
 }
 
+enum { AT_ONCE = 128 };	/* descriptors: a group may hold more processes than we may open files */
+
+/* Those of the last batch, to be waited for. */
+struct round { int fd[AT_ONCE]; size_t n; };
+
+static void close_round(struct round *r, int wait_ms)
+{
+	for (; r->n > 0; r->n--) {
+		int fd = r->fd[r->n - 1];
+
+		if (fd >= 0 && wait_ms)
+			(void)sys_pidfd_wait(fd, wait_ms);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
 /*
  * A number that is read may belong to a stranger by the time it is used. So: the list, the
  * descriptors, the list again. What stands in both is ours, or its descriptor is dead.
  */
-static int signal_round(const char *dir, int sig, struct pollfd **fds, size_t *nfds)
+static int signal_batch(const char *dir, int sig, const pid_t *pids, size_t n, struct round *r)
 {
-	auto_free pid_t *before = NULL, *after = NULL;
-	size_t n, m;
+	auto_free pid_t *after = NULL;
+	size_t m;
 
-	*nfds = 0;
-	TRY(cg_pids_of(dir, true, &before, &n));
-	*fds = calloc(n + 1, sizeof **fds);
-	if (!*fds)
-		return fail(ENOMEM, "kill the processes of %s: out of memory", dir);
+	for (; r->n < n; r->n++)
+		r->fd[r->n] = pidfd_open(pids[r->n], 0);
+	TRY(cg_pids_of(dir, true, &after, &m));
 	for (size_t i = 0; i < n; i++)
-		(*fds)[i] = (struct pollfd){ .fd = pidfd_open(before[i], 0), .events = POLLIN };
-	*nfds = n;
-	TRY(n ? cg_pids_of(dir, true, &after, &m) : 0);
-	for (size_t i = 0; i < n; i++)
-		if ((*fds)[i].fd >= 0 && has_pid(after, m, before[i]) &&
-		    sys_pidfd_kill((*fds)[i].fd, sig) < 0 && errno != ESRCH)
-			return fail_errno("kill process %d of cgroup %s", (int)before[i], dir);
+		if (r->fd[i] >= 0 && has_pid(after, m, pids[i]) && sys_pidfd_kill(r->fd[i], sig) < 0 && errno != ESRCH)
+			return fail_errno("kill process %d of cgroup %s", (int)pids[i], dir);
 	return 0;
 }
 
-static void close_round(struct pollfd *fds, size_t n, int wait_ms)
+/* *n: how many there were. */
+static int signal_round(const char *dir, int sig, struct round *r, size_t *n)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (fds[i].fd < 0)
-			continue;
-		if (wait_ms)
-			(void)sys_pidfd_wait(fds[i].fd, wait_ms);
-		close(fds[i].fd);
+	auto_free pid_t *pids = NULL;
+
+	TRY(cg_pids_of(dir, true, &pids, n));
+	for (size_t at = 0; at < *n; at += AT_ONCE) {
+		close_round(r, 0);
+		TRY(signal_batch(dir, sig, pids + at, *n - at < AT_ONCE ? *n - at : AT_ONCE, r));
 	}
-	free(fds);
+	return 0;
 }
 
 /* A fork bomb forks between two rounds; frozen it cannot, and SIGKILL waits for it at the thaw. */
 static int kill_by_pid(const struct cg *cg, const char *dir)
 {
+	struct round signalled = { .n = 0 };
 	struct err_saved pending;
 	bool frozen;
 	size_t n = 1;
@@ -167,13 +178,11 @@ static int kill_by_pid(const struct cg *cg, const char *dir)
 	err_save(&pending);
 	frozen = cg_freeze(cg, true) == 0;
 	for (int round = 0; round < KILL_ROUNDS && n && r == 0; round++) {
-		struct pollfd *fds = NULL;
-
-		r = signal_round(dir, SIGKILL, &fds, &n);
+		r = signal_round(dir, SIGKILL, &signalled, &n);
 		if (frozen)
 			(void)cg_freeze(cg, false);
 		frozen = false;
-		close_round(fds, n, ROUND_MS);
+		close_round(&signalled, ROUND_MS);
 	}
 	if (r == 0 && n)
 		return fail(EBUSY, "kill the processes of cgroup %s: %zu still there after %d rounds", dir, n,
@@ -200,15 +209,15 @@ static int thaw_v1(const struct cg *cg)
 int cg_kill(const struct cg *cg, int sig)
 {
 	char dir[CG_FULL], path[CG_FULL + 32];
-	struct pollfd *fds = NULL;
-	size_t n = 0;
+	struct round signalled = { .n = 0 };
+	size_t n;
 	int r;
 
 	TRY(cg_refuse_root(cg));
 	TRY(listing_dir(cg, dir));
 	if (sig != SIGKILL) {
-		r = signal_round(dir, sig, &fds, &n);
-		close_round(fds, n, 0);
+		r = signal_round(dir, sig, &signalled, &n);
+		close_round(&signalled, 0);
 		return r;
 	}
 	snprintf(path, sizeof path, "%s/cgroup.kill", dir);

@@ -35,13 +35,16 @@ static int try_remove(const char *dir)
 /* Only who is being killed or exits already is worth a wait. */
 static bool is_dying(pid_t pid)
 {
-	char path[48], text[4096];
+	auto_free char *text = NULL;
+	char path[48];
 	const char *p;
 	unsigned long long sets[2] = { 0, 0 };
 
 	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-	if (file_peek(AT_FDCWD, path, text, sizeof text) <= 0)
+	if (file_read(AT_FDCWD, path, &text, NULL) < 0) {
+		err_clear();
 		return true;
+	}
 	if ((p = strstr(text, "\nSigPnd:")))
 		(void)sscanf(p + 8, "%llx", &sets[0]);
 	if ((p = strstr(text, "\nShdPnd:")))

@@ -40,7 +40,6 @@ struct child {
 	const struct cg *cg;
 	struct seccomp_prog seccomp;
 	struct caps_plan caps;
-	bool has_caps;				/* false: capabilities are left as they are */
 	const struct spec_personality *personality;	/* the container's: of whoever runs in it; or NULL */
 	const struct spec_memory_policy *memory_policy;
 	const struct net_port *ports;

@@ -113,7 +113,7 @@ int stage_environment(struct child *c)
 
 int stage_bounding(struct child *c)
 {
-	return c->has_caps ? caps_drop_bounding(&c->caps.sets) : 0;
+	return caps_drop_bounding(&c->caps.sets);
 }
 
 static bool groups_denied(const struct child *c)
@@ -173,8 +173,7 @@ int stage_early_seccomp(struct child *c)
 
 int stage_capabilities(struct child *c)
 {
-	if (c->has_caps)
-		TRY(caps_apply(&c->caps.sets));
+	TRY(caps_apply(&c->caps.sets));
 	return prctl(PR_SET_KEEPCAPS, 0) < 0 ? fail_errno("drop keepcaps") : 0;
 }
 
@@ -215,25 +214,42 @@ int stage_no_new_privs(struct child *c)
 	return 0;
 }
 
+/* Whoever has tens of thousands of groups has a long one. */
+static const char *read_status(struct child *c, const char *path)
+{
+	for (size_t size = 4096;; size *= 4) {
+		char *text = arena_alloc(&c->arena, size, 1);
+		ssize_t n = text ? file_peek(c->proc_fd, path, text, size) : -ENOMEM;
+
+		/* A text that fits is followed by its newline, which was cut off, and a NUL. */
+		if (n >= 0 && (size_t)n < size - 2)
+			return text;
+		if (n < 0) {
+			fail((int)-n, "audit: read /proc/%s: %s", path, strerrordesc_np((int)-n));
+			return NULL;
+		}
+	}
+}
+
 /* What we think we did, read back from the kernel before anything of the container's runs (rule R11). */
 int stage_audit(struct child *c)
 {
-	char self[24], path[40], status[4096];
+	char self[24], path[40];
+	const char *status;
 	ssize_t n = readlinkat(c->proc_fd, "self", self, sizeof self - 1);
 
 	if (n <= 0)
 		return fail_errno("audit: own pid");
 	self[n] = '\0';
 	snprintf(path, sizeof path, "%s/status", self);
-	n = file_peek(c->proc_fd, path, status, sizeof status);
-	if (n < 0)
-		return fail((int)-n, "audit: read /proc/%s: %s", path, strerrordesc_np((int)-n));
+	status = read_status(c, path);
+	if (!status)
+		return -EIO;
 	const char *ignored = strstr(status, "\nSigIgn:");
 	c->ignored = ignored ? strtoull(ignored + 8, NULL, 16) : UINT64_MAX;
 	if (undefended("audit"))
 		return 0;
-	if (c->has_caps)
-		TRY(caps_verify(&c->caps, status));
+	TRY(caps_verify(&c->caps, status));
 	TRY(lsm_verify_exec(c->proc_fd, c->process->selinux_label, c->process->apparmor));
 	/* Who joins a container has its mounts. */
 	if (!c->spec || !(c->ns.clone_flags & CLONE_NEWNS))

@@ -79,7 +79,6 @@ static int prepare_caps(struct create *c)
 	struct cap_sets *sets = &c->child.caps.sets;
 	const struct spec_caps *caps = c->spec->process->caps;
 
-	c->child.has_caps = true;
 	caps_of_process(caps, sets);
 	if (!c->child.own_userns)
 		TRY(caps_clamp(sets));

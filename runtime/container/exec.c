@@ -182,7 +182,6 @@ static int prepare(struct joining *j)
 	k->keep_groups = launch_keeps_groups(&j->s.annotations);
 	k->listen_fds = launch_listen_fds();
 	k->preserve_fds = k->listen_fds + j->req->preserve_fds;
-	k->has_caps = true;
 	k->caps.no_new_privs = j->p.no_new_privs;
 	TRY(lsm_check_exec(j->p.selinux_label, j->p.apparmor));
 	caps_of_process(j->p.caps, sets);

@@ -17,14 +17,7 @@
 /* Its death ends all processes of its namespace; where it is not the first there, others outlive it. */
 bool opened_is_first(pid_t pid)
 {
-	char path[32], text[4096], *at;
-
-	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-	if (file_peek(AT_FDCWD, path, text, sizeof text) < 0 || !(at = strstr(text, "\nNSpid:")))
-		return false;
-	at[1 + strcspn(at + 1, "\n")] = '\0';
-	at = strrchr(at, '\t');
-	return at && str_eq(at, "\t1");
+	return sys_inner_pid(pid) == 1;
 }
 
 static bool pid_namespace(const char *pid, ino_t *ino)

@@ -96,14 +96,22 @@ int state_save(int dir_fd, const struct state *s)
 	return file_write_volatile(dir_fd, "state.json", b.p, b.n, 0600);
 }
 
-/* A path that kills and rmdirs will be aimed at: absolute, below the root, by grammar. */
+/* Paths that kills and rmdirs will be aimed at, as struct cg has them: absolute, below the root, by grammar. */
 static bool is_group(const char *stored)
 {
-	char first[CG_PATH_MAX];
+	char path[CG_PATH_MAX];
 
-	snprintf(first, sizeof first, "%.*s", (int)strcspn(stored, "\n"), stored);
-	return first[0] == '/' && first[1] && strlen(stored) < CG_PATH_MAX && cg_check_path(first) == 0 &&
-	       !strstr(stored, "..");
+	if (strlen(stored) >= sizeof path)
+		return false;
+	for (const char *at = stored, *end; at; at = *end ? strchr(end, ':') : NULL, at = at ? at + 1 : NULL) {
+		end = strchrnul(at, '\n');
+		snprintf(path, sizeof path, "%.*s", (int)(end - at), at);
+		if (path[0] != '/' || cg_check_path(path) < 0)
+			return false;
+		if (!*end)
+			return true;
+	}
+	return false;
 }
 
 static int decode(const char *id, struct json *tree, struct state *out)

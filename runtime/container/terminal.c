@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "base/sys.h"
 #include "runtime/container/opened.h"
 
 #include <fcntl.h>
@@ -71,19 +72,6 @@ static bool read_job(pid_t pid, struct job *j)
 	return sscanf(end + 1, " %*c %*d %d %d %d %d", &j->pgrp, &j->session, &j->tty, &j->foreground) == 4;
 }
 
-/* The number that a process has in the innermost of its namespaces; 0: there is none of that number. */
-static int number_inside(pid_t pid)
-{
-	char path[32], text[4096], *at;
-
-	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-	if (pid <= 0 || file_peek(AT_FDCWD, path, text, sizeof text) < 0 || !(at = strstr(text, "\nNSpid:")))
-		return 0;
-	at[1 + strcspn(at + 1, "\n")] = '\0';
-	at = strrchr(at, '\t');
-	return at ? atoi(at + 1) : 0;
-}
-
 int terminal_session(const struct opened *c, const struct image *image)
 {
 	struct criu_edit e = { .where = TTY_TYPE, .is = TTY_EXTERNAL, .field = { TTY_SID, TTY_PGRP } };
@@ -98,12 +86,12 @@ int terminal_session(const struct opened *c, const struct image *image)
 	TRY(opened_members(c, &pids, &n));
 	for (size_t i = 0; i < n; i++) {
 		struct job j;
-		int group;
+		pid_t group;
 
 		if (!read_job(pids[i], &j) || j.session != pids[i] || (dev_t)j.tty != st.st_rdev)
 			continue;
-		group = number_inside(j.foreground);
-		e.value[0] = (uint64_t)number_inside(pids[i]);
+		group = sys_inner_pid(j.foreground);
+		e.value[0] = (uint64_t)sys_inner_pid(pids[i]);
 		e.value[1] = group ? (uint64_t)group : e.value[0];
 		return criu_image_edit(image->dir, "tty-info.img", &e);
 	}

@@ -31,6 +31,14 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	wait_for test -e "$B/rootfs/mark"
 }
 
+@test "two dots in a name are no way up" {
+	cfg --arg p "/vzrun-$ID..y" '.linux.cgroupsPath = $p'
+	running "$ID..x"
+	[ "$(status_of "$ID..x")" = running ]
+	vz delete -f "$ID..x"
+	wait_for nothing_left
+}
+
 @test "creating twice is refused and leaves the first alone" {
 	running
 	run v create "$ID"
@@ -121,6 +129,10 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 		[ "$status" = "$n" ]
 		says ""
 	done
+	# Under a caller that lets the kernel reap its children, too.
+	sh_ 'exit 7'
+	run env --ignore-signal=CHLD "$VZ" --root "$ROOT" run -b "$B" "$ID"
+	[ "$status" = 7 ]
 	sh_ 'kill -TERM $$; sleep 5'
 	args /bin/sh -c 'trap "exit 9" TERM; kill -TERM $$; sleep 5'
 	run v run "$ID"
@@ -205,12 +217,13 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 
 @test "kill --all reaches every process, without a pid namespace of its own too" {
 	cfg 'del(.linux.namespaces[] | select(.type == "pid"))'
-	sh_ 'sleep 300 & sleep 300 & echo up >/up; wait'
+	sh_ 'for i in $(seq 300); do sleep 300 & done; echo up >/up; wait'
 	create
 	vz start "$ID"
 	wait_for test -e "$B/rootfs/up"
-	[ "$(vz ps -f json "$ID" | jq length)" = 3 ]
-	vz kill --all "$ID" KILL
+	[ "$(vz ps -f json "$ID" | jq length)" = 301 ]
+	# More than there may be descriptors.
+	(ulimit -n 200; vz kill --all "$ID" TERM)
 	wait_for is stopped
 	empty() { [ "$(vz ps -f json "$ID" | jq length)" = 0 ]; }
 	wait_for empty

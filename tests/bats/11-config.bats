@@ -41,6 +41,10 @@ HOME=/root"
 1001 5 6
 0077
 Groups:	5 6 "
+	# More than a page of them, which is what is read back of a process before it may go on.
+	cfg '.process.user.additionalGids = [range(100000; 101500)]'
+	inside 'grep ^Groups /proc/self/status | wc -w'
+	says 1501
 	cfg '.process.user = {uid: 0, gid: 0}'
 	inside 'umask; grep ^Groups /proc/self/status'
 	says "0022
