@@ -158,7 +158,8 @@ static int remove_entry(struct removal *r, int dirfd, const char *name, int dept
 
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
-	if (errno != EISDIR && errno != EPERM)
+	int code = errno;
+	if (code != EISDIR && code != EPERM)
 		return fail_errno("remove %s", name);
 	/* The number of a file system does not tell a bind mount of the same one. */
 	int nofollow = undefended("nofollow") ? 0 : O_NOFOLLOW;
@@ -166,6 +167,9 @@ static int remove_entry(struct removal *r, int dirfd, const char *name, int dept
 					 undefended("one-mount") ? 0 : RESOLVE_NO_XDEV);
 	if (dir < 0 && errno == EXDEV)
 		return fail(EXDEV, "remove %s: something is mounted on it", name);
+	/* No directory: what must not be removed (chattr +i, another's in /tmp). */
+	if (dir < 0 && errno == ENOTDIR)
+		errno = code;
 	if (dir < 0)
 		return errno == ENOENT ? 0 : fail_errno("remove %s", name);
 	if (fstat(dir, &st) < 0)

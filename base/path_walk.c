@@ -131,7 +131,7 @@ static int step(struct walk *w, const char *name, const char *after, int flags, 
 		return error(EXDEV);
 	if (S_ISLNK(st.st_mode) && !(last && flags & O_NOFOLLOW))
 		return follow(w, fd, after);
-	if (last && !S_ISDIR(st.st_mode)) {
+	if (last && !S_ISDIR(st.st_mode) && !(flags & O_DIRECTORY)) {
 		*out = flags & O_PATH ? take_fd(&fd) : openat(dir, name, flags | O_NOFOLLOW, mode);
 		return *out < 0 ? -1 : 1;
 	}

@@ -8,12 +8,10 @@
 
 #define PROCESS "process "
 
-/* One write(2) a line to a file opened with O_APPEND: what is there is whole, or not there. */
+/* One write(2) a line, to a file opened with O_APPEND; where the disk takes a part only, the next says why. */
 static int line(int fd, const char *text)
 {
-	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		return fail_errno("write the journal");
-	return 0;
+	return file_write_all(fd, text, strlen(text)) < 0 ? fail_errno("write the journal") : 0;
 }
 
 int journal_open(int dir_fd)

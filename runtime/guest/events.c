@@ -45,7 +45,9 @@ int event_add(int dir_fd, const struct guest_event *e)
 	bind_encode(&o, NULL, &guest_event_record, &with);
 	buf_puts(&b, "\n");
 	auto_close int fd = openat(dir_fd, "events", O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 || b.oom || write(fd, b.p, b.n) != (ssize_t)b.n)
+	if (b.oom)
+		return fail(ENOMEM, "write the guest's events: out of memory");
+	if (fd < 0 || file_write_all(fd, b.p, b.n) < 0)
 		return fail_errno("write the guest's events");
 	rotate(dir_fd, fd);
 	return 0;

@@ -1,4 +1,5 @@
 #include "runtime/guest/exposure.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/helper.h"
 #include "base/scope.h"
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Running the probe, and the host's side of its comparison. */
@@ -56,23 +56,15 @@ static int exec_with_streams(const struct exec_req *req, const int streams[3], s
 	return r;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Until its end, which somebody inside may hide: then the probe's own. 0: there may be more. */
-static int read_some(int fd, int pidfd, int64_t until, struct buf *out)
+static int read_some(int fd, int pidfd, uint64_t until, struct buf *out)
 {
 	struct pollfd p[2] = { { fd, POLLIN, 0 }, { pidfd, POLLIN, 0 } };
 	char text[65536];
-	int64_t left = until - now_ms();
+	uint64_t now = clock_ms();
 	ssize_t n;
 
-	if (left <= 0 || poll(p, 2, (int)left) == 0)
+	if (now >= until || poll(p, 2, (int)(until - now)) == 0)
 		return fail_as(ERR_TIMEOUT, "the probe did not end in %d s", PATIENCE_MS / 1000);
 	n = read(fd, text, sizeof text);
 	if (n == 0 || (n < 0 && errno == EAGAIN && p[1].revents))
@@ -88,7 +80,7 @@ static int read_some(int fd, int pidfd, int64_t until, struct buf *out)
 
 static int read_report(int fd, struct container *c, struct buf *out)
 {
-	int64_t until = now_ms() + PATIENCE_MS;
+	uint64_t until = clock_ms() + PATIENCE_MS;
 	int r, status;
 
 	do

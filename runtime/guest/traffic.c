@@ -43,8 +43,8 @@ static struct guest_nic_traffic *entry_of(struct guest_traffic *t, const char *n
 	for (size_t i = 0; i < t->n; i++)
 		if (str_eq(t->nic[i].name, name))
 			return &t->nic[i];
-	/* Names that somebody changed by hand, again and again: their sum is kept. */
-	if (t->n == COUNT(t->nic) - 1 && !str_eq(name, removed_name))
+	/* Names that somebody changed by hand, again and again: their sum is kept, in the last place at the latest. */
+	if (t->n >= COUNT(t->nic) - 1 && !str_eq(name, removed_name))
 		return entry_of(t, removed_name);
 	t->nic[t->n] = (struct guest_nic_traffic){ .gone = true };
 	snprintf(t->nic[t->n].name, sizeof t->nic[t->n].name, "%s", name);

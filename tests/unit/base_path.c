@@ -5,7 +5,9 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 /* A root that its owner filled with malice, and a secret beside it. */
@@ -74,6 +76,7 @@ static void stays_inside(opener *open_it)
 	}
 	for (size_t i = 0; i < COUNT(refused); i++)
 		CHECK(open_it(root, refused[i].path, O_PATH) == refused[i].r);
+	CHECK(open_it(root, "dir/file", O_PATH | O_DIRECTORY) == -ENOTDIR);
 }
 
 TEST(open_in_root)
@@ -179,9 +182,18 @@ TEST(remove_deep)
 
 TEST(remove_tree)
 {
+	auto_close int kept = -1;
+	int attr = FS_IMMUTABLE_FL;
 	struct stat st;
 
 	make_tree();
+	/* Where we may, and the file system can: what must not be removed is told as that. */
+	kept = openat(root, "kept", O_CREAT | O_RDONLY | O_CLOEXEC, 0644);
+	if (ioctl(kept, FS_IOC_SETFLAGS, &attr) == 0) {
+		CHECK(path_remove_tree(root, "kept") == -EPERM);
+		attr = 0;
+		CHECK(ioctl(kept, FS_IOC_SETFLAGS, &attr) == 0);
+	}
 	CHECK(path_remove_tree(outside, "root") == 0);
 	CHECK(fstatat(outside, "secret", &st, 0) == 0);
 	CHECK(path_remove_tree(outside, "root") == 0);

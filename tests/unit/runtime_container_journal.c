@@ -3,6 +3,8 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 static char top[] = "/tmp/vzrun-journal-XXXXXX";
@@ -63,8 +65,24 @@ TEST(cut_line_is_taken_off)
 	CHECK(unlinkat(dir, "journal", 0) == 0);
 }
 
+/* A disk that takes a part of a record takes none of it, and says why. */
+TEST(cut_write_is_told)
+{
+	struct rlimit was, few = { 3, 3 };
+	struct rdt a = { .group = "box", .own = true };
+	auto_close int fd = journal_open(dir);
+
+	CHECK(getrlimit(RLIMIT_FSIZE, &was) == 0);
+	few.rlim_max = was.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK(setrlimit(RLIMIT_FSIZE, &few) == 0);
+	CHECK(journal_rdt(fd, &a) == -EFBIG);
+	CHECK(setrlimit(RLIMIT_FSIZE, &was) == 0);
+	CHECK(unlinkat(dir, "journal", 0) == 0);
+}
+
 static const struct unit units[] = {
-	UNIT(resctrl_comes_back), UNIT(resctrl_stays_in), UNIT(cut_line_is_taken_off),
+	UNIT(resctrl_comes_back), UNIT(resctrl_stays_in), UNIT(cut_line_is_taken_off), UNIT(cut_write_is_told),
 };
 
 int main(void)

@@ -1,0 +1,34 @@
+#include "base/file.h"
+#include "base/json.h"
+#include "base/scope.h"
+#include "runtime/guest/nic.h"
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+static char top[] = "/tmp/vzrun-traffic-XXXXXX";
+
+/* More names than there is room for, in a file that somebody wrote by hand: their sum has one of the places. */
+TEST(more_names_than_places)
+{
+	auto_close int dir = open(mkdtemp(top), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct net_port port = { .name = "another" };
+	auto_buf struct buf b = { 0 };
+	auto_free char *text = NULL;
+	size_t names = 0;
+
+	buf_puts(&b, "{\"version\":1,\"nics\":[");
+	for (int i = 0; i < 3 * NET_PORTS_MAX; i++)
+		buf_printf(&b, "%s{\"name\":\"n%d\",\"inBytes\":1}", i ? "," : "", i);
+	buf_puts(&b, "]}");
+	CHECK(file_write_volatile(dir, "traffic.json", b.p, b.n, 0600) == 0);
+	CHECK(traffic_keep(dir, &port, 1, -1, true) == 0);
+	CHECK(file_read(dir, "traffic.json", &text, NULL) == 0);
+	for (const char *p = text; p && (p = strstr(p, "\"name\"")); p++)
+		names++;
+	CHECK(names == 2 * NET_PORTS_MAX && strstr(text, "removed"));
+	CHECK(unlinkat(dir, "traffic.json", 0) == 0 && rmdir(top) == 0);
+}
+
+UNIT_MAIN(UNIT(more_names_than_places))
