@@ -36,7 +36,8 @@ static int start(struct opened *o, bool *destroy)
 
 	TRY(fault_point("connect to the start socket"));
 	auto_close int sync = dgram_connect(o->dir_fd, "start", SOCK_SEQPACKET);
-	TRY(sync);
+	if (sync < 0)
+		return launch_outlived("start", o->pidfd, sync);
 	TRY(fault_point("remove the start socket"));
 	/* From here on it counts as started, whatever exec brings; killed now, we leave one that has stopped. */
 	if (unlinkat(o->dir_fd, "start", 0) < 0 && errno != ENOENT)
@@ -183,7 +184,8 @@ int container_start(const char *root, const char *id, bool notifies)
 	if (notifies && (notify = notify_listen(o.dir_fd)) < 0 && notify != -ENOENT)
 		return notify;
 	r = start(&o, &destroy);
-	if (r == -ECHILD || r == -ECONNREFUSED)
+	/* Silence. A seccomp agent that refuses the connection is told as that. */
+	if (r == -ECHILD)
 		r = launch_outlived("start", o.pidfd, r);
 	if (destroy)
 		destroy_opened(&o, id);
