@@ -6,6 +6,8 @@ podman_start() {
 	world_make podman buildah conmon catatonit crun runc || return 1
 	inside mount -t tmpfs -o mode=755 tmpfs /usr/local/bin
 	inside cp "$VZ" /usr/local/bin/vzrun
+	# crun gives what it has for its standard input to the container's root, be it the host's null device.
+	inside sh -c 'mknod -m 666 /run/null c 1 3 && mount --bind /run/null /dev/null'
 	mkdir -p "$W"/{etc/containers.conf.d,tmp,home,bin}
 	cp "$TOP"/packaging/podman/*.conf "$W/etc/containers.conf.d/"
 	podman_conf
