@@ -32,7 +32,8 @@ int path_open_strict(int dirfd, const char *path, int flags)
 
 static int foreign_link(const char *path)
 {
-	return fail(EXDEV, "%s: a symbolic link on the way lies in a volume, where others may write: it is not followed", path);
+	return fail(EXDEV, "%s: a symbolic link on the way lies in a volume, where others may write: it is not followed",
+		    path);
 }
 
 int path_open_own(int rootfd, const char *path)

@@ -8,5 +8,8 @@
 
 /* openat2(2), for kernels and sandboxes without it. See sys_openat2(). */
 int path_walk(int rootfd, const char *path, int flags, unsigned mode, uint64_t resolve);
-/* See path_ensure(): the O_PATH descriptor; *made, when the last one was created. EINVAL: ".." below what was. resolve: 0 or WALK_OWN_LINKS. */
+/*
+ * See path_ensure(): the O_PATH descriptor; *made, when the last one was created. EINVAL: ".." below what was.
+ * resolve: 0 or WALK_OWN_LINKS.
+ */
 int path_walk_make(int rootfd, const char *path, bool file, uint64_t resolve, bool *made);

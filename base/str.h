@@ -25,15 +25,19 @@ bool str_is_id(const char *s);
 /* A guest or network name: [a-z0-9]([a-z0-9.-]*[a-z0-9])?, at most 63 bytes: it is also a host name. */
 bool str_is_name(const char *s);
 /*
- * The bytes of the character that s, which is not at its end, begins with; 0: it is not UTF-8 (overlong, half of a pair,
- * beyond U+10FFFF).
+ * The bytes of the character that s, which is not at its end, begins with; 0: it is not UTF-8 (overlong, half of a
+ * pair, beyond U+10FFFF).
  */
 size_t str_utf8(const char *s);
-/* In place: '?' for control characters but newlines, of C1 too, and what is not UTF-8: a guest's do not reach a terminal. */
+/*
+ * In place: '?' for control characters but newlines, of C1 too, and what is not UTF-8: a guest's do not reach a
+ * terminal.
+ */
 void str_plain(char *s);
 /*
- * Writes s escaped for a JSON string, without the quotes, '?' for what is not UTF-8; cut at a character where it does not
- * fit. */
+ * Writes s escaped for a JSON string, without the quotes, '?' for what is not UTF-8; cut at a character where it does
+ * not fit.
+ */
 void str_json_escape(char *out, size_t size, const char *s);
 /*
  * How many bytes of s stand for themselves in a JSON string; and the bytes (at most 6) for one that does not.

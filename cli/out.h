@@ -26,8 +26,8 @@ size_t out_control(const char *s);
 /* Writes text to stdout, after what stdio holds back; 0 or -errno. */
 int out_text(const char *text);
 /*
- * The same of what a guest wrote, which must not command the administrator's terminal: controls are shown as ^X or <9b>,
- * what is not UTF-8 as '?'. Changes text.
+ * The same of what a guest wrote, which must not command the administrator's terminal: controls are shown as ^X or
+ * <9b>, what is not UTF-8 as '?'. Changes text.
  */
 int out_plain(char *text);
 /* What stdio holds back; fails, too, when something was lost before. */

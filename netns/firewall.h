@@ -248,9 +248,9 @@ static const char *const fw_output[] = {
 	NULL
 };
 /*
- * Under the host's address a guest speaks from ports that clients have (the kernel's own choice, unless somebody changed
- * ip_local_port_range), and from that of its own if it is one of them: from a port that the host or a published one
- * listens on, what comes there from whom it spoke to would be taken for an answer, and go to the guest.
+ * Under the host's address a guest speaks from ports that clients have (the kernel's own choice, unless somebody
+ * changed ip_local_port_range), and from that of its own if it is one of them: from a port that the host or a
+ * published one listens on, what comes there from whom it spoke to would be taken for an answer, and go to the guest.
  */
 #define FW_MASQUERADE(family, set) \
 	"meta l4proto { tcp, udp, sctp } " family " saddr " set " oifname != @bridges " \

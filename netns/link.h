@@ -56,4 +56,5 @@ void net_del_default_route(struct nlq *q, int index, int family, const void *gat
 void net_add_route(struct nlq *q, int index, int family, const void *to, unsigned prefix, const void *gateway,
 		   int flag);
 /* The gateway of a routed network is reached without a subnet, and the subnet of addr by the gateway. Two requests. */
-void net_add_routes_behind(struct nlq *q, int index, int family, const void *addr, unsigned prefix, const void *gateway);
+void net_add_routes_behind(struct nlq *q, int index, int family, const void *addr, unsigned prefix,
+			   const void *gateway);

@@ -96,7 +96,7 @@ static int localnet_off(int dir, const char *owner, const char *bridge)
 static bool off_bridge(const char *name)
 {
 	auto_nlq struct nlq q = { 0 };
-	struct net_link l;
+	struct net_link l = { 0 };
 	int r = nlq_open(&q, NETLINK_ROUTE);
 
 	if (r >= 0)

@@ -122,13 +122,13 @@ setns worked" ] || { echo "in a guest: $(guest_levers)"; return 1; }
 	refuses 1 "guest \"$G\" not started: mount /vol/pub: /vol/pub: a symbolic link on the way lies in a volume, where others may write: it is not followed"
 	# To a place that is missing, too; a link of the guest's own root may be on the way.
 	rm "$T/share/pub"; ln -s ../new "$T/share/pub"
-	! replaced
+	run ! replaced
 	rm "$T/share/pub"
 	edit '.mounts[1].destination = "/own/vol/pub" | .linux.maskedPaths = ["/vol/hidden"]'
 	mkdir -p "$VZRUN_HOME/guests/$G/disk/upper"
 	ln -s / "$VZRUN_HOME/guests/$G/disk/upper/own"
 	ln -s ../etc/passwd "$T/share/hidden"
-	! replaced
+	run ! replaced
 	rm "$T/share/hidden"
 	vz start "$G" >/dev/null
 	vz exec "$G" grep planted /vol/pub/passwd

@@ -164,5 +164,5 @@ TEST(errors)
 	CHECK_STR(err_text(), "write: No space left on device");
 }
 
-UNIT_MAIN(UNIT(numbers), UNIT(sizes), UNIT(durations), UNIT(names), UNIT(escape), UNIT(plain), UNIT(unescape), UNIT(buffers),
-	  UNIT(lists), UNIT(errors))
+UNIT_MAIN(UNIT(numbers), UNIT(sizes), UNIT(durations), UNIT(names), UNIT(escape), UNIT(plain), UNIT(unescape),
+	  UNIT(buffers), UNIT(lists), UNIT(errors))
