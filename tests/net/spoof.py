@@ -60,6 +60,7 @@ def mac_frames(p):
     yield "spoof_mac", "IPv4, MAC and source of the neighbour", p.eth4(p.udp4(src=p.vip), src=p.vmac)
     # No bridge takes such a frame, so no rule sees it.
     yield UNSEEN, "IPv4 from a multicast MAC address", p.eth4(p.udp4(), src=b"\x03" + p.mac[1:])
+    yield UNSEEN, "IPv4 from no MAC address", p.eth4(p.udp4(), src=bytes(6))
     yield "spoof_mac", "IPv6 from a MAC address of nobody", p.eth6(p.udp6(), src=STRANGER)
     yield "spoof_mac", "IPv6 from the gateway's MAC address", p.eth6(p.udp6(), src=p.gw)
     yield "spoof_mac", "ARP from a MAC address of nobody", p.arp(1, p.ip, p.vip, src=STRANGER)
@@ -317,6 +318,9 @@ def other_frames(p):
     bpdu = b"\x42\x42\x03" + bytes(35)
     yield "other_proto", "802.3 with LLC", f.ether(p.vmac, p.mac, 38, bpdu)
     yield "other_proto", "802.3 with SNAP and IPv4 in it", f.ether(p.vmac, p.mac, 100, b"\xaa\xaa\x03\0\0\0\x08\0" + p.udp4())
+    yield "other_proto", "802.3 with SNAP and ARP in it", f.ether(f.BROADCAST, p.mac, 36, b"\xaa\xaa\x03\0\0\0\x08\x06" + f.arp(
+        1, p.mac, p.vip, bytes(6), p.vip))
+    yield "other_proto", "802.3 with LLC and IPv4 in it", f.ether(p.vmac, p.mac, 60, b"\x06\x06\x03" + p.udp4() + bytes(10))
     # To these groups a bridge never forwards, whoever sends: no rule is asked.
     for name, low, kind in ("EAPOL", 3, 0x888E), ("LLDP", 14, 0x88CC), ("pause", 1, 0x8808):
         group = bytes.fromhex("0180c2000000")[:5] + bytes([low])
