@@ -15,8 +15,6 @@
 
 #include <string.h>
 
-enum { TIMEOUT_MS = 30000 };
-
 /* ---- the request ------------------------------------------------------------------------------------- */
 
 static void hex(struct buf *b, const unsigned char *p, size_t n)
@@ -156,7 +154,7 @@ int net_fw_apply(const struct net_home *h, int dirfd, int action, const char *wi
 	TRY(encode(&req, &g.all, &in));
 	log_debug("firewall: %s tables %s, %zu elements", name_of(fw_actions, req.action), h->table, g.all.n);
 	TRY(helper_run(&(struct helper_call){ .name = "vzrun-net", .verb = "apply", .what = "firewall", .in = in.p,
-					      .in_n = in.n, .out = &out, .timeout_ms = TIMEOUT_MS }));
+					      .in_n = in.n, .out = &out, .timeout_ms = NET_HELPER_MS }));
 	if (req.action != FW_REMOVE)
 		return net_ports_reopen(h, dirfd);
 	net_onlink_forget(dirfd);

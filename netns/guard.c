@@ -2,11 +2,10 @@
 #include "base/helper.h"
 #include "base/scope.h"
 #include "netns/firewall.h"
+#include "netns/kernel.h"
 
 #include <arpa/inet.h>
 #include <string.h>
-
-enum { TIMEOUT_MS = 30000 };
 
 /* As the host ends of its links are called, so that two homes differ. */
 static void id_of(const struct net_home *h, const char *owner, char out[9])
@@ -98,7 +97,7 @@ static int tell(const struct net_home *h, const struct net_record *r)
 	if (in.oom)
 		return fail(ENOMEM, "out of memory");
 	return helper_run(&(struct helper_call){ .name = "vzrun-net", .verb = "apply", .what = "firewall", .in = in.p,
-						 .in_n = in.n, .out = &out, .timeout_ms = TIMEOUT_MS });
+						 .in_n = in.n, .out = &out, .timeout_ms = NET_HELPER_MS });
 }
 
 int net_guard_make(const struct net_home *h, const struct net_record *was, const struct net_record *is)

@@ -3,6 +3,7 @@
 #include "base/helper.h"
 #include "base/scope.h"
 #include "netns/firewall_ports.h"
+#include "netns/kernel.h"
 #include "netns/link.h"
 
 #include <arpa/inet.h>
@@ -12,8 +13,6 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
-
-enum { TIMEOUT_MS = 30000 };
 
 /* ---- who listens ------------------------------------------------------------------------------------- */
 
@@ -162,6 +161,6 @@ int net_judge(const struct net_host_links *o, const struct net_publish *const *p
 		return 0;
 	TRY(request(&a, o, p, n, &in));
 	TRY(helper_run(&(struct helper_call){ .name = "vzrun-net", .verb = "judge", .what = "firewall", .in = in.p,
-					      .in_n = in.n, .out = &text, .timeout_ms = TIMEOUT_MS }));
+					      .in_n = in.n, .out = &text, .timeout_ms = NET_HELPER_MS }));
 	return answer(&a, &text, out, n);
 }

@@ -8,6 +8,9 @@
 enum { NET_LACKS_BRIDGE = 1, NET_LACKS_TABLE = 2, NET_LACKS_ELEMENTS = 4, NET_RULES_DIFFER = 8, NET_LACKS_PORTS = 16 };
 struct nft_list;
 
+/* How long vzrun-net may take. Thousands of elements are a second's work, thirty on a machine that is emulated. */
+enum { NET_HELPER_MS = 300000 };
+
 /* Two short conversations. Flags of what is missing, 0: nothing. *bridge_index when it is there. */
 int net_kernel_check(const struct net_home *h, const struct net_def *d, int *bridge_index);
 /* Its two parts: the links (0 or NET_LACKS_BRIDGE), on a socket of NETLINK_ROUTE; the firewall. */
