@@ -114,6 +114,8 @@ int stage_notify(struct child *c);
 /* terminal.c */
 int stage_terminal(struct child *c);
 int stage_session(struct child *c);
+/* Waits a little for the size that an engine gives the new terminal, where it has none yet. */
+void terminal_await_size(const struct child *c);
 /* tune.c */
 int stage_affinity(struct child *c);
 int stage_personality(struct child *c);

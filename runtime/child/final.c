@@ -118,7 +118,9 @@ int stage_park(struct child *c)
 	if (dup3(fd, c->sync, O_CLOEXEC) < 0)
 		return fail_errno("wait for the start");
 	close(fd);
-	return sync_hear(c->sync, SYNC_GO, NULL);
+	TRY(sync_hear(c->sync, SYNC_GO, NULL));
+	terminal_await_size(c);
+	return 0;
 }
 
 int stage_start_hooks(struct child *c)

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -94,6 +95,34 @@ int stage_terminal(struct child *c)
 	if (c->spec && c->ns.clone_flags & CLONE_NEWNS)
 		TRY(bind_console(c, c->tty));
 	return sync_say_fd(c->sync, SYNC_CONSOLE, master);
+}
+
+/* What is already on and ends who calls something that it does not list. */
+static bool is_deadly(const struct child *c)
+{
+	const struct spec_seccomp *s = c->spec && c->spec->linux_ ? c->spec->linux_->seccomp : NULL;
+
+	return s && !c->process->no_new_privs && s->default_action != SC_ALLOW && s->default_action != SC_ERRNO;
+}
+
+/*
+ * Podman's monitor hears of the terminal's size beside the start, not before it, and a program that looks at once
+ * would find none. The kernel says with SIGWINCH that it has come; who sends none waits this long.
+ */
+void terminal_await_size(const struct child *c)
+{
+	const struct timespec most = { .tv_nsec = 20 * 1000 * 1000 };
+	struct winsize size = { 0 };
+	sigset_t winch;
+
+	if (c->tty < 0 || is_deadly(c))
+		return;
+	sigemptyset(&winch);
+	sigaddset(&winch, SIGWINCH);
+	sigprocmask(SIG_BLOCK, &winch, NULL);
+	if (ioctl(c->tty, TIOCGWINSZ, &size) == 0 && !size.ws_row && !size.ws_col)
+		(void)sigtimedwait(&winch, NULL, &most);
+	sigprocmask(SIG_UNBLOCK, &winch, NULL);
 }
 
 static bool is_null(int fd)

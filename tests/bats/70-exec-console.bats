@@ -99,6 +99,29 @@ P
 	ended "$JOB"
 }
 
+@test "a size that comes beside the start is there when the program looks" {
+	local S=$BATS_TEST_TMPDIR/s f=$BATS_TEST_TMPDIR/fifo t=$BATS_TEST_TMPDIR/trace
+	traced
+	cfg '.process.terminal = true'
+	sh_ 'stty size; echo bye'
+	mkfifo "$f"
+	python3 "$TOOL" "$S" 91x27 "$f" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- & JOB=$!
+	wait_for test -S "$S"
+	v create --console-socket "$S" "$ID"
+	strace -qq -o "$t" -e trace=rt_sigtimedwait,execveat -e inject=rt_sigtimedwait:delay_enter=1000000 \
+		-p "$(vz state "$ID" | jq .pid)" 3>&- & local tracer=$!
+	wait_for grep -q "^TracerPid:[[:space:]]*$tracer\$" "/proc/$(vz state "$ID" | jq .pid)/status"
+	vz start "$ID" & local starter=$!
+	wait_for test -s "$t"
+	echo >"$f"
+	wait "$starter"
+	wait_for grep -q bye "$BATS_TEST_TMPDIR/out"
+	grep -q "^27 91" "$BATS_TEST_TMPDIR/out"
+	vz delete -f "$ID"
+	ended "$JOB"
+	wait "$tracer" || true
+}
+
 @test "console sockets where they have no place" {
 	run v create --console-socket /nowhere "$ID"
 	fails 1 "cannot use console socket if vzrun will not detach or allocate tty"

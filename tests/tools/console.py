@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""console.py SOCKET: receives one terminal master as an engine does, prints what comes from it until it hangs up.
+"""console.py SOCKET [COLSxROWS FIFO]: receives one terminal master as an engine does, prints what comes from it until it
+hangs up; with a size, gives it that when somebody writes to the fifo.
 console.py --pty COLSxROWS CMD...: runs CMD on a real terminal, feeds it standard input, prints its output."""
 import array, fcntl, os, pty, select, socket, struct, sys, termios
 
@@ -15,7 +16,12 @@ def relay(fd, out=1):
         os.write(out, data)
 
 
-def receive(path):
+def resize(fd, size):
+    cols, rows = (int(x) for x in size.split("x"))
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+
+
+def receive(path, size=None, fifo=None):
     s = socket.socket(socket.AF_UNIX)
     s.bind(path)
     s.listen(1)
@@ -24,15 +30,17 @@ def receive(path):
     fds = array.array("i")
     fds.frombytes(anc[0][2][:4])
     os.write(2, b"name: " + msg + b"\n")
+    if size:
+        open(fifo).read()
+        resize(fds[0], size)
     relay(fds[0])
 
 
 def on_pty(size, cmd):
-    cols, rows = (int(x) for x in size.split("x"))
     feed = sys.stdin.buffer.read()
     pid, fd = pty.fork()
     if pid == 0:
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+        resize(0, size)
         os.execvp(cmd[0], cmd)
     if feed:
         os.write(fd, feed)
@@ -44,4 +52,4 @@ def on_pty(size, cmd):
 if sys.argv[1] == "--pty":
     on_pty(sys.argv[2], sys.argv[3:])
 else:
-    receive(sys.argv[1])
+    receive(*sys.argv[1:])
