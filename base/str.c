@@ -198,7 +198,8 @@ size_t str_json_plain(const char *s)
 {
 	size_t n = 0, more;
 
-	while ((unsigned char)s[n] >= 0x20 && s[n] != '"' && s[n] != '\\' && s[n] != 0x7f && (more = str_utf8(s + n)) > 0)
+	while ((unsigned char)s[n] >= 0x20 && s[n] != '"' && s[n] != '\\' && s[n] != 0x7f &&
+	       (more = str_utf8(s + n)) > 0)
 		n += more;
 	return n;
 }

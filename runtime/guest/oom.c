@@ -64,7 +64,7 @@ static const char *behind_ancestor(const char *p, const char *group, bool whole)
 }
 
 /*
- * "oom-kill:constraint=...,cpuset=C,mems_allowed=0,oom_memcg=/vzrun-web,task_memcg=/vzrun-web/x,task=stress,pid=123,uid=0",
+ * "oom-kill:constraint=...,cpuset=C,...,oom_memcg=/vzrun-web,task_memcg=/vzrun-web/x,task=stress,pid=1,uid=0",
  * or "global_oom" for the first path. A guest gives groups below its own any names, with commas, and with what looks
  * like another's path: each path is taken only where nobody but the host can have written what is before it. C is one
  * name, without a slash.

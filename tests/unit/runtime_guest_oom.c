@@ -17,10 +17,11 @@ static const struct { const char *line; bool whole, part; } lines[] = {
 	/* Another guest's groups. */
 	{ HEAD ",oom_memcg=/vzrun-bad/vzrun-web,task_memcg=/vzrun-bad/vzrun-web" TAIL, false, true },
 	{ HEAD ",oom_memcg=/vzrun-bad,task_memcg=/vzrun-bad/x,task_memcg=/vzrun-web" TAIL, false, false },
-	{ HEAD ",oom_memcg=/vzrun-bad/x,task_memcg=/vzrun-web,task_memcg=/vzrun-bad/x,task_memcg=/vzrun-web" TAIL, false, true },
+	{ HEAD ",oom_memcg=/vzrun-bad/x,task_memcg=/vzrun-web,task_memcg=/vzrun-bad/x,task_memcg=/vzrun-web" TAIL,
+	  false, true },
 	{ HEAD ",oom_memcg=/vzrun-bad/,global_oom,task_memcg=/vzrun-web,task_memcg=/vzrun-bad" TAIL, false, true },
 	{ HEAD ",global_oom,task_memcg=/vzrun-bad/x,oom_memcg=/vzrun-web" TAIL, false, false },
-	{ "4,1,2,-;oom-kill:constraint=X,cpuset=,global_oom,task_memcg=,mems_allowed=0,oom_memcg=/vzrun-bad,task_memcg=/vzrun-bad" TAIL,
+	{ "4,1,2,-;oom-kill:cpuset=,global_oom,task_memcg=,mems_allowed=0,oom_memcg=/vzrun-bad,task_memcg=/vzrun-bad" TAIL,
 	  false, false },
 };
 
