@@ -9,7 +9,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-enum { KEEP_MAX = 8 << 20, DRAIN_MAX = 64 };	/* 64: twice a pipe */
+enum { KEEP_MAX = 8 << 20, DRAIN_MAX = 64 };	/* 64: more reads than a full pipe has */
 
 struct run {
 	const struct proc_req *req;

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include "runtime/spec/spec.h"
+#include <limits.h>
 #include <sys/mount.h>
 
 enum mnt_verb {
@@ -130,7 +131,7 @@ struct mnt_ctx {
 	int null_fd, mask_fd;
 	int parent_fd;			/* of the last destination below /dev, /proc or /sys: most come in rows */
 	bool parent_on_proc;
-	char parent[256];
+	char parent[PATH_MAX];
 };
 #define MNT_CTX_INIT { .root_fd = -1, .bundle_fd = -1, .host_proc = -1, .proc_fd = -1, .null_fd = -1, \
 		       .mask_fd = -1, .parent_fd = -1 }

@@ -27,6 +27,18 @@ static int check_terminal(const struct create *c)
 
 /* ---- steps --------------------------------------------------------------------------------------- */
 
+/* r: the error, which stays the one that is told. */
+static int unclaimed(struct create *c, int r)
+{
+	struct err_saved why;
+
+	err_save(&why);
+	drop_fd(&c->t.journal);
+	(void)state_drop(c->t.root_fd, c->t.dir_fd, c->req->id);
+	err_restore(&why);
+	return r;
+}
+
 /* What needs the directory of the state. A step cleans up after itself. */
 static int claimed(struct create *c)
 {
@@ -40,15 +52,7 @@ static int claimed(struct create *c)
 		c->out->notify = notify_listen(c->t.dir_fd);
 		r = c->out->notify < 0 ? c->out->notify : 0;
 	}
-	if (r < 0) {
-		struct err_saved why;
-
-		err_save(&why);
-		drop_fd(&c->t.journal);
-		(void)state_drop(c->t.root_fd, c->t.dir_fd, c->req->id);
-		err_restore(&why);
-	}
-	return r;
+	return r < 0 ? unclaimed(c, r) : r;
 }
 
 int create_claim(void *p)
@@ -58,11 +62,7 @@ int create_claim(void *p)
 	c->t.dir_fd = state_claim(c->t.root_fd, c->req->id);
 	TRY(c->t.dir_fd);
 	c->t.journal = journal_open(c->t.dir_fd);
-	if (c->t.journal < 0) {
-		(void)state_drop(c->t.root_fd, c->t.dir_fd, c->req->id);
-		return c->t.journal;
-	}
-	return claimed(c);
+	return c->t.journal < 0 ? unclaimed(c, c->t.journal) : claimed(c);
 }
 
 /*

@@ -21,6 +21,15 @@ touch: /new/dir/y: Read-only file system"
 	[ "$(tail -1 "$H/f")" = more ]
 }
 
+@test "destinations may be as long as a path" {
+	local n; n=$(printf 'n%.0s' $(seq 200))
+	cfg --arg d "/dev/$n/$n/null" '.linux.devices += [{path: $d, type: "c", major: 1, minor: 3}]'
+	mnt "{destination: \"/dev/$n/$n/f\", type: \"bind\", source: \"/etc/hosts\", options: [\"bind\"]}"
+	inside "ls /dev/$n/$n"
+	says "f
+null"
+}
+
 @test "a relative source is the bundle's" {
 	mkdir "$B/data"; echo here >"$B/data/f"
 	mnt '{destination: "/m", type: "bind", source: "data", options: ["bind"]}'
