@@ -106,6 +106,8 @@ static int work(const struct confine *c, confine_fn *fn, void *ctx, int report)
 {
 	auto_close int root = -1;
 
+	if (setpgid(0, 0) < 0)
+		return fail_errno("confine: leave the process group");
 	if (!undefended("confine"))
 		TRY(take_root(c->target));
 	const char *top = undefended("confine") ? c->target : "/";
@@ -143,8 +145,6 @@ static _Noreturn void child(const struct confine *c, confine_fn *fn, void *ctx, 
 	char text[1200];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (setpgid(0, 0) < 0)
-		_exit(1);
 	/* Lists and locks of the store stay with the parent. */
 	close_others(report, c->keep);
 	if (work(c, fn, ctx, report) < 0) {
