@@ -218,10 +218,10 @@ static const struct step up_steps[] = {
 
 int net_host_lock(void)
 {
-	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int fd = open("/proc/sys/net/ipv4/route/flush", O_WRONLY | O_CLOEXEC);
 
 	if (fd >= 0 && TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) < 0)
-		log_debug("no order among homes: flock of the network namespace failed");
+		log_debug("no order among homes: flock of a switch of the network namespace failed");
 	return fd;
 }
 

@@ -23,9 +23,10 @@ void net_bridge_mac(const struct net_home *h, const char *network, unsigned char
 
 /*
  * Homes do what concerns them all one after the other: the choice of names and subnets, of which that of one is visible
- * in the kernel before the next one looks, and the switches of the host. After the lock of HOME/networks. The network
- * namespace itself is the lock: there is no file to leave behind. Without it (-1) there is no such order, and a
- * clash is refused by the kernel.
+ * in the kernel before the next one looks, and the switches of the host. After the lock of HOME/networks. It is on a
+ * switch of the network namespace, so there is no file to leave behind, and on one that nobody but root may open: a
+ * lock of the namespace itself anybody could keep for ever. Without it (-1) there is no such order, and a clash is
+ * refused by the kernel.
  */
 int net_host_lock(void);
 

@@ -31,6 +31,17 @@ teardown() { spaces_end; }
 	[ "$(net ls --json | jq '.networks[] | select(.name == "four").leases')" = 1 ]
 }
 
+@test "no user of the host holds up what homes do one after the other" {
+	# Whatever of the namespace anybody may open, another user has locked.
+	nsenter -t "$HOST" -n setpriv --reuid 65534 --clear-groups --inh-caps -all flock -F /proc/self/ns/net sleep 1000 3>&- &
+	PIDS+=("$!")
+	while h flock -n /proc/self/ns/net true; do :; done
+	run h setpriv --reuid 65534 --clear-groups --inh-caps -all flock -n /proc/sys/net/ipv4/route/flush true
+	[ "$status" -ne 0 ]
+	net create free
+	net rm free
+}
+
 @test "what clashes or is no definition is refused in one line, and changes nothing" {
 	net create web --subnet 10.99.0.0/16 --subnet6 fd99::/64
 	refused 4 "network web exists already" create web
