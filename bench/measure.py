@@ -39,6 +39,7 @@ def shoot(contender, *commands):
     """Runs the commands one after another; ([Shot], CPU of what they left and what ended meanwhile)."""
     host = contender.host
     words = []
+    Interrupted.look()
     for c in commands:
         words += ([";"] if words else []) + c
     r, w = os.pipe()

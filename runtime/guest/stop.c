@@ -234,8 +234,8 @@ static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *kille
 	if (guest_status(s->at, s->name, &pid) == GUEST_PAUSED)
 		TRY(unless_ended(container_pause(s->at->root, s->name, false)));
 	s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING);
-	/* What its keeper would hold. */
-	auto_close int netns = s->keeper < 0 ? guest_netns(s->at, s->name) : -1;
+	/* What its keeper holds, too, unless it was killed: it may answer still, and be about to die. */
+	auto_close int netns = guest_netns(s->at, s->name);
 	*killed = !ends_when_asked(s, ms, signal);
 	err_clear();
 	if (*killed)
