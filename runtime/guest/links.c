@@ -129,6 +129,11 @@ int links_begin(int dir_fd, const struct list *nics, const struct net_port *port
 	return l.nics.n ? links_store(dir_fd, &l) : 0;
 }
 
+bool links_any(int dir_fd)
+{
+	return faccessat(dir_fd, file, F_OK, 0) == 0;
+}
+
 int links_end(int dir_fd, int netns)
 {
 	auto_links struct guest_links l = { 0 };

@@ -25,6 +25,8 @@ int links_begin(int dir_fd, const struct list *nics, const struct net_port *port
  * does not come back is a warning and an event.
  */
 int links_end(int dir_fd, int netns);
+/* There is something to come back. */
+bool links_any(int dir_fd);
 /* Every NIC of a running guest; of a stopped one what it will have (conf: its wishes). */
 int nic_ports(const struct guest_where *at, const char *name, int dir_fd, const struct list *conf,
 	      struct net_port *ports, size_t *n);

@@ -143,7 +143,13 @@ static int clear_up(const struct guest_where *at, const char *name, const char *
 	return 0;
 }
 
-struct stopping { const struct guest_where *at; const char *name; int init, keeper; pid_t pid; };
+struct stopping {
+	const struct guest_where *at;
+	const char *name;
+	int init, keeper;
+	pid_t pid;
+	bool lent;		/* it has links that are not of its networks */
+};
 
 /*
  * The init's pidfd; a guest that is just being started or rebooted is waited for. -ENODATA: it runs, and somebody took
@@ -234,8 +240,8 @@ static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *kille
 	if (guest_status(s->at, s->name, &pid) == GUEST_PAUSED)
 		TRY(unless_ended(container_pause(s->at->root, s->name, false)));
 	s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING);
-	/* What its keeper holds, too, unless it was killed: it may answer still, and be about to die. */
-	auto_close int netns = guest_netns(s->at, s->name);
+	/* What its keeper would hold; who has links of others' too, which are to come back: it may answer, and be dying. */
+	auto_close int netns = s->keeper < 0 || s->lent ? guest_netns(s->at, s->name) : -1;
 	*killed = !ends_when_asked(s, ms, signal);
 	err_clear();
 	if (*killed)
@@ -280,6 +286,7 @@ int guest_stop(const struct guest_where *at, const char *name, const uint64_t *t
 	TRY(r);
 	if (guest_open(at, name, false, &g) < 0)
 		err_clear();
+	s.lent = g.dir_fd >= 0 && links_any(g.dir_fd);
 	if (timeout_ms)
 		ms = *timeout_ms;
 	else if (g.conf.stop_timeout.set)
