@@ -166,6 +166,9 @@ static int freezer_of(const struct cg *cg, bool *v2, char dir[CG_FULL])
 			return 0;
 		if (errno != ENOENT)
 			return fail_errno("freezer: look for %s", path);
+		/* It has none, or is gone with all that was in it. */
+		if (access(dir, F_OK) < 0)
+			return fail_errno("freezer: %s", dir);
 	}
 	if (v1 >= 0 && (cg->hiers & BIT(v1))) {
 		*v2 = false;
