@@ -216,21 +216,32 @@ static const struct step up_steps[] = {
 	{ "names", make_names, drop_names },
 };
 
-int net_host_lock(void)
-{
-	int fd = open("/proc/sys/net/ipv4/route/flush", O_WRONLY | O_CLOEXEC);
+/* Opened twice a lock would wait for itself. */
+static struct { int fd; unsigned depth; } turn = { .fd = -1 };
 
-	if (fd >= 0 && TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) < 0)
+void net_host_enter(struct net_turn *t)
+{
+	t->ours = true;
+	if (turn.depth++)
+		return;
+	turn.fd = open("/proc/sys/net/ipv4/route/flush", O_WRONLY | O_CLOEXEC);
+	if (turn.fd >= 0 && TEMP_FAILURE_RETRY(flock(turn.fd, LOCK_EX)) < 0)
 		log_debug("no order among homes: flock of a switch of the network namespace failed");
-	return fd;
+}
+
+void net_host_leave(struct net_turn *t)
+{
+	if (t->ours && --turn.depth == 0)
+		drop_fd(&turn.fd);
+	t->ours = false;
 }
 
 int net_bring_up(const struct net_home *h, int dirfd, struct net_file *f, int *bridge_index)
 {
 	SCOPED(up_free) struct up u = { .h = h, .dir = dirfd, .f = f, .fresh = !f->d.version };
-	auto_close int lock = net_host_lock();
+	SCOPED(net_host_leave) struct net_turn turns = { 0 };
 
-	(void)lock;
+	net_host_enter(&turns);
 	TRY(nlq_open(&u.q, NETLINK_ROUTE));
 	TRY(net_routes(&u.routes, &u.nroutes));
 	TRY(steps_run(up_steps, COUNT(up_steps), &u, NULL));

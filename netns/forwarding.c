@@ -157,7 +157,7 @@ static int unwant(struct net_book *o, const char *key)
 int net_localnet(int dirfd, const char *bridge, bool on)
 {
 	SCOPED(net_book_close) struct net_book o = { 0 };
-	auto_close int lock = -1;
+	SCOPED(net_host_leave) struct net_turn turn = { 0 };
 	char key[64];
 	struct net_value now;
 	int there;
@@ -166,7 +166,7 @@ int net_localnet(int dirfd, const char *bridge, bool on)
 	TRY(there = on ? net_switch_peek(key, &now) : 0);
 	if (there && str_eq(now.text, "1"))
 		return 0;
-	lock = net_host_lock();
+	net_host_enter(&turn);
 	TRY(net_book_open(dirfd, &o));
 	TRY(on ? want(&o, key, NULL, "1") : unwant(&o, key));
 	if (o.dirty)

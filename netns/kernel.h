@@ -25,10 +25,12 @@ void net_bridge_mac(const struct net_home *h, const char *network, unsigned char
  * Homes do what concerns them all one after the other: the choice of names and subnets, of which that of one is visible
  * in the kernel before the next one looks, and the switches of the host. After the lock of HOME/networks. It is on a
  * switch of the network namespace, so there is no file to leave behind, and on one that nobody but root may open: a
- * lock of the namespace itself anybody could keep for ever. Without it (-1) there is no such order, and a clash is
- * refused by the kernel.
+ * lock of the namespace itself anybody could keep for ever. Without it there is no such order, and a clash is refused
+ * by the kernel. Who has it may enter again: what is done within may need it for itself.
  */
-int net_host_lock(void);
+struct net_turn { bool ours; };
+void net_host_enter(struct net_turn *t);
+void net_host_leave(struct net_turn *t);
 
 /*
  * Under the lock of HOME/networks. Makes the bridge, the firewall, forwarding, and first the definition itself
@@ -60,7 +62,7 @@ int net_forwarding_on(int dirfd, const char *bridge, const struct net_others *ot
 int net_forwarding_off(int dirfd);
 /* Another home needs them: they stay, and it puts them back one day. */
 int net_forwarding_bequeath(int dirfd, const struct net_home *heir);
-/* A network goes: off, unless another one of the home needs it. Under net_host_lock(). */
+/* A network goes: off, unless another one of the home needs it. Within net_host_enter(). */
 int net_forwarding_leave(struct nlq *q, const struct net_home *h, int dirfd, const char *network);
 /* Whether bridge takes packets of 127.0.0.0/8: on and, when nobody needs it any more, as it was. */
 int net_localnet(int dirfd, const char *bridge, bool on);

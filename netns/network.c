@@ -77,7 +77,7 @@ int net_forwarding_leave(struct nlq *q, const struct net_home *h, int dir, const
 /* The file goes last: what is killed half way is done again. */
 static int take_apart(const struct net_home *h, int dir, const struct net_def *d)
 {
-	auto_close int lock = -1;
+	SCOPED(net_host_leave) struct net_turn turn = { 0 };
 	auto_nlq struct nlq q = { 0 };
 	struct net_link l;
 	char file[80];
@@ -99,9 +99,9 @@ static int take_apart(const struct net_home *h, int dir, const struct net_def *d
 	TRY(fault_point("what others allow it"));
 	TRY(net_allow_forget(dir, d->name));
 	TRY(fault_point("forwarding"));
-	lock = net_host_lock();
+	net_host_enter(&turn);
 	TRY(net_forwarding_leave(&q, h, dir, d->name));
-	drop_fd(&lock);
+	net_host_leave(&turn);
 	TRY(fault_point("file of the network"));
 	net_index_forget(dir, d->name);
 	snprintf(file, sizeof file, "%s.json", d->name);

@@ -22,7 +22,7 @@ int net_switch_peek(const char *key, struct net_value *now);
 int net_switch_peek_other(const char *key, const char *wanted, struct net_value *now);
 int net_switch_poke(const char *key, const char *value);
 
-/* Under net_host_lock(), because other homes write there, too (net_forwarding_bequeath()). Empty when there is none. */
+/* Within net_host_enter(): other homes write there, too (net_forwarding_bequeath()). Empty when there is none. */
 int net_book_open(int dirfd, struct net_book *o);
 void net_book_close(struct net_book *o);
 int net_book_store(int dirfd, const struct net_book *o);

@@ -94,6 +94,8 @@ teardown() { lab_teardown; }
 	gets 203.0.113.50 "$LAN" 203.0.113.1 8081
 	# Everything is a function of the files.
 	h nft flush ruleset
+	# The bridge with its switch for 127.0.0.1, too, which is turned while the network is being brought up.
+	h ip link del vzbr0
 	vz network apply >/dev/null
 	gets 198.51.100.9 "$WORLD" 192.0.2.1 8080
 	gets 192.0.2.50 "$LAN" 192.0.2.1 8081
