@@ -59,15 +59,6 @@ static int text(const struct at *at, const void *value, char *out, size_t size)
 	return cg_say(out, size, "%s", *(const char *const *)value);
 }
 
-/* Engines mean "none" by 0 as well as by -1; a group of no process at all is of no use. */
-static int pids(const struct at *at, const void *value, char *out, size_t size)
-{
-	const struct opt_i64 *v = value;
-
-	(void)at;
-	return v->v <= 0 ? cg_say(out, size, "max") : cg_say(out, size, "%jd", (intmax_t)v->v);
-}
-
 static int always(const struct at *at, const void *value, char *out, size_t size)
 {
 	(void)at, (void)value, (void)out, (void)size;
@@ -144,7 +135,7 @@ const struct knob cg_knobs[] = {
 	{ "swappiness", CTL_MEMORY, 0, SCALAR(memory, swappiness), { "memory.swappiness", u64 }, NO },
 	{ "disabled OOM killer", CTL_MEMORY, 0, SCALAR(memory, disable_oom_killer),
 	  { "memory.oom_control", flag }, NO },
-	{ "process limit", CTL_PIDS, 0, SCALAR(pids, limit), { "pids.max", pids }, { "pids.max", pids } },
+	{ "process limit", CTL_PIDS, 0, SCALAR(pids, limit), { "pids.max", i64_max }, { "pids.max", i64_max } },
 	{ "block I/O weight", CTL_IO, ZERO_UNSET | OR_NEXT, SCALAR(blkio, weight),
 	  { "blkio.weight", u32 }, { "io.bfq.weight", u32 } },
 	{ "block I/O weight", CTL_IO, ZERO_UNSET, SCALAR(blkio, weight),

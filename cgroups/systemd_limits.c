@@ -148,7 +148,7 @@ int props_of_resources(struct props *p, const struct cg_resources *r, bool v2, u
 	if (r->cpu)
 		TRY(add_cpu(p, r->cpu, v2, version));
 	if (r->pids && r->pids->limit.set)
-		prop_u64(p, "TasksMax", r->pids->limit.v <= 0 ? UINT64_MAX : (uint64_t)r->pids->limit.v);
+		prop_u64(p, "TasksMax", r->pids->limit.v < 0 ? UINT64_MAX : (uint64_t)r->pids->limit.v);
 	if (r->blkio && r->blkio->weight.v && v2)
 		prop_u64(p, "IOWeight", cg_io_weight(r->blkio->weight.v));
 	if (r->blkio && r->blkio->weight.v && !v2)

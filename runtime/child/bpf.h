@@ -22,5 +22,5 @@ struct bpf_override { uint32_t arch, first, last, ret; };
 int bpf_rewrite(const struct sock_filter *in, size_t n, uint32_t first_arch, const struct bpf_override *over,
 		size_t novers, struct sock_filter **out, size_t *nout);
 
-/* What the kernel would do with this call; for tests. UINT64_MAX: not a valid program. */
+/* What the kernel would do with this call. UINT64_MAX: not a valid program. */
 uint64_t bpf_run(const struct sock_filter *prog, size_t n, const struct seccomp_data *d);

@@ -104,13 +104,10 @@ int stage_ready(struct child *c)
 }
 
 /* After `create` nobody holds the other end of the talk any more: whoever starts us connects. */
-int stage_park(struct child *c)
+static int await_starter(struct child *c)
 {
-	int fd;
+	int fd = TEMP_FAILURE_RETRY(accept4(c->start_fd, NULL, NULL, SOCK_CLOEXEC));
 
-	if (c->start_fd < 0)
-		return 0;
-	fd = TEMP_FAILURE_RETRY(accept4(c->start_fd, NULL, NULL, SOCK_CLOEXEC));
 	if (fd < 0)
 		return fail_errno("wait for the start");
 	drop_fd(&c->start_fd);
@@ -118,7 +115,13 @@ int stage_park(struct child *c)
 	if (dup3(fd, c->sync, O_CLOEXEC) < 0)
 		return fail_errno("wait for the start");
 	close(fd);
-	TRY(sync_hear(c->sync, SYNC_GO, NULL));
+	return sync_hear(c->sync, SYNC_GO, NULL);
+}
+
+int stage_park(struct child *c)
+{
+	if (c->start_fd >= 0)
+		TRY(await_starter(c));
 	terminal_await_size(c);
 	return 0;
 }

@@ -374,6 +374,14 @@ int seccomp_compile(const struct spec_seccomp *s, int cache_dirfd, struct seccom
 	return 0;
 }
 
+bool seccomp_spares(const struct seccomp_prog *p, int nr)
+{
+	struct seccomp_data d = { .nr = nr, .arch = seccomp_arch_native() };
+	uint64_t action = p->insns ? bpf_run(p->insns, p->len, &d) & SECCOMP_RET_ACTION_FULL : SECCOMP_RET_ALLOW;
+
+	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG || action == SECCOMP_RET_ERRNO;
+}
+
 void seccomp_free(struct seccomp_prog *p)
 {
 	free(p->block);

@@ -41,6 +41,9 @@ int seccomp_restore(int dirfd, const char *name, struct seccomp_prog *out);
  */
 int seccomp_attach(const struct seccomp_prog *p, int *listener);
 
+/* Whether who is under the program may make this call, its arguments 0, and goes on: it may be refused, not more. */
+bool seccomp_spares(const struct seccomp_prog *p, int nr);
+
 void seccomp_free(struct seccomp_prog *p);
 #define auto_seccomp SCOPED(seccomp_free)
 

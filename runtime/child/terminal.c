@@ -97,17 +97,20 @@ int stage_terminal(struct child *c)
 	return sync_say_fd(c->sync, SYNC_CONSOLE, master);
 }
 
-/* What is already on and ends who calls something that it does not list. */
-static bool is_deadly(const struct child *c)
+/* What is already on must not end us, nor ask an agent, for a call that its author did not think of. */
+static bool may_wait(const struct child *c)
 {
-	const struct spec_seccomp *s = c->spec && c->spec->linux_ ? c->spec->linux_->seccomp : NULL;
+	static const int calls[] = { SYS_ioctl, SYS_rt_sigprocmask, SYS_rt_sigtimedwait };
 
-	return s && !c->process->no_new_privs && s->default_action != SC_ALLOW && s->default_action != SC_ERRNO;
+	for (size_t i = 0; !c->process->no_new_privs && i < COUNT(calls); i++)
+		if (!seccomp_spares(&c->seccomp, calls[i]))
+			return false;
+	return true;
 }
 
 /*
- * Podman's monitor hears of the terminal's size beside the start, not before it, and a program that looks at once
- * would find none. The kernel says with SIGWINCH that it has come; who sends none waits this long.
+ * Podman's monitor hears of the terminal's size beside the start or the exec, not before it, and a program that looks at
+ * once would find none. The kernel says with SIGWINCH that it has come; who sends none waits this long.
  */
 void terminal_await_size(const struct child *c)
 {
@@ -115,7 +118,7 @@ void terminal_await_size(const struct child *c)
 	struct winsize size = { 0 };
 	sigset_t winch;
 
-	if (c->tty < 0 || is_deadly(c))
+	if (c->tty < 0 || !may_wait(c))
 		return;
 	sigemptyset(&winch);
 	sigaddset(&winch, SIGWINCH);

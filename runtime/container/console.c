@@ -18,10 +18,12 @@ static int send_fd(const char *what, const char *socket_path, const char *text, 
 	return dgram_send(fd, text, strlen(text), &passed, 1);
 }
 
-int console_send(const char *socket_path, int master)
+int console_send(const char *socket_path, int *master)
 {
 	/* The text is a name for the terminal; engines log it. */
-	return send_fd("console socket", socket_path, "/dev/ptmx", master);
+	TRY(send_fd("console socket", socket_path, "/dev/ptmx", *master));
+	drop_fd(master);
+	return 0;
 }
 
 int pidfd_send(const char *socket_path, int pidfd)

@@ -149,7 +149,7 @@ void supervise_soon(void);
 /* "SIGKILL", "kill", "9", "RTMIN+3", "RTMAX-1"; 0 is a number, too. signal(7) */
 int signal_number(const char *name);
 /* Sends a terminal's master to the engine's console socket, as runc does. */
-int console_send(const char *socket_path, int master);
+int console_send(const char *socket_path, int *master);	/* whose it is then alone: *master is closed */
 /* The same with a pidfd of the process: whoever holds it never meets another process of that number. */
 int pidfd_send(const char *socket_path, int pidfd);
 int write_pid_file(const char *path, pid_t pid);

@@ -55,7 +55,7 @@ static int publish(struct create *c)
 	snprintf(owner, sizeof owner, "%u", geteuid());
 	s.owner = owner;
 	if (c->launch.tty >= 0 && c->req->console_socket)
-		TRY(console_send(c->req->console_socket, c->launch.tty));
+		TRY(console_send(c->req->console_socket, &c->launch.tty));
 	if (c->req->pidfd_socket)
 		TRY(pidfd_send(c->req->pidfd_socket, c->launch.pidfd));
 	TRY(state_save(c->t.dir_fd, &s));

@@ -308,7 +308,7 @@ static int exec_in(struct joining *j, struct container *out)
 		out->dir_fd = take_fd(&j->dir_fd);
 	out->tty = take_fd(&j->launch.tty);
 	if (out->tty >= 0 && j->req->console_socket)
-		r = console_send(j->req->console_socket, out->tty);
+		r = console_send(j->req->console_socket, &out->tty);
 	if (r >= 0 && j->req->pidfd_socket)
 		r = pidfd_send(j->req->pidfd_socket, out->pidfd);
 	if (r >= 0 && j->req->pid_file)

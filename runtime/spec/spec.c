@@ -7,6 +7,19 @@
 #include <string.h>
 #include <unistd.h>
 
+/*
+ * Until 1.3 of the specification a limit of 0 processes was none at all, and engines of that time still write it for
+ * -1. Since then it is a limit, and leaves what 1 leaves: the kernel asks only when a process is made beside the first.
+ */
+static void limit_of_none(const struct spec *s)
+{
+	struct cg_pids *p = s->linux_ && s->linux_->resources ? s->linux_->resources->pids : NULL;
+	unsigned minor;
+
+	if (p && p->limit.set && p->limit.v == 0)
+		p->limit.v = s->version && sscanf(s->version, "1.%u.", &minor) == 1 && minor >= 3 ? 1 : -1;
+}
+
 int spec_decode(const char *name, struct json *tree, struct spec *out)
 {
 	struct arena a = { 0 };
@@ -20,6 +33,7 @@ int spec_decode(const char *name, struct json *tree, struct spec *out)
 		spec_free(&s);
 		return fail_class(fail_in(r, "%s", name), ERR_CONFIG);
 	}
+	limit_of_none(&s);
 	*out = s;
 	return 0;
 }

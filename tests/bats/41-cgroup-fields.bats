@@ -109,7 +109,19 @@ refuses() { res "$1"; go; fails 1 "$2"; [ -z "$(state_left)$(groups_left)" ]; }
 	need_ctl pids pids
 	reads '{"pids": {"limit": 77}}' pids pids.max 77
 	reads '{"pids": {"limit": -1}}' pids pids.max max
+	cfg '.ociVersion = "1.2.1"'
 	reads '{"pids": {"limit": 0}}' pids pids.max max
+}
+
+@test "pids: 0 is a limit to those who know the specification's 1.3" {
+	need_ctl pids pids
+	cfg '.ociVersion = "1.3.0"'
+	res '{"pids": {"limit": 0}}'
+	sh_ "read -r max <$(cat_ pids.max pids); echo \"\$max\"; busybox true; exit 0"
+	go
+	[ "$status" -ne 0 ]
+	[ "${lines[0]}" = 1 ]
+	has "can't fork"
 }
 
 disk() { lsblk -dnro MAJ:MIN,TYPE | awk '$2 == "disk" && $1 !~ /^253:/ { print $1; exit }'; }

@@ -122,6 +122,23 @@ P
 	wait "$tracer" || true
 }
 
+@test "a size that comes beside an exec is there when the program looks" {
+	local S=$BATS_TEST_TMPDIR/s f=$BATS_TEST_TMPDIR/fifo t=$BATS_TEST_TMPDIR/trace tracer
+	traced
+	running
+	mkfifo "$f"
+	python3 "$TOOL" "$S" 91x27 "$f" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- & JOB=$!
+	wait_for test -S "$S"
+	strace -f -qq -o "$t" -e trace=rt_sigtimedwait -e inject=rt_sigtimedwait:delay_enter=1000000 \
+		"$VZ" --root "$ROOT" exec -t --console-socket "$S" "$ID" sh -c 'stty size; echo bye' </dev/null 3>&- & tracer=$!
+	wait_for test -s "$t"
+	echo >"$f"
+	wait "$tracer"
+	wait_for grep -q bye "$BATS_TEST_TMPDIR/out"
+	grep -q "^27 91" "$BATS_TEST_TMPDIR/out"
+	ended "$JOB"
+}
+
 @test "console sockets where they have no place" {
 	run v create --console-socket /nowhere "$ID"
 	fails 1 "cannot use console socket if vzrun will not detach or allocate tty"
