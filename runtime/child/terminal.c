@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <termios.h>
@@ -109,8 +110,8 @@ static bool may_wait(const struct child *c)
 }
 
 /*
- * Podman's monitor hears of the terminal's size beside the start or the exec, not before it, and a program that looks at
- * once would find none. The kernel says with SIGWINCH that it has come; who sends none waits this long.
+ * Podman's monitor hears of the terminal's size beside the start or the exec, not before it, and a program that looks
+ * at once would find none. The kernel says with SIGWINCH that it has come; who sends none waits this long.
  */
 void terminal_await_size(const struct child *c)
 {

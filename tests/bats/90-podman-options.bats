@@ -36,6 +36,14 @@ Cpus_allowed_list:	0
 0"
 }
 
+@test "--pids-limit -1 and 0: none" {
+	local n
+	for n in -1 0; do
+		once --pids-limit "$n" -- sh -c "$(group pids/pids.max pids.max); true"
+		ok; says max
+	done
+}
+
 @test "limits of v1: shares, swappiness, the killer, swap, real-time, block devices" {
 	[ -d /sys/fs/cgroup/memory ] || skip "kernel: no cgroup v1 memory"
 	peers --memory 32m --memory-swap 64m --memory-swappiness 10 --oom-kill-disable --cpu-shares 512 --cpu-period 50000 \

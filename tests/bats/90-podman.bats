@@ -62,7 +62,7 @@ end" ]
 	run python3 "$TOP/tests/tools/console.py" --pty 80x24 nsenter -t "$WORLD" -m -n -p -- podman run --rm -it -u 1000 localhost/box sh -c 'echo >/dev/tty && exit 5' </dev/null
 	[ "$status" -eq 5 ]
 	box a
-	run pty exec -it a sh -c 'tty; until stty size | grep "33 101"; do sleep 0.05; done' </dev/null
+	run pty exec -it a sh -c "tty; stty size" </dev/null
 	has "/dev/pts/0"
 	has "33 101"
 }

@@ -87,7 +87,7 @@ static const struct { const char *json, *v1, *v2; } rows[] = {
 	{ "{\"network\":{\"classID\":0}}", "", "" },
 	{ "{\"pids\":{\"limit\":5}}", "pids.max 5|", "pids.max 5|" },
 	{ "{\"pids\":{\"limit\":-1}}", "pids.max max|", "pids.max max|" },
-	{ "{\"pids\":{\"limit\":0}}", "pids.max max|", "pids.max max|" },
+	{ "{\"pids\":{\"limit\":0}}", "pids.max 0|", "pids.max 0|" },
 	{ "{\"blockIO\":{\"weight\":10}}", "blkio.weight 10|blkio.bfq.weight 10|",
 	  "io.bfq.weight 10|io.weight default 1|" },
 	{ "{\"blockIO\":{\"weight\":1000}}", "blkio.weight 1000|blkio.bfq.weight 1000|",
