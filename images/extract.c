@@ -31,19 +31,21 @@ static int refuse_parent(const char *path, const char *dir)
 }
 
 /* Parents that have no member of their own. */
-static int make_parents(int root, const char *dir, const char *path)
+static int make_parents(struct walk *w, const char *dir, const char *path)
 {
-	char copy[PATH_MAX];
-	auto_close int at = fcntl(root, F_DUPFD_CLOEXEC, 3);
+	char copy[PATH_MAX], whole[PATH_MAX];
+	auto_close int at = fcntl(w->x->root, F_DUPFD_CLOEXEC, 3);
 
 	if (at < 0)
 		return fail_errno("%.200s", path);
 	strcpy(copy, dir);
 	for (char *save = NULL, *name = strtok_r(copy, "/", &save); name; name = strtok_r(NULL, "/", &save)) {
-		int below;
+		int below, was = place_parent(&(struct place){ at, name, path });
 
-		if (mkdirat(at, name, 0755) < 0 && errno != EEXIST)
-			return fail_class(fail_errno("%.200s: create its directory", path), ERR_STORAGE);
+		TRY(was);
+		snprintf(whole, sizeof whole, "%.*s", (int)(name + strlen(name) - copy), dir);
+		if (was == 2)
+			TRY(w->x->say(w->x->ctx, 'o', whole));
 		below = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (below < 0)
 			return errno == ENOTDIR || errno == ELOOP ? refuse_parent(path, dir)
@@ -54,12 +56,13 @@ static int make_parents(int root, const char *dir, const char *path)
 	return take_fd(&at);
 }
 
-static int open_dir(int root, const char *dir, const char *path, bool make)
+static int open_dir(struct walk *w, const char *dir, const char *path, bool make)
 {
-	int fd = path_open_strict(root, *dir ? dir : ".", O_PATH | O_DIRECTORY);
+	int fd = path_open_strict(w->x->root, *dir ? dir : ".", O_PATH | O_DIRECTORY);
 
-	if (fd == -ENOENT && make)
-		return make_parents(root, dir, path);
+	/* ENOTDIR: it may be a whiteout. */
+	if ((fd == -ENOENT || fd == -ENOTDIR) && make)
+		return make_parents(w, dir, path);
 	if (fd == -ELOOP || fd == -ENOTDIR || fd == -EXDEV)
 		return refuse_parent(path, dir);
 	return fd;
@@ -83,7 +86,7 @@ static int find_place(struct walk *w, struct place *p)
 	split(w->m.path, dir, &p->name);
 	if (w->dir < 0 || !str_eq(dir, w->dir_path)) {
 		drop_fd(&w->dir);
-		TRY(w->dir = open_dir(w->x->root, dir, w->m.path, true));
+		TRY(w->dir = open_dir(w, dir, w->m.path, true));
 		strcpy(w->dir_path, dir);
 	}
 	p->dir = w->dir;
@@ -98,7 +101,7 @@ static int make_hardlink(struct walk *w, const struct place *p)
 	struct stat st;
 
 	split(w->m.link, dir, &name);
-	auto_close int from = open_dir(w->x->root, dir, w->m.path, false);
+	auto_close int from = open_dir(w, dir, w->m.path, false);
 	if (from < 0 || fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode) ||
 	    (S_ISCHR(st.st_mode) && st.st_rdev == 0))
 		return fail_as(ERR_IMAGE, "%.200s: hard link to %.200s, which is no file of the layer",
@@ -164,7 +167,7 @@ static int whiteout(struct walk *w)
 
 static int opaque(struct walk *w)
 {
-	auto_close int fd = open_dir(w->x->root, w->m.path, w->m.path, true);
+	auto_close int fd = open_dir(w, w->m.path, w->m.path, true);
 
 	TRY(fd);
 	return w->x->say(w->x->ctx, 'o', w->m.path);

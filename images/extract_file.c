@@ -37,6 +37,22 @@ int place_clear(const struct place *p, enum tar_type type)
 	return is_whiteout(&st) ? 2 : 0;
 }
 
+int place_parent(const struct place *p)
+{
+	struct stat st;
+
+	if (mkdirat(p->dir, p->name, 0755) == 0)
+		return 0;
+	if (errno != EEXIST || fstatat(p->dir, p->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return blame(p, "create its directory");
+	/* Neither is a file or a link in its place: whoever opens it says so. */
+	if (!is_whiteout(&st))
+		return 0;
+	if (unlinkat(p->dir, p->name, 0) < 0 || mkdirat(p->dir, p->name, 0755) < 0)
+		return blame(p, "create its directory");
+	return 2;
+}
+
 /* fd -1: a kind of file that carries none; they are judged all the same. */
 static int set_xattrs(const struct place *p, struct tar *t, int fd, bool plain)
 {

@@ -109,7 +109,7 @@ members("wh-dotdot", [("a", "d", ""), ("a/.wh...", "f", "")], 'a/.wh...: a white
 members("wh-opaque-root", [(".wh..wh..opq", "f", "")], ".wh..wh..opq: hides the whole root")
 members("wh-opaque-root2", [("./.wh..wh..opq", "f", "")], "./.wh..wh..opq: hides the whole root")
 members("wh-below", [(".wh.a/b", "f", "x")], ".wh.a/b: below a whiteout")
-members("wh-then-child", [(".wh.a", "f", ""), ("a/b", "f", "x")], "a/b: its directory a is no directory of the layer")
+members("wh-then-link", [(".wh.a", "f", ""), ("a", "l", "/etc"), ("a/b", "f", "x")], "a/b: its directory a is no directory of the layer")
 members("wh-opaque-on-file", [("a", "f", "x"), ("a/.wh..wh..opq", "f", "")], "a: its directory a is no directory of the layer")
 # Attributes.
 for n, key in (("overlay", "trusted.overlay.opaque"), ("redirect", "trusted.overlay.redirect"), ("trusted", "trusted.x"),
