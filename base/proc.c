@@ -84,10 +84,11 @@ static int start(struct run *r)
 	int in[2], out[2], err[2], report[2], code = 0;
 
 	TRY(pipe_pair(in, r->req->in));
-	auto_close int in0 = r->req->in ? in[0] : open("/dev/null", O_RDWR | O_CLOEXEC);
+	auto_close int in0 = r->req->in ? in[0] : r->req->our_in ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) :
+			     open("/dev/null", O_RDWR | O_CLOEXEC);
 	auto_close int in1 = in[1];
 	if (in0 < 0)
-		return fail_errno("open /dev/null");
+		return fail_errno("standard input of %s", r->req->path);
 	if (in1 >= 0 && fcntl(in1, F_SETFL, O_NONBLOCK) < 0)
 		return fail_errno("create a pipe");
 	TRY(pipe_pair(out, r->req->out));

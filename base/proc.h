@@ -14,6 +14,7 @@ struct proc_req {
 	const char *cwd;		/* where it starts ("/" when that is gone); NULL: where we are */
 	const char *in;			/* written to its stdin; NULL: /dev/null */
 	size_t in_n;
+	bool our_in;			/* its stdin is ours */
 	struct buf *out, *err;		/* NULL: inherited; at most 8 MiB are kept */
 	const int *fds;			/* passed as 3, 4, ... */
 	size_t nfds;

@@ -38,18 +38,28 @@ static const struct field error_fields[] = {
 };
 static const struct record error_record = RECORD("error", struct error_words, error_fields);
 
-static int run(const char *const *argv, struct buf *out, bool stdin_too, int *status)
+/* "-" is our standard input. A signal ends the helper; what it had begun then goes at once. */
+static int run(const char *home, const char *const *argv, struct buf *out, int *status)
 {
-	const int in = STDIN_FILENO;
+	const char *const sweep[] = { "vzrun-image", "--home", home, "sweep", NULL };
 	char path[PATH_MAX];
 	auto_free const char **env = helper_env();
+	struct err_saved why;
+	int r;
 
 	TRY(helper_find("vzrun-image", path));
 	if (!env)
 		return fail(ENOMEM, "vzrun-image: out of memory");
-	struct proc_req req = { .path = path, .argv = argv, .env = env, .out = out, .fds = &in, .nfds = stdin_too,
-				.gives_way = true };
-	return proc_run(&req, status);
+	struct proc_req req = { .path = path, .argv = argv, .env = env, .out = out, .gives_way = true };
+	for (const char *const *v = argv; *v; v++)
+		req.our_in |= str_eq(*v, "-");
+	r = proc_run(&req, status);
+	if (r != -EINTR)
+		return r;
+	err_save(&why);
+	(void)proc_run(&(struct proc_req){ .path = path, .argv = sweep, .env = env }, status);
+	err_restore(&why);
+	return r;
 }
 
 static int pass_on(struct json *tree, int status)
@@ -70,12 +80,12 @@ static int pass_on(struct json *tree, int status)
 }
 
 /* The helper's answer, a JSON object; its failure becomes ours, line and class. */
-static int ask(const char *const *argv, struct json **tree)
+static int ask(const char *home, const char *const *argv, struct json **tree)
 {
 	auto_buf struct buf out = { 0 };
 	int status;
 
-	TRY(run(argv, &out, false, &status));
+	TRY(run(home, argv, &out, &status));
 	if (!out.n)
 		return fail_as(ERR_OTHER, "vzrun-image: exit status %d without a word", status);
 	TRY(json_parse("vzrun-image", out.p, out.n, tree));
@@ -95,7 +105,7 @@ int image_resolve(const char *home, const char *ref, struct image_rootfs *out)
 	auto_arena struct arena a = { 0 };
 
 	memset(out, 0, sizeof *out);
-	TRY(ask(argv, &tree));
+	TRY(ask(home, argv, &tree));
 	TRY_IN(bind_decode(&a, &rootfs_record, tree, out), "vzrun-image");
 	out->tree = TAKE(tree);
 	out->arena = a;
@@ -103,13 +113,13 @@ int image_resolve(const char *home, const char *ref, struct image_rootfs *out)
 	return 0;
 }
 
-static int ask_made(const char *const *argv, struct buf *made_ref)
+static int ask_made(const char *home, const char *const *argv, struct buf *made_ref)
 {
 	auto_json struct json *tree = NULL;
 	auto_arena struct arena a = { 0 };
 	struct made m;
 
-	TRY(ask(argv, &tree));
+	TRY(ask(home, argv, &tree));
 	TRY_IN(bind_decode(&a, &made_record, tree, &m), "vzrun-image");
 	if (made_ref)
 		buf_puts(made_ref, m.ref);
@@ -122,14 +132,14 @@ int image_import(const char *home, const char *source, const char *ref, struct b
 				"--ref",       ref,      "--",     source, NULL };
 	const char *plain[] = { "vzrun-image", "--json", "--home", home, "import", "--", source, NULL };
 
-	return ask_made(ref ? named : plain, made_ref);
+	return ask_made(home, ref ? named : plain, made_ref);
 }
 
 int image_template(const char *home, const char *template, struct buf *made_ref)
 {
 	const char *argv[] = { "vzrun-image", "--json", "--home", home, "template", "--", template, NULL };
 
-	return ask_made(argv, made_ref);
+	return ask_made(home, argv, made_ref);
 }
 
 int image_unpack_copy(const char *home, const char *ref, const char *target)
@@ -137,7 +147,7 @@ int image_unpack_copy(const char *home, const char *ref, const char *target)
 	const char *argv[] = { "vzrun-image", "--json", "--home", home, "copy", "--", ref, target, NULL };
 	auto_json struct json *tree = NULL;
 
-	return ask(argv, &tree);
+	return ask(home, argv, &tree);
 }
 
 int image_command(const char *home, bool json, int argc, const char *const *argv)
@@ -145,20 +155,18 @@ int image_command(const char *home, bool json, int argc, const char *const *argv
 	/* Its messages begin with the name that it is called by. */
 	const char *v[ARGS_MAX + 8] = { "vzrun", "--home", home };
 	size_t n = 3;
-	bool piped = false;
-	int status;
+	sigset_t old;
+	int status, r;
 
 	if (argc > ARGS_MAX)
 		return fail_as(ERR_USAGE, "image: more than %d words", ARGS_MAX);
 	if (json)
 		v[n++] = "--json";
-	/* proc_run() gives a helper no stdin: "-" is the descriptor that it does give. */
-	for (int i = 0; i < argc; i++) {
-		bool dash = strcmp(argv[i], "-") == 0;
-
-		v[n++] = dash ? "/dev/fd/3" : argv[i];
-		piped |= dash;
-	}
-	TRY(run(v, NULL, piped, &status));
+	for (int i = 0; i < argc; i++)
+		v[n++] = argv[i];
+	proc_hold_signals(&old);
+	r = run(home, v, NULL, &status);
+	proc_let_signals(&old);
+	TRY(r);
 	return status;
 }

@@ -4,6 +4,7 @@
 #include "images/copy.h"
 #include "images/gc.h"
 #include "images/import.h"
+#include "images/stage.h"
 #include "images/template.h"
 
 #include <string.h>
@@ -200,6 +201,14 @@ static int cmd_prune(struct cmd_args *a)
 	return 0;
 }
 
+/* Who has the store alone does it himself. */
+static int cmd_sweep(struct cmd_args *a)
+{
+	auto_close int lock = store_lock(&a->store, false, false);
+
+	return lock < 0 ? 0 : stage_collect(&a->store);
+}
+
 static void say_bad(void *ctx, const char *ref, const char *text)
 {
 	struct cmd_args *a = ctx;
@@ -254,6 +263,7 @@ const struct image_cmd image_cmds[] = {
 	{ "rm", "REF...", "remove references and what only they need", 1, -1, cmd_rm },
 	{ "tag", "REF NEW", "give an image a further reference", 2, 2, cmd_tag },
 	{ "prune", "", "remove what no reference and no guest needs", 0, 0, cmd_prune },
+	{ "sweep", "", "remove what commands that were killed left", 0, 0, cmd_sweep },
 	{ "verify", "[REF]", "read all blobs again and check their digests", 0, 1, cmd_verify },
 	{ "copy", "REF TARGET", "unpack into an empty directory", 2, 2, cmd_copy },
 	{ 0 }

@@ -1,7 +1,9 @@
 #include "images/import.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "images/limits.h"
 #include "images/pack.h"
 #include "images/produce.h"
 #include "images/progress.h"
@@ -69,13 +71,20 @@ static int spool(struct import *im, struct stage *g, int in)
 {
 	auto_free char *part = malloc(1 << 16);
 	auto_close int fd = openat(g->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	struct limits lim;
+	uint64_t done = 0;
 	ssize_t n;
 
 	if (fd < 0 || !part)
 		return fail_errno("%s", im->source);
-	while ((n = TEMP_FAILURE_RETRY(read(in, part, 1 << 16))) > 0)
-		if (write(fd, part, (size_t)n) != n)
+	TRY(limits_get(&lim));
+	while ((n = TEMP_FAILURE_RETRY(read(in, part, 1 << 16))) > 0) {
+		if ((done += (uint64_t)n) > lim.bytes)
+			return fail_as(ERR_IMAGE, "%s: larger than %ju bytes", im->source, (uintmax_t)lim.bytes);
+		if (file_write_all(fd, part, (size_t)n) < 0)
 			return fail_class(fail_errno("%s: write", im->source), ERR_STORAGE);
+		progress(done, 0);
+	}
 	return n < 0 ? fail_errno("read %s", im->source) : take_fd(&fd);
 }
 
@@ -101,12 +110,23 @@ static int import_source(struct import *im, struct stage *g, int src)
 	return import_tree(im, g, src);
 }
 
+/* What an archive calls itself is not to be what the next guest of a template is made of. */
+static int own_name(const struct import *im, struct ref *ref)
+{
+	TRY_IN(fail_class(ref_parse(im->made, ref), ERR_IMAGE), "%s", im->source);
+	if (!str_starts(ref->name, TEMPLATES))
+		return 0;
+	int r = fail_as(ERR_IMAGE, "%s: calls itself %s, which is a template's name", im->source, im->made);
+	err_try("--ref with another name");
+	return r;
+}
+
 static int name_it(struct import *im, struct ref *ref)
 {
 	if (im->ref)
 		TRY(ref_parse(im->ref, ref));
 	else if (im->made[0])
-		TRY_IN(fail_class(ref_parse(im->made, ref), ERR_IMAGE), "%s", im->source);
+		TRY(own_name(im, ref));
 	else {
 		ref_from_path(im->source, im->made);
 		TRY(ref_parse(im->made, ref));

@@ -11,6 +11,8 @@ struct import {
 	char made[REF_MAX], digest[DIGEST_SIZE];
 };
 int import_run(struct import *im);
+/* Names that template_run() gives; nobody else's without --ref. */
+#define TEMPLATES "template/"
 
 /*
  * The kinds; each leaves everything in the stage, the digest in im, and a name in im->made when the source

@@ -108,6 +108,9 @@ static int finish(struct cmd_args *a, int r)
 {
 	if (a->out.n && (a->json || a->out.p[a->out.n - 1] != '\n'))
 		buf_puts(&a->out, "\n");
+	/* What an image says of itself is in either. */
+	if (!a->json)
+		str_plain(a->out.p);
 	str_plain(a->warn.p);
 	fputs(buf_text(&a->out), stdout);
 	fputs(buf_text(&a->warn), stderr);

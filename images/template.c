@@ -47,9 +47,9 @@ int template_parse(const char *name, struct template *t)
 static void ref_name(const struct template *t, char out[REF_MAX])
 {
 	if (t->busybox)
-		snprintf(out, REF_MAX, "template/busybox:latest");
+		snprintf(out, REF_MAX, TEMPLATES "busybox:latest");
 	else
-		snprintf(out, REF_MAX, "template/debian:%s%s", t->suite,
+		snprintf(out, REF_MAX, TEMPLATES "debian:%s%s", t->suite,
 			 str_eq(t->variant, "minbase") ? "-minbase" : "");
 }
 

@@ -75,6 +75,27 @@ refused() {
 	tree
 	tar -C "$T/tree" -cf - . | img import --ref piped:1 -
 	same_tree "$T/tree" "$(layer piped:1)"
+	run -0 bash -c 'tar -C "$1" -cf - . | "$2" image import -' - "$T/tree" "$BUILD/vzrun"
+	[[ "$output" == image:latest\ * ]]
+	run -2 "$BUILD/vzrun" image import - </dev/null
+	[ "$output" = "vzrun: import: -: neither a directory nor an archive" ]
+	tar -C "$T/tree" -cf - . >"$T/piped.tar"
+	VZRUN_IMAGE_LIMITS=bytes=4096 refused 13 "import: -: larger than 4096 bytes" import - < <(cat "$T/piped.tar")
+}
+
+@test "a signal ends an import, and nothing of it is left" {
+	tree
+	mkfifo "$T/pipe"
+	"$BUILD/vzrun" image import - <"$T/pipe" & pid=$!
+	exec 8>"$T/pipe"
+	tar -C "$T/tree" -cf - . >&8
+	for i in $(seq 200); do [ -z "$(ls "$S/tmp" 2>/dev/null)" ] || break; sleep 0.05; done
+	[ -n "$(ls "$S/tmp")" ]
+	kill -TERM $pid
+	ended=0; wait $pid || ended=$?
+	[ "$ended" -eq 143 ]
+	exec 8>&-
+	[ -z "$(ls "$S/tmp")" ]
 }
 
 @test "GNU names, long names, names that are not UTF-8" {
@@ -116,6 +137,25 @@ refused() {
 	[ "$(stat -c %h "$T/flat/bin/a")" = 2 ]
 	[ "$(python3 -c 'import os, sys; print(os.listxattr(sys.argv[1]))' "$T/flat/opq")" = "[]" ]
 	refused 5 "copy to $T/flat: the directory is not empty" copy example.org/two:1.0 "$T/flat"
+}
+
+@test "a whiteout, and then something below it: a new directory, with nothing of the lower one" {
+	make_source covered "$T/oci"
+	img import "$T/oci"
+	mkdir "$T/flat"
+	img copy covered:1 "$T/flat"
+	[ "$(cd "$T/flat" && find sub again -type f | sort | tr '\n' ' ')" = "again/new sub/deep/new " ]
+	for d in sub again; do [ "$(xattr "$(layer covered:1)/$d" trusted.overlay.opaque)" = y ]; done
+}
+
+@test "what an image says of itself neither commands the terminal nor takes a template's place" {
+	make_source boastful "$T/oci"
+	run -13 img import "$T/oci"
+	[ "${lines[0]}" = "vzrun-image: $T/oci: calls itself template/debian:bookworm, which is a template's name" ]
+	[ -z "$(ls "$S/refs")" ]
+	img import --ref other:1 "$T/oci"
+	run -0 img ls
+	[[ "${lines[1]}" == *"?]0;mine???31m" ]]
 }
 
 @test "an OCI archive, and an index within an index" {

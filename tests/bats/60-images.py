@@ -39,9 +39,9 @@ class Layout:
         open(f"{self.at}/blobs/sha256/{h}", "wb").write(data)
         return {"mediaType": media, "digest": "sha256:" + h, "size": len(data)}
 
-    def image(self, layers, arch="amd64", **config):
+    def image(self, layers, arch="amd64", created="2020-01-01T00:00:00Z", **config):
         diffs = ["sha256:" + hashlib.sha256(l).hexdigest() for l in layers]
-        c = self.blob({"architecture": arch, "os": "linux", "created": "2020-01-01T00:00:00Z",
+        c = self.blob({"architecture": arch, "os": "linux", "created": created,
                        "config": {"Env": ["A=b"], "Cmd": ["/bin/a"], "User": "7:8", "WorkingDir": "/etc", **config},
                        "rootfs": {"type": "layers", "diff_ids": diffs}}, "application/vnd.oci.image.config.v1+json")
         ls = [self.blob(gzip.compress(l, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip") for l in layers]
@@ -62,6 +62,19 @@ def named(d, name):
 def layout(at):
     o = Layout(at)
     o.write([named(o.image([layer(LOWER), layer(UPPER)]), "example.org/two:1.0")])
+
+
+def covered(at):
+    """Whiteouts, and then something below the same names without a member for the directory."""
+    o = Layout(at)
+    upper = [(".wh.sub", "f", ""), ("sub/deep/new", "f", "z"), (".wh.again", "f", ""), ("again/.wh..wh..opq", "f", ""),
+             ("again/new", "f", "z")]
+    o.write([named(o.image([layer(LOWER), layer(upper)]), "covered:1")])
+
+
+def boastful(at):
+    o = Layout(at)
+    o.write([named(o.image([layer(LOWER)], created="\x1b]0;mine\x07\u009b31m"), "template/debian:bookworm")])
 
 
 def nested(at):
