@@ -199,6 +199,8 @@ static int allow_or_deny(struct cli *g, const struct allow_args *a, char **argv,
 	char port[16];
 	int r;
 
+	if (str_eq(argv[0], argv[1]))
+		return fail_as(ERR_USAGE, "FROM and TO are the same network");
 	if (a->port)
 		TRY(allow_port(a->port, port, &w));
 	r = network_allow(g->home, argv[1], &w, on);

@@ -77,7 +77,8 @@ static int create(const char *home, const struct net_def *wish, struct net_file 
 	struct net_home h;
 	int r, index;
 
-	TRY_IN(precheck(wish), "network %.64s", wish->name);
+	if (precheck(wish) < 0)
+		return fail_as(ERR_USAGE, "network %.64s: %s", wish->name, err_text());
 	TRY(copy(wish, made));
 	dir = net_store_open(home, true);
 	TRY(dir);

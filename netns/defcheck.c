@@ -50,14 +50,30 @@ static int check_address(const char *key, const char *text, const struct net_sub
 	return 0;
 }
 
+/* What the kernel gives another meaning: this host, everybody, the link alone. */
+static bool is_special(int family, const unsigned char *a)
+{
+	if (family == AF_INET)
+		return a[0] == 0 || a[0] == 127 || a[0] >= 224;
+	return (a[0] == 0 && a[1] == 0) || a[0] == 0xff || IN6_IS_ADDR_LINKLOCAL((const struct in6_addr *)a);
+}
+
+static int check_subnet(const char *text, int family, struct net_subnet *s)
+{
+	TRY(fail_class(net_subnet_parse(text, family, s), ERR_CONFIG));
+	if (is_special(family, s->addr))
+		return fail_as(ERR_CONFIG, "%.64s: not for guests: this host's own, the link's or everybody's", text);
+	return 0;
+}
+
 static int check_subnets(struct net_def *d)
 {
 	if (!d->subnet && !d->subnet6 && d->mode != NET_BRIDGE)
 		return fail_as(ERR_CONFIG, "subnet: missing");
 	if (d->subnet)
-		TRY_IN(fail_class(net_subnet_parse(d->subnet, AF_INET, &d->v4), ERR_CONFIG), "subnet");
+		TRY_IN(check_subnet(d->subnet, AF_INET, &d->v4), "subnet");
 	if (d->subnet6)
-		TRY_IN(fail_class(net_subnet_parse(d->subnet6, AF_INET6, &d->v6), ERR_CONFIG), "subnet6");
+		TRY_IN(check_subnet(d->subnet6, AF_INET6, &d->v6), "subnet6");
 	return 0;
 }
 
@@ -126,10 +142,7 @@ static int check_peer(struct net_vxlan *v, const char *text)
 		return fail_as(ERR_CONFIG, "%.64s is not an address", text);
 	if (v->family && v->family != family)
 		return fail_as(ERR_CONFIG, "%.64s is not of the same family as the others", text);
-	if ((family == AF_INET && (a[0] == 0 || a[0] == 127 || a[0] >= 224)) ||
-	    (family == AF_INET6 && (a[0] == 0xff || IN6_IS_ADDR_UNSPECIFIED((struct in6_addr *)a) ||
-				    IN6_IS_ADDR_LOOPBACK((struct in6_addr *)a) ||
-				    IN6_IS_ADDR_LINKLOCAL((struct in6_addr *)a))))
+	if (is_special(family, a))
 		return fail_as(ERR_CONFIG, "%.64s is not another host's address", text);
 	v->family = family;
 	return 0;

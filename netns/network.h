@@ -9,7 +9,7 @@
 /*
  * wish: what is wanted; subnet, subnet6 NULL: a free one is chosen, "": none; bridge NULL: made. made: the
  * definition as it was stored, the caller's. A failure leaves nothing. ERR_EXISTS; ERR_ADDRESS: a subnet
- * clashes; ERR_CONFIG.
+ * clashes; ERR_USAGE: the wish makes no network; ERR_CONFIG: none on this host.
  */
 int network_create(const char *home, const struct net_def *wish, struct net_file *made);
 
