@@ -5,7 +5,7 @@
 
 struct exec_args {
 	const char *console_socket, *pidfd_socket, *pid_file, *cwd, *user, *process, *label, *apparmor;
-	bool tty, detach, no_new_privs, ignore_paused;
+	bool tty, interactive, detach, no_new_privs, ignore_paused;
 	struct strv env, caps, cgroups;
 	struct u32v groups;
 	struct opt_i64 preserve_fds;
@@ -36,6 +36,7 @@ static const struct opt exec_opts[] = {
 	OSTR(struct exec_args, 0, "cwd", "DIR", cwd, "working directory in the container"),
 	OSTRV(struct exec_args, 'e', "env", "NAME=VALUE", env, "add to the environment"),
 	OFLAG(struct exec_args, 't', "tty", tty, "allocate a terminal"),
+	OFLAG(struct exec_args, 'i', "interactive", interactive, "taken for habit's sake (-it): the input is always passed"),
 	OSTR(struct exec_args, 'u', "user", "UID[:GID]", user, "run as this user"),
 	OFN(struct exec_args, 'g', "additional-gids", "GID", groups, add_group, "add a group"),
 	OSTR(struct exec_args, 'p', "process", "FILE", process, "take the whole process section from a file"),

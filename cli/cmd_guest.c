@@ -164,6 +164,8 @@ static int stop(struct cli *g, const struct stop_args *a, const char *name, bool
 	struct guest_where at = guest_at(g);
 	uint64_t at_once = 0;
 
+	if (a->kill && a->timeout.set)
+		return fail_as(ERR_USAGE, "--kill and --timeout exclude each other");
 	return guest_stop(&at, name, a->kill ? &at_once : a->timeout.set ? &a->timeout.v : NULL, killed);
 }
 
@@ -232,6 +234,7 @@ static int console_run(struct cli *g, void *args, int argc, char **argv)
 struct logs_args { struct opt_i64 lines; bool raw; };
 static const struct opt logs_opts[] = {
 	OINT(struct logs_args, 'n', "lines", "N", lines, 1, 1000000, "the last N lines only"),
+	{ 0, "tail", "N", OPT_INT, OPT_AT(struct logs_args, lines, struct opt_i64), NULL, 1, 1000000 },
 	OFLAG(struct logs_args, 0, "raw", raw, "on a terminal, too, every byte as the guest wrote it"),
 	{ 0 }
 };
@@ -252,9 +255,15 @@ static int logs_run(struct cli *g, void *args, int argc, char **argv)
 	jout_str(&o, "name", argv[0]);
 	jout_open(&o, "lines", '[');
 	/* A guest that said nothing has no text to cut. */
-	for (char *save = NULL, *l = b.p ? strtok_r(b.p, "\r\n", &save) : NULL; l;
-	     l = strtok_r(NULL, "\r\n", &save))
-		jout_str(&o, NULL, l);
+	for (char *rest = b.p, *l; (l = strsep(&rest, "\n"));) {
+		size_t n = strlen(l);
+
+		if (n && l[n - 1] == '\r')
+			l[n - 1] = '\0';
+		/* What follows the last newline is a line if there is something. */
+		if (rest || n)
+			jout_str(&o, NULL, l);
+	}
 	jout_close(&o, ']');
 	return out_close(&o);
 }

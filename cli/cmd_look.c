@@ -214,7 +214,7 @@ static int spec_run(struct cli *g, void *args, int argc, char **argv)
 	fill_ids(&b, spec_default_text(a->rootless));
 	auto_close int dir = open(a->bundle ? a->bundle : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
-		return fail_errno("bundle %s", a->bundle);
+		return fail_errno("bundle %s", a->bundle ? a->bundle : ".");
 	if (faccessat(dir, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return fail_as(ERR_EXISTS, "file config.json exists. Remove it first");
 	return file_write_atomic(dir, "config.json", b.p, b.n, 0666 & ~g->umask);

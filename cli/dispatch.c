@@ -64,12 +64,35 @@ const struct cmd *cmd_find(const struct cmd_group *groups, int n, char *const *w
 	return c;
 }
 
+/* What a word means that others have for it, where groups have that. */
+static const char *elsewhere(const struct cmd_group *groups, const char *word)
+{
+	static const struct { const char *theirs, *ours; } words[] = {
+		{ "rm", "destroy" }, { "remove", "destroy" }, { "remove", "rm" }, { "delete", "rm" }, { "del", "rm" },
+		{ "list", "ls" }, { "inspect", "show" }, { "info", "show" }, { "status", "show" }, { "load", "import" },
+		{ "pull", "import" }, { "images", "image ls" }, { "networks", "network ls" }, { "rmi", "image rm" },
+		{ "load", "image import" }, { "pull", "image import" }, { "shell", "enter" }, { "attach", "console" },
+		{ "shutdown", "stop" }, { "reboot", "restart" }, { "unpause", "resume" }, { "top", "stats" },
+	};
+	int used;
+
+	for (size_t i = 0; i < COUNT(words); i++) {
+		char first[16];
+		char *const v[] = { first, NULL };
+
+		snprintf(first, sizeof first, "%.*s", (int)strcspn(words[i].ours, " "), words[i].ours);
+		if (str_eq(words[i].theirs, word) && cmd_find(groups, 1, v, &used))
+			return words[i].ours;
+	}
+	return NULL;
+}
+
 static int unknown_command(const struct cmd_group *groups, const struct cmd *in, const char *word)
 {
 	const struct cmd_group only[] = { { "", in ? in->sub : NULL }, { 0 } };
-	const char *best = NULL;
+	const char *best = elsewhere(in ? only : groups, word);
 
-	for (const struct cmd_group *g = in ? only : groups; g->cmds; g++)
+	for (const struct cmd_group *g = in ? only : groups; !best && g->cmds; g++)
 		for (const struct cmd *c = g->cmds; c->name; c++)
 			best = c->flags & CMD_HIDDEN ? best : opt_nearer(word, best, c->name);
 	if (best)
@@ -227,7 +250,7 @@ static int defaults(struct cli *g)
 {
 	/* g->root and g->home may point here until the process ends. */
 	static char root[PATH_MAX], home[PATH_MAX];
-	const char *from_env = env_path("VZRUN_HOME");
+	const char *from_env = getenv("VZRUN_HOME");
 
 	g->root_given = g->root;
 	/* Root of an engine's user namespace has no /run. */
@@ -241,7 +264,7 @@ static int defaults(struct cli *g)
 		g->root = root;
 	}
 	if (!g->home)
-		g->home = from_env ? from_env : "/var/lib/vzrun";
+		g->home = from_env && *from_env ? from_env : "/var/lib/vzrun";
 	if (!g->cgroup_manager)
 		g->cgroup_manager = g->systemd_cgroup ? "systemd" : "cgroupfs";
 	if (!g->rootless)

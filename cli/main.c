@@ -9,11 +9,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A file opened as descriptor 2 would be written into by the next message. */
+/*
+ * A file opened as descriptor 2 would be written into by the next message. What is written to a standard output that
+ * is none still fails.
+ */
 static int standard_fds(void)
 {
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR) != fd)
 			return fail_errno("open /dev/null in place of descriptor %d", fd);
 	return 0;
 }

@@ -22,6 +22,10 @@ teardown() { guest_teardown; }
 	# shellcheck disable=SC2016
 	run -3 bash -c '"$@" 2>&1 >/dev/full' - "$VZ" --root "$ROOT" --json show none
 	[ "${lines[0]}" = 'vzrun: guest "none" does not exist' ]
+	# shellcheck disable=SC2016
+	run -1 bash -c '"$@" 2>&1 >&-' - "$VZ" --root "$ROOT" ls
+	says "vzrun: write to standard output: Bad file descriptor"
+	run -2 vz stop -k -t 3 "$G"
 	run vz stop "$G"
 	says "$G stopped"
 	run vz destroy "$G"
@@ -192,6 +196,7 @@ teardown() { guest_teardown; }
 		run -126 vz $c "$G" /etc/passwd
 		run -126 vz $c "$G" /etc
 	done
+	[ "$(echo read | vz exec -i "$G" cat)" = read ]
 	run vz exec "$G" env
 	hasnt NOTIFY_SOCKET
 	has container=vzrun
@@ -289,15 +294,17 @@ teardown() { guest_teardown; }
 	run vz logs -n 2 "$G"
 	[ "${lines[0]}" = "line 59999 of the console, which is long enough to fill it"$'\r' ]
 	[ "${lines[1]}" = end$'\r' ]
+	[ "$(vz logs --tail 1 "$G")" = end$'\r' ]
 	[ "$(cat "$VZRUN_HOME/guests/$G"/console.log* | wc -c)" -le $((2 << 20)) ]
 	vz stop -k "$G"
 }
 
 @test "logs in JSON are UTF-8 whatever the console said" {
-	vz create "$G" --template busybox --net none -- sh -c 'printf "a\377b \303\244 \355\240\200 \360\200\n\302\233c\033d\n"; sleep 99'
+	vz create "$G" --template busybox --net none -- sh -c 'printf "a\377b \303\244 \355\240\200 \360\200\n\302\233c\033d\n\nlast"; sleep 99'
 	vz start "$G"
 	wait_for eval '[ -s "$VZRUN_HOME/guests/$G/console.log" ]'
 	[ "$(vz --json logs "$G" | python3 -c 'import json, sys; print(json.loads(sys.stdin.buffer.read().decode("utf-8"))["lines"][0])')" = 'a?b ä ??? ??' ]
+	[ "$(vz --json logs "$G" | jq -c '.lines[2:]')" = '["","last"]' ]
 	run python3 "$PTY" '?<9b>c^[d' -- "$VZ" --root "$ROOT" logs "$G"
 	ok
 }

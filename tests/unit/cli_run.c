@@ -92,6 +92,9 @@ static const struct { const char *words[WORDS]; int status; const char *want; } 
 	{ { "kill" }, 1, "kill: too few arguments; usage: vzrun kill [OPTION...] ID [SIGNAL]" },
 	{ { "kill", "a", "b", "c" }, 1,
 	  "kill: too many arguments; usage: vzrun kill [OPTION...] ID [SIGNAL]" },
+	{ { "image", "list" }, 2, "image: unknown command \"list\" (did you mean ls?)" },
+	{ { "images" }, 2, "unknown command \"images\" (did you mean image ls?)" },
+	{ { "rm" }, 2, "unknown command \"rm\"" },
 	{ { "kill", "--al", "ID" }, 1, "kill: unknown option --al (did you mean --all?)" },
 	{ { "kill", "--root", "/x", "ID" }, 1, "kill: unknown option --root" },
 	{ { "exec" }, 1, "exec: too few arguments; usage: vzrun exec [OPTION...] ID CMD..." },
@@ -165,6 +168,9 @@ TEST(global_options)
 	CHECK(seen.g.debug && seen.g.oci && seen.g.failed == 1);
 	CHECK(chdir("/tmp") == 0 && run(&g, relative) == 0);
 	CHECK_STR(seen.g.root, "/tmp/r");
+	setenv("VZRUN_HOME", "e", 1);
+	CHECK(run(&g, relative) == 0);
+	CHECK_STR(seen.g.home, "/tmp/e");
 }
 
 /* As an engine's user without root: XDG_RUNTIME_DIR="" is none. */
