@@ -3,6 +3,8 @@
 #include "cli/cmd_guest.h"
 #include "runtime/container/container.h"
 
+#include <string.h>
+
 struct exec_args {
 	const char *console_socket, *pidfd_socket, *pid_file, *cwd, *user, *process, *label, *apparmor;
 	bool tty, interactive, detach, no_new_privs, ignore_paused;
@@ -37,7 +39,7 @@ static const struct opt exec_opts[] = {
 	OSTRV(struct exec_args, 'e', "env", "NAME=VALUE", env, "add to the environment"),
 	OFLAG(struct exec_args, 't', "tty", tty, "allocate a terminal"),
 	OFLAG(struct exec_args, 'i', "interactive", interactive, "taken for habit's sake (-it): the input is always passed"),
-	OSTR(struct exec_args, 'u', "user", "UID[:GID]", user, "run as this user"),
+	OSTR(struct exec_args, 'u', "user", "UID[:GID]|NAME", user, "run as this user; a name is one of a guest's own"),
 	OFN(struct exec_args, 'g', "additional-gids", "GID", groups, add_group, "add a group"),
 	OSTR(struct exec_args, 'p', "process", "FILE", process, "take the whole process section from a file"),
 	OFLAG(struct exec_args, 'd', "detach", detach, "do not wait for the process"),
@@ -52,6 +54,21 @@ static const struct opt exec_opts[] = {
 	      "a group below the container's to start in"),
 	{ 0 }
 };
+
+/* runc, too, takes numbers alone. */
+static int user_of(struct cli *g, const char *name, const char **user, char id[24])
+{
+	struct guest_where at = guest_at(g);
+	int r;
+
+	if (!*user || strspn(*user, "0123456789") || guest_look(&at, name) <= 0)
+		return 0;
+	r = guest_user(&at, name, *user, id);
+	*user = id;
+	cli_speak(g, 0);
+	g->failed = r < 0 ? guest_exec_status() : g->failed;
+	return r;
+}
 
 static int exec_run(struct cli *g, void *args, int argc, char **argv)
 {
@@ -68,8 +85,11 @@ static int exec_run(struct cli *g, void *args, int argc, char **argv)
 		.keep_tty = !a->detach && !a->console_socket,
 	};
 
+	char id[24];
+
 	if (argc < 2 && !a->process)
 		return fail_as(ERR_USAGE, "process args cannot be empty");
+	TRY(user_of(g, argv[0], &r.user, id));
 	int status = container_exec(&r, &c);
 	if (status >= 0 && !a->detach)
 		supervise_soon();

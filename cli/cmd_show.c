@@ -87,6 +87,12 @@ static int ls_one(void *p, const char *name)
 	enum guest_status s = guest_status(&l->at, name, &pid);
 	bool good = guest_open(&l->at, name, false, &g) >= 0;
 
+	if (l->quiet && l->o) {
+		jout_open(l->o, NULL, '{');
+		jout_str(l->o, "name", name);
+		jout_close(l->o, '}');
+		return 0;
+	}
 	if (l->quiet) {
 		table_cell(&l->t, "%s", name);
 		return 0;

@@ -180,14 +180,17 @@ static int parse_command(struct cli *g, struct found *f, void *args, struct aren
 	return g->help ? 1 : count_operands(f->cmd, f->argc, g->all || g->tags.n, f->path, guest);
 }
 
-/* `create` of a guest speaks as a guest's command from its first wrong option on. */
+/* What has an option of guests speaks as a guest's command from its first wrong option on. */
 static bool means_guest(const struct found *f)
 {
-	static const char *const words[] = { "--template", "--image", "--rootfs" };
+	static const struct { const char *cmd, *word; } words[] = {
+		{ "create", "--template" }, { "create", "--image" }, { "create", "--rootfs" },
+		{ "start", "--no-wait" }, { "start", "--timeout" }, { "checkpoint", "--discard" },
+	};
 
 	for (char **w = f->argv; *w; w++)
 		for (size_t k = 0; k < COUNT(words); k++)
-			if (str_starts(*w, words[k]))
+			if (str_eq(f->path, words[k].cmd) && str_starts(*w, words[k].word))
 				return true;
 	return false;
 }
@@ -201,7 +204,7 @@ static int run_command(struct cli *g, const struct cmd_group *groups, struct fou
 	g->cmd = f->cmd;
 	cli_speak(g, f->cmd->flags);
 	/* Before the parser sorts the words. */
-	bool guest = str_eq(f->path, "create") && means_guest(f);
+	bool guest = means_guest(f);
 	if (r == 0) {
 		args = arena_alloc(&a, 1, f->cmd->size ? f->cmd->size : 1);
 		if (!args)

@@ -230,12 +230,16 @@ static void roff_forms(struct buf *b, const struct cmd *c, const char *path, con
 	} while (*form);
 }
 
-static void roff_text(struct buf *b, const struct cmd *c)
+static void roff_help(struct buf *b, const struct cmd *c)
 {
 	if (c->help) {
 		roff(b, c->help);
 		buf_puts(b, ".\n");
 	}
+}
+
+static void roff_about(struct buf *b, const struct cmd *c)
+{
 	if (c->about) {
 		buf_puts(b, ".PP\n");
 		roff(b, c->about);
@@ -249,13 +253,14 @@ static void roff_command(struct buf *b, const struct cmd *c, const char *path)
 		return;
 	buf_puts(b, ".TP\n");
 	roff_forms(b, c, path, ".TQ\n");
-	roff_text(b, c);
-	if ((c->opts && c->opts->name) || each_opts(c->flags)) {
-		buf_puts(b, ".RS\n");
-		roff_options(b, c->opts);
-		roff_options(b, each_opts(c->flags));
-		buf_puts(b, ".RE\n");
-	}
+	roff_help(b, c);
+	if (!c->about && !c->opts && !each_opts(c->flags))
+		return;
+	buf_puts(b, ".RS\n");
+	roff_about(b, c);
+	roff_options(b, c->opts);
+	roff_options(b, each_opts(c->flags));
+	buf_puts(b, ".RE\n");
 }
 
 static void roff_exit_status(struct buf *b)
@@ -289,7 +294,8 @@ void gen_man(struct buf *b, const struct cmd_group *groups, const struct cmd *on
 	if (only) {
 		roff_forms(b, only, path, ".br\n");
 		buf_puts(b, ".SH DESCRIPTION\n");
-		roff_text(b, only);
+		roff_help(b, only);
+		roff_about(b, only);
 		buf_puts(b, ".SH OPTIONS\n");
 		roff_options(b, only->opts);
 		roff_options(b, each_opts(only->flags));

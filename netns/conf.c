@@ -196,7 +196,8 @@ static int check_kind(const struct net_nic_conf *c)
 	if (!network && !c->parent)
 		return fail_as(ERR_CONFIG, ".parent: missing (the host's link)");
 	if (!network && !net_is_inside_name(c->parent))
-		return fail_as(ERR_CONFIG, ".parent: not the name of an interface (1 to 15 characters, no / : %%)");
+		return fail_as(ERR_CONFIG, ".parent: \"%.20s\" is no interface of the host's for a guest (not lo; 1 to 15 "
+			       "characters, no / : %%)", c->parent);
 	if (!network && c->rate)
 		return fail_as(ERR_CONFIG, ".rate: only a port of a network is limited, not a %s interface",
 			       name_of(net_kinds, c->kind));

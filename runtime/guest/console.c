@@ -14,7 +14,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { DETACH = 0x1d };		/* Ctrl-] */
+enum { DETACH = 0x1d, PASSWD_MAX = 1 << 20 };		/* Ctrl-] */
 
 static void send_size(int fd)
 {
@@ -129,15 +129,47 @@ int guest_log(const struct guest_where *at, const char *name, uint64_t lines, st
 	return 0;
 }
 
+static int open_root(pid_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof path, "/proc/%d/root", (int)pid);
+	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+int guest_user(const struct guest_where *at, const char *name, const char *user, char out[24])
+{
+	auto_free char *text = NULL;
+	char *save = NULL;
+	pid_t pid;
+
+	TRY(guest_check_up(at, name, &pid));
+	auto_close int root = open_root(pid);
+	if (root < 0)
+		return fail_errno("the root of guest \"%s\"", name);
+	TRY_IN(path_read(root, "/etc/passwd", PASSWD_MAX, &text, NULL), "guest \"%s\"", name);
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		const char *field[4] = { NULL };
+		uint64_t uid, gid;
+
+		for (size_t i = 0; i < COUNT(field) && line; i++)
+			field[i] = strsep(&line, ":");
+		if (field[3] && str_eq(field[0], user) && str_u64(field[2], UINT32_MAX - 1, &uid) == 0 &&
+		    str_u64(field[3], UINT32_MAX - 1, &gid) == 0) {
+			snprintf(out, 24, "%ju:%ju", (uintmax_t)uid, (uintmax_t)gid);
+			return 0;
+		}
+	}
+	return fail_as(ERR_NOT_FOUND, "--user: guest \"%s\" has no user \"%.64s\" in its /etc/passwd", name, user);
+}
+
 /* root's shell in the guest's own /etc/passwd (rule R14), if it is there to run. */
 static const char *login_shell(struct arena *a, pid_t pid)
 {
-	char path[32];
 	auto_free char *text = NULL;
+	auto_close int root = open_root(pid);
 
-	snprintf(path, sizeof path, "/proc/%d/root", (int)pid);
-	auto_close int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root >= 0 && path_read(root, "/etc/passwd", 1 << 20, &text, NULL) >= 0 && str_starts(text, "root:")) {
+	if (root >= 0 && path_read(root, "/etc/passwd", PASSWD_MAX, &text, NULL) >= 0 && str_starts(text, "root:")) {
 		char *colon, *end = strchr(text, '\n');
 
 		if (end)

@@ -178,6 +178,8 @@ int guest_port_rm(const struct guest_where *at, const char *name, const struct n
 int guest_rule_add(const struct guest_where *at, const char *name, const struct net_rule *r, size_t position);
 int guest_rule_rm(const struct guest_where *at, const char *name, size_t position);
 
+/* A user of a running guest, by its own /etc/passwd, as "UID:GID". ERR_NOT_FOUND. */
+int guest_user(const struct guest_where *at, const char *name, const char *user, char out[24]);
 /* A login shell, or args, with the guest's own environment. status as of `exec`. */
 int guest_shell(const struct guest_where *at, const char *name, const struct strv *args, bool tty);
 /* Attaches stdin/stdout to the console until Ctrl-] or its end. */

@@ -40,7 +40,7 @@ int nic_put(struct json **tree, const struct nic_wishes *w)
 	return b.oom ? fail(ENOMEM, "out of memory") : json_set(tree, "vzrun.networks", buf_text(&b));
 }
 
-/* "[3].ip: what" is the option's fault: "--ip: what". */
+/* "[3].ip: what" is the option's fault: "--ip: what"; the parent's option is the kind. */
 int nic_check(const struct nic_wishes *w)
 {
 	struct list l = { (void *)(uintptr_t)w->v, w->n };
@@ -51,6 +51,9 @@ int nic_check(const struct nic_wishes *w)
 		return 0;
 	snprintf(text, sizeof text, "%s", err_text());
 	p = strstr(text, "].");
+	size_t i = strtoul(text + 1, NULL, 10);
+	if (p && i < w->n && str_starts(p, "].parent: "))
+		return fail_as(ERR_USAGE, "--%s: %s", name_of(net_kinds, w->v[i].kind), strchr(p, ' ') + 1);
 	return p ? fail_as(ERR_USAGE, "--%s", p + 2) : fail_as(ERR_USAGE, "more than %d network interfaces", NET_PORTS_MAX);
 }
 

@@ -130,7 +130,9 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	run v create --memory 1G "$ID"
 	fails 1 "create: a guest's options need --image, --rootfs or --template"
 	run v start --no-wait "$ID"
-	fails 1 "--no-wait is for guests, and \"$ID\" is none"
+	fails 3 "guest \"$ID\" does not exist
+  try    vzrun ls"
+	run -2 v start --timeout x "$ID"
 	run vz create -b "$BATS_TEST_TMPDIR/nowhere" "$ID"
 	fails 1 "bundle $BATS_TEST_TMPDIR/nowhere: No such file or directory"
 	mkdir "$BATS_TEST_TMPDIR/empty"

@@ -150,6 +150,7 @@ teardown() { guest_teardown; }
 	[ "$(vz --json show "$G" | jq -c .tags)" = '["web","blue"]' ]
 	[[ "$(vz show "$G")" == *"tags      web, blue"* ]]
 	[ "$(vz ls -q --tag web | xargs)" = "$G $G-b" ]
+	[ "$(vz --json ls -q --tag web | jq -c .guests)" = "[{\"name\":\"$G\"},{\"name\":\"$G-b\"}]" ]
 	[ "$(vz ls -q --tag web --tag blue)" = "$G" ]
 	[ "$(vz --json ls --tag web | jq -c '[.guests[].tags]')" = '[["web","blue"],["web"]]' ]
 	[ "$(vz --json stats --tag blue | jq -r '.guests[].name')" = "$G" ]

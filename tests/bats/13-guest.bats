@@ -196,6 +196,9 @@ teardown() { guest_teardown; }
 		run -126 vz $c "$G" /etc/passwd
 		run -126 vz $c "$G" /etc
 	done
+	[ "$(vz exec -u nobody "$G" id -u)" = 65534 ]
+	run -125 vz exec -u stranger "$G" id
+	has "--user: guest \"$G\" has no user \"stranger\" in its /etc/passwd"
 	[ "$(echo read | vz exec -i "$G" cat)" = read ]
 	run vz exec "$G" env
 	hasnt NOTIFY_SOCKET

@@ -83,8 +83,7 @@ restored() {
 	run vz restore --console-socket /x "$G"
 	refuses 2 "--console-socket is not for guests"
 	run vz checkpoint --discard nobody
-	[ "$status" -eq 1 ]
-	has "--discard is for guests"
+	refuses 3 'guest "nobody" does not exist'
 	vz start "$G" >/dev/null
 	run vz --criu /nonexistent/criu checkpoint "$G"
 	refuses 15 "guest \"$G\" not checkpointed: checkpoint and restore need criu: /nonexistent/criu is not installed"

@@ -88,7 +88,7 @@ TEST(kinds)
 	static const struct { struct net_nic_conf nic[2]; size_t n; const char *message; } bad[] = {
 		{ { { .kind = NET_KIND_MACVLAN } }, 1, "[0].parent: missing (the host's link)" },
 		{ { { .kind = NET_KIND_MACVLAN, .parent = "a/b" } }, 1,
-		  "[0].parent: not the name of an interface (1 to 15 characters, no / : %)" },
+		  "[0].parent: \"a/b\" is no interface of the host's for a guest (not lo; 1 to 15 characters, no / : %)" },
 		{ { { V, .network = "default" } }, 1, "[0].network: a macvlan interface is on none" },
 		{ { { .parent = "p0" } }, 1, "[0].parent: a port of a network has none" },
 		{ { { V, .ip = "auto" } }, 1,
