@@ -200,6 +200,7 @@ int cg_verify(const struct cg_join *j, int procfd);
 
 /* Returns when the state is reached; -ENOTSUP names the freezer. */
 int cg_freeze(const struct cg *cg, bool frozen);
+int cg_freezer(const struct cg *cg, char *buf, size_t size);	/* the directory where it does so; -ENOTSUP, too */
 int cg_is_frozen(const struct cg *cg);			/* 1, 0 */
 /*
  * SIGKILL (or sig) to every process of the group and below: by cgroup.kill where there is a v2 tree,

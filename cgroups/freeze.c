@@ -178,6 +178,15 @@ static int freezer_of(const struct cg *cg, bool *v2, char dir[CG_FULL])
 	return no_freezer(cg);
 }
 
+int cg_freezer(const struct cg *cg, char *buf, size_t size)
+{
+	char dir[CG_FULL];
+	bool v2;
+
+	TRY(freezer_of(cg, &v2, dir));
+	return (size_t)snprintf(buf, size, "%s", dir) < size ? 0 : fail(ENAMETOOLONG, "freezer: %s", dir);
+}
+
 int cg_freeze(const struct cg *cg, bool frozen)
 {
 	char dir[CG_FULL];

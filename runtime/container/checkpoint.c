@@ -273,24 +273,17 @@ static int put_joined_namespaces(const struct spec *s, struct buf *opts)
 	return 0;
 }
 
+/* Where pause does it: criu thaws that for as long as it works inside, and would wait for ever for another's. */
 static void put_freezer(const struct opened *c, struct buf *opts)
 {
 	static struct cg cg;
-	char dir[CG_PATH_MAX + 512], v2[CG_PATH_MAX + 512] = "";
-	const struct cg_host *h = cg_host();
+	char dir[CG_PATH_MAX + 512];
 
 	opened_group(c, &cg);
-	for (size_t i = 0; i < h->n; i++) {
-		if (!(cg.hiers >> i & 1) || cg_dir(&cg, i, dir, sizeof dir) < 0)
-			continue;
-		if (str_eq(h->h[i].name, "freezer")) {
-			criu_text(opts, CRIU_FREEZE_CGROUP, dir);
-			return;
-		}
-		if (h->h[i].v2)
-			snprintf(v2, sizeof v2, "%s", dir);
-	}
-	criu_text(opts, CRIU_FREEZE_CGROUP, *v2 ? v2 : NULL);
+	if (cg_freezer(&cg, dir, sizeof dir) == 0)
+		criu_text(opts, CRIU_FREEZE_CGROUP, dir);
+	else
+		err_clear();
 }
 
 static int check_parent(const struct checkpoint_opts *o, const struct image *image)

@@ -74,5 +74,5 @@ int restore_external_mounts(const struct create *c, const struct image *image, s
 bool restore_has_source(const struct spec *s, const char *at, const char *what);
 /* Takes that place away, which keeps the directory of the state from being removed. */
 void restore_forget_mounts(const struct create *c);
-/* Places in the root that the image mounts on must be there; what lies on another mount comes with that. */
+/* Places that the image mounts on must be there, in the root and in volumes; what lies elsewhere comes with that. */
 int restore_mountpoints(const struct create *c);

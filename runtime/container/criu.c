@@ -154,17 +154,20 @@ static int answer_notice(const struct criu_run *run, int fd, const struct answer
 	return r;
 }
 
-/* "(00.012345) Error (criu/vdso.c:381): vdso: Unexpected rt vDSO area bounds": the text behind the place. */
+/*
+ * "(00.012345) Error (criu/vdso.c:381): vdso: Unexpected rt vDSO area bounds": the text behind the place, but not that
+ * it may raise no limit, which it says on each host that does not let it, and goes on.
+ */
 static bool first_error(const char *log, char *out, size_t size)
 {
 	for (const char *p = log; (p = strstr(p, "Error (")); p++) {
 		const char *text = strstr(p, "): ");
 
-		if (text && text < p + strcspn(p, "\n")) {
-			text += 3;
-			snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
-			return true;
-		}
+		if (!text || text >= p + strcspn(p, "\n") || str_starts(text + 3, "rlimit: "))
+			continue;
+		text += 3;
+		snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
+		return true;
 	}
 	return false;
 }

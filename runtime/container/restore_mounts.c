@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static bool is_at_or_below(const char *path, const char *dir)
 {
@@ -22,19 +23,65 @@ static bool is_at_or_below(const char *path, const char *dir)
 
 static bool is_bind(const struct spec_mount *m)
 {
-	return strv_has(&m->options, "bind") || strv_has(&m->options, "rbind") ||
-	       (m->type && str_eq(m->type, "bind"));
+	return m->src && (strv_has(&m->options, "bind") || strv_has(&m->options, "rbind") ||
+			  (m->type && str_eq(m->type, "bind")));
 }
 
-/* The bind that `at` lies on: the deepest, and of two at one place the later. */
-static const struct spec_mount *bind_at(const struct create *c, const char *at)
-{
-	const struct spec_mount *best = NULL;
+/* A mount, and where mountinfo says that it is; the configuration's word may go through links of the root. */
+struct place { const struct spec_mount *m; const char *at; };
+struct places { struct place *v; size_t n; };
 
-	LIST_EACH(struct spec_mount, m, c->spec->mounts)
-		if (is_bind(m) && m->src && is_at_or_below(at, m->dst) &&
-		    (!best || strlen(m->dst) >= strlen(best->dst)))
-			best = m;
+static int fd_name(int fd, char *out, size_t size)
+{
+	char self[32];
+	ssize_t n;
+
+	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	n = readlink(self, out, size - 1);
+	out[n < 0 ? 0 : n] = '\0';
+	return n < 0 || (size_t)n == size - 1 ? -1 : 0;
+}
+
+static const char *place_of(struct arena *a, int root, const char *dst)
+{
+	const char *clean = mnt_clean(a, dst);
+	auto_close int fd = clean ? path_open(root, clean, O_PATH) : -1;
+	char top[4096], own[4096];
+
+	/* Below another mount, perhaps, which is not there yet. */
+	if (fd < 0 || fd_name(root, top, sizeof top) < 0 || fd_name(fd, own, sizeof own) < 0) {
+		err_clear();
+		return clean;
+	}
+	return is_at_or_below(own, top) ? mnt_clean(a, own + strlen(top)) : clean;
+}
+
+static int find_places(const struct create *c, struct arena *a, struct places *out)
+{
+	auto_close int root = open(c->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0)
+		return fail_errno("root.path %s", c->rootfs);
+	*out = (struct places){ .v = arena_alloc(a, c->spec->mounts.n + 1, sizeof *out->v) };
+	if (!out->v)
+		return fail(ENOMEM, "out of memory");
+	LIST_EACH(struct spec_mount, m, c->spec->mounts) {
+		out->v[out->n] = (struct place){ m, place_of(a, root, m->dst) };
+		if (!out->v[out->n++].at)
+			return fail(ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+/* Of the first n, the one that `at` lies on: the deepest, and of two at one place the later. */
+static const struct place *mount_at(const struct place *v, size_t n, const char *at,
+				    bool (*is)(const struct spec_mount *))
+{
+	const struct place *best = NULL;
+
+	for (const struct place *p = v; p < v + n; p++)
+		if (is_at_or_below(at, p->at) && (!is || is(p->m)) && (!best || strlen(p->at) >= strlen(best->at)))
+			best = p;
 	return best;
 }
 
@@ -91,20 +138,20 @@ bool restore_has_source(const struct spec *s, const char *at, const char *what)
 }
 
 /*
- * What was mounted somewhere inside the volume m: its place there is in the hands of whoever writes to the
+ * What was mounted somewhere inside the volume p: its place there is in the hands of whoever writes to the
  * volume.
  */
-static int inside_volume(const struct create *c, const struct spec_mount *m, const char *at, size_t i,
+static int inside_volume(const struct create *c, const struct place *p, const char *at, size_t i,
 			 char *out, size_t size)
 {
-	const char *rest = at + strlen(m->dst);
+	const char *rest = at + strlen(p->at);
 	char source[4096];
 	struct stat st;
 
-	TRY(source_of(c, m, source, sizeof source));
+	TRY(source_of(c, p->m, source, sizeof source));
 	auto_close int top = open(source, O_PATH | O_CLOEXEC);
 	if (top < 0)
-		return fail_errno("mounts: %s: %s", m->dst, source);
+		return fail_errno("mounts: %s: %s", p->m->dst, source);
 	auto_close int fd = path_open_strict(top, rest + strspn(rest, "/"), O_PATH);
 	TRY_IN(fd, "restore: what was mounted at %s: in %s", at, source);
 	auto_close int tree = open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
@@ -153,50 +200,61 @@ int restore_external_mounts(const struct create *c, const struct image *image, s
 {
 	auto_arena struct arena a = { 0 };
 	auto_json struct json *tree = NULL;
+	struct places l = { 0 };
 	struct strv list;
 	bool yard = false;
 
+	TRY(find_places(c, &a, &l));
 	TRY(image_list(image, "external.json", &list, &a, &tree));
 	for (size_t i = 0; i < list.n; i++) {
 		const char *at = list.v[i];
-		const struct spec_mount *m = bind_at(c, at);
+		const struct place *p = mount_at(l.v, l.n, at, is_bind);
 		char source[4096];
 
 		if (leads_up(at))
 			return fail_as(ERR_CONFIG, "restore: %s/external.json: \"%s\" is no place of a mount",
 				       image->path, at);
-		if (!m) {
+		if (!p) {
 			TRY(restore_source_of_ours(c, at, source, sizeof source));
-		} else if (is_at_or_below(m->dst, at)) {
-			TRY(source_of(c, m, source, sizeof source));
+		} else if (is_at_or_below(p->at, at)) {
+			TRY(source_of(c, p->m, source, sizeof source));
 		} else {
 			TRY(make_yard(c, &yard));
-			TRY(inside_volume(c, m, at, i, source, sizeof source));
+			TRY(inside_volume(c, p, at, i, source, sizeof source));
 		}
 		criu_pair(opts, CRIU_EXT_MNT, at, source);
 	}
 	return 0;
 }
 
+/* On the root, or on a volume, whose directories are its writers' to remove. What is elsewhere comes with that. */
+static int make_mountpoint(const struct create *c, const struct place *p, const struct place *on)
+{
+	char source[8192];
+	struct stat st;
+	const char *rest = p->at + (on ? strlen(on->at) : 0);
+	bool file = is_bind(p->m) && source_of(c, p->m, source, sizeof source) >= 0 && stat(source, &st) == 0 &&
+		    !S_ISDIR(st.st_mode);
+
+	if (on && (!is_bind(on->m) || !*rest))
+		return 0;
+	TRY(on ? source_of(c, on->m, source, sizeof source) : 0);
+	auto_close int top = open(on ? source : c->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (top < 0)
+		return on ? fail_errno("mounts: %s: %s", on->m->dst, source) : fail_errno("root.path %s", c->rootfs);
+	auto_close int fd = path_ensure(top, rest, file ? PATH_FILE : PATH_DIR, NULL);
+	TRY_IN(fd, "mounts: %s", p->m->dst);
+	return 0;
+}
+
 int restore_mountpoints(const struct create *c)
 {
-	auto_close int root = open(c->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_arena struct arena a = { 0 };
+	struct places l = { 0 };
 
-	if (root < 0)
-		return fail_errno("root.path %s", c->rootfs);
-	LIST_EACH(struct spec_mount, m, c->spec->mounts) {
-		char source[8192];
-		struct stat st;
-		bool below = false, file;
-
-		LIST_EACH(struct spec_mount, o, c->spec->mounts)
-			below |= o != m && is_at_or_below(m->dst, o->dst);
-		if (below || (m->type && str_starts(m->type, "cgroup")))
-			continue;
-		file = is_bind(m) && m->src && source_of(c, m, source, sizeof source) >= 0 && stat(source, &st) == 0 &&
-		       !S_ISDIR(st.st_mode);
-		auto_close int fd = path_ensure(root, m->dst, file ? PATH_FILE : PATH_DIR, NULL);
-		TRY_IN(fd, "mounts: %s", m->dst);
-	}
+	TRY(find_places(c, &a, &l));
+	for (const struct place *p = l.v; p < l.v + l.n; p++)
+		if (!p->m->type || !str_starts(p->m->type, "cgroup"))
+			TRY(make_mountpoint(c, p, mount_at(l.v, (size_t)(p - l.v), p->at, NULL)));
 	return 0;
 }

@@ -275,7 +275,7 @@ static int check_linux(const struct spec *s)
 	TRY(check_sysctl(s));
 	if (l->resources)
 		TRY_IN(cg_check(l->resources), "linux.resources");
-	if (l->cgroups_path)
+	if (l->cgroups_path && *l->cgroups_path)
 		TRY_IN(cg_check_path(l->cgroups_path), "linux.cgroupsPath");
 	if (l->seccomp)
 		TRY_IN(spec_seccomp_check(l->seccomp), "linux.seccomp");
@@ -297,8 +297,10 @@ static int check_root(const struct spec *s)
 
 	if (!spec_has_ns(s, CLONE_NEWNS))
 		return fail(EINVAL, "linux.namespaces: a mount namespace is missing");
+	if (spec_new_ns(s, CLONE_NEWNS) && (!s->root_path || !*s->root_path))
+		return fail(EINVAL, s->root_path ? "root.path: empty" : "root: missing");
 	if (spec_new_ns(s, CLONE_NEWNS))
-		return s->root_path ? 0 : fail(EINVAL, "root: missing");
+		return 0;
 	if (s->root_readonly)
 		return fail(EINVAL, "root.readonly: the root belongs to the joined mount namespace");
 	if (s->mounts.n > 0)

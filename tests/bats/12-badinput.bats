@@ -62,6 +62,7 @@ refused() {
 	bad 'del(.process)' 'config.json: process: missing'
 	bad 'del(.root)' 'config.json: root: missing'
 	bad 'del(.root.path)' 'config.json: root.path: missing'
+	bad '.root.path = ""' 'config.json: root.path: empty'
 	bad '.root.path = "nowhere"' 'root filesystem nowhere: No such file or directory'
 	bad '.root.path = "config.json"' 'root filesystem config.json: not a directory'
 	bad '.hostname = "x" | .linux.namespaces |= map(select(.type != "uts"))' 'config.json: hostname: needs a uts namespace in linux.namespaces'

@@ -6,18 +6,6 @@ setup_file() { need_criu; }
 setup() { criu_setup; }
 teardown() { engine_teardown; }
 
-# A criu of the test's own: it says that it works, keeps what it is asked, and ends.
-asking_criu() {
-	cat >"$BATS_TEST_TMPDIR/criu" <<-END
-		#!/usr/bin/python3
-		import socket, sys
-		if sys.argv[1] != "check":
-		    open("$BATS_TEST_TMPDIR/asked", "wb").write(socket.socket(fileno=3).recv(65536))
-		    sys.exit(1)
-	END
-	chmod +x "$BATS_TEST_TMPDIR/criu"
-	mkdir "$IMAGE"
-}
 restored() { rm -f "$BATS_TEST_TMPDIR/asked"; run v --criu "$BATS_TEST_TMPDIR/criu" restore --image-path "$IMAGE" "$ID"; }
 
 @test "restore: an image names no place of the host that config.json does not give to the container" {
@@ -102,4 +90,44 @@ restored() { rm -f "$BATS_TEST_TMPDIR/asked"; run v --criu "$BATS_TEST_TMPDIR/cr
 	[ "${lines[0]}" = "vzrun: restore: a mount namespace for criu: No space left on device" ]
 	[ "${lines[1]}" = "status 1" ]
 	[ "${lines[2]}" = 1 ]
+}
+
+@test "restore: a bind's destination may go through links of the root, and over a volume" {
+	local d=$BATS_TEST_TMPDIR/data
+	asking_criu
+	mkdir -p "$d/sub" "$B/rootfs/real/conf"
+	ln -s /real "$B/rootfs/short"
+	ln -s /../../etc "$B/rootfs/out"
+	cfg '.mounts += [{destination:"/short//conf/",type:"bind",source:$d},{destination:"/real/conf/sub",type:"bind",source:$s},
+		{destination:"/out/x",type:"bind",source:$s}]' --arg d "$d" --arg s "$BATS_TEST_TMPDIR"
+	mkdir "$B/rootfs/etc/x"
+	jq -nc '[$ARGS.positional[]]' --args /real/conf /real/conf/sub /etc/x >"$IMAGE/external.json"
+	restored
+	grep -aqF "$d" "$BATS_TEST_TMPDIR/asked"
+	run ! grep -aqF "$d/sub" "$BATS_TEST_TMPDIR/asked"
+	# Where the link leads is the place of the mount, and the link is not.
+	jq -nc '[$ARGS.positional[]]' --args /short/conf >"$IMAGE/external.json"
+	restored
+	fails 1 "restore: something of the host was mounted at /short/conf, and config.json has no mount there (what a hook has mounted comes back only as one of its mounts)"
+}
+
+@test "restore: places to mount on are made where they are gone, on the root and on volumes" {
+	local d=$BATS_TEST_TMPDIR/data
+	asking_criu
+	mkdir -p "$d" "$BATS_TEST_TMPDIR/outside"
+	ln -s ../outside "$d/out"
+	: >"$BATS_TEST_TMPDIR/file"
+	cfg '.mounts += [{destination:"/data",type:"bind",source:$d},{destination:"/data/for/nested",type:"bind",source:$d},
+		{destination:"/data/file",type:"bind",source:$f},{destination:"/data/out/x",type:"bind",source:$d},
+		{destination:"/mem",type:"tmpfs",source:"t"},{destination:"/mem/below",type:"bind",source:$d}]' \
+		--arg d "$d" --arg f "$BATS_TEST_TMPDIR/file"
+	echo '[]' >"$IMAGE/external.json"
+	restored
+	[ -e "$BATS_TEST_TMPDIR/asked" ]
+	[ -d "$d/for/nested" ]
+	[ -f "$d/file" ]
+	[ -d "$B/rootfs/mem" ]
+	# A tmpfs brings its own; a link leads nowhere but in the volume.
+	[ ! -e "$B/rootfs/mem/below" ]
+	[ -z "$(ls "$BATS_TEST_TMPDIR/outside")" ]
 }

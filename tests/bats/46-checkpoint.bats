@@ -335,3 +335,52 @@ answers() { [ "$(tail -n 1 "$B/rootfs/answers" 2>/dev/null || echo 0)" -gt "$1" 
 	ended "$JOB"
 	[ ! -s "$BATS_TEST_TMPDIR/found" ]
 }
+
+@test "checkpoint of a paused container: criu is told the freezer that holds it" {
+	local d held=
+	asking_criu
+	counter
+	# Who is given a group by name is in it in all hierarchies, and two of them may have a freezer.
+	cfg '.linux.cgroupsPath = "/vzrun-" + $id' --arg id "$ID"
+	started
+	v pause "$ID"
+	run v --criu "$BATS_TEST_TMPDIR/criu" checkpoint --image-path "$IMAGE" "$ID"
+	[ "$status" -eq 1 ]
+	for d in $(grep -aoE '/sys/fs/cgroup[[:alnum:]/._,-]*' "$BATS_TEST_TMPDIR/asked"); do
+		! grep -qsxE 'frozen 1|FROZEN' "$d/cgroup.events" "$d/freezer.state" || held=$d
+	done
+	[ -n "$held" ]
+	is paused
+	v resume "$ID"
+}
+
+@test "a paused container is dumped, and goes on when it is resumed or restored" {
+	works
+	counter
+	cfg '.linux.cgroupsPath = "/vzrun-" + $id' --arg id "$ID"
+	started
+	wait_for above 3
+	v pause "$ID"
+	checkpoint --leave-running
+	[ "$status" -eq 0 ]
+	is paused
+	v resume "$ID"
+	wait_for above "$(count)"
+	v pause "$ID"
+	IMAGE+=2
+	checkpoint
+	[ "$status" -eq 0 ]
+	v restore -d --image-path "$IMAGE" "$ID" >/dev/null 2>&1
+	is running
+	wait_for above "$(count)"
+}
+
+@test "why criu failed is not that it may raise no limit, which it says and goes on" {
+	asking_criu
+	sed -i "s#^    sys.exit(1)#    open('$IMAGE/dump.log', 'w').write('Error (criu/util.c:1): rlimit: no\\\\nError (criu/x.c:2): the moon is full\\\\n'); sys.exit(1)#" \
+		"$BATS_TEST_TMPDIR/criu"
+	counter
+	started
+	run v --criu "$BATS_TEST_TMPDIR/criu" checkpoint --image-path "$IMAGE" "$ID"
+	fails 1 "criu ended without an answer: the moon is full ($IMAGE/dump.log)"
+}
