@@ -341,6 +341,7 @@ static const struct fw_chain fw_chains[] = {
 	{ FW_BRIDGE, "nd_detect", "", fw_nd_detect, 1 },
 	{ FW_BRIDGE, "nd_router", "", fw_nd_router, 1 },
 	{ FW_BRIDGE, "icmp6", "", fw_icmp6, 1 },
+	{ FW_BRIDGE, "udp6", "", fw_udp6, 1 },
 	{ FW_BRIDGE, "from6", "", fw_from6, 1 },
 	{ FW_BRIDGE, "input", "type filter hook input priority -300; policy accept;", fw_bridge_input, 0 },
 	{ FW_BRIDGE, "prerouting", "type filter hook prerouting priority -300; policy accept;", fw_prerouting, 0 },

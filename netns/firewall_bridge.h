@@ -57,7 +57,7 @@ static const char *const fw_from4[] = {
 	"iifname != @ports accept",
 	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
 	"ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 "
-		"ether daddr set iifname map @gwmac meta pkttype set host accept",
+		"ether daddr set iifname map @gwmac meta pkttype set host goto watched",
 	NAMED("spoof_ip4") "drop",
 	NULL
 };
@@ -88,7 +88,7 @@ static const char *const fw_many6[] = {
 static const char *const fw_from6[] = {
 	"meta pkttype { broadcast, multicast } iifname @ports jump many6",
 	"meta l4proto ipv6-icmp jump icmp6",
-	"udp dport 546 iifname @ports " NAMED("rogue_dhcp") "drop",
+	"meta l4proto udp jump udp6",
 	"ether daddr @fw_macs jump to_host",
 	"meta l4proto != 255 iifname . ether saddr . ip6 saddr vmap @src6",
 	"meta l4proto != 255 iifname . ether saddr @anyip goto watched",
@@ -97,6 +97,14 @@ static const char *const fw_from6[] = {
 	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
 	"meta l4proto != 255 " NAMED("spoof_ip6") "drop",
 	NAMED("other_proto") "drop",
+	NULL
+};
+/* A first fragment that leaves its ports to the next one may be an answer of a DHCP server's, too. */
+static const char *const fw_udp6[] = {
+	"th dport != 546 return",
+	"iifname != @ports return",
+	"frag frag-off != 0 return",
+	NAMED("rogue_dhcp") "drop",
 	NULL
 };
 /* 151: a router of groups greets (RFC 4286). */
@@ -111,7 +119,7 @@ static const char *const fw_icmp6[] = {
 	"icmpv6 type nd-neighbor-solicit goto nd_solicit",
 	"icmpv6 type nd-router-solicit goto nd_router",
 	"ip6 saddr :: iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
-	"ip6 saddr :: icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report } accept",
+	"ip6 saddr :: icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report } goto watched",
 	"@th,0,8 >= 0 return",
 	"frag frag-off != 0 return",
 	NAMED("other_proto") "drop",
@@ -150,8 +158,8 @@ static const char *const fw_nd_detect[] = {
 	"iifname . ether saddr != @macs " NAMED("spoof_mac") "drop",
 	"@th,192,8 { 1, 2 } " NAMED("spoof_nd") "drop",
 	"@th,264,8 >= 0 @th,256,8 { 1, 2 } " NAMED("spoof_nd") "drop",
-	"iifname . @th,64,128 @nd accept",
-	"@th,184,8 >= 0 iifname . ether saddr @anyip accept",
+	"iifname . @th,64,128 @nd goto watched",
+	"@th,184,8 >= 0 iifname . ether saddr @anyip goto watched",
 	NAMED("spoof_nd") "drop",
 	NULL
 };
@@ -162,7 +170,7 @@ static const char *const fw_nd_router[] = {
 	"@th,64,8 >= 0 iifname . @th,80,48 != @lladdr " NAMED("spoof_nd") "drop",
 	"@th,64,8 >= 0 @th,120,8 >= 0 return",
 	"@th,64,8 >= 0 " NAMED("spoof_nd") "drop",
-	"ip6 saddr :: accept",
+	"ip6 saddr :: goto watched",
 	NULL
 };
 /* Routers, redirects and hop-by-hop talk are link-local: whole, or not at all. */

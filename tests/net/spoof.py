@@ -248,6 +248,8 @@ def rogue_frames(p):
     yield "rogue_dhcp", "DHCPv6 advertise from another port", p.eth6(p.udp6(src=p.ll, dst=p.vll, sport=9999, dport=546))
     wrapped = f.destination_options(f.UDP, f.udp6(p.ll, p.vll, 547, 546, b"data"))
     yield "rogue_dhcp", "DHCPv6 advertise behind options", p.eth6(f.ip6(p.ll, p.vll, *wrapped))
+    rest = f.ip6(p.ip6, p.vip6, *options_fragment(f.UDP, b""))
+    yield "rogue_dhcp", "a first fragment whose ports are in the next, which says DHCPv6 advertise", p.eth6(rest)
     for name, kind in ("discover", 1), ("decline", 4), ("release", 7):
         theirs = f.udp(68, 67, f.dhcp(1, kind, p.vmac))
         yield "rogue_dhcp", "DHCP %s for the neighbour" % name, p.eth4(f.ip4(p.ip, "10.101.0.1", f.UDP, theirs), dst=p.gw)
