@@ -104,6 +104,12 @@ static int shut_again(struct change *c, const struct net_allow *w)
 	return net_fw_follow(&c->h, c->dir, &c->was.d, &c->f.d);
 }
 
+static int open_again(struct change *c, const struct net_allow *w)
+{
+	take_out(&c->was.d, find(&c->was.d, w));
+	return net_fw_follow(&c->h, c->dir, &c->was.d, &c->f.d);
+}
+
 /* 1: something is to be stored. */
 static int edit(struct change *c, const struct net_allow *wish, bool on)
 {
@@ -118,7 +124,7 @@ static int edit(struct change *c, const struct net_allow *wish, bool on)
 	if (on) {
 		TRY(check_from(c, w.from));
 		if (x)
-			return net_fw_follow(&c->h, c->dir, NULL, &c->f.d);
+			return open_again(c, &w);
 		TRY(add(&c->f, &w));
 		TRY_IN(net_def_check(d), "network %s", d->name);
 		return 1;
@@ -186,13 +192,8 @@ struct forget { int dir; const char *from; };
 static int forget(void *ctx, struct net_file *f)
 {
 	const struct forget *g = ctx;
-	struct net_def *d = &f->d;
-	size_t before = d->allow.n;
 
-	for (size_t i = d->allow.n; i-- > 0;)
-		if (str_eq(((struct net_allow *)d->allow.v)[i].from, g->from))
-			take_out(d, (struct net_allow *)d->allow.v + i);
-	return d->allow.n == before ? 0 : net_def_store(g->dir, d);
+	return net_def_forget(&f->d, g->from) ? net_def_store(g->dir, &f->d) : 0;
 }
 
 /* The text of a's elements but those about `from`; 1: there was one. */

@@ -214,6 +214,17 @@ static int mend_one(void *ctx, const char *name)
 	return 0;
 }
 
+/* A file was edited since: nobody may need what was switched on for its network. */
+static int mend_forwarding(struct run *r, struct nlq *q)
+{
+	SCOPED(net_host_leave) struct net_turn turn = { 0 };
+
+	if (r->damaged)
+		return 0;
+	net_host_enter(&turn);
+	return net_forwarding_leave(q, &r->h, r->dir, "");
+}
+
 static int mend_all(struct run *r)
 {
 	SCOPED(net_compare_close)
@@ -228,7 +239,8 @@ static int mend_all(struct run *r)
 	r->mend = host;
 	TRY(net_compare_rules(&c));
 	TRY(net_compare_elements(&c, r->only));
-	return each_network(r, mend_one);
+	TRY(each_network(r, mend_one));
+	return mend_forwarding(r, &c.route);
 }
 
 static int ignore(void *ctx, const struct network_difference *d)

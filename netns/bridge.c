@@ -33,25 +33,26 @@ static void alias_of(const struct net_home *h, const char *network, char *out, s
 
 struct others { const struct net_home *h; struct net_home *heir; bool found; };
 
+/* On a bridge with the address that it has to have: a link that comes back from a guest may carry any alias. */
 static void see_alias(void *ctx, size_t i, const struct nlmsghdr *h)
 {
 	struct others *o = ctx;
-	struct nlattr *a = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct ifinfomsg),
-					   IFLA_IFALIAS);
+	struct net_link l = { .index = 0 };
 	unsigned long long id;
 	struct net_home other;
-	char text[256], path[256];
+	char network[64], path[256];
 	int n;
 
 	(void)i;
-	if (!a)
+	net_link_read(h, &l);
+	n = sscanf(l.alias, "vzrun:%16llx:%63[^:]:%255[^\n]", &id, network, path);
+	if (n < 2 || id == o->h->id)
 		return;
-	nla_strlcpy(text, a, sizeof text);
-	n = sscanf(text, "vzrun:%16llx:%*[^:]:%255[^\n]", &id, path);
-	if (n < 1 || id == o->h->id)
+	other = (struct net_home){ .id = id };
+	if (!net_bridge_is_ours(&other, network, &l))
 		return;
 	o->found = true;
-	if (n < 2 || path[0] != '/')
+	if (n < 3 || path[0] != '/')
 		return;
 	net_home_of(path, &other);
 	/* A directory that was moved is another home. */

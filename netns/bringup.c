@@ -36,12 +36,35 @@ static void up_free(struct up *u)
 
 /* ---- the definition ---------------------------------------------------------------------------- */
 
+/* 1: our bridge is there under another name, which is the network's from now on. */
+static int take_renamed(struct up *u)
+{
+	struct net_def *d = &u->f->d;
+	char name[IFNAMSIZ];
+	int r = net_bridge_look(&u->q, u->h, d->name, name);
+
+	if (r <= 0)
+		return r;
+	if (!net_is_link_name(name))
+		return fail_as(ERR_STATE, "network %s: its bridge is called %s, which no rule can name", d->name, name);
+	TRY(net_link_find(&u->q, name, &u->link));
+	/* By the name it answers, or would. */
+	TRY(net_dns_stop(u->h, d->name));
+	u->old_bridge = d->bridge;
+	d->bridge = arena_strdup(&u->f->a, name);
+	if (!d->bridge)
+		return fail(ENOMEM, "network %s: out of memory", d->name);
+	log_warn("network %s: its bridge is not %s, but %s", d->name, u->old_bridge, name);
+	TRY(net_def_store(u->dir, d));
+	return 1;
+}
+
 static int define(void *ctx)
 {
 	struct up *u = ctx;
 	struct net_def *d = &u->f->d;
 	struct net_draft c = { u->h, &u->q, u->dir, u->f, u->routes, u->nroutes, &u->others };
-	int r;
+	int r, ours;
 
 	if (u->fresh) {
 		TRY(net_draft_choose(&c));
@@ -53,8 +76,11 @@ static int define(void *ctx)
 		return r;
 	if (d->mode == NET_BRIDGE)
 		return 0;
-	TRY(net_draft_clash(&c, u->link.index));
-	if (r < 0 || net_bridge_is_ours(u->h, d->name, &u->link))
+	ours = r == 0 && net_bridge_is_ours(u->h, d->name, &u->link);
+	if (!ours)
+		TRY(ours = take_renamed(u));
+	TRY(net_draft_clash(&c, ours ? u->link.index : 0));
+	if (r < 0 || ours)
 		return 0;
 	/* Another home's, or somebody's own: ours comes back under another name. */
 	u->old_bridge = d->bridge;

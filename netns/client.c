@@ -89,7 +89,6 @@ static int take_network(void *ctx, const char *name)
 {
 	auto_net_file struct net_file f = { 0 };
 	struct gather *g = ctx;
-	struct net_def d;
 	int r;
 
 	if (g->without && str_eq(name, g->without))
@@ -99,12 +98,10 @@ static int take_network(void *ctx, const char *name)
 	g->networks += r != -ENOENT;
 	if (r < 0)
 		return r == -ENOENT ? 0 : shut(g, name);
-	d = f.d;
-	net_elements_of_network(g->h, &d, &g->all);
-	for (size_t i = 0; g->without && i < d.allow.n; i++)
-		if (str_eq(((struct net_allow *)d.allow.v)[i].from, g->without))
-			((struct net_allow *)d.allow.v)[i].from = "";
-	net_elements_of_allows(&d, NULL, &g->defs, &g->all);
+	if (g->without)
+		(void)net_def_forget(&f.d, g->without);
+	net_elements_of_network(g->h, &f.d, &g->all);
+	net_elements_of_allows(&f.d, NULL, &g->defs, &g->all);
 	return 0;
 }
 
@@ -114,6 +111,34 @@ static int take_owner(void *ctx, struct net_held *h)
 
 	net_elements_of_owner(g->h, &h->r, &g->defs, &g->all);
 	return h->r.firewall.n ? net_guard_request(&g->a, g->h, &h->r, &g->guards) : 0;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct nft_elem *x = a, *y = b;
+	int key;
+
+	if (x->set != y->set || x->range != y->range)
+		return x->set != y->set ? x->set - y->set : y->range - x->range;
+	key = memcmp(x->key, y->key, sizeof x->key);
+	return key ? key : memcmp(y->end, x->end, sizeof x->end);
+}
+
+/*
+ * A set takes no range within another, and without it the others would have no rules: two files that say one subnet are
+ * refused where the second comes up.
+ */
+static void leave_out_covered(struct nft_list *l)
+{
+	size_t k = 0;
+
+	if (l->n)
+		qsort(l->v, l->n, sizeof *l->v, by_place);
+	for (size_t i = 0; i < l->n; i++)
+		if (!k || !l->v[i].range || !l->v[k - 1].range || l->v[i].set != l->v[k - 1].set ||
+		    memcmp(l->v[i].end, l->v[k - 1].end, sizeof l->v[i].end) > 0)
+			l->v[k++] = l->v[i];
+	l->n = k;
 }
 
 static int encode(const struct fw_req *wish, const struct nft_list *all, struct buf *out)
@@ -151,6 +176,7 @@ int net_fw_apply(const struct net_home *h, int dirfd, int action, const char *wi
 	else
 		TRY(net_record_each(dirfd, take_owner, &g));
 	req.guards = g.guards;
+	leave_out_covered(&g.all);
 	TRY(encode(&req, &g.all, &in));
 	log_debug("firewall: %s tables %s, %zu elements", name_of(fw_actions, req.action), h->table, g.all.n);
 	TRY(helper_run(&(struct helper_call){ .name = "vzrun-net", .verb = "apply", .what = "firewall", .in = in.p,
@@ -189,22 +215,44 @@ int net_fw_follow(const struct net_home *h, int dirfd, const struct net_def *was
 	return net_fw_change(h, dirfd, &a, &b);
 }
 
-struct leave { struct net_defs defs; const struct net_def *d; struct nft_list was; size_t others; bool damaged; };
+struct leave {
+	const struct net_home *h;
+	struct net_defs defs;
+	const struct net_def *d;
+	struct nft_list stand, was, is;
+	size_t others;
+	bool damaged;
+};
 
 static void leave_free(struct leave *l)
 {
+	nft_list_free(&l->stand);
 	nft_list_free(&l->was);
+	nft_list_free(&l->is);
 	net_defs_free(&l->defs);
 }
 
+static void all_of(struct leave *l, const struct net_def *d, struct nft_list *out)
+{
+	net_elements_of_network(l->h, d, out);
+	net_elements_of_allows(d, NULL, &l->defs, out);
+}
+
+/* What it lets the network do goes with that. */
 static int see_other(void *ctx, struct net_file *f)
 {
 	struct leave *l = ctx;
+	size_t before = l->was.n;
 
+	net_elements_of_network(l->h, &f->d, &l->stand);
 	if (str_eq(f->d.name, l->d->name))
 		return 0;
 	l->others++;
-	net_elements_of_allows(&f->d, l->d->name, &l->defs, &l->was);
+	all_of(l, &f->d, &l->was);
+	if (net_def_forget(&f->d, l->d->name))
+		all_of(l, &f->d, &l->is);
+	else
+		l->was.n = before;
 	return 0;
 }
 
@@ -219,17 +267,23 @@ static int see_damaged(void *ctx, const char *name)
 
 int net_fw_leave(const struct net_home *h, int dirfd, const struct net_def *d)
 {
-	SCOPED(leave_free) struct leave l = { .defs = { .dir = dirfd }, .d = d };
+	SCOPED(leave_free) struct leave l = { .h = h, .defs = { .dir = dirfd }, .d = d };
+	auto_nft_list struct nft_list stamps = { 0 };
+	int r;
 
 	TRY(net_def_each_sound(dirfd, see_other, see_damaged, &l));
-	/* Which elements let it go there is not known, and another network may come by its bridge's name. */
-	if (l.damaged)
-		return net_fw_apply(h, dirfd, FW_REPLACE, d->name);
-	if (!l.others)
+	if (!l.others && !l.damaged)
 		return net_fw_apply(h, dirfd, FW_REMOVE, d->name);
-	net_elements_of_network(h, d, &l.was);
-	net_elements_of_allows(d, NULL, &l.defs, &l.was);
-	return net_fw_change(h, dirfd, &l.was, NULL);
+	all_of(&l, d, &l.was);
+	net_stamps(&l.stand, &stamps);
+	TRY(r = l.damaged ? 1 : net_fw_check(h->table, &stamps));
+	if (r == 0)
+		r = nft_change(h->table, &l.was, &l.is);
+	/*
+	 * Where a file does not say what stands, it is not known which elements let somebody in there, and another network
+	 * may come by its bridge's name.
+	 */
+	return r > 0 || r == -ENOENT || r == -EEXIST ? net_fw_apply(h, dirfd, FW_REPLACE, d->name) : r;
 }
 
 int net_fw_owner(const struct net_home *h, int dirfd, const struct net_record *was, const struct net_record *is)

@@ -87,6 +87,9 @@ int net_def_skip(void *ctx, const char *name);
 /* The names alone, of readable files and others. */
 int net_def_each_name(int dirfd, int (*each)(void *ctx, const char *name), void *ctx);
 
+/* Takes out what it lets `from` do; how much that was. */
+size_t net_def_forget(struct net_def *d, const char *from);
+
 /* The way out as guests know it; false: none of this family. */
 bool net_def_gateway(const struct net_def *d, int family, unsigned char *addr);
 

@@ -231,6 +231,18 @@ int net_def_check(struct net_def *d)
 	return check_allows(d);
 }
 
+size_t net_def_forget(struct net_def *d, const char *from)
+{
+	size_t before = d->allow.n, k = 0;
+	struct net_allow *v = d->allow.v;
+
+	for (size_t i = 0; i < before; i++)
+		if (!str_eq(v[i].from, from))
+			v[k++] = v[i];
+	d->allow.n = k;
+	return before - k;
+}
+
 bool net_def_gateway(const struct net_def *d, int family, unsigned char *addr)
 {
 	const struct net_subnet *s = family == AF_INET ? &d->v4 : &d->v6;

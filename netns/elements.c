@@ -179,6 +179,19 @@ static void ways(const struct net_def *d, struct nft_list *out)
 		whole_subnet(out, FW_NAT6, &d->v6);
 }
 
+/* What others may do there is elements by other bridges' names: whether these follow the file is known by this. */
+static uint64_t allow_mark(const struct net_def *d)
+{
+	uint64_t all = 0;
+
+	LIST_EACH(const struct net_allow, w, d->allow) {
+		uint64_t parts[] = { all, str_hash(w->from, strlen(w->from)), (uint64_t)w->proto, w->first, w->last };
+
+		all = str_hash(parts, sizeof parts);
+	}
+	return all;
+}
+
 void net_elements_of_network(const struct net_home *h, const struct net_def *d, struct nft_list *out)
 {
 	size_t first = out->n;
@@ -194,7 +207,7 @@ void net_elements_of_network(const struct net_home *h, const struct net_def *d, 
 	if (out->oom)
 		return;
 	struct nft_list own = { .v = out->v + first, .n = out->n - first };
-	stamp(&out->v[first], d->name, net_fw_rules_mark() ^ nft_mark(&own));
+	stamp(&out->v[first], d->name, net_fw_rules_mark() ^ nft_mark(&own) ^ allow_mark(d));
 }
 
 static void allow(const struct net_def *d, const char *from, const struct net_allow *w, struct nft_list *out)
@@ -212,17 +225,45 @@ static void allow(const struct net_def *d, const char *from, const struct net_al
 		nft_end(nft_add(out, FW_INWARD_PORT, d->bridge, w->proto, w->first), d->bridge, w->proto, w->last);
 }
 
+static int by_range(const void *a, const void *b)
+{
+	const struct net_allow *x = a, *y = b;
+	int from = strcmp(x->from, y->from);
+
+	return from ? from : x->proto != y->proto ? x->proto - y->proto : x->first - y->first;
+}
+
+/* One for those of v whose ports overlap, which no set takes; how many they are. */
+static size_t join(const struct net_allow *v, size_t n, struct net_allow *out)
+{
+	size_t i = 1;
+
+	for (*out = *v; i < n && str_eq(v[i].from, out->from) && v[i].proto == out->proto && v[i].first <= out->last; i++)
+		out->last = v[i].last > out->last ? v[i].last : out->last;
+	return i;
+}
+
 void net_elements_of_allows(const struct net_def *d, const char *only, struct net_defs *defs, struct nft_list *out)
 {
-	LIST_EACH(const struct net_allow, w, d->allow) {
-		bool outside = str_eq(w->from, NET_OUTSIDE);
+	auto_free struct net_allow *v = calloc(d->allow.n + 1, sizeof *v);
+	struct net_allow w;
+
+	out->oom |= !v;
+	if (!v || !d->allow.n)
+		return;
+	memcpy(v, d->allow.v, d->allow.n * sizeof *v);
+	qsort(v, d->allow.n, sizeof *v, by_range);
+	for (size_t i = 0; i < d->allow.n;) {
+		bool outside;
 		const struct net_def *from;
 
-		if (only && !str_eq(w->from, only))
+		i += join(v + i, d->allow.n - i, &w);
+		outside = str_eq(w.from, NET_OUTSIDE);
+		if (only && !str_eq(w.from, only))
 			continue;
-		from = outside ? NULL : net_defs_find(defs, w->from);
+		from = outside ? NULL : net_defs_find(defs, w.from);
 		if (from || outside)
-			allow(d, from ? from->bridge : NULL, w, out);
+			allow(d, from ? from->bridge : NULL, &w, out);
 	}
 }
 

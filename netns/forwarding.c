@@ -200,16 +200,19 @@ int net_forwarding_off(int dirfd)
 
 int net_forwarding_bequeath(int dirfd, const struct net_home *heir)
 {
-	auto_close int there = heir->path[0] ? net_dir_open(heir->path, false) : -ENOENT;
 	SCOPED(net_book_close) struct net_book ours = { 0 }, theirs = { 0 };
 
 	TRY(net_book_open(dirfd, &ours));
-	if (there == -ENOENT) {
+	if (!ours.b.saved.n && !ours.b.ip_forward)
+		return net_book_forget(dirfd);
+	auto_close int there = heir->path[0] ? net_dir_open(heir->path, false) : -ENOENT;
+	/* An alias says it, which root alone need not have written. */
+	if (there < 0) {
 		if (ours.b.saved.n)
 			log_warn("forwarding: another home needs it, which cannot be found: it stays on when that goes, too");
+		err_clear();
 		return net_book_forget(dirfd);
 	}
-	TRY(there);
 	TRY_IN(net_book_open(there, &theirs), "%s", heir->path);
 	TRY(net_book_hand_over(&ours, &theirs));
 	if (theirs.dirty)
@@ -237,24 +240,41 @@ static int see_way_out(void *ctx, const char *key)
 	return net_book_find(s->o, key) ? 0 : see(key, "1", s->differs, s->ctx);
 }
 
+static int count_name(void *n, const char *name)
+{
+	(void)name;
+	++*(size_t *)n;
+	return 0;
+}
+
+/* A file that cannot be read may be of one that does. */
+static int is_needed(int dirfd, struct net_others *all)
+{
+	bool routed = false;
+	size_t n = 0;
+
+	TRY(net_others_read(dirfd, NULL, false, all));
+	TRY(net_def_each_name(dirfd, count_name, &n));
+	for (size_t i = 0; i < all->n; i++)
+		routed |= all->v[i].mode == NET_NAT || all->v[i].mode == NET_ROUTED;
+	return routed || n > all->n;
+}
+
 int net_forwarding_check(int dirfd, const struct net_route *r, size_t n, net_switch_differs *differs, void *ctx)
 {
 	SCOPED(net_others_free) struct net_others all = { 0 };
 	const struct ways ways = { &all, NULL, r, n };
 	SCOPED(net_book_close) struct net_book o = { 0 };
 	struct seeing s = { &o, differs, ctx };
-	bool routed = false;
 	struct net_value now;
-	int there;
+	int there, needed;
 
 	TRY(net_book_open(dirfd, &o));
+	TRY(needed = is_needed(dirfd, &all));
 	LIST_EACH(const struct net_switch, v, o.b.saved)
 		if (!strstr(v->key, ".."))
-			TRY(see(v->key, v->set, differs, ctx));
-	TRY(net_others_read(dirfd, NULL, false, &all));
-	for (size_t i = 0; i < all.n; i++)
-		routed |= all.v[i].mode == NET_NAT || all.v[i].mode == NET_ROUTED;
-	if (!routed)
+			TRY(see(v->key, needed ? v->set : v->was, differs, ctx));
+	if (!needed)
 		return 0;
 	TRY(each_way_out(&ways, FORWARD4, AF_INET, see_way_out, &s));
 	TRY(there = net_switch_peek("ipv6/conf/all/forwarding", &now));

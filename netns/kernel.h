@@ -62,7 +62,7 @@ int net_forwarding_on(int dirfd, const char *bridge, const struct net_others *ot
 int net_forwarding_off(int dirfd);
 /* Another home needs them: they stay, and it puts them back one day. */
 int net_forwarding_bequeath(int dirfd, const struct net_home *heir);
-/* A network goes: off, unless another one of the home needs it. Within net_host_enter(). */
+/* A network goes ("": none): off, unless another one of the home needs it. Within net_host_enter(). */
 int net_forwarding_leave(struct nlq *q, const struct net_home *h, int dirfd, const char *network);
 /* Whether bridge takes packets of 127.0.0.0/8: on and, when nobody needs it any more, as it was. */
 int net_localnet(int dirfd, const char *bridge, bool on);
@@ -70,7 +70,7 @@ bool net_host_has_ipv6(void);
 
 /* A switch below /proc/sys/net that is not as it was set: key "ipv4/conf/vzbr0/forwarding". */
 typedef void net_switch_differs(void *ctx, const char *key, const char *is, const char *want);
-/* Those on record, and of the links that lead out by now, where some network does. */
+/* Those on record, and of the links that lead out by now, where some network does; where none does, as they were. */
 int net_forwarding_check(int dirfd, const struct net_route *r, size_t n, net_switch_differs *differs, void *ctx);
 int net_forwarding_check_bridge(const char *bridge, net_switch_differs *differs, void *ctx);
 /* A link of our own, gone before anybody asks, routes; what the kernel has no switch for is left. */

@@ -74,26 +74,35 @@ int net_forwarding_leave(struct nlq *q, const struct net_home *h, int dir, const
 	return r ? net_forwarding_bequeath(dir, &heir) : net_forwarding_off(dir);
 }
 
+/* Under whatever name: it may have been renamed, or the file edited. */
+static int drop_bridge(struct nlq *q, const struct net_home *h, const struct net_def *d)
+{
+	char name[IFNAMSIZ];
+	struct net_link l;
+	int r = net_link_find(q, d->bridge, &l);
+
+	if (r < 0 && r != -ENODEV)
+		return r;
+	if (d->mode != NET_BRIDGE && r == 0 && net_bridge_is_ours(h, d->name, &l))
+		return net_link_delete(q, d->bridge);
+	TRY(r = net_bridge_look(q, h, d->name, name));
+	return r ? net_link_delete(q, name) : 0;
+}
+
 /* The file goes last: what is killed half way is done again. */
 static int take_apart(const struct net_home *h, int dir, const struct net_def *d)
 {
 	SCOPED(net_host_leave) struct net_turn turn = { 0 };
 	auto_nlq struct nlq q = { 0 };
-	struct net_link l;
 	char file[80];
-	int r;
 
 	TRY(fault_point("names of the network"));
 	TRY(net_dns_stop(h, d->name));
 	TRY(nlq_open(&q, NETLINK_ROUTE));
-	r = net_link_find(&q, d->bridge, &l);
-	if (r < 0 && r != -ENODEV)
-		return r;
 	TRY(fault_point("links of the network"));
 	if (d->vxlan)
 		TRY(net_tunnel_drop(&q, h, d->name));
-	if (r == 0 && d->mode != NET_BRIDGE && net_bridge_is_ours(h, d->name, &l))
-		TRY(net_link_delete(&q, d->bridge));
+	TRY(drop_bridge(&q, h, d));
 	TRY(fault_point("elements of the network"));
 	TRY(net_fw_leave(h, dir, d));
 	TRY(fault_point("what others allow it"));

@@ -252,6 +252,104 @@ for line in tell:
 	closed "$A" "$(ip4_of b)" 80
 }
 
+@test "a file edited to mode isolated: what was switched on for it goes back to what it was" {
+	switches() { h sh -c 'grep . /proc/sys/net/ipv4/conf/up0/forwarding /proc/sys/net/ipv6/conf/*/*forwarding' | grep -v vzbr; }
+	switches >"$D/before"
+	net create web
+	jq '.mode = "isolated"' "$H/networks/web.json" >"$D/new"
+	cp "$D/new" "$H/networks/web.json"
+	run net check
+	[ "$status" -eq 1 ]
+	[[ $output == *"/proc/sys/net/ipv4/conf/up0/forwarding is 1, not 0"* ]]
+	net apply
+	net check
+	switches | diff "$D/before" -
+	jq '.mode = "nat"' "$D/new" >"$H/networks/web.json"
+	net apply
+	net check
+	[ "$(h cat /proc/sys/net/ipv4/conf/up0/forwarding)" = 1 ]
+	net rm web
+	switches | diff "$D/before" -
+}
+
+@test "a network that goes, after files were edited by hand: whoever comes by its bridge's name is closed" {
+	local edited
+	for edited in own other bridge; do
+		net create web
+		net create db
+		net create old
+		[ "$edited" != own ] || net allow web old
+		[ "$edited" != other ] || net allow old web
+		case $edited in
+		bridge) jq '.bridge = "vzbr1"' "$H/networks/old.json" >"$D/new" && cp "$D/new" "$H/networks/old.json" ;;
+		*) for n in web old; do jq 'del(.allow)' "$H/networks/$n.json" >"$D/new" && cp "$D/new" "$H/networks/$n.json"; done ;;
+		esac
+		# No apply.
+		net rm old
+		net check
+		net create new
+		[ "$(bridge_of new)" = vzbr2 ]
+		[ -z "$(h nft list set inet "$(table)" links | grep -o 'vzbr2" . "vzbr0\|vzbr0" . "vzbr2')" ]
+		net check
+		for n in web db new; do net rm "$n"; done
+	done
+}
+
+@test "a bridge that was renamed, or that the file says another name of, is the network's under its name" {
+	net create web
+	net create db
+	guest A a network=web
+	pings "$A" 192.0.2.2
+	h ip link set vzbr0 down
+	h ip link set vzbr0 name lan7
+	h ip link set lan7 up
+	run net check
+	[ "$status" -eq 1 ]
+	[[ ${lines[0]} == "web: bridge vzbr0 is gone; try: vzrun network apply web" ]]
+	run net apply
+	[ "$status" -eq 0 ]
+	[[ $output == *"warning: network web: its bridge is not vzbr0, but lan7"* ]]
+	[ "$(bridge_of web)" = lan7 ]
+	net check
+	pings "$A" 192.0.2.2
+	pings "$A" 2001:db8::2
+	# A name that is another network's.
+	jq '.bridge = "vzbr1"' "$H/networks/web.json" >"$D/new"
+	cp "$D/new" "$H/networks/web.json"
+	net apply
+	[ "$(bridge_of web)" = lan7 ]
+	net check
+	pings "$A" 192.0.2.2
+	h "$T" teardown "$H" a
+	h "$T" release "$H" a
+	cp "$D/new" "$H/networks/web.json"
+	net rm web
+	[ -z "$(h ip -br link show lan7 2>/dev/null)" ]
+	[ -n "$(h ip -br link show vzbr1)" ]
+	net check
+}
+
+@test "a file whose subnet is another network's keeps nobody else from the rules" {
+	net create web
+	net create db
+	guest A a network=web
+	cp "$H/networks/db.json" "$D/good"
+	jq '.subnet = "10.77.5.0/24"' "$D/good" >"$H/networks/db.json"
+	run net apply
+	[ "$status" -eq 5 ]
+	[[ $output == *"network db: subnet 10.77.5.0/24 clashes with the host's route to 10.77.0.0/16 by vzbr0"* ]]
+	# As after a boot.
+	h nft flush ruleset
+	guest B b network=web
+	pings "$A" "$(ip4_of b)"
+	pings "$B" 192.0.2.2
+	net create x
+	net allow outside web
+	cp "$D/good" "$H/networks/db.json"
+	net apply
+	net check
+}
+
 @test "a new network clashes with what the other files say, whoever edited them since they were read" {
 	local i said
 	for i in {1..200}; do

@@ -128,6 +128,35 @@ teardown() { spaces_end; }
 	[ "$(jq .allow "$H/networks/db.json")" = null ]
 }
 
+@test "allow: ports that overlap are all of them, and each is taken back alone" {
+	local port
+	net create web
+	net create db
+	guest A a network=web
+	guest B b network=db
+	for port in 80 85 95 96; do serve "$B" "$port"; done
+	net allow --port 80-90 web db
+	net allow --port 85 web db
+	net allow --port 85-95 web db
+	net allow --port 80-90/udp web db
+	for port in 80 85 95; do reaches "$A" "$(ip4_of b)" "$port"; done
+	closed "$A" "$(ip4_of b)" 96
+	net check
+	net apply
+	net deny --port 80-90 web db
+	closed "$A" "$(ip4_of b)" 80
+	for port in 85 95; do reaches "$A" "$(ip4_of b)" "$port"; done
+	net deny --port 85-95 web db
+	reaches "$A" "$(ip4_of b)" 85
+	closed "$A" "$(ip4_of b)" 95
+	net check
+	# So too in a file that is edited by hand.
+	jq '.allow += [{ "from": "outside", "port": "1000-2000" }, { "from": "outside", "port": "1500-3000" }]' "$H/networks/db.json" >"$D/new"
+	cp "$D/new" "$H/networks/db.json"
+	net apply
+	net check
+}
+
 @test "allow outside: from the outside to a guest, by port" {
 	net create web --mode routed
 	guest A a network=web
