@@ -51,6 +51,9 @@ int fail_errno(const char *fmt, ...)
 	va_end(ap);
 	append(": ");
 	append(strerrordesc_np(code) ? strerrordesc_np(code) : "unknown error");
+	/* Whatever was tried: what helps is another caller. */
+	if (code == EACCES || code == EPERM)
+		now.class = ERR_PERMISSION;
 	return -code;
 }
 

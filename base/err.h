@@ -22,7 +22,7 @@ enum err_class {
 
 /* At the origin: record the message (replacing any other) and return -code. */
 int fail(int code, const char *fmt, ...) PRINTF(2, 3);
-/* The same with code and text from errno. */
+/* The same with code and text from errno; EACCES and EPERM are ERR_PERMISSION. */
 int fail_errno(const char *fmt, ...) PRINTF(1, 2);
 /* The same with an exit class; errno is the class's own (ERR_NOT_FOUND is ENOENT, ...). */
 int fail_as(enum err_class class, const char *fmt, ...) PRINTF(2, 3);

@@ -321,7 +321,7 @@ int file_sweep(int dirfd, const char *dir)
 
 int file_write_atomic(int dirfd, const char *name, const char *text, size_t len, mode_t mode)
 {
-	TRY(write_and_name(dirfd, name, text, len, mode, true));
+	TRY(fail_class(write_and_name(dirfd, name, text, len, mode, true), ERR_STORAGE));
 	if (dirfd != AT_FDCWD && fsync(dirfd) < 0 && errno != EINVAL && errno != EBADF && errno != EROFS)
 		return fail_errno("sync the directory of %s", name);
 	return 0;

@@ -169,6 +169,8 @@ int out_error(const struct cli *g, int r)
 
 	if (!*text)
 		text = known ? known : "unknown error";
+	if (err_class() == ERR_PERMISSION && geteuid() != 0 && !*err_try_text())
+		err_try("as root");
 	log_at(LOG_ERROR, "%s", text);
 	err_save(&said);
 	if (g->json && error_json(r, status, text) >= 0)

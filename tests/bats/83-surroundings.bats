@@ -39,7 +39,7 @@ answers() { [ "$(vz exec "$1" echo yes)" = yes ]; }
 	run vz create "$G-b" --template busybox --net none
 	refused_with "No space left on device"
 	[ "$(vz ls -q)" = "$G" ]
-	run vz set "$G" --memory 80M
+	run -14 vz set "$G" --memory 80M
 	refused_with "No space left on device"
 	answers "$G"
 	vz stop -k "$G"

@@ -156,6 +156,8 @@ TEST(errors)
 	CHECK(err_class() == ERR_EXISTS);
 	err_restore(&s);
 	CHECK(err_class() == ERR_NOT_FOUND);
+	errno = EACCES;
+	CHECK(fail_errno("open %s", "x") == -EACCES && err_class() == ERR_PERMISSION);
 	fail(EINVAL, "[3]: bad");
 	fail_in(-EINVAL, "mounts");
 	CHECK_STR(err_text(), "mounts[3]: bad");
