@@ -113,24 +113,31 @@ static int lint_guest(struct guest *g)
 	return guest_effective(g, &plan);
 }
 
-int guest_lint(const char *path, struct json **tree)
+int guest_check_text(const char *path, const char *text, size_t len)
 {
 	struct guest g = { .name = "guest", .at = { "/", "/" }, .dir_fd = -1 };
-	auto_free char *text = NULL;
-	struct json *copy;
-	size_t len;
-	int r;
+	struct json *tree;
+	int r = json_parse(path, text, len, &tree);
 
-	r = file_read_named(AT_FDCWD, path, &text, &len);
 	if (r >= 0)
-		r = json_parse(path, text, len, tree);
-	if (r >= 0)
-		r = json_parse(path, text, len, &copy);
-	if (r >= 0)
-		r = spec_decode(path, copy, &g.spec);
+		r = spec_decode(path, tree, &g.spec);
 	if (r < 0)
-		return r == -EINVAL ? fail_class(r, ERR_CONFIG) : r == -ENOENT ? fail_class(r, ERR_NOT_FOUND) : r;
+		return r == -EINVAL ? fail_class(r, ERR_CONFIG) : r;
 	r = g.spec.vzrun ? lint_guest(&g) : spec_check(&g.spec);
 	spec_free(&g.spec);
 	return r < 0 ? fail_class(fail_in(r, "%s", path), ERR_CONFIG) : 0;
+}
+
+int guest_lint(const char *path, struct json **tree)
+{
+	auto_free char *text = NULL;
+	size_t len;
+	int r = file_read_named(AT_FDCWD, path, &text, &len);
+
+	if (r < 0)
+		return r == -ENOENT ? fail_class(r, ERR_NOT_FOUND) : r;
+	r = json_parse(path, text, len, tree);
+	if (r < 0)
+		return r == -EINVAL ? fail_class(r, ERR_CONFIG) : r;
+	return guest_check_text(path, text, len);
 }

@@ -25,7 +25,7 @@ struct making {
 	const struct guest_where *at;
 	const char *name, *dir;		/* dir: absolute */
 	const struct guest_create_req *req;
-	struct buf ref;
+	struct buf ref, config;
 	struct image_rootfs image;
 	struct nic_wishes nics;
 	struct bind_word *binds;	/* as many as req->binds */
@@ -218,14 +218,22 @@ static int unlease(void *p)
 	return net_release(m->at->home, m->name);
 }
 
+/* What an image says goes into it: a guest that could never start is not made. */
+static int compose(void *p)
+{
+	struct making *m = p;
+
+	TRY(create_config(&(struct new_guest){ m->name, m->req, buf_text(&m->ref), &m->image, dir_storage(m), &m->nics,
+					       m->binds }, &m->config));
+	TRY_IN(guest_check_text("config.json", m->config.p, m->config.n), "guest \"%s\" not created", m->name);
+	return 0;
+}
+
 static int write_config(void *p)
 {
 	struct making *m = p;
-	auto_buf struct buf b = { 0 };
 
-	TRY(create_config(&(struct new_guest){ m->name, m->req, buf_text(&m->ref), &m->image, dir_storage(m), &m->nics,
-					       m->binds }, &b));
-	return file_write_atomic(m->dir_fd, "config.json", b.p, b.n, 0600);
+	return file_write_atomic(m->dir_fd, "config.json", m->config.p, m->config.n, 0600);
 }
 
 /* A guest is known to have been whole by its events. */
@@ -252,6 +260,7 @@ static int remove_config(void *p)
 static const struct step steps[] = {
 	{ "claim the name",  claim,        unclaim },
 	{ "image",           find_image,   NULL },
+	{ "what it says",    compose,      NULL },
 	{ "root filesystem", make_root,    drop_root },
 	{ "label",           label,        unlabel },
 	{ "address",         lease,        unlease },
@@ -278,6 +287,8 @@ static int check_words(const struct guest_create_req *r)
 		return fail_as(ERR_USAGE, "--memory: less than 1M");
 	if (r->swap.set && !r->memory.set)
 		return fail_as(ERR_USAGE, "--swap: needs --memory");
+	if (r->memory.v > INT64_MAX || r->swap.v > INT64_MAX - r->memory.v)
+		return fail_as(ERR_USAGE, "--%s: too large", r->memory.v > INT64_MAX ? "memory" : "swap");
 	if (r->pids.set && r->pids.v < 1)
 		return fail_as(ERR_USAGE, "--pids: less than 1");
 	if (r->cpus)
@@ -299,6 +310,7 @@ static void making_free(struct making *m)
 	drop_fd(&m->dir_fd);
 	drop_fd(&m->guests_fd);
 	buf_free(&m->ref);
+	buf_free(&m->config);
 	image_rootfs_free(&m->image);
 	arena_free(&m->arena);
 }

@@ -95,7 +95,7 @@ static void put_vzrun(const struct new_guest *g, struct jout *o)
 	put_list(o, "dns", &r->dns);
 	put_list(o, "features", &r->features);
 	put_list(o, "tags", &r->tags);
-	if (g->image->stop_signal)
+	if (g->image->stop_signal && *g->image->stop_signal)
 		jout_str(o, "stopSignal", g->image->stop_signal);
 	jout_close(o, '}');
 }

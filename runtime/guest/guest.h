@@ -259,6 +259,8 @@ int guest_check_dns(const struct strv *servers, const char *what);
  * *tree: the file, for bind_unknown().
  */
 int guest_lint(const char *path, struct json **tree);
+/* The same of a text; path: for messages. */
+int guest_check_text(const char *path, const char *text, size_t len);
 bool guest_wants(const struct guest *g, const char *feature);
 
 /* ---- idrange.c: ranges of 65536 host ids, each for one running guest -------------------------------- */

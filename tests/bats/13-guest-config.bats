@@ -6,6 +6,35 @@ setup_file() { need_guests busybox; }
 setup() { guest_setup; }
 teardown() { guest_teardown; }
 
+@test "what an image says and no guest could start with is told by create; an empty signal is none" {
+	local f=$BATS_TEST_TMPDIR/rootfs c
+	mkdir -p "$f/sbin"
+	# image CONFIG: a docker archive of one layer, with names as those have
+	image() {
+		local d c
+		rm -rf "$BATS_TEST_TMPDIR/saved" && mkdir "$BATS_TEST_TMPDIR/saved" && cd "$BATS_TEST_TMPDIR/saved" || return 1
+		tar -C "$f" -cf layer.tar sbin
+		d=$(sha256sum <layer.tar | cut -d' ' -f1)
+		mv layer.tar "$d.tar"
+		echo "{\"os\":\"linux\",\"config\":$1,\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:$d\"]}}" >c.json
+		c=$(sha256sum <c.json | cut -d' ' -f1)
+		mv c.json "$c.json"
+		echo "[{\"Config\":\"$c.json\",\"RepoTags\":[\"says:1\"],\"Layers\":[\"$d.tar\"]}]" >manifest.json
+		tar -cf ../saved.tar ./*
+		cd "$OLDPWD" || return 1
+	}
+	rm "$VZRUN_HOME/images"
+	for c in '{"StopSignal":"SIGFOO"}' '{"Env":["NAMELESS"]}' '{"Cmd":[""]}'; do
+		image "$c"
+		run -10 vz create "$G" --rootfs "$BATS_TEST_TMPDIR/saved.tar" --net none
+		[[ "${lines[0]}" = "vzrun: guest \"$G\" not created: config.json: "* ]]
+		[ -z "$(vz ls -q)" ]
+	done
+	image '{"StopSignal":""}'
+	vz create "$G" --rootfs "$BATS_TEST_TMPDIR/saved.tar" --net none
+	guest_status_is stopped
+}
+
 @test "edits by hand that are wrong: the place, status 10, nothing started" {
 	busybox_guest
 	cp "$(conf)" "$BATS_TEST_TMPDIR/good.json"

@@ -157,6 +157,8 @@ teardown() { guest_teardown; }
 	refused 'create: --memory: "12Q" is not a size (as 512M or 1.5G)' --template busybox --memory 12Q
 	refused '--memory: less than 1M' --template busybox --memory 4k
 	refused '--swap: needs --memory' --template busybox --swap 4M
+	refused '--memory: too large' --template busybox --memory 9000P
+	refused '--swap: too large' --template busybox --memory 8000P --swap 8000P
 	refused '--cpus: "two" is not a number of processors' --template busybox --cpus two
 	refused '--cpus: "0.001" is less than 0.01' --template busybox --cpus 0.001
 	refused '--userns: "root" is neither auto, host nor a first id from 65536 on' --template busybox --userns root
