@@ -355,6 +355,21 @@ static int refuse_links(struct list *mounts, struct arena *a)
 	return 0;
 }
 
+/* Whatever the file says there. */
+static int name_it(struct spec *s, const char *name)
+{
+	struct pair *v = more(&s->arena, s->annotations.v, s->annotations.n, 1, sizeof *v), *p = v;
+
+	if (!v)
+		return no_memory();
+	while (p < v + s->annotations.n && !str_eq(p->key, "org.vzrun.guest"))
+		p++;
+	s->annotations.n += p == v + s->annotations.n;
+	s->annotations.v = v;
+	*p = (struct pair){ "org.vzrun.guest", name };
+	return 0;
+}
+
 int guest_effective(struct guest *g, const struct guest_plan *p)
 {
 	struct spec *s = &g->spec;
@@ -388,10 +403,6 @@ int guest_effective(struct guest *g, const struct guest_plan *p)
 		s->linux_->seccomp = (struct spec_seccomp *)(uintptr_t)profile_seccomp(a, features);
 	if (!s->linux_->seccomp)
 		return no_memory();
-	struct pair *note = more(a, s->annotations.v, s->annotations.n, 1, sizeof *note);
-	if (!note)
-		return no_memory();
-	note[s->annotations.n++] = (struct pair){ "org.vzrun.guest", g->name };
-	s->annotations.v = note;
+	TRY(name_it(s, g->name));
 	return spec_check(s);
 }

@@ -6,6 +6,14 @@ setup_file() { need_guests busybox; }
 setup() { guest_setup; }
 teardown() { guest_teardown; }
 
+@test "a file that says which guest it is is not believed, and the guest can be stopped" {
+	busybox_guest --net none
+	edit '.annotations = {"org.vzrun.guest": "other", "a": "b"}'
+	vz start "$G"
+	[ "$(vz state "$G" | jq -c .annotations)" = "{\"org.vzrun.guest\":\"$G\",\"a\":\"b\"}" ]
+	vz stop -k "$G"
+}
+
 @test "what an image says and no guest could start with is told by create; an empty signal is none" {
 	local f=$BATS_TEST_TMPDIR/rootfs c
 	mkdir -p "$f/sbin"
