@@ -7,7 +7,7 @@ setup_file() {
 	[ -x "$FAULT" ] || { echo "no $FAULT: make FAULT=1" >&2; return 1; }
 	need_guests busybox
 }
-setup() { guest_setup; LOG=$BATS_TEST_TMPDIR/points; }
+setup() { guest_setup; traced; LOG=$BATS_TEST_TMPDIR/points; }
 teardown() { guest_teardown; }
 
 fz() { "$FAULT" --root "$ROOT" "$@"; }

@@ -8,6 +8,7 @@ setup_file() {
 	[ -x "$TOP/build/tools/inject" ] || { echo "no build/tools/inject: make build/tools/inject" >&2; return 1; }
 }
 
+setup() { traced; }
 teardown() { [ -z "${B:-}" ] || engine_teardown; }
 
 # sweep N COMMAND,...: every command was swept, and no fault of N each was a bad one
