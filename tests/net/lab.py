@@ -10,8 +10,9 @@ import subprocess
 import tempfile
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
-NETTOOL = os.environ.get("NETTOOL", TOP + "/build/tools/nettool")
-VZRUN = os.environ.get("VZRUN", TOP + "/build/vzrun")
+BUILD = os.environ.get("VZRUN_BUILD", TOP + "/build")
+NETTOOL = os.environ.get("NETTOOL", BUILD + "/tools/nettool")
+VZRUN = os.environ.get("VZRUN", BUILD + "/vzrun")
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None, use_errno=True)

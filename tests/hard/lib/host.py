@@ -10,7 +10,7 @@ import time
 from collections import Counter
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-VZ = os.environ.get("VZRUN", os.path.join(TOP, "build", "vzrun"))
+VZ = os.environ.get("VZRUN", os.path.join(os.environ.get("VZRUN_BUILD", os.path.join(TOP, "build")), "vzrun"))
 INJECT = os.path.join(TOP, "build", "tools", "inject")
 WORK = "/tmp/w"
 STATE, HOME = WORK + "/state", WORK + "/home"
