@@ -101,6 +101,7 @@ struct mnt_options { unsigned flags; bool bind, remount; const char *data, *idma
 		     uint64_t attr_set, attr_clr, rec_set, rec_clr, propagation; };
 int mnt_parse_options(struct arena *a, const struct strv *words, struct mnt_options *out);
 void mnt_list_options(void (*each)(void *ctx, const char *name), void *ctx);	/* for `features` */
+bool mnt_is_super_option(const char *word);	/* one of mount(2)'s bits, which every file system takes there */
 /*
  * mount_idmap.c: fills op's maps from the option's text, the mount's own mappings, or the user namespace of
  * the container. "@" before a triplet: its second number is an id of the container.

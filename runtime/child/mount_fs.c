@@ -1,6 +1,7 @@
 /* New file systems, by fsopen(2), and what is mounted with other options. */
 #include "runtime/child/mount.h"
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "base/scope.h"
 
@@ -25,6 +26,21 @@ static int fs_fail(int fs, const char *what, const char *name)
 	return fail(code, "%s \"%s\": %s (%s)", what, name, strerrordesc_np(code), why + 2);
 }
 
+/* By mount(2) some words are bits, and a file system that has no such thing never hears of them. */
+static int set_flag(int fs, const char *word)
+{
+	char why[256];
+
+	if (fsconfig(fs, FSCONFIG_SET_FLAG, word, NULL, 0) == 0)
+		return 0;
+	if (errno != EINVAL || !mnt_is_super_option(word))
+		return fs_fail(fs, "option", word);
+	while (read(fs, why, sizeof why) > 0)
+		;
+	log_warn("mount option \"%s\" is left out: the file system has no such thing", word);
+	return 0;
+}
+
 /* One option: KEY, KEY=VALUE or KEY="VALUE" (a value with commas, as SELinux labels have). */
 static int set_option(int fs, char *word)
 {
@@ -32,7 +48,7 @@ static int set_option(int fs, char *word)
 	size_t n;
 
 	if (!eq)
-		return fsconfig(fs, FSCONFIG_SET_FLAG, word, NULL, 0) < 0 ? fs_fail(fs, "option", word) : 0;
+		return set_flag(fs, word);
 	*eq = '\0';
 	n = strlen(++value);
 	if (n >= 2 && value[0] == '"' && value[n - 1] == '"') {

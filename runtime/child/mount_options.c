@@ -31,7 +31,8 @@ static const struct option options[] = {
 	ATTR("nodev", MOUNT_ATTR_NODEV, 0),        ATTR("dev", 0, MOUNT_ATTR_NODEV),
 	ATTR("noexec", MOUNT_ATTR_NOEXEC, 0),      ATTR("exec", 0, MOUNT_ATTR_NOEXEC),
 	ATTR("noatime", MOUNT_ATTR_NOATIME, ATIME),      ATTR("atime", MOUNT_ATTR_RELATIME, ATIME),
-	ATTR("relatime", MOUNT_ATTR_RELATIME, ATIME),    ATTR("norelatime", MOUNT_ATTR_STRICTATIME, ATIME),
+	/* Who takes back one of these words has what is the kernel's own choice since 2.6.30, as by mount(2). */
+	ATTR("relatime", MOUNT_ATTR_RELATIME, ATIME),    ATTR("norelatime", MOUNT_ATTR_RELATIME, ATIME),
 	ATTR("strictatime", MOUNT_ATTR_STRICTATIME, ATIME), ATTR("nostrictatime", MOUNT_ATTR_RELATIME, ATIME),
 	ATTR("nodiratime", MOUNT_ATTR_NODIRATIME, 0), ATTR("diratime", 0, MOUNT_ATTR_NODIRATIME),
 	ATTR("nosymfollow", MOUNT_ATTR_NOSYMFOLLOW, 0), ATTR("symfollow", 0, MOUNT_ATTR_NOSYMFOLLOW),
@@ -67,6 +68,13 @@ void mnt_list_options(void (*each)(void *, const char *), void *ctx)
 	for (size_t i = 0; i < COUNT(options); i++)
 		if (options[i].what != 'x' && options[i].what != 'e')
 			each(ctx, options[i].name);
+}
+
+bool mnt_is_super_option(const char *word)
+{
+	const struct option *o = find(word);
+
+	return o && (o->what == 's' || o->what == 'd');
 }
 
 /* The last word wins, as in mount(8): what one sets the other no longer clears. */

@@ -32,7 +32,7 @@ valid() { python3 "$SCHEMA" "$1"; }
 	jq -e '.linux.seccomp.actions | index("SCMP_ACT_NOTIFY")' <<<"$f"
 	# each mount option that is listed is taken for an option, and an unknown one goes to the file system
 	args true
-	for o in $(jq -r '.mountOptions[]' <<<"$f" | grep -vE 'bind|remount|shared|slave|private|unbindable|idmap|iversion|acl|nofollow|nolinks|symlink'); do
+	for o in $(jq -r '.mountOptions[]' <<<"$f" | grep -vE 'bind|remount|shared|slave|private|unbindable|idmap|nofollow|nolinks|symlink'); do
 		cfg --arg o "$o" '.mounts = [.mounts[] | select(.destination == "/proc" or .destination == "/dev")] + [{destination:"/mnt",type:"tmpfs",source:"t",options:[$o]}]'
 		go
 		[ "$status" -eq 0 ] || { echo "option $o: $output"; return 1; }

@@ -52,6 +52,7 @@ null"
 		cp "$B/config.json" "$B/keep"
 		mnt '{destination: "/m", type: "tmpfs", source: "t", options: ["nosuid", "'$o'"]}'
 		of
+		has relatime	# as the kernel chooses, and so it is without one of these words, too
 		mv "$B/keep" "$B/config.json"
 	done
 }
