@@ -226,6 +226,11 @@ int cg_remove_empty(struct cg *cg);
  * where at most 4096 groups may be made in it, 64 below one another.
  */
 int cg_delegate(const struct cg *cg, uid_t uid, gid_t gid);
+/*
+ * The same of a bundle's container, as the specification has it: the owner alone changes, of the directory and of the
+ * files in /sys/kernel/cgroup/delegate; on v2 alone, elsewhere it does nothing.
+ */
+int cg_give(const struct cg *cg, uid_t uid);
 
 /* ---- counters --------------------------------------------------------------------------------- */
 struct cg_stats {

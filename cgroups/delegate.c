@@ -1,7 +1,8 @@
-/* A group in a guest's hands: what it owns, and how far it goes. */
+/* A group in the hands of who lives in it: what he owns, and how far it goes. */
 #include "cgroups/internal.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/sys.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -49,5 +50,30 @@ int cg_delegate(const struct cg *cg, uid_t uid, gid_t gid)
 			TRY(bound_below(cg, i));
 		TRY(fault_point("cgroup delegation"));
 	}
+	return 0;
+}
+
+/* An ordinary user can give to himself alone what is his; so it stays with him. */
+static int give(const char *path, uid_t uid)
+{
+	if (chown(path, uid, (gid_t)-1) == 0 || errno == ENOENT || (errno == EPERM && !sys_is_host_root()))
+		return 0;
+	return fail_errno("chown %s", path);
+}
+
+int cg_give(const struct cg *cg, uid_t uid)
+{
+	char path[CG_FULL], names[1024], *save = NULL;
+
+	if (cg_host()->layout != CG_V2)
+		return 0;
+	/* The kernel's own list, since Linux 4.15; what it names is not in every group. */
+	if (file_peek(AT_FDCWD, "/sys/kernel/cgroup/delegate", names, sizeof names) <= 0)
+		strcpy(names, "cgroup.procs\ncgroup.subtree_control\ncgroup.threads");
+	EACH_HIER(i, cg->hiers)
+		TRY(give(cg_file(cg, i, NULL, path), uid));
+	for (char *name = strtok_r(names, "\n", &save); name; name = strtok_r(NULL, "\n", &save))
+		EACH_HIER(i, cg->hiers)
+			TRY(give(cg_file(cg, i, name, path), uid));
 	return 0;
 }

@@ -183,13 +183,39 @@ int create_rdt(void *p)
 	return rdt_make(root, conf, &c->t.rdt);
 }
 
+/* Who sees his group as the root of the tree, and may write there. */
+static bool has_tree(const struct spec *s)
+{
+	if (spec_new_ns(s, CLONE_NEWCGROUP))
+		LIST_EACH(struct spec_mount, m, s->mounts)
+			if (m->src && str_eq(m->src, "cgroup") && str_eq(m->dst, "/sys/fs/cgroup") &&
+			    !strv_has(&m->options, "ro"))
+				return true;
+	return false;
+}
+
+/* The host's id of the process's user; -1: the map is another container's. */
+static uid_t user_of(const struct spec *s)
+{
+	uid_t uid = s->process ? s->process->user.uid.v : 0;
+
+	if (!spec_has_ns(s, CLONE_NEWUSER))
+		return uid;
+	if (spec_new_ns(s, CLONE_NEWUSER))
+		LIST_EACH(struct spec_idmap, m, s->linux_->uid_maps)
+			if (uid >= m->inside.v && uid - m->inside.v < m->size.v)
+				return m->host.v + (uid - m->inside.v);
+	return (uid_t)-1;
+}
+
 static int delegate(struct create *c)
 {
 	const struct spec_idmap *u = c->spec->linux_->uid_maps.v, *g = c->spec->linux_->gid_maps.v;
+	uid_t user = user_of(c->spec);
 
-	if (!c->req->delegate || !c->child.own_userns)
-		return 0;
-	return cg_delegate(&c->t.cg, u->host.v, g->host.v);
+	if (!c->req->delegate)
+		return user != (uid_t)-1 && has_tree(c->spec) ? cg_give(&c->t.cg, user) : 0;
+	return c->child.own_userns ? cg_delegate(&c->t.cg, u->host.v, g->host.v) : 0;
 }
 
 int create_init(void *p)
