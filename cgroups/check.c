@@ -63,7 +63,7 @@ struct range {
 		    min, max, zero                                                  \
 	}
 
-/* zero: 0 stands for "not given" and is always right. */
+/* zero: 0 stands for "not given" and is always right. A min of INT64_MIN: whatever is negative is no limit. */
 static const struct range ranges[] = {
 	R(memory, limit, "memory.limit", -1, INT64_MAX, true),
 	R(memory, reservation, "memory.reservation", -1, INT64_MAX, true),
@@ -75,7 +75,7 @@ static const struct range ranges[] = {
 	R(cpu, period, "cpu.period", 1000, 1000000, true),
 	R(cpu, realtime_runtime, "cpu.realtimeRuntime", -1, INT64_MAX, true),
 	R(cpu, idle, "cpu.idle", 0, 1, true),
-	R(pids, limit, "pids.limit", -1, INT64_MAX, true),
+	R(pids, limit, "pids.limit", INT64_MIN, INT64_MAX, true),
 	R(blkio, weight, "blockIO.weight", 10, 1000, true),
 	R(blkio, leaf_weight, "blockIO.leafWeight", 10, 1000, true),
 };
@@ -85,16 +85,15 @@ static int check_range(const struct range *g, const struct cg_resources *r)
 	const char *section = *(const char *const *)((const char *)r + g->section);
 	struct num n = section ? cg_knob_num(g->kind, section + g->offset) : (struct num){ 0 };
 	const struct opt_i64 *wide = section ? (const void *)(section + g->offset) : NULL;
-	bool none = str_eq(g->place, "cpu.quota");	/* the one range with a gap: -1, or from 1000 up */
+	/* The one range with a gap: negative, or from 1000 up. */
+	int64_t min = str_eq(g->place, "cpu.quota") ? INT64_MIN : g->min;
 
 	if (!n.set || (g->zero && !n.none && n.v == 0))
 		return 0;
-	if (n.none) {
-		if (wide->v < -1 || (g->min != -1 && !none))
-			return bad("%s: %jd is not in the range %jd to %jd", g->place, (intmax_t)wide->v,
-				   (intmax_t)(none ? -1 : g->min), (intmax_t)g->max);
-		return 0;
-	}
+	if (n.none)
+		return min < 0 && wide->v >= min ? 0 :
+			bad("%s: %jd is not in the range %jd to %jd", g->place, (intmax_t)wide->v, (intmax_t)min,
+			    (intmax_t)g->max);
 	if (g->min > 0 && n.v < (uint64_t)g->min)
 		return bad("%s: %ju is below %jd", g->place, (uintmax_t)n.v, (intmax_t)g->min);
 	return n.v > (uint64_t)g->max
@@ -201,13 +200,12 @@ static int check_devices(const struct list *l)
 	LIST_EACH(struct cg_device_rule, d, *l) {
 		if (d->type && *d->type && (!strchr("abcu", *d->type) || d->type[1]))
 			return bad("devices[%zu].type: \"%s\" is none of a, b, c", i, d->type);
-		if (!d->access || !*d->access)
-			return bad("devices[%zu].access: missing", i);
-		if (!strpbrk(d->access, "rwm"))
-			return bad("devices[%zu].access: \"%s\" has none of r, w, m", i, d->access);
-		if (strspn(d->access, "rwm") != strlen(d->access))
+		const char *access = d->access && *d->access ? d->access : "rwm";
+		if (!strpbrk(access, "rwm"))
+			return bad("devices[%zu].access: \"%s\" has none of r, w, m", i, access);
+		if (strspn(access, "rwm") != strlen(access))
 			log_warn("linux.resources: devices[%zu].access: \"%s\" has letters other than r, w, m: left out",
-				 i, d->access);
+				 i, access);
 		TRY(check_number("devices", i, "major", &d->major, -1));
 		TRY(check_number("devices", i++, "minor", &d->minor, -1));
 	}

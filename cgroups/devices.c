@@ -24,10 +24,11 @@ int cg_dev_of(const struct cg_device_rule *rule, struct dev *out)
 		out->major = rule->major.v;
 	if (rule->minor.set)
 		out->minor = rule->minor.v;
+	/* What a rule does not name is all of it, as with type and numbers. */
 	for (size_t i = 0; i < COUNT(letters); i++)
-		if (rule->access && strchr(rule->access, letters[i].c))
+		if (!rule->access || !*rule->access || strchr(rule->access, letters[i].c))
 			out->acc |= letters[i].bit;
-	return out->acc ? 0 : fail(EINVAL, "access: missing");
+	return out->acc ? 0 : fail(EINVAL, "access: none of r, w, m");
 }
 
 static bool wider(const struct dev *a, const struct dev *b)

@@ -28,9 +28,10 @@ int spec_rlimit_number(const char *name)
 static int check_version(const char *v)
 {
 	unsigned major, minor, patch;
+	int end = 0;
 
 	/* Any 1.x: members that are newer than us are ignored, as the specification says. */
-	if (sscanf(v, "%u.%u.%u", &major, &minor, &patch) != 3)
+	if (sscanf(v, "%u.%u.%u%n", &major, &minor, &patch, &end) != 3 || !strchr("-+", v[end]))
 		return fail(EINVAL, "ociVersion: \"%s\" is not a version", v);
 	if (major != 1)
 		return fail(EINVAL, "ociVersion: %s is not supported (1.0 to " SPEC_VERSION " are)", v);

@@ -34,6 +34,9 @@ int spec_decode(const char *name, struct json *tree, struct spec *out)
 		return fail_class(fail_in(r, "%s", name), ERR_CONFIG);
 	}
 	limit_of_none(&s);
+	/* Empty is as good as absent to those who write every member. */
+	if (s.linux_ && s.linux_->cgroups_path && !*s.linux_->cgroups_path)
+		s.linux_->cgroups_path = NULL;
 	*out = s;
 	return 0;
 }

@@ -31,6 +31,13 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	wait_for test -e "$B/rootfs/mark"
 }
 
+@test "an empty cgroupsPath is none" {
+	cfg '.linux.cgroupsPath = ""'
+	sh_ 'sleep 300'
+	create
+	grep -q "/vzrun-$ID\$" "/proc/$(pid_of)/cgroup"
+}
+
 @test "two dots in a name are no way up" {
 	cfg --arg p "/vzrun-$ID..y" '.linux.cgroupsPath = $p'
 	running "$ID..x"

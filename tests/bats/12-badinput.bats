@@ -58,6 +58,7 @@ refused() {
 	bad 'del(.ociVersion)' 'config.json: ociVersion: missing'
 	bad '.ociVersion = "2.0.0"' 'config.json: ociVersion: 2.0.0 is not supported (1.0 to 1.3.0 are)'
 	bad '.ociVersion = "one"' 'config.json: ociVersion: "one" is not a version'
+	bad '.ociVersion = "1.0.2.3"' 'config.json: ociVersion: "1.0.2.3" is not a version'
 	bad '.ociVersion = 1' 'config.json: ociVersion: expected a string'
 	bad 'del(.process)' 'config.json: process: missing'
 	bad 'del(.root)' 'config.json: root: missing'

@@ -81,6 +81,7 @@ refuses() { res "$1"; go; fails 1 "$2"; [ -z "$(state_left)$(groups_left)" ]; }
 	reads '{"cpu": {"shares": 512}}' cpu cpu.shares 512 -- cpu.weight 59
 	reads '{"cpu": {"quota": 50000, "period": 200000}}' cpu cpu.cfs_quota_us 50000 cpu.cfs_period_us 200000 -- cpu.max "50000 200000"
 	reads '{"cpu": {"quota": -1}}' cpu cpu.cfs_quota_us -1 -- cpu.max "max 100000"
+	reads '{"cpu": {"quota": -9999}}' cpu cpu.cfs_quota_us -1 -- cpu.max "max 100000"
 	reads '{"cpu": {"period": 50000}}' cpu cpu.cfs_period_us 50000 -- cpu.max "max 50000"
 	reads '{"cpu": {"quota": 50000, "burst": 20000}}' cpu cpu.cfs_burst_us 20000 -- cpu.max.burst 20000
 	reads '{"cpu": {"idle": 1}}' cpu cpu.idle 1
@@ -109,6 +110,7 @@ refuses() { res "$1"; go; fails 1 "$2"; [ -z "$(state_left)$(groups_left)" ]; }
 	need_ctl pids pids
 	reads '{"pids": {"limit": 77}}' pids pids.max 77
 	reads '{"pids": {"limit": -1}}' pids pids.max max
+	reads '{"pids": {"limit": -20}}' pids pids.max max
 	cfg '.ociVersion = "1.2.1"'
 	reads '{"pids": {"limit": 0}}' pids pids.max max
 }
@@ -268,6 +270,13 @@ not written"
 	cfg '.linux.resources = {devices: [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 10, access: "rw"}]}'
 	nodes "$OPEN; t c 10 229"
 	says "10:229 opens"
+	# no access named: all of it
+	cfg '.linux.resources = {devices: [{allow: true, type: "c", major: 10, access: "rw"}, {allow: false}]}'
+	nodes "$OPEN; t c 10 229"
+	says "10:229 not"
+	cfg '.linux.resources = {devices: [{allow: false}, {allow: true, type: "c", major: 10}]}'
+	nodes "$OPEN; t c 10 229"
+	says "10:229 opens"
 }
 
 @test "values out of range are refused with their place" {
@@ -278,7 +287,7 @@ not written"
 	refuses '{"cpu": {"quota": 500}}' "config.json: linux.resources: cpu.quota: 500 is below 1000"
 	refuses '{"cpu": {"cpus": "0-"}}' 'config.json: linux.resources: cpu.cpus: "0-" is no list such as 0-3,7'
 	refuses '{"cpu": {"idle": 2}}' "config.json: linux.resources: cpu.idle: 2 is above 1"
-	refuses '{"pids": {"limit": -2}}' "config.json: linux.resources: pids.limit: -2 is not in the range -1 to 9223372036854775807"
+	refuses '{"memory": {"swap": -2}}' "config.json: linux.resources: memory.swap: -2 is not in the range -1 to 9223372036854775807"
 	refuses '{"blockIO": {"weight": 5}}' "config.json: linux.resources: blockIO.weight: 5 is below 10"
 	refuses '{"blockIO": {"weightDevice": [{"major": 8, "minor": 0, "weight": 1001}]}}' "config.json: linux.resources: blockIO.weightDevice[0].weight: 1001 is not in the range 10 to 1000"
 	cfg '.linux.resources = {devices: [{allow: true, type: "x", access: "r"}]}'
@@ -310,4 +319,32 @@ unread() {
 	is created
 	[ -n "$(groups_left)" ]
 	vz delete -f "$ID"
+}
+
+# owners: of the container's group and of its files, on the host
+owners() {
+	local d
+	for d in /sys/fs/cgroup/vzrun-$ID /sys/fs/cgroup/{unified,memory}/vzrun-$ID; do
+		[ ! -d "$d" ] || stat -c %u:%g "$d" "$d/cgroup.procs"
+	done | sort -u | xargs
+	[ ! -e "/sys/fs/cgroup/vzrun-$ID/memory.max" ] || [ "$(stat -c %u "/sys/fs/cgroup/vzrun-$ID/memory.max")" = 0 ]
+	vz delete -f "$ID"
+}
+writable_tree() { cfg '(.mounts[] | select(.destination == "/sys/fs/cgroup").options) -= ["ro"]'; }
+
+@test "who may write to the tree owns its group, on v2 alone: engines that run an init with a user namespace rest on it" {
+	sh_ 'sleep 300'
+	cfg '.process.user.uid = 1000 | .linux.resources = {memory: {limit: 100000000}}'
+	create; [ "$(owners)" = 0:0 ]
+	writable_tree
+	create; [ "$(owners)" = "$(v2 && echo 1000:0 || echo 0:0)" ]
+	cfg '.linux.namespaces |= map(select(.type != "cgroup"))'
+	create; [ "$(owners)" = 0:0 ]
+	cfg '.linux.namespaces += [{type: "cgroup"}, {type: "user"}] | .process.user.uid = 0
+	     | .linux |= (.uidMappings = [{containerID: 0, hostID: 300000, size: 65536}] | .gidMappings = .uidMappings)'
+	chown -R 300000:300000 "$B/rootfs"
+	create; [ "$(owners)" = "$(v2 && echo 300000:0 || echo 0:0)" ]
+	v2 || return 0
+	sh_ 'mkdir /sys/fs/cgroup/own && echo $$ >/sys/fs/cgroup/own/cgroup.procs && echo +pids >/sys/fs/cgroup/cgroup.subtree_control && echo made'
+	go; says made
 }

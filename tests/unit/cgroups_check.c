@@ -25,7 +25,6 @@ static const struct { const char *text, *message; } wrong[] = {
 	{ "{\"cpu\":{\"shares\":1}}", "cpu.shares: 1 is below 2" },
 	{ "{\"cpu\":{\"shares\":262145}}", "cpu.shares: 262145 is above 262144" },
 	{ "{\"cpu\":{\"quota\":999}}", "cpu.quota: 999 is below 1000" },
-	{ "{\"cpu\":{\"quota\":-2}}", "cpu.quota: -2 is not in the range -1 to 9223372036854775807" },
 	{ "{\"cpu\":{\"period\":999}}", "cpu.period: 999 is below 1000" },
 	{ "{\"cpu\":{\"period\":1000001}}", "cpu.period: 1000001 is above 1000000" },
 	{ "{\"cpu\":{\"quota\":2000,\"burst\":3000}}", "cpu.burst: 3000 is above cpu.quota 2000" },
@@ -36,7 +35,8 @@ static const struct { const char *text, *message; } wrong[] = {
 	{ "{\"cpu\":{\"mems\":\"0,\"}}", "cpu.mems: \"0,\" is no list such as 0-3,7" },
 	{ "{\"cpu\":{\"mems\":\"0 1\"}}", "cpu.mems: \"0 1\" is no list such as 0-3,7" },
 	{ "{\"pids\":{}}", "r: pids.limit: missing" },
-	{ "{\"pids\":{\"limit\":-2}}", "pids.limit: -2 is not in the range -1 to 9223372036854775807" },
+	{ "{\"memory\":{\"swap\":-2}}", "memory.swap: -2 is not in the range -1 to 9223372036854775807" },
+	{ "{\"cpu\":{\"idle\":-1}}", "cpu.idle: -1 is not in the range 0 to 1" },
 	{ "{\"blockIO\":{\"weight\":9}}", "blockIO.weight: 9 is below 10" },
 	{ "{\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":-1,\"minor\":0,\"rate\":1}]}}",
 	  "blockIO.throttleReadBpsDevice[0].major: -1 is no device number" },
@@ -54,7 +54,6 @@ static const struct { const char *text, *message; } wrong[] = {
 	{ "{\"unified\":{\"memory\":\"1\"}}", "unified: \"memory\" is no name of a cgroup file" },
 	{ "{\"unified\":{\"cgroup.procs\":\"1\"}}", "unified: cgroup.procs is no limit" },
 	{ "{\"devices\":[{\"access\":\"rwm\"}]}", "r: devices[0].allow: missing" },
-	{ "{\"devices\":[{\"allow\":true}]}", "devices[0].access: missing" },
 	{ "{\"devices\":[{\"allow\":true,\"access\":\"x\"}]}",
 	  "devices[0].access: \"x\" has none of r, w, m" },
 	{ "{\"devices\":[{\"allow\":true,\"access\":\"r\"},{\"allow\":true,"
@@ -66,9 +65,11 @@ static const struct { const char *text, *message; } wrong[] = {
 
 static const char *const right[] = {
 	"{}",
+	"{\"devices\":[{\"allow\":false},{\"allow\":true,\"access\":\"\"}]}",
 	"{\"memory\":{\"limit\":0,\"swap\":0,\"swappiness\":0},"
 	"\"cpu\":{\"shares\":0,\"quota\":0,\"period\":0}}",
 	"{\"memory\":{\"limit\":-1,\"swap\":-1},\"cpu\":{\"quota\":-1,\"cpus\":\"0-3,7\",\"mems\":\"\"}}",
+	"{\"pids\":{\"limit\":-20},\"cpu\":{\"quota\":-9999}}",
 	"{\"pids\":{\"limit\":0},\"unified\":{\"memory.high\":\"max\",\"hugetlb.2MB.max\":\"0\"}}",
 	"{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},"
 	"{\"allow\":true,\"type\":\"c\",\"major\":-1,\"access\":\"m\"}]}",
