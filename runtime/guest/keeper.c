@@ -116,6 +116,14 @@ static bool stopping(const struct keeper *k)
 	return false;
 }
 
+static bool late(const struct keeper *k)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (k->client[i].late)
+			return true;
+	return false;
+}
+
 enum ending { END_STOP, END_REBOOT };
 
 /* A pid namespace's reboot(2) kills its init: SIGHUP for a restart, SIGINT for power-off and halt. */
@@ -132,8 +140,8 @@ static void died_of(const struct keeper *k, int sig, char *text, size_t size)
 	else if (sig == SIGKILL && k->victim_pid == k->pid)
 		snprintf(text, size, "out of memory: the kernel killed its init (%s)", k->victim);
 	else if (sig == SIGKILL)
-		snprintf(text, size, asked ? "killed by the host: it did not stop in time"
-					   : "killed from the host by SIGKILL");
+		snprintf(text, size, late(k) ? "killed by the host: it did not stop in time" :
+				     asked ? "killed by the host" : "killed from the host by SIGKILL");
 	else
 		snprintf(text, size, "%sits init died of signal %d (SIG%s)", asked ? "stopped by the host: " : "", sig,
 			 sigabbrev_np(sig) ? sigabbrev_np(sig) : "?");

@@ -5,7 +5,7 @@
 enum { CLIENTS_MAX = 16, CONSOLE_LOG_MAX = 1 << 20, TTY_FAILURES_MAX = 100, NOTIFICATIONS_MAX = 10000 };
 enum { SHORT_BOOT = 3, SHORT_BOOTS_MAX = 10 };	/* seconds */
 
-struct client { int fd; bool console, stopping, suspending; };
+struct client { int fd; bool console, stopping, late, suspending; };	/* late: it was asked, and did not stop */
 
 struct keeper {
 	struct guest *g;

@@ -148,6 +148,7 @@ void keeper_client(struct keeper *k, size_t i)
 		break;
 	case KEEPER_STOPPING:
 		c->stopping = true;
+		c->late = p.code;
 		break;
 	case KEEPER_SUSPENDING:
 		c->suspending = true;

@@ -234,6 +234,7 @@ static void reap_again(void)
 
 static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *killed)
 {
+	const struct keeper_packet late = { .msg = KEEPER_STOPPING, .code = 1 };
 	pid_t pid;
 	int r = 0;
 
@@ -244,6 +245,9 @@ static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *kille
 	auto_close int netns = s->keeper < 0 || s->lent ? guest_netns(s->at, s->name) : -1;
 	*killed = !ends_when_asked(s, ms, signal);
 	err_clear();
+	/* What its keeper will say of it. */
+	if (*killed && ms > 0 && s->keeper >= 0)
+		(void)send(s->keeper, &late, sizeof late, MSG_NOSIGNAL);
 	if (*killed)
 		r = kill_it(s);
 	reap_again();
