@@ -231,23 +231,41 @@ static int console_run(struct cli *g, void *args, int argc, char **argv)
 	return guest_console(&at, argv[0]);
 }
 
-struct logs_args { struct opt_i64 lines; bool raw; };
+struct logs_args { struct opt_i64 lines; bool raw, follow; };
 static const struct opt logs_opts[] = {
+	OFLAG(struct logs_args, 'f', "follow", follow, "and what it says from then on, until the guest is down"),
 	OINT(struct logs_args, 'n', "lines", "N", lines, 1, 1000000, "the last N lines only"),
 	{ 0, "tail", "N", OPT_INT, OPT_AT(struct logs_args, lines, struct opt_i64), NULL, 1, 1000000 },
 	OFLAG(struct logs_args, 0, "raw", raw, "on a terminal, too, every byte as the guest wrote it"),
 	{ 0 }
 };
 
+static int put_raw(char *text)
+{
+	return out_text(text);
+}
+
+static int follow_is_for_one(const void *args)
+{
+	return ((const struct logs_args *)args)->follow ? fail_as(ERR_USAGE, "--follow is for one guest") : 0;
+}
+
 static int logs_run(struct cli *g, void *args, int argc, char **argv)
 {
+	const struct logs_args *a = args;
+	guest_log_fn *put = out_on_terminal() && !a->raw ? out_plain : put_raw;
 	struct guest_where at = guest_at(g);
 	auto_buf struct buf b = { 0 };
+	auto_close int end = -1;
 
 	(void)argc;
-	TRY(guest_log(&at, argv[0], (uint64_t)((struct logs_args *)args)->lines.v, &b));
-	if (!g->json)
-		return out_on_terminal() && !((struct logs_args *)args)->raw ? out_plain(b.p) : out_text(buf_text(&b));
+	if (g->json && a->follow)
+		return fail_as(ERR_USAGE, "--follow is not for --json");
+	TRY(guest_log(&at, argv[0], (uint64_t)a->lines.v, &b, a->follow ? &end : NULL));
+	if (!g->json) {
+		TRY(b.n ? put(b.p) : 0);
+		return a->follow ? guest_log_follow(&at, argv[0], &end, put) : 0;
+	}
 	auto_buf struct buf out = { 0 };
 	struct jout o;
 	out_utf8(b.p);
@@ -325,7 +343,7 @@ const struct cmd guest_cmds[] = {
 	  .run = enter_run, .flags = CMD_PASS | CMD_ALONE },
 	{ "console", "NAME", "attach to the console", 1, 1, .run = console_run, .flags = CMD_ALONE },
 	{ "logs", "[OPTION...] NAME...", "what the console said", 1, 1, logs_opts, sizeof(struct logs_args), logs_run,
-	  CMD_EACH | CMD_HEADED },
+	  CMD_EACH | CMD_HEADED, .several = follow_is_for_one },
 	{ "set", "[OPTION...] NAME...", "change limits of a guest, live and saved", 1, 1, set_opts,
 	  sizeof(struct set_args), set_run, CMD_EACH | CMD_HEADED },
 	{ 0 }

@@ -92,43 +92,6 @@ int guest_console(const struct guest_where *at, const char *name)
 	return 0;
 }
 
-static int add_log(int dir, const char *name, struct buf *b)
-{
-	auto_free char *text = NULL;
-	size_t len;
-	int r = file_read(dir, name, &text, &len);
-
-	if (r == -ENOENT) {
-		err_clear();
-		return 0;
-	}
-	TRY(r);
-	/* What a terminal said may hold NULs, which are nothing to a reader. */
-	for (size_t i = 0; i < len; i++)
-		if (text[i])
-			buf_add(b, text + i, 1);
-	return 0;
-}
-
-int guest_log(const struct guest_where *at, const char *name, uint64_t lines, struct buf *out)
-{
-	auto_close int dir = guest_dir(at, name);
-	auto_buf struct buf all = { 0 };
-
-	TRY(dir);
-	/* The older half first. */
-	TRY(add_log(dir, "console.log.1", &all));
-	TRY(add_log(dir, "console.log", &all));
-	if (all.oom)
-		return fail(ENOMEM, "out of memory");
-	const char *text = buf_text(&all), *end = text + all.n, *p = end;
-	for (uint64_t n = 0; lines && p > text; p--)
-		if (p[-1] == '\n' && p != end && ++n == lines)
-			break;
-	buf_puts(out, lines ? p : text);
-	return 0;
-}
-
 static int open_root(pid_t pid)
 {
 	char path[32];

@@ -184,7 +184,13 @@ int guest_user(const struct guest_where *at, const char *name, const char *user,
 int guest_shell(const struct guest_where *at, const char *name, const struct strv *args, bool tty);
 /* Attaches stdin/stdout to the console until Ctrl-] or its end. */
 int guest_console(const struct guest_where *at, const char *name);
-int guest_log(const struct guest_where *at, const char *name, uint64_t lines, struct buf *out);
+/* ---- console_log.c --------------------------------------------------------------------------------- */
+
+/* The last lines of what the console said; 0: all. *end, if asked for: where it goes on, the caller's, or -1. */
+int guest_log(const struct guest_where *at, const char *name, uint64_t lines, struct buf *out, int *end);
+/* From there on, as it comes, until the guest is down. put may change the text. */
+typedef int guest_log_fn(char *text);
+int guest_log_follow(const struct guest_where *at, const char *name, int *end, guest_log_fn *put);
 
 int guest_cpu_quota(const char *cpus, uint64_t *quota);	/* "1.5" to microseconds a 100 ms period; ERR_USAGE */
 

@@ -304,6 +304,23 @@ teardown() { guest_teardown; }
 	vz stop -k "$G"
 }
 
+@test "logs -f: what comes, over a new file and a cut character, until the guest is down" {
+	vz create "$G" --template busybox --net none -- sh -c 'echo begun; while ! [ -e /more ]; do sleep 0.05; done
+		printf "\303"; sleep 0.5; printf "\244\n"; i=0; while [ $i -lt 30000 ]; do echo "line $i of the console, which is long enough to fill it"; i=$((i+1)); done
+		echo end'
+	vz start "$G"
+	wait_for eval 'vz logs "$G" | grep -q begun'
+	"$VZ" --root "$ROOT" logs -f "$G" >"$BATS_TEST_TMPDIR/followed" 3>&- & pid=$!
+	wait_for grep -q begun "$BATS_TEST_TMPDIR/followed"
+	vz exec "$G" touch /more
+	builtin wait $pid
+	[ "$(tr -d '\r' <"$BATS_TEST_TMPDIR/followed" | head -2)" = $'begun\nä' ]
+	[ "$(tr -d '\r' <"$BATS_TEST_TMPDIR/followed" | tail -1)" = end ]
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/followed")" = 30003 ]
+	run -2 vz logs -f "$G" "$G-b"
+	run -2 vz --json logs -f "$G"
+}
+
 @test "logs in JSON are UTF-8 whatever the console said" {
 	vz create "$G" --template busybox --net none -- sh -c 'printf "a\377b \303\244 \355\240\200 \360\200\n\302\233c\033d\n\nlast"; sleep 99'
 	vz start "$G"
