@@ -2,20 +2,45 @@
 #include "runtime/container/launch.h"
 #include "base/dgram.h"
 #include "base/fault.h"
+#include "base/file.h"
 #include "base/scope.h"
 #include "base/sys.h"
 #include "runtime/container/self.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-static int not_cloned(const struct child *c)
+static bool reads(const char *path, const char *value)
+{
+	char text[16];
+
+	return file_peek(AT_FDCWD, path, text, sizeof text) > 0 && str_eq(text, value);
+}
+
+/* user_namespaces(7), namespaces(7), and a switch that Debian's kernels have. */
+static void why_no_namespaces(int r, uint64_t flags)
+{
+	if (r == -ENOSPC || r == -EUSERS) {
+		err_why("there are as many namespaces as the sysctls user.max_*_namespaces allow, or 32 in each other");
+	} else if (r == -EPERM && flags & CLONE_NEWUSER) {
+		if (geteuid() != 0 && reads("/proc/sys/kernel/unprivileged_userns_clone", "0")) {
+			err_why("this host makes user namespaces for root alone");
+			err_try("sysctl kernel.unprivileged_userns_clone=1");
+		} else {
+			err_why("no user namespace is made from a chroot, nor by a user whose id is not mapped");
+		}
+	}
+}
+
+static int not_cloned(const struct child *c, uint64_t flags)
 {
 	int r = errno == EBUSY && c->join.v2_dir >= 0 ? cg_join_busy(&c->join)
 						       : fail_errno("clone the container's first process");
 
+	why_no_namespaces(r, flags);
 	if (r != -EACCES || c->join.v2_dir < 0)
 		return r;
 	/* cgroups(7): nobody may take a process over a border that is not his. */
@@ -50,7 +75,7 @@ int launch_clone(struct launch *l)
 			child_main(c);
 		}
 		(void)prctl(PR_SET_DUMPABLE, undefended("dumpable"));
-		r = l->pid < 0 ? not_cloned(c) : 0;
+		r = l->pid < 0 ? not_cloned(c, flags) : 0;
 	}
 	if (c->spec) {
 		struct err_saved s;

@@ -105,9 +105,11 @@ last_error() { grep '"level":"error"' "$LOG" | tail -1 | jq -r .msg; }
 	contract podman <<-'T'
 		0 | --log-format=json --log @LOG exec --pid-file @PIDFILE.e --process @PROC.tty --detach --tty --console-socket @SOCK.e @ID
 		255 | --log-format=json --log @LOG exec --pid-file @PIDFILE.e --process @PROC.tty --detach --tty @ID | .*cannot allocate tty if .* will detach without setting console socket
-		0 | delete --force @ID
 	T
 	wait_for grep -q /dev/pts/1 "$BATS_TEST_TMPDIR/out.e"
+	contract podman <<-'T'
+		0 | delete --force @ID
+	T
 	wait
 }
 
