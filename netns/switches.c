@@ -2,6 +2,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@ static const struct field saved_fields[] = {
 	FR(struct net_switch, "key", K_STR, key),
 	FR(struct net_switch, "was", K_STR, was),
 	FR(struct net_switch, "set", K_STR, set),
+	F(struct net_switch, "link", K_STR, link),
 	{ 0 }
 };
 static const struct record saved_record = RECORD("switch", struct net_switch, saved_fields);
@@ -29,6 +31,43 @@ void net_book_close(struct net_book *o)
 	arena_free(&o->a);
 }
 
+/* "ipv4/conf/NAME/SWITCH": where the name is, and how long. 0: it is no link's. */
+static size_t name_in(const char *key, const char **name)
+{
+	const char *at = strstr(key, "/conf/"), *end = at ? strchr(at + 6, '/') : NULL;
+
+	*name = at ? at + 6 : key;
+	return end && end - *name < IFNAMSIZ ? (size_t)(end - *name) : 0;
+}
+
+enum { LINK_TEXT = 24 };
+
+/* Numbers begin anew with each boot. */
+static void link_text(unsigned number, char out[LINK_TEXT])
+{
+	char boot[40] = "";
+
+	(void)file_peek(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof boot);
+	snprintf(out, LINK_TEXT, "%u@%.8s", number, boot);
+}
+
+static int follow_link(struct net_book *o, struct net_switch *s)
+{
+	char path[160], text[LINK_TEXT], now[IFNAMSIZ];
+	const char *name;
+	size_t n = name_in(s->key, &name);
+	unsigned number;
+
+	snprintf(path, sizeof path, SYS "%s", s->key);
+	if (!s->link || !n || access(path, F_OK) == 0 || sscanf(s->link, "%u@", &number) != 1)
+		return 0;
+	link_text(number, text);
+	if (!str_eq(s->link, text) || !if_indextoname(number, now))
+		return 0;
+	s->key = arena_printf(&o->a, "%.*s%s%s", (int)(name - s->key), s->key, now, name + n);
+	return s->key ? 0 : fail(ENOMEM, "out of memory");
+}
+
 int net_book_open(int dirfd, struct net_book *o)
 {
 	int r = json_load(dirfd, RECORD_FILE, &o->tree);
@@ -37,7 +76,10 @@ int net_book_open(int dirfd, struct net_book *o)
 		return 0;
 	if (r == 0)
 		r = bind_decode(&o->a, &book_record, o->tree, &o->b);
-	return r < 0 ? fail_in(r, "networks/" RECORD_FILE) : 0;
+	TRY_IN(r, "networks/" RECORD_FILE);
+	LIST_EACH(struct net_switch, s, o->b.saved)
+		TRY_IN(follow_link(o, s), "networks/" RECORD_FILE);
+	return 0;
 }
 
 int net_book_forget(int dirfd)
@@ -101,15 +143,24 @@ struct net_switch *net_book_find(const struct net_book *o, const char *key)
 int net_book_note(struct net_book *o, const char *key, const char *was, const char *set)
 {
 	struct net_switch *v = arena_alloc(&o->a, o->b.saved.n + 1, sizeof *v), *last;
+	char name[IFNAMSIZ], link[LINK_TEXT] = "";
+	const char *at;
+	size_t n = name_in(key, &at);
+	unsigned number;
 
 	if (!v)
 		return fail(ENOMEM, "forwarding: out of memory");
 	if (o->b.saved.n)
 		memcpy(v, o->b.saved.v, o->b.saved.n * sizeof *v);
 	o->b.saved.v = v;
+	snprintf(name, sizeof name, "%.*s", (int)n, at);
+	number = if_nametoindex(name);
+	if (number)
+		link_text(number, link);
 	last = v + o->b.saved.n;
-	*last = (struct net_switch){ arena_strdup(&o->a, key), arena_strdup(&o->a, was), arena_strdup(&o->a, set) };
-	if (!last->key || !last->was || !last->set)
+	*last = (struct net_switch){ arena_strdup(&o->a, key), arena_strdup(&o->a, was), arena_strdup(&o->a, set),
+				     number ? arena_strdup(&o->a, link) : NULL };
+	if (!last->key || !last->was || !last->set || (number && !last->link))
 		return fail(ENOMEM, "forwarding: out of memory");
 	o->b.saved.n++;
 	o->dirty = true;

@@ -6,7 +6,8 @@
 #include "base/bind.h"
 
 struct net_value { char text[32]; };
-struct net_switch { const char *key, *was, *set; };
+/* link: whose it is, by its number in this boot; NULL: of no link. */
+struct net_switch { const char *key, *was, *set, *link; };
 struct net_book_text { const char *ip_forward; struct list saved; };
 /* Zeroed before net_book_open(); what it points to lives until net_book_close(). ip_forward: the host's, before. */
 struct net_book {
@@ -22,7 +23,10 @@ int net_switch_peek(const char *key, struct net_value *now);
 int net_switch_peek_other(const char *key, const char *wanted, struct net_value *now);
 int net_switch_poke(const char *key, const char *value);
 
-/* Within net_host_enter(): other homes write there, too (net_forwarding_bequeath()). Empty when there is none. */
+/*
+ * Within net_host_enter(): other homes write there, too (net_forwarding_bequeath()). Empty when there is none. A link that
+ * was renamed since is in it by its new name.
+ */
 int net_book_open(int dirfd, struct net_book *o);
 void net_book_close(struct net_book *o);
 int net_book_store(int dirfd, const struct net_book *o);

@@ -252,6 +252,23 @@ for line in tell:
 	closed "$A" "$(ip4_of b)" 80
 }
 
+@test "a link that leads out and is renamed: its switches are known by it, and go back" {
+	net create web
+	h ip link set up0 down
+	h ip link set up0 name wan0
+	h ip link set wan0 up
+	h ip route add default via 192.0.2.2
+	h sysctl -qw net.ipv4.conf.wan0.forwarding=0
+	run net check
+	[ "$status" -eq 1 ]
+	[[ $output == *"/proc/sys/net/ipv4/conf/wan0/forwarding is 0, not 1"* ]]
+	net apply
+	net check
+	net rm web
+	run h sh -c 'grep -ls 1 /proc/sys/net/ipv4/conf/wan0/forwarding /proc/sys/net/ipv6/conf/wan0/force_forwarding'
+	[ "$output" = "" ] || { echo "$output"; false; }
+}
+
 @test "a file edited to mode isolated: what was switched on for it goes back to what it was" {
 	switches() { h sh -c 'grep . /proc/sys/net/ipv4/conf/up0/forwarding /proc/sys/net/ipv6/conf/*/*forwarding' | grep -v vzbr; }
 	switches >"$D/before"
