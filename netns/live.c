@@ -24,12 +24,16 @@ static int finish(void *ctx)
 	return net_finish_inside(p->v, p->n);
 }
 
-int net_attach_all(const struct net_port *ports, size_t n, int netns_fd)
+int net_attach_all(const struct net_port *ports, size_t n, int netns_fd, const char *settings)
 {
 	struct ports p = { ports, n };
 
 	TRY(n > 0 ? net_setup(ports, n, netns_fd) : 0);
-	return net_ns_within(netns_fd, finish, &p);
+	/* Where IPv6 is off it is not to be heard of, and where it is on again it has its address. */
+	if (settings)
+		TRY(net_sysctl_set(netns_fd, settings, "ipv6/conf/"));
+	TRY(net_ns_within(netns_fd, finish, &p));
+	return settings ? net_sysctl_set(netns_fd, settings, "") : 0;
 }
 
 int net_attach(const struct net_port *p, int netns_fd)

@@ -129,10 +129,10 @@ void net_owner_of(const char *state_root, const char *id, char out[NET_OWNER_MAX
 int net_release(const char *home, const char *guest);
 /*
  * All settings below /proc/sys/net of that namespace that can be written, a line NAME=VALUE each; and those that differ
- * set again, by such lines (which it cuts up). What cannot be set is a warning.
+ * and whose names begin with `those` set again, by such lines. What cannot be set is a warning.
  */
 int net_sysctl_keep(int netns_fd, struct buf *out);
-int net_sysctl_set(int netns_fd, char *text);
+int net_sysctl_set(int netns_fd, const char *text, const char *those);
 /* Removes what killed commands left in HOME/networks: files, links of addresses that no record has. How many. */
 int net_sweep(const char *home);
 /* Host side: veth pairs with the peer born in the namespace, host end in the bridge and up. */
@@ -176,10 +176,11 @@ int net_loan_take_back(const struct net_loan *l, int netns_fd);
  */
 int net_attach(const struct net_port *p, int netns_fd);
 /*
- * All that a start gives, in a namespace where no process of ours is: net_setup() and net_finish_inside(). What a
- * failure leaves goes with the namespace.
+ * All that a start gives, in a namespace where no process of ours is: net_setup() and net_finish_inside(); and settings
+ * as net_sysctl_keep() wrote them (NULL: none), those of IPv6 before links have addresses and are up. What a failure
+ * leaves goes with the namespace.
  */
-int net_attach_all(const struct net_port *ports, size_t n, int netns_fd);
+int net_attach_all(const struct net_port *ports, size_t n, int netns_fd, const char *settings);
 /*
  * ERR_UNSUPPORTED: the namespace has links, addresses, routes or tables of rules that come from none of the ports; the
  * message is the first of them.

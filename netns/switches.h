@@ -24,8 +24,8 @@ int net_switch_peek_other(const char *key, const char *wanted, struct net_value 
 int net_switch_poke(const char *key, const char *value);
 
 /*
- * Within net_host_enter(): other homes write there, too (net_forwarding_bequeath()). Empty when there is none. A link that
- * was renamed since is in it by its new name.
+ * Within net_host_enter(): other homes write there, too (net_forwarding_bequeath()). Empty when there is none. A link
+ * that was renamed since is in it by its new name.
  */
 int net_book_open(int dirfd, struct net_book *o);
 void net_book_close(struct net_book *o);

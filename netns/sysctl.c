@@ -94,21 +94,26 @@ int net_sysctl_keep(int netns_fd, struct buf *out)
 	return out->oom ? fail(ENOMEM, "out of memory") : 0;
 }
 
+struct settings { char *text; const char *those; };
+
 /* A name may be gone with its link or its module, and a kernel may take less than another did: told, and no failure. */
 static int set_again(void *ctx)
 {
 	auto_close int top = open(TOP, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct settings *s = ctx;
 	char *save = NULL;
 
 	if (top < 0)
 		return fail_errno("open " TOP);
-	for (char *line = strtok_r(ctx, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+	for (char *line = strtok_r(s->text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char *value = strchr(line, '=');
 		int r;
 
 		/* A link may have two dots in its name, but is not called so. */
 		if (!value || strstr(line, "../") || line[0] == '/')
 			return fail(EINVAL, "\"%.64s\" is no line of a setting", line);
+		if (!str_starts(line, s->those))
+			continue;
 		*value++ = '\0';
 		auto_free char *now = read_value(top, line);
 		if (now && str_eq(now, value))
@@ -120,7 +125,10 @@ static int set_again(void *ctx)
 	return 0;
 }
 
-int net_sysctl_set(int netns_fd, char *text)
+int net_sysctl_set(int netns_fd, const char *text, const char *those)
 {
-	return net_ns_within(netns_fd, set_again, text);
+	auto_free char *lines = strdup(text);
+	struct settings s = { lines, those };
+
+	return lines ? net_ns_within(netns_fd, set_again, &s) : fail(ENOMEM, "out of memory");
 }

@@ -209,22 +209,17 @@ int restore_guest_master(struct restore_guest *g)
 	return take_fd(&g->terminal.master);
 }
 
-/* What the guest has written below /proc/sys/net. */
-static int set_sysctls(const struct image *image, int net)
-{
-	auto_free char *text = NULL;
-	int r = file_read(image->dir, IMAGE_SYSCTLS, &text, NULL);
-
-	if (r == -ENOENT)
-		err_clear();
-	return r == -ENOENT ? 0 : r < 0 ? r : net_sysctl_set(net, text);
-}
-
 int restore_guest_network(const struct create *c, const struct image *image, pid_t pid)
 {
+	/* What the guest has written below /proc/sys/net. */
+	auto_free char *settings = NULL;
 	struct stat own, its;
 	char path[40];
+	int r = file_read(image->dir, IMAGE_SYSCTLS, &settings, NULL);
 
+	if (r < 0 && r != -ENOENT)
+		return fail_in(r, "%s/" IMAGE_SYSCTLS, image->path);
+	err_clear();
 	snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
 	auto_close int net = open(path, O_RDONLY | O_CLOEXEC);
 	if (net < 0 || fstat(net, &its) < 0 || stat("/proc/self/ns/net", &own) < 0)
@@ -232,8 +227,7 @@ int restore_guest_network(const struct create *c, const struct image *image, pid
 	/* Never ours, whatever criu's order of things. */
 	if (own.st_ino == its.st_ino && own.st_dev == its.st_dev)
 		return fail_as(ERR_CHECKPOINT, "criu has made no network namespace yet");
-	TRY_IN(net_attach_all(c->req->ports, c->req->n_ports, net), "network");
-	TRY_IN(set_sysctls(image, net), "%s/" IMAGE_SYSCTLS, image->path);
+	TRY_IN(net_attach_all(c->req->ports, c->req->n_ports, net, settings), "network");
 	return 0;
 }
 

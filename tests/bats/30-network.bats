@@ -211,6 +211,33 @@ rules() {
 
 switches() { h sh -c 'cat /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/*forwarding'; }
 
+@test "a guest that comes back with IPv6 off on its link is not heard of by it, and with it on has its address" {
+	tool claim "$H" a >/dev/null
+	h nft -f - <<-'EOF'
+		table bridge heard {
+			chain here {
+				type filter hook prerouting priority -400
+				ether type ip6 counter
+			}
+		}
+	EOF
+	space A
+	printf 'ipv6/conf/eth0/disable_ipv6=1\nipv4/ip_default_ttl=77\n' >"$D/settings"
+	tool again "$H" a "$A" "$D/settings" >/dev/null
+	sleep 1
+	h nft list table bridge heard | grep -q 'counter packets 0 '
+	[ "$(in_ns "$A" ip -o -6 addr show dev eth0)" = "" ]
+	[ "$(in_ns "$A" cat /proc/sys/net/ipv4/ip_default_ttl)" = 77 ]
+	pings "$A" 10.77.0.1
+	space B
+	in_ns "$B" sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+	printf 'ipv6/conf/default/disable_ipv6=1\nipv6/conf/eth0/disable_ipv6=0\n' >"$D/settings"
+	tool again "$H" b "$B" "$D/settings" >"$D/b.ports"
+	in_ns "$B" ip -o -6 addr show dev eth0 scope global | grep -q "$(ip6_of b)"
+	pings "$B" "$(ip6_of b | sed 's/::.*/::1/')"
+	h nft delete table bridge heard
+}
+
 @test "two homes on one host: two bridges, two subnets, two tables, the same guest name" {
 	switches >"$D/before"
 	guest A a

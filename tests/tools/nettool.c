@@ -3,6 +3,7 @@
  *
  *	claim HOME GUEST [NIC...]	leases and bring-up; prints the ports
  *	up HOME GUEST PID [NIC...]	claim, pairs into the namespace of PID, addresses and routes inside
+ *	again HOME GUEST PID FILE [NIC...]	as a suspended guest comes back, with settings of its network
  *	lo				net_finish_inside() without ports, in this namespace
  *	teardown HOME GUEST | release HOME GUEST | remove HOME NETWORK | list HOME | resolv
  *	bench HOME N			medians of each part in microseconds, N guests one after the other
@@ -10,6 +11,7 @@
  * NIC: key=value,... of network name ip ip6 mac
  */
 #include "base/log.h"
+#include "base/file.h"
 #include "base/scope.h"
 #include "base/str.h"
 #include "netns/net.h"
@@ -115,6 +117,26 @@ static int cmd_up(char **v)
 	TRY(net_claim(v[0], v[1], &nics, ports, &n));
 	TRY(net_setup(ports, n, ns));
 	TRY(finish_in(ns, n));
+	print_ports(n);
+	return 0;
+}
+
+/* FILE has settings as net_sysctl_keep() writes them. */
+static int cmd_again(char **v)
+{
+	auto_free char *settings = NULL;
+	char path[64];
+	struct list nics;
+	size_t n;
+
+	snprintf(path, sizeof path, "/proc/%s/ns/net", v[2]);
+	auto_close int ns = open(path, O_RDONLY | O_CLOEXEC);
+	if (ns < 0)
+		return fail_errno("%s", path);
+	TRY(file_read(AT_FDCWD, v[3], &settings, NULL));
+	TRY(parse_nics(v + 4, &nics));
+	TRY(net_claim(v[0], v[1], &nics, ports, &n));
+	TRY(net_attach_all(ports, n, ns, settings));
 	print_ports(n);
 	return 0;
 }
@@ -283,8 +305,9 @@ static int cmd_bench(char **v)
 
 struct word { const char *name; int args; int (*run)(char **v); };
 static const struct word cmds[] = {
-	{ "claim", 2, cmd_claim }, { "up", 3, cmd_up }, { "lo", 0, cmd_lo }, { "teardown", 2, cmd_teardown },
-	{ "release", 2, cmd_release }, { "remove", 2, cmd_remove }, { "list", 1, cmd_list },
+	{ "claim", 2, cmd_claim }, { "up", 3, cmd_up }, { "again", 4, cmd_again },
+	{ "lo", 0, cmd_lo }, { "teardown", 2, cmd_teardown }, { "release", 2, cmd_release },
+	{ "remove", 2, cmd_remove }, { "list", 1, cmd_list },
 	{ "resolv", 0, cmd_resolv }, { "bench", 2, cmd_bench },
 };
 
