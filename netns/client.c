@@ -286,6 +286,46 @@ int net_fw_leave(const struct net_home *h, int dirfd, const struct net_def *d)
 	return r > 0 || r == -ENOENT || r == -EEXIST ? net_fw_apply(h, dirfd, FW_REPLACE, d->name) : r;
 }
 
+struct shared { const char *owner; struct nft_list *list; };
+
+static int leave_out_shared(void *ctx, struct net_held *h)
+{
+	const struct shared *s = ctx;
+	unsigned char mac[6];
+	size_t k = 0;
+
+	if (!h->r.firewall.n || str_eq(h->r.owner, s->owner))
+		return 0;
+	LIST_EACH(const struct net_nic, n, h->r.nics) {
+		k = 0;
+		if (net_mac_parse(n->mac, mac) < 0)
+			continue;
+		for (size_t i = 0; i < s->list->n; i++)
+			if (s->list->v[i].set != FW_FW_MACS || memcmp(s->list->v[i].key, mac, sizeof mac) != 0)
+				s->list->v[k++] = s->list->v[i];
+		s->list->n = k;
+	}
+	return 0;
+}
+
+static bool has_mac(const struct nft_list *l, const unsigned char *mac)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].set == FW_FW_MACS && memcmp(l->v[i].key, mac, 6) == 0)
+			return true;
+	return false;
+}
+
+/* On two networks two guests may have one MAC address, of which one element says that its owner has a firewall. */
+static int keep_shared(int dirfd, const char *owner, struct nft_list *was, const struct nft_list *is)
+{
+	bool goes = false;
+
+	for (size_t i = 0; i < was->n; i++)
+		goes |= was->v[i].set == FW_FW_MACS && !has_mac(is, was->v[i].key);
+	return goes ? net_record_each(dirfd, leave_out_shared, &(struct shared){ owner, was }) : 0;
+}
+
 int net_fw_owner(const struct net_home *h, int dirfd, const struct net_record *was, const struct net_record *is)
 {
 	auto_net_defs struct net_defs defs = { .dir = dirfd };
@@ -295,5 +335,7 @@ int net_fw_owner(const struct net_home *h, int dirfd, const struct net_record *w
 		net_elements_of_owner(h, was, &defs, &a);
 	if (is)
 		net_elements_of_owner(h, is, &defs, &b);
+	if (was)
+		TRY(keep_shared(dirfd, was->owner, &a, &b));
 	return net_fw_change(h, dirfd, &a, &b);
 }

@@ -70,6 +70,28 @@ unseen() {
 	h ip link del br9
 }
 
+@test "two guests with one MAC address on two networks: the firewall of one outlives that of the other" {
+	local mac=02:00:00:00:00:77
+	vz network create red --subnet 10.120.0.0/24 >/dev/null
+	vz network create blue --subnet 10.121.0.0/24 >/dev/null
+	lab_guest web --net red --mac "$mac"
+	lab_guest db --net blue --mac "$mac"
+	lab_guest near --net blue
+	serve "$db" 80
+	vz fw deny db in --proto tcp >/dev/null
+	vz fw deny web in --proto tcp >/dev/null
+	gets silence "$near" "$(addr db)" 80
+	vz fw rm web 1
+	gets silence "$near" "$(addr db)" 80
+	vz network check
+	vz fw deny web in --proto tcp >/dev/null
+	vz destroy -f web
+	gets silence "$near" "$(addr db)" 80
+	vz network check
+	vz fw rm db 1
+	[ -z "$(h nft -j list ruleset | jq -r '.nftables[].set | select(.name == "fw_macs").elem[]?')" ]
+}
+
 # The host cannot ask the other hosts' guests where they are (they believe nobody else to be the gateway), so what it
 # forwards for a guest would not arrive, and what comes by the tunnel would not come by the rules.
 @test "the same where a network spans hosts" {
