@@ -116,7 +116,7 @@ static void look_at_theirs(struct net_compare *c, const struct net_link *l)
 		net_compare_tell(c, MEND_NOT, "link %s is no bridge", c->d->bridge);
 	else if (!l->up)
 		net_compare_tell(c, MEND_NOT, "bridge %s is down", c->d->bridge);
-	else if (c->d->vlan && net_vlan_can(l) < 0)
+	else if ((c->d->vlan ? net_vlan_can(l) : net_vlan_needed(l)) < 0)
 		net_compare_tell(c, MEND_NOT, "%s", err_text());
 	else if (c->d->mtu && l->mtu != c->d->mtu)
 		net_compare_tell(c, MEND_NOT, "bridge %s has MTU %u, and the network's ports %u",

@@ -61,8 +61,7 @@ static int find_bridge(const struct net_draft *c)
 	if (str_starts(l.alias, "vzrun:"))
 		return fail_as(ERR_CONFIG, "network %s: bridge: %s is that of another network of vzrun", d->name,
 			       d->bridge);
-	if (d->vlan)
-		TRY_IN(net_vlan_can(&l), "network %s: vlan", d->name);
+	TRY_IN(d->vlan ? net_vlan_can(&l) : net_vlan_needed(&l), "network %s: vlan", d->name);
 	if (d->mtu && d->mtu != l.mtu)
 		return fail_as(ERR_CONFIG, "network %s: mtu: bridge %s has %u, and so have its ports", d->name,
 			       d->bridge, l.mtu);

@@ -53,14 +53,38 @@ static struct nfgenmsg header(enum fw_family family)
 				  .version = NFNETLINK_V0 };
 }
 
-/* How many rules it has and how many lead to it. */
+enum { NO_USE = INT32_MAX };	/* it has as many rules as it likes */
+
+static uint32_t number_of(const struct nlmsghdr *h, int attr, uint32_t absent)
+{
+	struct nlattr *a = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct nfgenmsg), attr);
+
+	return a && nla_len(a) == 4 ? ntohl(nla_get_u32(a)) : absent;
+}
+
+/* How many rules it has and how many lead to it; not of one that hangs on no hook, or drops what is left over. */
 static void read_use(void *ctx, size_t i, const struct nlmsghdr *h)
 {
-	struct nlattr *a = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct nfgenmsg), NFTA_CHAIN_USE);
 	uint32_t *use = ctx;
+	bool hooked;
 
-	if (i < FW_CHAINS)
-		use[i] = a && nla_len(a) == 4 ? ntohl(nla_get_u32(a)) : 0;
+	/* Of a table: is it switched off? */
+	if (i >= FW_CHAINS) {
+		use[i] = number_of(h, NFTA_TABLE_FLAGS, 0) & NFT_TABLE_F_DORMANT;
+		return;
+	}
+	hooked = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct nfgenmsg), NFTA_CHAIN_HOOK);
+	use[i] = number_of(h, NFTA_CHAIN_USE, 0);
+	if (hooked != (fw_chains[i].head[0] != '\0') || number_of(h, NFTA_CHAIN_POLICY, NF_ACCEPT) != NF_ACCEPT)
+		use[i] = NO_USE;
+}
+
+static void ask_table(struct nlq *q, const char *table, enum fw_family family)
+{
+	struct nfgenmsg g = header(family);
+
+	nlq_add(q, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, 0, &g, sizeof g);
+	nlq_put_str(q, NFTA_TABLE_NAME, table);
 }
 
 static void ask_chain(struct nlq *q, const char *table, const struct fw_chain *c)
@@ -75,13 +99,16 @@ static void ask_chain(struct nlq *q, const char *table, const struct fw_chain *c
 /* Somebody may have emptied a chain and left the sets. */
 static int check_chains(struct nlq *q, const char *table)
 {
-	uint32_t use[FW_CHAINS] = { 0 };
-	int err[FW_CHAINS], gone = 0, r;
+	enum { ASKED = FW_CHAINS + 2 };
+	uint32_t use[ASKED] = { 0 };
+	int err[ASKED], gone = 0, r;
 
 	for (size_t i = 0; i < FW_CHAINS; i++)
 		ask_chain(q, table, &fw_chains[i]);
+	ask_table(q, table, FW_INET);
+	ask_table(q, table, FW_BRIDGE);
 	r = nlq_ask(q, read_use, use, err);
-	for (size_t i = 0; r == 0 && i < FW_CHAINS; i++)
+	for (size_t i = 0; r == 0 && i < ASKED; i++)
 		r = err[i] == -ENOENT ? 0 : err[i];
 	if (r < 0)
 		return net_fail_talk(q, r, "look for nftables table %s", table);
@@ -89,10 +116,12 @@ static int check_chains(struct nlq *q, const char *table)
 		gone += err[i] == -ENOENT;
 	if (gone)
 		return gone == FW_CHAINS ? NET_LACKS_TABLE : NET_RULES_DIFFER;
+	if (use[FW_CHAINS] || use[FW_CHAINS + 1])
+		return NET_RULES_DIFFER;
 	for (size_t i = 0; i < FW_CHAINS; i++) {
 		uint32_t want = (uint32_t)(count(fw_chains[i].rules) + (size_t)(fw_chains[i].refs > 0 ? fw_chains[i].refs : 0));
 
-		if (use[i] < want || (use[i] != want && fw_chains[i].refs >= 0))
+		if (use[i] < want || use[i] == NO_USE || (use[i] != want && fw_chains[i].refs >= 0))
 			return NET_RULES_DIFFER;
 	}
 	return 0;

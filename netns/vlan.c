@@ -15,6 +15,13 @@ int net_vlan_can(const struct net_link *bridge)
 	return 0;
 }
 
+int net_vlan_needed(const struct net_link *bridge)
+{
+	if (bridge->filters_vlans && !bridge->default_vlan)
+		return fail_as(ERR_CONFIG, "bridge %s filters VLANs, and a new port is in none: --vlan says which", bridge->name);
+	return 0;
+}
+
 static void request(struct nlq *q, int type, int port, unsigned vid, unsigned flags)
 {
 	struct ifinfomsg m = { .ifi_family = AF_BRIDGE, .ifi_index = port };

@@ -12,5 +12,7 @@
 int net_vlan_access(struct nlq *q, const char *port, const char *bridge, unsigned vid);
 /* Whether a bridge could have such ports; ERR_UNSUPPORTED, with the reason. */
 int net_vlan_can(const struct net_link *bridge);
+/* Whether it may have ports of no VLAN that is said; ERR_CONFIG. */
+int net_vlan_needed(const struct net_link *bridge);
 /* Whether the port is in that VLAN and in no other; 1, 0 or an error. */
 int net_vlan_is(struct nlq *q, int port, unsigned vid);

@@ -285,6 +285,11 @@ teardown() { spaces_end; }
 		h ip link add br1 type bridge
 		h ip link set br0 up
 		refused 8 "network lan: vlan: bridge br1 does not filter VLANs (vlan_filtering is 0)" create lan --bridge br1 --vlan 7
+		h ip link add br2 type bridge vlan_filtering 1 vlan_default_pvid 0 no_linklocal_learn 1
+		h ip link set br2 up
+		refused 10 "network lan: vlan: bridge br2 filters VLANs, and a new port is in none: --vlan says which" create lan --bridge br2
+		net create in2 --bridge br2 --vlan 7
+		net rm in2
 		net create lan --bridge br0 --vlan 7 --subnet 10.5.0.0/24 --pool 10.5.0.10-10.5.0.20
 		net create lan8 --bridge br0 --vlan 8 --subnet 10.5.0.0/24 --pool 10.5.0.30-10.5.0.40
 		guest A a network=lan

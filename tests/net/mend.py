@@ -46,6 +46,12 @@ def rules(m, by):
     yield "the whole ruleset is flushed", lambda: nft(m, "flush", "ruleset")
     yield "the inet table is deleted", lambda: nft(m, "delete", "table", *inet(m))
     yield "the bridge table is deleted", lambda: nft(m, "delete", "table", *bridge(m))
+    for family, chain in (inet, "input"), (bridge, "prerouting"):
+        yield "the %s table is switched off" % family.__name__, lambda f=family: nft(
+            m, "add", "table", *f(m), "{ flags dormant; }")
+        yield "%s: what chain %s does not match is dropped" % (family.__name__, chain), lambda f=family, c=chain: nft(
+            m, "add", "chain", *f(m), c, "{ policy drop; }")
+        yield "%s: chain %s hangs on no hook" % (family.__name__, chain), lambda f=family, c=chain: unhooked(m, f, c)
     for family in inet, bridge:
         for chain in chains(m, family, by):
             yield "%s: chain %s is emptied" % (family.__name__, chain), lambda c=chain, f=family: nft(
@@ -54,6 +60,14 @@ def rules(m, by):
         for chain in chains(m, family, by):
             yield "%s: somebody's rule begins %s" % (family.__name__, chain), lambda c=chain, f=family: nft(
                 m, "insert", "rule", *f(m), c, "accept")
+
+
+def unhooked(m, family, chain):
+    """As many rules as before, on no hook."""
+    listed = json.loads(m.lab.host.run("nft", "-j", "list", "chain", *family(m), chain))["nftables"]
+    at = " ".join(family(m)) + " " + chain
+    nft(m, "; ".join(["flush chain " + at, "delete chain " + at, "add chain " + at] +
+                     ["add rule %s accept" % at for x in listed if "rule" in x]))
 
 
 def elements(m, by):
