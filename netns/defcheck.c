@@ -133,16 +133,19 @@ static int check_mode(const struct net_def *d)
 	return check_address("gateway6", d->gateway6, &d->v6);
 }
 
-static int check_peer(struct net_vxlan *v, const char *text)
+static int check_peer(struct net_vxlan *v, const char *text, unsigned char a[16])
 {
-	unsigned char a[16];
 	int family = strchr(text, ':') ? AF_INET6 : AF_INET;
 
+	memset(a, 0, 16);
 	if (inet_pton(family, text, a) != 1)
 		return fail_as(ERR_CONFIG, "%.64s is not an address", text);
 	if (v->family && v->family != family)
 		return fail_as(ERR_CONFIG, "%.64s is not of the same family as the others", text);
-	if (is_special(family, a))
+	if ((family == AF_INET && (a[0] == 0 || a[0] == 127 || a[0] >= 224)) ||
+	    (family == AF_INET6 && (a[0] == 0xff || IN6_IS_ADDR_UNSPECIFIED((struct in6_addr *)a) ||
+				    IN6_IS_ADDR_LOOPBACK((struct in6_addr *)a) ||
+				    IN6_IS_ADDR_LINKLOCAL((struct in6_addr *)a))))
 		return fail_as(ERR_CONFIG, "%.64s is not another host's address", text);
 	v->family = family;
 	return 0;
@@ -150,6 +153,8 @@ static int check_peer(struct net_vxlan *v, const char *text)
 
 static int check_vxlan(struct net_vxlan *v)
 {
+	_Alignas(struct in6_addr) unsigned char a[NET_PEERS_MAX][16], local[16];
+
 	if (v->vni < 1 || v->vni > 0xffffff)
 		return fail_as(ERR_CONFIG, "vni: must be 1 to 16777215");
 	if (v->port < 1 || v->port > 65535)
@@ -160,13 +165,13 @@ static int check_vxlan(struct net_vxlan *v)
 		return fail_as(ERR_CONFIG, "peers: more than %d", NET_PEERS_MAX);
 	v->family = 0;
 	for (size_t i = 0; i < v->peers.n; i++) {
-		TRY_IN(check_peer(v, v->peers.v[i]), "peers[%zu]", i);
+		TRY_IN(check_peer(v, v->peers.v[i], a[i]), "peers[%zu]", i);
 		for (size_t k = 0; k < i; k++)
-			if (str_eq(v->peers.v[i], v->peers.v[k]))
+			if (memcmp(a[i], a[k], sizeof a[i]) == 0)
 				return fail_as(ERR_CONFIG, "peers[%zu]: %.64s is given twice", i, v->peers.v[i]);
 	}
 	if (v->local)
-		TRY_IN(check_peer(v, v->local), "local");
+		TRY_IN(check_peer(v, v->local, local), "local");
 	return 0;
 }
 

@@ -104,6 +104,8 @@ static const struct bad bad_vxlans[] = {
 	{ VX("\"vni\":7,\"port\":0,\"peers\":[\"192.0.2.7\"]"), PLACE "vxlan: port: must be 1 to 65535" },
 	{ VX("\"vni\":7,\"peers\":[\"192.0.2.7\",7]"), PLACE "vxlan.peers[1]: expected a string" },
 	{ VX("\"vni\":7,\"peers\":[\"192.0.2.7\",\"host2\"]"), PLACE "vxlan: peers[1]: host2 is not an address" },
+	{ VX("\"vni\":7,\"peers\":[\"2001:db8::7\",\"2001:DB8:0::7\"]"),
+	  PLACE "vxlan: peers[1]: 2001:DB8:0::7 is given twice" },
 	{ VX("\"vni\":7,\"peers\":[\"192.0.2.7\",\"2001:db8::7\"]"),
 	  PLACE "vxlan: peers[1]: 2001:db8::7 is not of the same family as the others" },
 	{ VX("\"vni\":7,\"peers\":[\"192.0.2.7\",\"192.0.2.7\"]"),
