@@ -200,6 +200,16 @@ teardown() { spaces_end; }
 	[ "$(jq -c '[.allow[].from]' "$H/networks/db.json")" = '["outside"]' ]
 }
 
+@test "what a link's alias says of another home is believed of a bridge of vzrun's alone" {
+	everything >"$D/before"
+	net create web
+	h ip link set up0 alias "vzrun:0123456789abcdef:x:$D/none"
+	run net rm web
+	[ "$output" = "web removed" ]
+	h ip link set up0 alias ""
+	everything | diff "$D/before" -
+}
+
 @test "show: definition, who is there, how the kernel has it" {
 	net create web --subnet 10.99.0.0/24 --pool 10.99.0.10-10.99.0.20
 	net create db
