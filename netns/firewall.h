@@ -202,7 +202,7 @@ static const char *const fw_inward[] = {
  */
 static const char *const fw_input[] = {
 	FW_NO_PORT,
-	"udp dport . @th,96,24 @vnis jump tunnel",
+	"udp dport . @th,96,24 @vnis jump from_peer",
 	"iifname != @bridges accept",
 	FW_ESTABLISHED,
 	"ct state related jump related",
@@ -229,7 +229,7 @@ static const char *const fw_service[] = {
 	"accept",
 	NULL
 };
-static const char *const fw_tunnel[] = {
+static const char *const fw_from_peer[] = {
 	"udp dport . @th,96,24 . ip saddr @peers4 return",
 	"udp dport . @th,96,24 . ip6 saddr @peers6 return",
 	NAMED("rogue_tunnel") "drop",
@@ -317,7 +317,7 @@ static const struct fw_chain fw_chains[] = {
 	{ FW_INET, "asking", "", fw_asking, 1 },
 	{ FW_INET, "related", "", fw_related, 2 },
 	{ FW_INET, "inward_new", "", fw_inward, 1 },
-	{ FW_INET, "tunnel", "", fw_tunnel, 1 },
+	{ FW_INET, "from_peer", "", fw_from_peer, 1 },
 	{ FW_INET, "service", "", fw_service, 2 },
 	{ FW_INET, "lan", "", fw_lan, 3 },
 	{ FW_INET, "published_lan", "", fw_published_lan, -1 },

@@ -157,7 +157,7 @@ static const struct { int family; const char *chain, *in_rule, *words, *try; } o
 	{ NFPROTO_BRIDGE, "", "@rate_out", "the sender is over its rate", "vzrun nic ls" },
 	{ NFPROTO_INET, "input", "", "of the host a guest reaches its gateway's echo, and names and DHCP where its "
 	  "network has them; nothing else", "" },
-	{ NFPROTO_INET, "tunnel", "", "no peer of that VXLAN segment", "vzrun network show" },
+	{ NFPROTO_INET, "from_peer", "", "no peer of that VXLAN segment", "vzrun network show" },
 	{ NFPROTO_INET, "to_peer", "", "no guest speaks to the other end of a tunnel of the host's", "" },
 	{ NFPROTO_INET, "asking", "", "the guest asks for more neighbours than the host keeps for one", "" },
 	{ NFPROTO_INET, "service", "", "the guest has as many connections with dnsmasq as one may", "" },

@@ -165,6 +165,7 @@ int mnt_finish_root(int root_fd, const struct mnt_plan *p, const char *propagati
 int mnt_fs(struct mnt_ctx *c, struct mnt_op *op);
 int mnt_remount(struct mnt_ctx *c, struct mnt_op *op);
 int mnt_cgroup(struct mnt_ctx *c, struct mnt_op *op);
+const char *mnt_cgroup_name(const struct cg_hier *h);	/* of its directory there */
 int mnt_bind(struct mnt_ctx *c, struct mnt_op *op);
 /* mount_fs.c: a detached mount of what the row says. covered: the directory whose mode it takes, or -1. */
 int mnt_new_fs(const struct mnt_op *op, int covered);

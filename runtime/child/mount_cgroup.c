@@ -49,7 +49,7 @@ static uint64_t attributes(const struct cg *cg, const struct mnt_op *op, const s
 						    : attr;
 }
 
-static const char *directory_of(const struct cg_hier *h)
+const char *mnt_cgroup_name(const struct cg_hier *h)
 {
 	return str_starts(h->name, "name=") ? h->name + 5 : h->name;
 }
@@ -72,7 +72,7 @@ static int link_parts(int dir, const char *name)
 static int add_group(int top, const struct cg *cg, size_t i, const struct mnt_op *op)
 {
 	const struct cg_hier *h = &cg_host()->h[i];
-	const char *name = directory_of(h);
+	const char *name = mnt_cgroup_name(h);
 
 	if (mkdirat(top, name, 0755) < 0 && errno != EEXIST)
 		return fail_errno("directory %s", name);

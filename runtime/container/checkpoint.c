@@ -155,15 +155,18 @@ static bool parse_mount(char *line, struct mounted *m)
 	return true;
 }
 
-static bool is_made_anew(const struct mounted *m, bool guest)
+/* What the container is: a guest, and in a cgroup namespace of its own. */
+struct dumped { bool guest, groups; };
+
+static bool is_made_anew(const struct mounted *m, const struct dumped *k)
 {
 	static const char *const types[] = { "proc", "sysfs", "tmpfs", "devpts", "mqueue" };
 
-	if (guest && (str_eq(m->at, "/dev/pts") || str_eq(m->at, GUEST_HOST_DIR)))
+	if (k->guest && (str_eq(m->at, "/dev/pts") || str_eq(m->at, GUEST_HOST_DIR)))
 		return false;
-	/* Seen from here a group's mount begins at the group; inside its namespace at its root. */
+	/* Seen from here a mount of groups begins at the group; inside a namespace of them, at its root. */
 	if (str_starts(m->type, "cgroup"))
-		return true;
+		return k->groups;
 	for (size_t i = 0; i < COUNT(types); i++)
 		if (str_eq(m->type, types[i]))
 			return str_eq(m->root, "/");
@@ -179,13 +182,13 @@ static bool is_part_of(const struct mounted *m, const struct mounted *whole)
 }
 
 /* Made anew, the root itself, or a part of what is: everything else comes from outside. */
-static void find_inner(struct mount_list *l, bool guest)
+static void find_inner(struct mount_list *l, const struct dumped *kind)
 {
 	for (size_t i = 0; i < l->n; i++)
-		l->v[i].inner = str_eq(l->v[i].at, "/") || is_made_anew(&l->v[i], guest);
+		l->v[i].inner = str_eq(l->v[i].at, "/") || is_made_anew(&l->v[i], kind);
 	for (size_t i = 0; i < l->n; i++)
 		for (size_t k = 0; k < l->n && !l->v[i].inner; k++)
-			l->v[i].inner = (str_eq(l->v[k].at, "/") || is_made_anew(&l->v[k], guest)) &&
+			l->v[i].inner = (str_eq(l->v[k].at, "/") || is_made_anew(&l->v[k], kind)) &&
 					is_part_of(&l->v[i], &l->v[k]);
 }
 
@@ -193,6 +196,15 @@ static void find_inner(struct mount_list *l, bool guest)
 static int refuse_mount(const struct mounted *m)
 {
 	return fail_as(ERR_UNSUPPORTED, "what was mounted inside at %s (%s) is not carried by a checkpoint", m->at, m->type);
+}
+
+static bool has_own_groups(pid_t pid)
+{
+	struct stat own, its;
+	char path[40];
+
+	snprintf(path, sizeof path, "/proc/%d/ns/cgroup", (int)pid);
+	return stat("/proc/self/ns/cgroup", &own) == 0 && stat(path, &its) == 0 && own.st_ino != its.st_ino;
 }
 
 static int put_external_mounts(const struct opened *c, const struct checkpoint_opts *with, const struct image *image,
@@ -212,7 +224,7 @@ static int put_external_mounts(const struct opened *c, const struct checkpoint_o
 			return fail_as(ERR_CHECKPOINT, "container %s has more than %zu mounts", c->s.id, COUNT(l.v));
 		l.n += parse_mount(line, &l.v[l.n]);
 	}
-	find_inner(&l, with->guest);
+	find_inner(&l, &(struct dumped){ with->guest, has_own_groups((pid_t)c->s.pid.v) });
 	jout_open(&o, NULL, '[');
 	for (size_t i = 0; i < l.n; i++)
 		if (!l.v[i].inner) {

@@ -93,6 +93,23 @@ static int source_of(const struct create *c, const struct spec_mount *m, char *o
 	return (size_t)n < size ? 0 : fail(ENAMETOOLONG, "mounts: %s: source", m->dst);
 }
 
+/* A mount of groups, where no cgroup namespace makes it the root of them: the groups that the container has now. */
+static bool group_at(const struct create *c, const char *at, char *out, size_t size)
+{
+	char place[4096];
+
+	LIST_EACH(struct spec_mount, m, c->spec->mounts)
+		for (size_t i = 0; m->type && str_starts(m->type, "cgroup") && i < cg_host()->n; i++) {
+			const struct cg_hier *h = &cg_host()->h[i];
+			bool alone = cg_host()->layout == CG_V2 || str_eq(m->type, "cgroup2");
+
+			snprintf(place, sizeof place, "%s%s%s", m->dst, alone ? "" : "/", alone ? "" : mnt_cgroup_name(h));
+			if (str_eq(place, at) && (h->v2 || !alone))
+				return (c->t.cg.hiers ? cg_dir(&c->t.cg, i, out, size) : cg_own_dir(i, out, size)) >= 0;
+		}
+	return false;
+}
+
 /*
  * Not by a bind of the configuration: what is masked, and the nodes of /dev that are bound for want of
  * rights.
@@ -106,6 +123,8 @@ int restore_source_of_ours(const struct create *c, const char *at, char *out, si
 			snprintf(out, size, "/dev/null");
 			return 0;
 		}
+	if (group_at(c, at, out, size))
+		return 0;
 	/*
 	 * A node that was bound is the host's of that name. Nothing else of /dev is: the list is the image's
 	 * word.

@@ -383,3 +383,14 @@ for line in tell:
 	[ "$(bridge_of n1)" = vzbr9 ]
 	[ "$(jq -r .bridge "$H"/networks/*.json | sort | uniq -d)" = "" ]
 }
+
+@test "nothing in the tables is called like a word of nftables, newer ones' too" {
+	local n names
+	net create web
+	guest A a network=web
+	names=$(h nft -j list ruleset | jq -r '.nftables[][] | .name? // empty' | grep -v '^vzrun_' | sort -u)
+	[ -n "$names" ]
+	for n in erspan geneve gre gretap tunnel vxlan xfrm; do
+		run ! grep -qxF "$n" <<<"$names"
+	done
+}

@@ -375,6 +375,37 @@ answers() { [ "$(tail -n 1 "$B/rootfs/answers" 2>/dev/null || echo 0)" -gt "$1" 
 	wait_for above "$(count)"
 }
 
+@test "groups that are mounted without a namespace of them: criu is told the container's own" {
+	asking_criu
+	cfg '.linux.namespaces |= map(select(.type != "cgroup")) | .linux.cgroupsPath = "/vzrun-" + $id' --arg id "$ID"
+	counter
+	started
+	run v --criu "$BATS_TEST_TMPDIR/criu" checkpoint --image-path "$IMAGE" "$ID"
+	[ "$status" -eq 1 ]
+	jq -e 'any(startswith("/sys/fs/cgroup"))' "$IMAGE/external.json"
+	rm "$BATS_TEST_TMPDIR/asked"
+	vz delete -f "$ID"
+	cfg '.linux.cgroupsPath += "-new"'
+	run v --criu "$BATS_TEST_TMPDIR/criu" restore --image-path "$IMAGE" "$ID"
+	[ "$status" -eq 1 ]
+	grep -aq "/sys/fs/cgroup.*/vzrun-$ID-new" "$BATS_TEST_TMPDIR/asked"
+}
+
+@test "groups that are mounted without a namespace of them are seen again, and are the new ones" {
+	works
+	local before
+	cfg '.linux.namespaces |= map(select(.type != "cgroup")) | .linux.cgroupsPath = "/vzrun-" + $id' --arg id "$ID"
+	counter
+	started
+	groups() { vz exec "$ID" awk '/ \/sys\/fs\/cgroup/ { print $4, $5, $6 }' /proc/self/mountinfo | sort; }
+	before=$(groups)
+	checkpoint
+	[ "$status" -eq 0 ] || { echo "$output"; return 1; }
+	cfg '.linux.cgroupsPath += "-new"'
+	v restore -d --image-path "$IMAGE" "$ID" >/dev/null 2>&1
+	diff <(groups) <(sed "s#/vzrun-$ID#&-new#" <<<"$before")
+}
+
 @test "why criu failed is not that it may raise no limit, which it says and goes on" {
 	asking_criu
 	sed -i "s#^    sys.exit(1)#    open('$IMAGE/dump.log', 'w').write('Error (criu/util.c:1): rlimit: no\\\\nError (criu/x.c:2): the moon is full\\\\n'); sys.exit(1)#" \
