@@ -251,6 +251,14 @@ static int check_time_offsets(const struct spec *s)
 	return 0;
 }
 
+static int check_paths(const char *what, const struct strv *paths)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		if (!*paths->v[i])
+			return fail(EINVAL, "%s[%zu]: empty", what, i);
+	return 0;
+}
+
 /* What is the host's, and lent to the container. */
 static int check_host_things(const struct spec *s)
 {
@@ -281,6 +289,8 @@ static int check_linux(const struct spec *s)
 	if (l->seccomp)
 		TRY_IN(spec_seccomp_check(l->seccomp), "linux.seccomp");
 	TRY(check_devices(l));
+	TRY(check_paths("linux.maskedPaths", &l->masked));
+	TRY(check_paths("linux.readonlyPaths", &l->readonly));
 	TRY(spec_personality_check(l->personality));
 	TRY(spec_memory_policy_check(l->memory_policy));
 	TRY(check_host_things(s));

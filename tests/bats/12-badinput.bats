@@ -189,6 +189,8 @@ refused() {
 	bad '.hooks = {prestart: [{path: "relative"}]}' 'config.json: hooks.prestart[0].path: must be absolute'
 	bad '.hooks = {prestart: [{args: ["x"]}]}' 'config.json: hooks.prestart[0].path: missing'
 	bad '.hooks = {poststop: [{path: "/bin/true", timeout: 0}]}' 'config.json: hooks.poststop[0].timeout: must be 1 to 86400 seconds'
+	bad '.linux.maskedPaths = ["/x", ""]' 'config.json: linux.maskedPaths[1]: empty'
+	bad '.linux.readonlyPaths = [""]' 'config.json: linux.readonlyPaths[0]: empty'
 	[ -z "$BAD" ]
 }
 

@@ -111,6 +111,7 @@ refuses() { res "$1"; go; fails 1 "$2"; [ -z "$(state_left)$(groups_left)" ]; }
 	reads '{"pids": {"limit": 77}}' pids pids.max 77
 	reads '{"pids": {"limit": -1}}' pids pids.max max
 	reads '{"pids": {"limit": -20}}' pids pids.max max
+	reads '{"pids": {}}' pids pids.max max
 	cfg '.ociVersion = "1.2.1"'
 	reads '{"pids": {"limit": 0}}' pids pids.max max
 }

@@ -205,3 +205,10 @@ is_() { [ "$(of "$1" "$2")" = "$3" ]; }
 	run p run --rm --network none localhost/box /etc
 	[ "$status" -eq 126 ]
 }
+
+@test "an init with a user namespace has its group to make others in" {
+	grep -q '^containers:' /etc/subuid || { echo containers:2147483647:2147483648 >>/etc/subuid; echo containers:2147483647:2147483648 >>/etc/subgid; }
+	run p run --rm --network none --userns auto:size=1000 --systemd always localhost/box \
+		sh -c 'mkdir /sys/fs/cgroup/own && echo $$ >/sys/fs/cgroup/own/cgroup.procs && echo made'
+	[ "$output" = made ] || { echo "$output"; return 1; }
+}

@@ -34,7 +34,6 @@ static const struct { const char *text, *message; } wrong[] = {
 	{ "{\"cpu\":{\"cpus\":\"3-1\"}}", "cpu.cpus: \"3-1\" is no list such as 0-3,7" },
 	{ "{\"cpu\":{\"mems\":\"0,\"}}", "cpu.mems: \"0,\" is no list such as 0-3,7" },
 	{ "{\"cpu\":{\"mems\":\"0 1\"}}", "cpu.mems: \"0 1\" is no list such as 0-3,7" },
-	{ "{\"pids\":{}}", "r: pids.limit: missing" },
 	{ "{\"memory\":{\"swap\":-2}}", "memory.swap: -2 is not in the range -1 to 9223372036854775807" },
 	{ "{\"cpu\":{\"idle\":-1}}", "cpu.idle: -1 is not in the range 0 to 1" },
 	{ "{\"blockIO\":{\"weight\":9}}", "blockIO.weight: 9 is below 10" },
@@ -69,6 +68,7 @@ static const char *const right[] = {
 	"{\"memory\":{\"limit\":0,\"swap\":0,\"swappiness\":0},"
 	"\"cpu\":{\"shares\":0,\"quota\":0,\"period\":0}}",
 	"{\"memory\":{\"limit\":-1,\"swap\":-1},\"cpu\":{\"quota\":-1,\"cpus\":\"0-3,7\",\"mems\":\"\"}}",
+	"{\"pids\":{}}",
 	"{\"pids\":{\"limit\":-20},\"cpu\":{\"quota\":-9999}}",
 	"{\"pids\":{\"limit\":0},\"unified\":{\"memory.high\":\"max\",\"hugetlb.2MB.max\":\"0\"}}",
 	"{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},"
