@@ -188,7 +188,7 @@ size_t str_utf8(const char *s)
 void str_plain(char *s)
 {
 	for (unsigned char *p = (unsigned char *)s; p && *p; p += *p == '?' ? 1 : str_utf8((char *)p))
-		if ((*p < 0x20 && *p != '\n') || *p == 0x7f || !str_utf8((char *)p))
+		if ((*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f || !str_utf8((char *)p))
 			*p = '?';
 		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
 			p[0] = p[1] = '?';

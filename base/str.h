@@ -30,8 +30,8 @@ bool str_is_name(const char *s);
  */
 size_t str_utf8(const char *s);
 /*
- * In place: '?' for control characters but newlines, of C1 too, and what is not UTF-8: a guest's do not reach a
- * terminal.
+ * In place: '?' for control characters but newlines and tabs, of C1 too, and what is not UTF-8: a guest's do not reach
+ * a terminal.
  */
 void str_plain(char *s);
 /*

@@ -83,50 +83,31 @@ const char *out_colour(int fd, enum colour c)
 	return escapes[c];
 }
 
-size_t out_control(const char *s)
-{
-	unsigned char c = (unsigned char)*s, next = c ? (unsigned char)s[1] : 0;
-
-	return (c && c < 0x20) || c == 0x7f ? 1 : c == 0xc2 && next >= 0x80 && next < 0xa0 ? 2 : 0;
-}
-
 int out_plain(char *text)
 {
-	auto_buf struct buf b = { 0 };
+	char *to = text;
 
-	out_utf8(text);
-	for (const char *p = text; p && *p; p++) {
-		size_t n = out_control(p);
-
-		if (*p == '\r' && p[1] == '\n')
-			continue;
-		if (n == 2)
-			buf_printf(&b, "<%02x>", (unsigned char)*++p);
-		else if (n && *p != '\n' && *p != '\t')
-			buf_printf(&b, "^%c", *p ^ 0x40);
-		else
-			buf_add(&b, p, 1);
-	}
-	return b.oom ? fail(ENOMEM, "out of memory") : out_text(buf_text(&b));
+	for (const char *p = text; p && *p; p++)
+		if (*p != '\r' || p[1] != '\n')
+			*to++ = *p;
+	if (to)
+		*to = '\0';
+	str_plain(text);
+	return out_text(text ? text : "");
 }
 
-/* Names and messages may come from a guest: no escape sequence of theirs reaches a terminal. */
-static void plain(struct buf *b, const char *s, const char *indent)
+/* Names and messages may come from a guest: no escape sequence of theirs reaches a terminal. In one line. */
+static void plain(struct buf *b, const char *s, size_t n)
 {
-	while (*s) {
-		size_t n = 0, more, skip;
+	size_t from = b->n;
 
-		while (s[n] && !out_control(s + n) && (more = str_utf8(s + n)) > 0)
-			n += more;
-		buf_add(b, s, n);
-		s += n;
-		skip = *s && !str_utf8(s) ? 1 : out_control(s);
-		if (*s == '\n' && indent)
-			buf_printf(b, "\n%s", indent);
-		else if (skip)
-			buf_puts(b, "?");
-		s += skip;
-	}
+	buf_add(b, s, n);
+	if (b->oom)
+		return;
+	str_plain(b->p + from);
+	for (char *p = b->p + from; *p; p++)
+		if (*p == '\n' || *p == '\t')
+			*p = '?';
 }
 
 static void explain(struct buf *b, const char *label, const char *text)
@@ -135,7 +116,11 @@ static void explain(struct buf *b, const char *label, const char *text)
 		return;
 	buf_printf(b, "  %s%-6s%s ", out_colour(STDERR_FILENO, COLOUR_DIM), label,
 		   out_colour(STDERR_FILENO, COLOUR_NONE));
-	plain(b, text, "         ");
+	for (size_t n; (n = strcspn(text, "\n"), text[n]); text += n + 1) {
+		plain(b, text, n);
+		buf_puts(b, "\n         ");
+	}
+	plain(b, text, strlen(text));
 	buf_puts(b, "\n");
 }
 
@@ -179,7 +164,7 @@ int out_error(const struct cli *g, int r)
 	err_restore(&said);
 	buf_printf(&b, "%svzrun:%s ", out_colour(STDERR_FILENO, COLOUR_RED),
 		   out_colour(STDERR_FILENO, COLOUR_NONE));
-	plain(&b, text, NULL);
+	plain(&b, text, strlen(text));
 	buf_puts(&b, "\n");
 	if (!g->oci) {
 		explain(&b, "why", err_why_text());
@@ -193,7 +178,7 @@ int out_error(const struct cli *g, int r)
 void table_str(struct table *t, const char *text)
 {
 	if (text)
-		plain(&t->text, text, NULL);
+		plain(&t->text, text, strlen(text));
 	buf_add(&t->text, "", 1);
 	t->n++;
 }

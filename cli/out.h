@@ -21,13 +21,11 @@ void out_member(const char *name);
 bool out_on_terminal(void);
 /* What a terminal or a program said need not be text, and JSON must be UTF-8: in place, with '?' for what is none. */
 void out_utf8(char *s);
-/* The bytes of the control character that s begins with, of C1 in UTF-8 too, which terminals obey; 0: none. */
-size_t out_control(const char *s);
 /* Writes text to stdout, after what stdio holds back; 0 or -errno. */
 int out_text(const char *text);
 /*
- * The same of what a guest wrote, which must not command the administrator's terminal: controls are shown as ^X or
- * <9b>, what is not UTF-8 as '?'. Changes text.
+ * The same of what a guest wrote, which must not command the administrator's terminal: str_plain(), and lines of a
+ * console end in a newline alone. Changes text.
  */
 int out_plain(char *text);
 /* What stdio holds back; fails, too, when something was lost before. */

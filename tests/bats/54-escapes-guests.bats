@@ -235,13 +235,13 @@ done; touch /run/nested; exec sleep 1000'
 	vz exec "$G" sh -c 'rm -f /sbin/init; printf "#!/\377\033[31m\302\2337m\n" >/sbin/init; chmod 755 /sbin/init'
 	vz stop --kill "$G" >/dev/null
 	run vz start "$G"
-	refuses 1 "guest \"$G\" not started: exec /sbin/init: no such file or directory: its interpreter is /??[31m?7m"
+	refuses 1 "guest \"$G\" not started: exec /sbin/init: no such file or directory: its interpreter is /??[31m??7m"
 	vz --json start "$G" >"$T/json" || true
 	jq -e '.error.msg | endswith("its interpreter is /?\u001b[31m\u009b7m")' "$T/json"
 	# Its event is not lost to who asks afterwards.
 	[[ "$(why)" == *"its interpreter is /?"* ]] || { why; return 1; }
 	vz why "$G" >"$T/said"
-	grep -F "its interpreter is /?^[[31m<9b>7m" "$T/said"
+	grep -F "its interpreter is /??[31m??7m" "$T/said"
 	iconv -f UTF-8 -t UTF-8 "$T/said" >/dev/null
 	! vz --log "$T/log" --log-format json start "$G" || return 1
 	iconv -f UTF-8 -t UTF-8 "$T/log" | tail -1 | jq -e '.msg | contains("its interpreter is /?")'

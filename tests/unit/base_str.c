@@ -93,10 +93,10 @@ TEST(escape)
 
 TEST(plain)
 {
-	char s[] = "a\033[31m\x7f\n\x9b\xc2\x9bz\xe2\x82\xac";
+	char s[] = "a\t\033[31m\x7f\n\x9b\xc2\x9bz\xe2\x82\xac";
 
 	str_plain(s);
-	CHECK_STR(s, "a?[31m?\n???z\u20ac");
+	CHECK_STR(s, "a\t?[31m?\n???z\u20ac");
 }
 
 TEST(unescape)

@@ -20,13 +20,13 @@ TEST(table)
 	table_cell(&t, "%s", "");
 	table_render(&t, &b);
 	CHECK_STR(buf_text(&b), "ID      SIZE  STATE\n"
-				"grün       7  run?31m??\n"
+				"grün       7  run??31m??\n"
 				"b     123456  \n");
 	buf_free(&b);
 	t.no_head = true;
 	t.right = 0;
 	table_render(&t, &b);
-	CHECK_STR(buf_text(&b), "grün  7       run?31m??\nb     123456  \n");
+	CHECK_STR(buf_text(&b), "grün  7       run??31m??\nb     123456  \n");
 	buf_free(&t.text);
 }
 
