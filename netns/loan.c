@@ -26,6 +26,7 @@ static const struct field loan_fields[] = {
 	F(struct net_loan, "mtu", K_U32, mtu),
 	F(struct net_loan, "up", K_BOOL, up),
 	F(struct net_loan, "addresses", K_STRV, addresses),
+	F(struct net_loan, "altnames", K_STRV, altnames),
 	{ 0 }
 };
 const struct record net_loan_record = RECORD("loan", struct net_loan, loan_fields);
@@ -60,37 +61,54 @@ static bool looks_like(const struct search *s, const struct net_link *v)
 	return str_eq(v->name, s->l->device) && is_mac(s->l->mac, v->mac);
 }
 
-static void see(void *ctx, size_t i, const struct nlmsghdr *h)
+static void consider(struct search *s, const struct net_link *v)
 {
-	struct search *s = ctx;
-	struct net_link v = { 0 };
-
-	(void)i;
-	net_link_read(h, &v);
-	if (!v.index || !may_be(s->l, &v))
+	if (!v->index || !may_be(s->l, v))
 		return;
-	if (s->inside && v.index == INSIDE + (int)s->l->index.v) {
-		s->found = v;
+	if (s->inside && v->index == INSIDE + (int)s->l->index.v) {
+		s->found = *v;
 		s->sure = true;
 	}
 	if (s->sure)
 		return;
 	/* The address that was burnt in nobody can change. */
-	if (str_eq(v.alias, s->l->alias) || s->l->permanent ||
-	    (!s->found.index && looks_like(s, &v)))
-		s->found = v;
+	if (str_eq(v->alias, s->l->alias) || s->l->permanent ||
+	    (!s->found.index && looks_like(s, v)))
+		s->found = *v;
 }
 
+static void see(void *ctx, size_t i, const struct nlmsghdr *h)
+{
+	struct net_link v = { 0 };
+
+	(void)i;
+	net_link_read(h, &v);
+	consider(ctx, &v);
+}
+
+/*
+ * The kernel's list ends, without a word, before a link of so many names that it does not fit; of one that is asked for
+ * by its number it tells. Where the guest's namespace is gone, it has that number, too, if nobody else has.
+ */
 static int search(struct nlq *q, struct search *s)
 {
 	struct ifinfomsg m = { 0 };
+	struct net_link v;
 	int r;
 
 	s->found.index = 0;
 	s->sure = false;
 	nlq_add(q, RTM_GETLINK, NLM_F_DUMP, &m, sizeof m);
 	r = nlq_talk(q, see, s);
-	return r < 0 ? net_fail_talk(q, r, "look for %s", s->l->device) : s->found.index != 0;
+	if (r < 0)
+		return net_fail_talk(q, r, "look for %s", s->l->device);
+	if (s->found.index)
+		return 1;
+	r = net_link_at(q, INSIDE + (int)s->l->index.v, &v);
+	if (r < 0)
+		return r == -ENODEV ? 0 : r;
+	consider(s, &v);
+	return s->found.index != 0;
 }
 
 static int look_at(struct nlq *q, const char *device, struct net_link *out)
@@ -144,6 +162,86 @@ static int note_addresses(struct nlq *q, const struct net_link *s, struct arena 
 	return 0;
 }
 
+/* As many as the kernel gives a link. */
+struct altnames { struct arena *a; const char *v[NLQ_MAX]; size_t n; };
+
+static void see_altnames(void *ctx, size_t i, const struct nlmsghdr *h)
+{
+	struct nlattr *list = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct ifinfomsg), IFLA_PROP_LIST), *v;
+	struct altnames *s = ctx;
+	int rem;
+
+	(void)i;
+	if (list)
+		nla_for_each_nested(v, list, rem)
+			if (nla_type(v) == IFLA_ALT_IFNAME && s->n < COUNT(s->v))
+				s->v[s->n++] = arena_strdup(s->a, nla_get_string(v));
+}
+
+static int altnames_of(struct nlq *q, int index, const char *device, struct altnames *out)
+{
+	struct ifinfomsg m = { .ifi_index = index };
+	int r;
+
+	nlq_add(q, RTM_GETLINK, 0, &m, sizeof m);
+	r = nlq_talk(q, see_altnames, out);
+	if (r < 0)
+		return net_fail_talk(q, r, "other names of %s", device);
+	for (size_t i = 0; i < out->n; i++)
+		if (!out->v[i])
+			return fail(ENOMEM, "out of memory");
+	return 0;
+}
+
+static bool is_among(const char *const *v, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(v[i], name))
+			return true;
+	return false;
+}
+
+static void altname(struct nlq *q, int index, const char *name, bool add)
+{
+	struct ifinfomsg m = { .ifi_index = index };
+	struct nlattr *list;
+
+	nlq_add(q, add ? RTM_NEWLINKPROP : RTM_DELLINKPROP, add ? NLM_F_EXCL | NLM_F_CREATE | NLM_F_APPEND : 0, &m, sizeof m);
+	list = nlq_nest(q, IFLA_PROP_LIST | NLA_F_NESTED);
+	nlq_put_str(q, IFLA_ALT_IFNAME, name);
+	nlq_end(q, list);
+}
+
+/*
+ * By names that somebody has here a guest could keep a link, which cannot come where they are taken; and by one that
+ * somebody is to have keep him from it. add: also those that it took off, as far as they are free.
+ */
+static int mend_altnames(struct nlq *q, int index, const struct net_loan *l, bool add)
+{
+	enum { TOGETHER = 64 };		/* they are long, and a send has 32 KiB */
+	auto_arena struct arena a = { 0 };
+	struct altnames is = { .a = &a };
+	int err[NLQ_MAX], r = 0;
+
+	/* It was not noted which. */
+	if (!l->kind)
+		return 0;
+	TRY(altnames_of(q, index, l->device, &is));
+	for (size_t i = 0; i < is.n && r >= 0; i++) {
+		if (!is_among(l->altnames.v, l->altnames.n, is.v[i]))
+			altname(q, index, is.v[i], false);
+		if (q->n == TOGETHER || i == is.n - 1)
+			r = nlq_talk(q, NULL, NULL);
+	}
+	if (r < 0)
+		return net_fail_talk(q, r, "%s: take off the names that the guest gave it", l->device);
+	for (size_t i = 0; add && i < l->altnames.n && i < TOGETHER; i++)
+		if (!is_among(is.v, is.n, l->altnames.v[i]))
+			altname(q, index, l->altnames.v[i], true);
+	r = nlq_ask(q, NULL, NULL, err);
+	return r < 0 ? net_fail_talk(q, r, "%s: its other names", l->device) : 0;
+}
+
 static const char *text_or_null(struct arena *a, const char *s)
 {
 	return *s ? arena_strdup(a, s) : NULL;
@@ -158,6 +256,19 @@ static const char *mac_or_null(struct arena *a, const unsigned char mac[6])
 		return NULL;
 	net_mac_text(mac, text);
 	return arena_strdup(a, text);
+}
+
+static int note_altnames(struct nlq *q, const struct net_link *s, struct arena *a, struct strv *out)
+{
+	struct altnames found = { .a = a };
+
+	TRY(altnames_of(q, s->index, s->name, &found));
+	out->v = arena_alloc(a, found.n + 1, sizeof *out->v);
+	if (!out->v)
+		return fail(ENOMEM, "out of memory");
+	memcpy(out->v, found.v, found.n * sizeof *out->v);
+	out->n = found.n;
+	return 0;
 }
 
 void net_loan_alias(const struct net_port *p, char out[32])
@@ -183,6 +294,7 @@ int net_loan_note(const struct net_port *p, struct arena *a, struct net_loan *ou
 		.kind = arena_strdup(a, s.kind), .was_alias = str_eq(s.alias, alias) ? NULL : text_or_null(a, s.alias),
 	};
 	TRY(note_addresses(&q, &s, a, &out->addresses));
+	TRY(note_altnames(&q, &s, a, &out->altnames));
 	return out->device && out->name && out->alias && out->kind ? 0 : fail(ENOMEM, "out of memory");
 }
 
@@ -303,6 +415,7 @@ static int restore(struct nlq *q, const struct net_loan *l, const struct net_lin
 	if (r < 0)
 		return net_fail_talk(q, r, "physical %s: bring it up again", l->device);
 	TRY(add_addresses(q, l, s->index));
+	TRY(mend_altnames(q, s->index, l, true));
 	return set_alias(q, s->index, l->device, l->was_alias ? l->was_alias : "");
 }
 
@@ -342,6 +455,8 @@ static int from_inside(const struct net_loan *l, int netns_fd)
 	/* By it the link is known here, and if we are killed in between as well. */
 	if (r > 0)
 		TRY(set_alias(&there, s.found.index, l->device, l->alias));
+	if (r > 0)
+		TRY(mend_altnames(&there, s.found.index, l, false));
 	/* Its name here may be taken: then it is renamed, and that said, after it is back. */
 	if (r > 0 && send_over(&there, s.found.index, l->device, l->device, l->number.v, own) < 0 &&
 	    search(&there, &s) != 0)

@@ -159,6 +159,7 @@ struct net_loan {
 	struct opt_u32 number, mtu;	/* number: on the host */
 	bool up;
 	struct strv addresses;		/* "10.0.0.5/24", "10.0.0.5/24 brd 10.0.0.255" */
+	struct strv altnames;		/* by which it is called as well */
 };
 extern const struct record net_loan_record;
 /* ERR_NOT_FOUND: no such link; ERR_STATE: it is part of a bridge or a bond. Text: in the arena. */

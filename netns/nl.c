@@ -230,7 +230,8 @@ static void hear(struct nlq *q, struct talk *t, const struct nlmsghdr *h)
 
 static int listen_all(struct nlq *q, struct talk *t)
 {
-	_Alignas(NLMSG_ALIGNTO) char b[32768];
+	/* A link that has been given as many names as it may have is a message of 64 KiB and more. */
+	_Alignas(NLMSG_ALIGNTO) char b[131072];
 
 	while (!t->done) {
 		struct sockaddr_nl from = { .nl_pid = 0 };

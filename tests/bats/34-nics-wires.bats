@@ -11,6 +11,7 @@ wire() {
 	space THERE
 	h ip link add p0 type veth peer name p1 netns "$THERE"
 	h ip link set p0 alias "the administrator's"
+	h ip link property add dev p0 altname uplink
 	h ip addr add 10.99.0.7/24 dev p0
 	h ip addr add fd99::7/64 dev p0 nodad
 	h ip link set p0 up
@@ -83,6 +84,19 @@ on() {
 	vz nic rm "$G" phys0 >/dev/null
 	as_it_was
 	vz nic add "$G" --physical p0 --ip 10.99.0.5/24 --name phys0 >/dev/null
+	# By names that are taken on the host the guest could keep it, and by many that no command lists links any more.
+	in_guest "$G" ip link property add dev phys0 altname "$(jq -r .bridge "$VZRUN_HOME/networks/red.json")"
+	vz nic rm "$G" phys0 >/dev/null
+	as_it_was
+	vz nic add "$G" --physical p0 --ip 10.99.0.5/24 --name phys0 >/dev/null
+	in_guest "$G" ip link property del dev phys0 altname uplink
+	for _ in {1..450}; do echo "link property add dev phys0 altname $(printf 'x%.0s' {1..100})$RANDOM$RANDOM"; done >"$BATS_TEST_TMPDIR/names"
+	in_guest "$G" ip -force -batch "$BATS_TEST_TMPDIR/names" 2>/dev/null || true
+	[ "$(in_guest "$G" ip -o link show phys0 | grep -o altname | wc -l)" -gt 300 ]
+	vz network check
+	vz stop -k "$G" >/dev/null
+	as_it_was
+	vz start "$G" >/dev/null
 	# What the guest did to it does not come back.
 	in_guest "$G" sh -c 'ip link set phys0 down; ip link set phys0 name evil mtu 1300 address 02:00:00:00:00:99 alias x'
 	vz stop -k "$G" >/dev/null
