@@ -3,21 +3,22 @@
 
 #include <string.h>
 
-/*
- * Top-level names that only an archive of blobs has: "blobs", 64 hexadecimal digits, the same with .json or
- * .tar.
- */
+/* Top-level names that only an archive of blobs has: "blobs", and digests with the endings that writers give them. */
 static bool is_of_blobs(const char *s, size_t n)
 {
 	static const char *const names[] = { "blobs", "repositories", "version" };
+	static const char *const ends[] = { "", ".json", ".tar", ".tar.gz" };
+	size_t algorithm = str_starts(s, "sha256:") ? 7 : 0, hex = algorithm + 64;
 
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (strlen(names[i]) == n && strncmp(s, names[i], n) == 0)
 			return true;
-	if (strspn(s, "0123456789abcdef") < 64)
+	if (n < hex || strspn(s + algorithm, "0123456789abcdef") != 64)
 		return false;
-	return n == 64 || (n == 69 && strncmp(s + 64, ".json", 5) == 0) ||
-	       (n == 68 && strncmp(s + 64, ".tar", 4) == 0);
+	for (size_t i = 0; i < COUNT(ends); i++)
+		if (strlen(ends[i]) == n - hex && strncmp(s + hex, ends[i], n - hex) == 0)
+			return true;
+	return false;
 }
 
 bool probe_name(struct probe *p, const char *path)

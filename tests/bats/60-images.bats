@@ -192,6 +192,14 @@ refused() {
 	[ "$(img --json resolve saved/app:2 | jq '.layers|length')" = 2 ]
 }
 
+@test "a docker archive of a builder without a daemon: digests as names, compressed layers" {
+	make_source packed "$T/saved"
+	tar -C "$T/saved" -cf "$T/saved.tar" .
+	run img import "$T/saved.tar"
+	[[ "$output" == saved/app:2\ * ]]
+	[ "$(img --json resolve saved/app:2 | jq '.layers|length')" = 2 ]
+}
+
 @test "tampered blobs are refused, whichever it is" {
 	make_source layout "$T/oci"
 	for b in "$T"/oci/blobs/sha256/*; do
