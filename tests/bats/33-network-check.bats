@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # network check and apply: what somebody damaged, by the kernel or in a file, is told and mended. Needs root.
 load network
+bats_require_minimum_version 1.5.0
 
 setup() { network_setup; }
 teardown() { spaces_end; }
