@@ -93,6 +93,8 @@ extern const struct record cg_resources_record;
 int cg_check(const struct cg_resources *r);
 /* A cgroup path as OCI gives it: no "..", no empty component, no control characters, fits CG_PATH_MAX. */
 int cg_check_path(const char *path);
+/* What engines write besides: slashes in a row, and one at the end, are left out. A path that is too long stays so. */
+const char *cg_clean_path(const char *path, char out[CG_PATH_MAX]);
 
 /* ---- life ------------------------------------------------------------------------------------ */
 /*

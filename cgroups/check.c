@@ -16,6 +16,19 @@ static int bad(const char *fmt, ...)
 	return fail_as(ERR_CONFIG, "%s", text);
 }
 
+const char *cg_clean_path(const char *path, char out[CG_PATH_MAX])
+{
+	size_t n = 0;
+
+	for (const char *p = path; *p && n < CG_PATH_MAX - 1; p++)
+		if (*p != '/' || !n || out[n - 1] != '/')
+			out[n++] = *p;
+	while (n > 1 && out[n - 1] == '/')
+		n--;
+	out[n] = '\0';
+	return out;
+}
+
 int cg_check_path(const char *path)
 {
 	const char *p = path;

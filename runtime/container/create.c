@@ -101,7 +101,7 @@ static int make_group(struct create *c, const char *given, const struct cg_resou
 	char path[CG_PATH_MAX];
 
 	if (given && *given)
-		snprintf(path, sizeof path, "%s", given);
+		cg_clean_path(given, path);
 	else
 		snprintf(path, sizeof path, "%svzrun-%s", sys_is_host_root() ? "/" : "", c->req->id);
 	TRY(journal_cgroup(c->t.journal, path));

@@ -277,6 +277,7 @@ static int check_linux(const struct spec *s)
 	static const char *const propagation[] = { "", "private", "rprivate", "slave", "rslave", "shared", "rshared",
 						   "unbindable", "runbindable", NULL };
 	const struct spec_linux *l = s->linux_;
+	char path[CG_PATH_MAX];
 	size_t i = 0;
 
 	TRY(check_namespaces(s));
@@ -285,7 +286,7 @@ static int check_linux(const struct spec *s)
 	if (l->resources)
 		TRY_IN(cg_check(l->resources), "linux.resources");
 	if (l->cgroups_path && *l->cgroups_path)
-		TRY_IN(cg_check_path(l->cgroups_path), "linux.cgroupsPath");
+		TRY_IN(cg_check_path(cg_clean_path(l->cgroups_path, path)), "linux.cgroupsPath");
 	if (l->seccomp)
 		TRY_IN(spec_seccomp_check(l->seccomp), "linux.seccomp");
 	TRY(check_devices(l));

@@ -38,6 +38,14 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	grep -q "/vzrun-$ID\$" "/proc/$(pid_of)/cgroup"
 }
 
+@test "slashes in a row, and at the end of a cgroupsPath, are left out" {
+	cfg --arg p "//vzrun-$ID///y//" '.linux.cgroupsPath = $p'
+	running
+	grep -q ":/vzrun-$ID/y\$" "/proc/$(pid_of)/cgroup"
+	vz delete -f "$ID"
+	find /sys/fs/cgroup -depth -type d -name "vzrun-$ID" -exec rmdir {} +
+}
+
 @test "two dots in a name are no way up" {
 	cfg --arg p "/vzrun-$ID..y" '.linux.cgroupsPath = $p'
 	running "$ID..x"

@@ -117,6 +117,10 @@ TEST(paths)
 	CHECK_FAILS(cg_check_path("/"), "cgroups path \"/\": names no group");
 	CHECK_FAILS(cg_check_path("/a//b"), "cgroups path /a//b: empty component");
 	CHECK_FAILS(cg_check_path("/a/"), "cgroups path /a/: empty component");
+	CHECK_STR(cg_clean_path("//a///b/", deep), "/a/b");
+	CHECK_STR(cg_clean_path("a//b", deep), "a/b");
+	CHECK_STR(cg_clean_path("///", deep), "/");
+	CHECK_STR(cg_clean_path("a:b:c", deep), "a:b:c");
 	CHECK_FAILS(cg_check_path("/a/../b"), "cgroups path /a/../b: component \"..\"");
 	CHECK_FAILS(cg_check_path(".."), "cgroups path ..: component \"..\"");
 	CHECK_FAILS(cg_check_path("./a"), "cgroups path ./a: component \".\"");
