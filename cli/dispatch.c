@@ -195,6 +195,13 @@ static bool means_guest(const struct found *f)
 	return false;
 }
 
+/* What is wrong may stand before it. */
+static void find_json(struct cli *g, const struct found *f)
+{
+	for (char **w = f->argv; !(f->cmd->flags & CMD_PASS) && *w && !str_eq(*w, "--"); w++)
+		g->json |= str_eq(*w, "--json");
+}
+
 static int run_command(struct cli *g, const struct cmd_group *groups, struct found *f)
 {
 	auto_arena struct arena a = { 0 };
@@ -212,6 +219,7 @@ static int run_command(struct cli *g, const struct cmd_group *groups, struct fou
 		r = parse_command(g, f, args, &a, guest);
 	}
 	if (r < 0) {
+		find_json(g, f);
 		if (guest)
 			cli_speak(g, 0);
 		/* 255 is for what was tried: runc says 1 to words that make no sense, of exec as of the others. */

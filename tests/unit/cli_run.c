@@ -144,6 +144,17 @@ TEST(failures)
 	}
 }
 
+TEST(json_of_wrong_words)
+{
+	static const char *const wrong[][WORDS] = { { "image", "ls", "--nope", "--json" }, { "image", "nope", "--json" } };
+	static const char *const theirs[] = { "exec", "--nope", "ID", "ls", "--json", NULL };
+	struct cli g;
+
+	for (size_t i = 0; i < COUNT(wrong); i++)
+		CHECK(run(&g, wrong[i]) < 0 && g.json);
+	CHECK(run(&g, theirs) < 0 && !g.json);
+}
+
 TEST(global_options)
 {
 	static const char *const plain[] = { "kill", "x", NULL };
@@ -234,5 +245,5 @@ TEST(generated)
 	CHECK(strstr(buf_text(&b), "\nvzrun\\-image\\-pull \\- fetch\n"));
 }
 
-UNIT_MAIN(UNIT(commands), UNIT(failures), UNIT(global_options), UNIT(rootless_root),
+UNIT_MAIN(UNIT(commands), UNIT(failures), UNIT(json_of_wrong_words), UNIT(global_options), UNIT(rootless_root),
 	  UNIT(help), UNIT(generated))
