@@ -53,7 +53,8 @@ const struct cmd store_cmds[] = {
 	{ "tag", "REF NEW", "give an image a further name", 2, 2, RUN },
 	{ "rm", "REF...", "remove names, and what only they need", 1, -1, RUN },
 	{ "prune", "", "remove what no name and no guest needs", 0, 0, RUN },
-	{ "verify", "[REF]", "read everything again and compare it with its digests", 0, 1, RUN, .about =
-	  "The exit status is 13 when something differs." },
+	{ "verify", "[REF]", "read the images again and compare them with their digests", 0, 1, RUN, .about =
+	  "That is what came in; of the layers, unpacked from it, only whether they are there. The exit status is 13 when "
+	  "something differs." },
 	{ 0 }
 };
