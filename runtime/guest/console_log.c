@@ -1,14 +1,16 @@
 /* What the console said, from the keeper's log of it, and what it goes on to say. */
 #include "runtime/guest/guest.h"
+#include "base/dgram.h"
 #include "base/file.h"
 #include "base/scope.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-
-enum { PAUSE_MS = 200 };
 
 /* What a terminal said may hold NULs, which are nothing to a reader. */
 static size_t without_nuls(char *text, size_t n)
@@ -92,34 +94,75 @@ static size_t unfinished(const char *text, size_t n)
 	return 0;
 }
 
+/* rest: of a character that was cut at the end of the last piece. */
+struct following { int dir, fd; char rest[4]; size_t held; };
+
+static int put_what_came(struct following *f, guest_log_fn *put)
+{
+	char text[8192];
+	ssize_t n = 0;
+
+	do {
+		memcpy(text, f->rest, f->held);
+		n = f->fd < 0 ? 0 : TEMP_FAILURE_RETRY(read(f->fd, text + f->held, sizeof text - 1 - f->held));
+		if (n < 0)
+			return fail_errno("read console.log");
+		if (n > 0) {
+			size_t all = without_nuls(text, f->held + (size_t)n), later = unfinished(text, all);
+
+			memcpy(f->rest, text + all - later, f->held = later);
+			text[all - later] = '\0';
+			TRY(put(text));
+		}
+	} while (n > 0 || turned(f->dir, &f->fd));
+	return 0;
+}
+
+/* The keeper's pidfd: when it has ended nobody writes any more. -1: there is none. No place among its clients is taken. */
+static int keeper_of(int dir)
+{
+	auto_close int fd = dgram_connect(dir, "keeper.sock", SOCK_SEQPACKET);
+	struct ucred who;
+	socklen_t n = sizeof who;
+
+	err_clear();
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0)
+		return -1;
+	return pidfd_open(who.pid, 0);
+}
+
+/* inotify(7): the file is written to, and another takes its name. */
+static int watch(int dir)
+{
+	auto_close int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	char path[32];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", dir);
+	if (fd < 0 || inotify_add_watch(fd, path, IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
+		return fail_errno("follow console.log");
+	return take_fd(&fd);
+}
+
 int guest_log_follow(const struct guest_where *at, const char *name, int *fd, guest_log_fn *put)
 {
 	auto_close int dir = guest_dir(at, name);
-	char text[8192], rest[4];
-	size_t held = 0;
-	bool down = false;
-	pid_t pid;
+	struct following f = { .dir = dir, .fd = take_fd(fd) };
+	int r = dir;
 
-	TRY(dir);
-	for (;;) {
-		ssize_t n = *fd < 0 ? 0 : TEMP_FAILURE_RETRY(read(*fd, text + held, sizeof text - 1 - held));
+	if (r >= 0) {
+		auto_close int changes = watch(dir), keeper = keeper_of(dir);
+		struct pollfd pf[] = { { keeper, POLLIN, 0 }, { changes, POLLIN, 0 } };
+		char events[4096];
 
-		if (n < 0)
-			return fail_errno("read console.log of guest %s", name);
-		if (n > 0) {
-			size_t all = without_nuls(text, held + (size_t)n), later = unfinished(text, all);
-
-			memcpy(rest, text + all - later, later);
-			text[all - later] = '\0';
-			TRY(put(text));
-			memcpy(text, rest, held = later);
-		} else if (!turned(dir, fd)) {
-			if (down)
-				return 0;
-			/* What it said before is read once more. */
-			down = guest_status(at, name, &pid) == GUEST_STOPPED;
-			if (!down)
-				(void)poll(NULL, 0, PAUSE_MS);
+		r = changes < 0 ? changes : put_what_came(&f, put);
+		while (r >= 0 && keeper >= 0 && !pf[0].revents) {
+			if (TEMP_FAILURE_RETRY(poll(pf, COUNT(pf), -1)) < 0)
+				r = fail_errno("follow console.log");
+			while (read(changes, events, sizeof events) > 0)
+				;
+			r = r < 0 ? r : put_what_came(&f, put);
 		}
 	}
+	drop_fd(&f.fd);
+	return r;
 }
