@@ -118,7 +118,7 @@ static int put_what_came(struct following *f, guest_log_fn *put)
 	return 0;
 }
 
-/* The keeper's pidfd: when it has ended nobody writes any more. -1: there is none. No place among its clients is taken. */
+/* The keeper's pidfd: when it has ended nobody writes any more. -1: there is none. It takes no place of a client. */
 static int keeper_of(int dir)
 {
 	auto_close int fd = dgram_connect(dir, "keeper.sock", SOCK_SEQPACKET);
