@@ -148,7 +148,7 @@ class Lab:
         self.dir = tempfile.mkdtemp(prefix="vznet.")
         self.home = self.dir + "/home"
         os.makedirs(self.home, 0o700)
-        os.environ.setdefault("VZRUN_LIBEXEC", TOP + "/build")
+        os.environ.setdefault("VZRUN_LIBEXEC", BUILD)
         os.environ["VZRUN_HOME"] = self.home
         # None: it would outlive the namespaces (38-names.bats is about it).
         os.environ["VZRUN_DNSMASQ"] = "/nonexistent"
