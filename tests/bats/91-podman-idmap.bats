@@ -30,7 +30,11 @@ same() {
 	same -v "$W/vol:/v:idmap=uids=0-7-10;gids=0-8-10,ro" -- stat -c %u:%g /v /v/f
 	says "7:8
 12:14"
-	# crun takes no option that names but one kind of ids
+	# crun takes no option that names but one kind of ids; since 5 Podman makes mappings of it, which want both.
+	case $(podman --version) in
+	*" 4."*) ;;
+	*) once -v "$W/vol:/v:idmap=uids=0-7-10" -- true; has "mounts[0].gidMappings: missing"; return 0 ;;
+	esac
 	once -v "$W/vol:/v:idmap=uids=0-7-10" -- stat -c %u:%g /v /v/f
 	says "7:0
 12:6"

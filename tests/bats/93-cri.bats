@@ -369,9 +369,9 @@ ended_all() {
 	wait_for cri Version
 	wait_for seen "$a" ".state == 1"
 	ex "$a" true
-	# containerd 2 has lost the status by then, with every runtime.
+	# Newer ones have lost the status by then, with every runtime.
 	case $(containerd --version) in
-	*" 1."*) [ "$(exited)" = '[6,"Error"]' ] ;;
+	*" 1.6."*) [ "$(exited)" = '[6,"Error"]' ] ;;
 	*) [ "$(exited)" = '[255,"Unknown"]' ] ;;
 	esac
 }
