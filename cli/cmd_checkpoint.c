@@ -145,12 +145,8 @@ static int checkpoint_run(struct cli *g, void *args, int argc, char **argv)
 	TRY(is = guest_look(&at, argv[0]));
 	if (is)
 		return checkpoint_guest(g, a, argv[0]);
-	if (a->discard) {
-		auto_close int none = guest_dir(&at, argv[0]);
-
-		cli_speak(g, 0);
-		return none < 0 ? none : 0;
-	}
+	if (a->discard)
+		return no_guest(g, argv[0]);
 	return container_checkpoint(g->root, argv[0], &a->o);
 }
 

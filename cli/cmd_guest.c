@@ -55,6 +55,15 @@ void guest_put_addresses(struct jout *o, struct buf *line, const struct guest_wh
 		jout_close(o, ']');
 }
 
+int no_guest(struct cli *g, const char *name)
+{
+	struct guest_where at = guest_at(g);
+	auto_close int made_meanwhile = guest_dir(&at, name);
+
+	cli_speak(g, 0);
+	return made_meanwhile < 0 ? made_meanwhile : fail_as(ERR_STATE, "guest \"%.64s\" was not there before", name);
+}
+
 int guest_voice(struct cli *g, const char *name, int r)
 {
 	struct guest_where at = guest_at(g);

@@ -56,6 +56,8 @@ int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const cha
  * not up in place of that there is no container.
  */
 int guest_voice(struct cli *g, const char *name, int r);
+/* For an option that only guests have, when guest_look() found none of that name: that is said, as of a guest. */
+int no_guest(struct cli *g, const char *name);
 /* The exit status of the pending error of a command in a guest: 127 not found, 126 not executable, 125. */
 int guest_exec_status(void);
 int guest_start_cmd(struct cli *g, const struct guest_start_args *a, const char *name);

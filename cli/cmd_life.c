@@ -164,12 +164,8 @@ static int start_run(struct cli *g, void *args, int argc, char **argv)
 		cli_speak(g, 0);
 		return guest_start_cmd(g, a, argv[0]);
 	}
-	if (a->no_wait || a->timeout.set) {
-		auto_close int none = guest_dir(&at, argv[0]);
-
-		cli_speak(g, 0);
-		return none < 0 ? none : 0;
-	}
+	if (a->no_wait || a->timeout.set)
+		return no_guest(g, argv[0]);
 	return container_start(g->root, argv[0], notifies());
 }
 

@@ -1,6 +1,7 @@
 #include "netns/loan.h"
 #include "base/clock.h"
 #include "netns/addr.h"
+#include "netns/altname.h"
 #include "netns/link.h"
 
 #include <arpa/inet.h>
@@ -162,84 +163,10 @@ static int note_addresses(struct nlq *q, const struct net_link *s, struct arena 
 	return 0;
 }
 
-/* As many as the kernel gives a link. */
-struct altnames { struct arena *a; const char *v[NLQ_MAX]; size_t n; };
-
-static void see_altnames(void *ctx, size_t i, const struct nlmsghdr *h)
-{
-	struct nlattr *list = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct ifinfomsg), IFLA_PROP_LIST), *v;
-	struct altnames *s = ctx;
-	int rem;
-
-	(void)i;
-	if (list)
-		nla_for_each_nested(v, list, rem)
-			if (nla_type(v) == IFLA_ALT_IFNAME && s->n < COUNT(s->v))
-				s->v[s->n++] = arena_strdup(s->a, nla_get_string(v));
-}
-
-static int altnames_of(struct nlq *q, int index, const char *device, struct altnames *out)
-{
-	struct ifinfomsg m = { .ifi_index = index };
-	int r;
-
-	nlq_add(q, RTM_GETLINK, 0, &m, sizeof m);
-	r = nlq_talk(q, see_altnames, out);
-	if (r < 0)
-		return net_fail_talk(q, r, "other names of %s", device);
-	for (size_t i = 0; i < out->n; i++)
-		if (!out->v[i])
-			return fail(ENOMEM, "out of memory");
-	return 0;
-}
-
-static bool is_among(const char *const *v, size_t n, const char *name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (str_eq(v[i], name))
-			return true;
-	return false;
-}
-
-static void altname(struct nlq *q, int index, const char *name, bool add)
-{
-	struct ifinfomsg m = { .ifi_index = index };
-	struct nlattr *list;
-
-	nlq_add(q, add ? RTM_NEWLINKPROP : RTM_DELLINKPROP, add ? NLM_F_EXCL | NLM_F_CREATE | NLM_F_APPEND : 0, &m, sizeof m);
-	list = nlq_nest(q, IFLA_PROP_LIST | NLA_F_NESTED);
-	nlq_put_str(q, IFLA_ALT_IFNAME, name);
-	nlq_end(q, list);
-}
-
-/*
- * By names that somebody has here a guest could keep a link, which cannot come where they are taken; and by one that
- * somebody is to have keep him from it. add: also those that it took off, as far as they are free.
- */
+/* It was not noted which, where it was not noted of what kind. */
 static int mend_altnames(struct nlq *q, int index, const struct net_loan *l, bool add)
 {
-	enum { TOGETHER = 64 };		/* they are long, and a send has 32 KiB */
-	auto_arena struct arena a = { 0 };
-	struct altnames is = { .a = &a };
-	int err[NLQ_MAX], r = 0;
-
-	/* It was not noted which. */
-	if (!l->kind)
-		return 0;
-	TRY(altnames_of(q, index, l->device, &is));
-	for (size_t i = 0; i < is.n && r >= 0; i++) {
-		if (!is_among(l->altnames.v, l->altnames.n, is.v[i]))
-			altname(q, index, is.v[i], false);
-		if (q->n == TOGETHER || i == is.n - 1)
-			r = nlq_talk(q, NULL, NULL);
-	}
-	if (r < 0)
-		return net_fail_talk(q, r, "%s: take off the names that the guest gave it", l->device);
-	for (size_t i = 0; add && i < l->altnames.n && i < TOGETHER; i++)
-		if (!is_among(is.v, is.n, l->altnames.v[i]))
-			altname(q, index, l->altnames.v[i], true);
-	r = nlq_ask(q, NULL, NULL, err);
-	return r < 0 ? net_fail_talk(q, r, "%s: its other names", l->device) : 0;
+	return l->kind ? net_altnames_mend(q, index, l->device, &l->altnames, add) : 0;
 }
 
 static const char *text_or_null(struct arena *a, const char *s)
@@ -256,19 +183,6 @@ static const char *mac_or_null(struct arena *a, const unsigned char mac[6])
 		return NULL;
 	net_mac_text(mac, text);
 	return arena_strdup(a, text);
-}
-
-static int note_altnames(struct nlq *q, const struct net_link *s, struct arena *a, struct strv *out)
-{
-	struct altnames found = { .a = a };
-
-	TRY(altnames_of(q, s->index, s->name, &found));
-	out->v = arena_alloc(a, found.n + 1, sizeof *out->v);
-	if (!out->v)
-		return fail(ENOMEM, "out of memory");
-	memcpy(out->v, found.v, found.n * sizeof *out->v);
-	out->n = found.n;
-	return 0;
 }
 
 void net_loan_alias(const struct net_port *p, char out[32])
@@ -294,7 +208,7 @@ int net_loan_note(const struct net_port *p, struct arena *a, struct net_loan *ou
 		.kind = arena_strdup(a, s.kind), .was_alias = str_eq(s.alias, alias) ? NULL : text_or_null(a, s.alias),
 	};
 	TRY(note_addresses(&q, &s, a, &out->addresses));
-	TRY(note_altnames(&q, &s, a, &out->altnames));
+	TRY(net_altnames_note(&q, s.index, s.name, a, &out->altnames));
 	return out->device && out->name && out->alias && out->kind ? 0 : fail(ENOMEM, "out of memory");
 }
 
