@@ -128,7 +128,8 @@ static int set_again(void *ctx)
 int net_sysctl_set(int netns_fd, const char *text, const char *those)
 {
 	auto_free char *lines = strdup(text);
-	struct settings s = { lines, those };
 
-	return lines ? net_ns_within(netns_fd, set_again, &s) : fail(ENOMEM, "out of memory");
+	if (!lines)
+		return fail(ENOMEM, "out of memory");
+	return net_ns_within(netns_fd, set_again, &(struct settings){ lines, those });
 }
