@@ -106,7 +106,10 @@ static int shut_again(struct change *c, const struct net_allow *w)
 
 static int open_again(struct change *c, const struct net_allow *w)
 {
-	take_out(&c->was.d, find(&c->was.d, w));
+	struct net_allow *x = find(&c->was.d, w);
+
+	if (x)
+		take_out(&c->was.d, x);
 	return net_fw_follow(&c->h, c->dir, &c->was.d, &c->f.d);
 }
 
