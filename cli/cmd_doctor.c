@@ -38,7 +38,7 @@ static void findings(struct table *t, const struct exposure *e, unsigned row)
 static int exposure_table(const struct exposure *e)
 {
 	static const char *const head[] = { "ROW", "COUNT", "WEIGHT", "VERDICT", "FINDING", NULL };
-	struct table t = { .head = head, .right = 1 << 1 | 1 << 2 };
+	auto_table struct table t = { .head = head, .right = 1 << 1 | 1 << 2 };
 
 	for (unsigned row = 0; row < EXPOSURE_ROWS; row++) {
 		table_str(&t, exposure_rows[row].name);
@@ -137,7 +137,7 @@ static void host_json(struct jout *o, const struct doctor_check *c, const struct
 static int host_run(struct cli *g)
 {
 	static const char *const head[] = { "WHAT", "STATE", "FOUND", "NEEDED FOR", "TRY", NULL };
-	struct table t = { .head = head };
+	auto_table struct table t = { .head = head };
 	auto_buf struct buf b = { 0 }, lacks = { 0 };
 	struct jout o;
 
@@ -157,8 +157,6 @@ static int host_run(struct cli *g)
 			buf_printf(&lacks, "%s%s", lacks.n ? ", " : "", c->name);
 	}
 	jout_close(&o, ']');
-	if (g->json)
-		buf_free(&t.text);
 	TRY(g->json ? out_close(&o) : table_print(&t));
 	if (!lacks.n)
 		return 0;

@@ -110,7 +110,7 @@ static int fw_ls_run(struct cli *g, void *args, int argc, char **argv)
 {
 	static const char *const head[] = { "N", "ACTION", "DIRECTION", "PEER", "PROTO", "PORT", NULL };
 	struct guest_where at = guest_at(g);
-	struct table t = { .head = head, .right = 1 };
+	auto_table struct table t = { .head = head, .right = 1 };
 	auto_guest struct guest guest;
 	auto_buf struct buf b = { 0 };
 	struct jout o;

@@ -40,23 +40,23 @@ static const struct opt list_opts[] = {
 	{ 0 }
 };
 
-struct list_ctx { struct table t; struct jout o; bool json, quiet; };
+struct list_ctx { struct table *t; struct jout o; bool json, quiet; };
 
 static int list_each(void *p, const struct container_info *i)
 {
 	struct list_ctx *c = p;
 
 	if (c->quiet) {
-		table_str(&c->t, i->s.id);
+		table_str(c->t, i->s.id);
 	} else if (c->json) {
 		container_info_json(&c->o, NULL, i);
 	} else {
-		table_str(&c->t, i->s.id);
-		table_cell(&c->t, "%d", (int)i->pid);
-		table_str(&c->t, status_name(i->status));
-		table_str(&c->t, i->s.bundle);
-		table_str(&c->t, i->s.created);
-		table_str(&c->t, i->s.owner && str_eq(i->s.owner, "0") ? "root" : i->s.owner);
+		table_str(c->t, i->s.id);
+		table_cell(c->t, "%d", (int)i->pid);
+		table_str(c->t, status_name(i->status));
+		table_str(c->t, i->s.bundle);
+		table_str(c->t, i->s.created);
+		table_str(c->t, i->s.owner && str_eq(i->s.owner, "0") ? "root" : i->s.owner);
 	}
 	return 0;
 }
@@ -67,15 +67,14 @@ static int list_run(struct cli *g, void *args, int argc, char **argv)
 	static const char *const id_only[] = { "ID", NULL };
 	struct list_args *a = args;
 	auto_buf struct buf b = { 0 };
-	struct list_ctx c = { .t = { .head = a->quiet ? id_only : head, .no_head = a->quiet, .gap = 3, .min = 12 },
-			      .o = { .b = &b }, .quiet = a->quiet,
+	auto_table struct table t = { .head = a->quiet ? id_only : head, .no_head = a->quiet,
+				      .gap = a->quiet ? 1 : 3, .min = a->quiet ? 1 : 12 };
+	struct list_ctx c = { .t = &t, .o = { .b = &b }, .quiet = a->quiet,
 			      .json = g->json || (a->format && str_eq(a->format, "json")) };
 	int r;
 
 	(void)argc;
 	(void)argv;
-	if (c.quiet)
-		c.t.gap = c.t.min = 1;
 	if (c.json)
 		jout_open(&c.o, NULL, '[');
 	r = container_list(g->root, list_each, &c);
@@ -84,7 +83,7 @@ static int list_run(struct cli *g, void *args, int argc, char **argv)
 		return r;
 	err_clear();
 	if (!c.json || c.quiet)
-		return table_print(&c.t);
+		return table_print(&t);
 	jout_close(&c.o, ']');
 	return print(&b);
 }

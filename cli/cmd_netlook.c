@@ -8,7 +8,7 @@
 
 /* Looking at networks: ls, show, check. */
 
-struct networks { struct table t; struct jout *o; };
+struct networks { struct table *t; struct jout *o; };
 
 static int ls_json(struct jout *o, const struct network_info *i)
 {
@@ -33,19 +33,20 @@ static int ls_one(void *p, const struct network_info *i)
 
 	if (l->o)
 		return ls_json(l->o, i);
-	table_str(&l->t, i->name);
-	table_str(&l->t, i->damaged ? "damaged" : i->mode);
-	table_str(&l->t, i->damaged ? "-" : i->bridge);
-	table_str(&l->t, *i->subnet ? i->subnet : "-");
-	table_str(&l->t, *i->subnet6 ? i->subnet6 : "-");
-	table_cell(&l->t, i->damaged ? "-" : "%zu", i->leases);
+	table_str(l->t, i->name);
+	table_str(l->t, i->damaged ? "damaged" : i->mode);
+	table_str(l->t, i->damaged ? "-" : i->bridge);
+	table_str(l->t, *i->subnet ? i->subnet : "-");
+	table_str(l->t, *i->subnet6 ? i->subnet6 : "-");
+	table_cell(l->t, i->damaged ? "-" : "%zu", i->leases);
 	return 0;
 }
 
 int net_ls_run(struct cli *g, void *args, int argc, char **argv)
 {
 	static const char *const head[] = { "NAME", "MODE", "BRIDGE", "SUBNET", "SUBNET6", "LEASES", NULL };
-	struct networks l = { .t = { .head = head } };
+	auto_table struct table t = { .head = head };
+	struct networks l = { .t = &t };
 	auto_buf struct buf b = { 0 };
 	struct jout o;
 
@@ -54,7 +55,7 @@ int net_ls_run(struct cli *g, void *args, int argc, char **argv)
 	(void)argv;
 	if (!g->json) {
 		TRY(network_list(g->home, ls_one, &l));
-		return table_print(&l.t);
+		return table_print(&t);
 	}
 	out_open(&o, &b);
 	jout_open(&o, "networks", '[');
@@ -127,19 +128,19 @@ int net_check_run(struct cli *g, void *args, int argc, char **argv)
 
 /* ---- show ----------------------------------------------------------------------------------------- */
 
-struct users { struct table t; struct jout *o; };
+struct users { struct table *t; struct jout *o; };
 
 static int show_user(void *p, const struct network_user *u)
 {
 	struct users *s = p;
 
 	if (!s->o) {
-		table_str(&s->t, u->owner);
-		table_cell(&s->t, "%u", u->index);
-		table_str(&s->t, u->ip ? u->ip : "-");
-		table_str(&s->t, u->ip6 ? u->ip6 : "-");
-		table_str(&s->t, u->mac);
-		table_str(&s->t, u->link);
+		table_str(s->t, u->owner);
+		table_cell(s->t, "%u", u->index);
+		table_str(s->t, u->ip ? u->ip : "-");
+		table_str(s->t, u->ip6 ? u->ip6 : "-");
+		table_str(s->t, u->mac);
+		table_str(s->t, u->link);
 		return 0;
 	}
 	jout_open(s->o, NULL, '{');
@@ -220,7 +221,8 @@ static void show_definition(const struct net_def *d)
 int net_show_run(struct cli *g, void *args, int argc, char **argv)
 {
 	static const char *const head[] = { "GUEST", "NIC", "ADDRESS", "ADDRESS6", "MAC", "LINK", NULL };
-	struct users users = { .t = { .head = head } };
+	auto_table struct table t = { .head = head };
+	struct users users = { .t = &t };
 	auto_net_file struct net_file f = { 0 };
 	auto_buf struct buf drops = { 0 };
 	struct differences x = { 0 };
@@ -234,9 +236,9 @@ int net_show_run(struct cli *g, void *args, int argc, char **argv)
 	TRY(network_drops(g->home, drop_text, &drops));
 	line("dropped", buf_text(&drops));
 	TRY(network_users(g->home, f.d.name, show_user, &users));
-	if (users.t.n) {
+	if (t.n) {
 		puts("");
-		TRY(table_print(&users.t));
+		TRY(table_print(&t));
 	}
 	puts("");
 	TRY(network_check(g->home, f.d.name, tell_difference, &x));

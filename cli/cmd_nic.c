@@ -80,7 +80,7 @@ static int rm_run(struct cli *g, void *args, int argc, char **argv)
 	return out_close(&o);
 }
 
-struct listing { struct table t; struct jout *o; };
+struct listing { struct table *t; struct jout *o; };
 
 static const char *address(int family, const void *addr, unsigned prefix, char out[64])
 {
@@ -126,12 +126,12 @@ static int ls_one(void *ctx, const struct net_port *p)
 		 p->mac[5]);
 	if (l->o)
 		return ls_json(l->o, p, i4, i6, has_mac ? mac : NULL, rate);
-	table_cell(&l->t, "%s", p->name);
-	table_cell(&l->t, "%s", network ? "network" : name_of(net_kinds, p->kind));
-	table_cell(&l->t, "%s", network ? p->network : p->parent);
-	table_cell(&l->t, "%s%s%s", i4 ? i4 : i6 ? "" : "-", i4 && i6 ? "," : "", i6 ? i6 : "");
-	table_cell(&l->t, "%s", has_mac ? mac : "-");
-	table_cell(&l->t, "%s", rate ? rate : "-");
+	table_cell(l->t, "%s", p->name);
+	table_cell(l->t, "%s", network ? "network" : name_of(net_kinds, p->kind));
+	table_cell(l->t, "%s", network ? p->network : p->parent);
+	table_cell(l->t, "%s%s%s", i4 ? i4 : i6 ? "" : "-", i4 && i6 ? "," : "", i6 ? i6 : "");
+	table_cell(l->t, "%s", has_mac ? mac : "-");
+	table_cell(l->t, "%s", rate ? rate : "-");
 	return 0;
 }
 
@@ -139,7 +139,8 @@ static int ls_run(struct cli *g, void *args, int argc, char **argv)
 {
 	static const char *const head[] = { "NAME", "KIND", "ON", "ADDRESS", "MAC", "RATE", NULL };
 	struct guest_where at = guest_at(g);
-	struct listing l = { .t = { .head = head } };
+	auto_table struct table t = { .head = head };
+	struct listing l = { .t = &t };
 	auto_buf struct buf b = { 0 };
 	struct jout o;
 
@@ -147,7 +148,7 @@ static int ls_run(struct cli *g, void *args, int argc, char **argv)
 	(void)argc;
 	if (!g->json) {
 		TRY(guest_nic_each(&at, argv[0], ls_one, &l));
-		return table_print(&l.t);
+		return table_print(&t);
 	}
 	out_open(&o, &b);
 	jout_str(&o, "name", argv[0]);

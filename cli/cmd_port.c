@@ -69,7 +69,7 @@ static const char *const states[] = {
 	[NET_PORT_CLOSED] = "closed", [NET_PORT_HOST_ONLY] = "host only", [NET_PORT_OPEN] = "open",
 };
 
-struct port_listing { const struct guest_where *at; struct table t; struct jout *o; };
+struct port_listing { const struct guest_where *at; struct table *t; struct jout *o; };
 
 static int ports_of(void *ctx, const char *name)
 {
@@ -93,10 +93,10 @@ static int ports_of(void *ctx, const char *name)
 			continue;
 		}
 		net_publish_text(p, false, text, sizeof text);
-		table_cell(&l->t, "%s", name);
-		table_cell(&l->t, "%s", text);
-		table_cell(&l->t, "%s", name_of(net_exposes, p->expose));
-		table_cell(&l->t, "%s", is);
+		table_cell(l->t, "%s", name);
+		table_cell(l->t, "%s", text);
+		table_cell(l->t, "%s", name_of(net_exposes, p->expose));
+		table_cell(l->t, "%s", is);
 	}
 	return 0;
 }
@@ -114,7 +114,8 @@ static int port_ls_run(struct cli *g, void *args, int argc, char **argv)
 {
 	static const char *const head[] = { "GUEST", "PORT", "EXPOSE", "STATE", NULL };
 	struct guest_where at = guest_at(g);
-	struct port_listing l = { .at = &at, .t = { .head = head } };
+	auto_table struct table t = { .head = head };
+	struct port_listing l = { .at = &at, .t = &t };
 	auto_buf struct buf b = { 0 };
 	struct jout o;
 
@@ -128,7 +129,7 @@ static int port_ls_run(struct cli *g, void *args, int argc, char **argv)
 		TRY(ports_of(&l, argv[i]));
 	TRY(argc ? 0 : guest_each(&at, ports_of_each, &l));
 	if (!g->json)
-		return table_print(&l.t);
+		return table_print(&t);
 	jout_close(&o, ']');
 	return out_close(&o);
 }

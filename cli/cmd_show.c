@@ -13,7 +13,7 @@
 
 /* Looking at guests: ls, show, why, lint; and image, recover. */
 
-struct listing { struct guest_where at; struct table t; struct jout *o; bool quiet; };
+struct listing { struct guest_where at; struct table *t; struct jout *o; bool quiet; };
 
 static void addresses(const struct guest_where *at, const struct guest *g, struct buf *b)
 {
@@ -94,7 +94,7 @@ static int ls_one(void *p, const char *name)
 		return 0;
 	}
 	if (l->quiet) {
-		table_cell(&l->t, "%s", name);
+		table_cell(l->t, "%s", name);
 		return 0;
 	}
 	const char *word = good ? guest_status_word(&l->at, name, s) : "broken";
@@ -102,12 +102,12 @@ static int ls_one(void *p, const char *name)
 		return ls_json(l, name, good ? &g : NULL, word, pid);
 	if (good)
 		addresses(&l->at, &g, &ip);
-	table_cell(&l->t, "%s", name);
-	table_cell(&l->t, "%s", word);
-	table_cell(&l->t, pid ? "%d" : "-", (int)pid);
-	table_cell(&l->t, "%s", good && memory_of(&g) ? out_size(memory_of(&g)) : "-");
-	table_cell(&l->t, "%s", ip.n ? buf_text(&ip) : "-");
-	table_cell(&l->t, "%s", good && g.conf.image ? g.conf.image : "-");
+	table_cell(l->t, "%s", name);
+	table_cell(l->t, "%s", word);
+	table_cell(l->t, pid ? "%d" : "-", (int)pid);
+	table_cell(l->t, "%s", good && memory_of(&g) ? out_size(memory_of(&g)) : "-");
+	table_cell(l->t, "%s", ip.n ? buf_text(&ip) : "-");
+	table_cell(l->t, "%s", good && g.conf.image ? g.conf.image : "-");
 	err_clear();
 	return 0;
 }
@@ -136,14 +136,14 @@ static int ls_run(struct cli *g, void *args, int argc, char **argv)
 	static const char *const head[] = { "NAME", "STATUS", "PID", "MEMORY", "ADDRESS", "IMAGE", NULL };
 	static const char *const name_only[] = { "NAME", NULL };
 	bool quiet = ((struct ls_args *)args)->quiet;
-	struct listing l = { .at = guest_at(g), .quiet = quiet,
-			     .t = { .head = quiet ? name_only : head, .no_head = quiet } };
+	auto_table struct table t = { .head = quiet ? name_only : head, .no_head = quiet };
+	struct listing l = { .at = guest_at(g), .quiet = quiet, .t = &t };
 	auto_buf struct buf b = { 0 };
 	struct jout o;
 
 	if (!g->json) {
 		TRY(ls_each(&l, argc, argv));
-		return table_print(&l.t);
+		return table_print(&t);
 	}
 	out_open(&o, &b);
 	jout_open(&o, "guests", '[');

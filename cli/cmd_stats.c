@@ -72,7 +72,7 @@ static void put_group(struct jout *o, const struct cg_stats *s)
 	jout_close(o, '}');
 }
 
-struct listing { struct guest_where at; struct table t; struct jout *o; bool all; };
+struct listing { struct guest_where at; struct table *t; struct jout *o; bool all; };
 
 static void one_json(struct jout *o, const struct guest_where *at, const char *name, const struct guest_stats *s)
 {
@@ -101,16 +101,16 @@ static int one(void *ctx, const char *name)
 		one_json(l->o, &l->at, name, &s);
 		return 0;
 	}
-	table_cell(&l->t, "%s", name);
-	table_cell(&l->t, "%s", guest_status_word(&l->at, name, s.status));
-	table_cell(&l->t, s.counted ? "%ju.%02ju" : "-", (uintmax_t)(s.cg.cpu_total_ns / 1000000000),
+	table_cell(l->t, "%s", name);
+	table_cell(l->t, "%s", guest_status_word(&l->at, name, s.status));
+	table_cell(l->t, s.counted ? "%ju.%02ju" : "-", (uintmax_t)(s.cg.cpu_total_ns / 1000000000),
 		   (uintmax_t)(s.cg.cpu_total_ns / 10000000 % 100));
-	table_cell(&l->t, "%s", s.counted ? out_size(s.cg.mem_usage) : "-");
-	table_cell(&l->t, s.counted ? "%ju" : "-", (uintmax_t)s.cg.pids_current);
-	table_cell(&l->t, "%s", s.counted ? out_size(s.cg.io_read_bytes) : "-");
-	table_cell(&l->t, "%s", s.counted ? out_size(s.cg.io_write_bytes) : "-");
-	table_cell(&l->t, "%s", out_size(s.net.sum.in_bytes));
-	table_cell(&l->t, "%s", out_size(s.net.sum.out_bytes));
+	table_cell(l->t, "%s", s.counted ? out_size(s.cg.mem_usage) : "-");
+	table_cell(l->t, s.counted ? "%ju" : "-", (uintmax_t)s.cg.pids_current);
+	table_cell(l->t, "%s", s.counted ? out_size(s.cg.io_read_bytes) : "-");
+	table_cell(l->t, "%s", s.counted ? out_size(s.cg.io_write_bytes) : "-");
+	table_cell(l->t, "%s", out_size(s.net.sum.in_bytes));
+	table_cell(l->t, "%s", out_size(s.net.sum.out_bytes));
 	return 0;
 }
 
@@ -128,14 +128,15 @@ int stats_run(struct cli *g, void *args, int argc, char **argv)
 {
 	static const char *const head[] = { "NAME", "STATUS", "CPU-SECONDS", "MEMORY", "PIDS", "READ", "WRITTEN",
 					    "NET-IN", "NET-OUT", NULL };
-	struct listing l = { .at = guest_at(g), .t = { .head = head, .right = 0x1fc } };
+	auto_table struct table t = { .head = head, .right = 0x1fc };
+	struct listing l = { .at = guest_at(g), .t = &t };
 	auto_buf struct buf b = { 0 };
 	struct jout o;
 
 	(void)args;
 	if (!g->json) {
 		TRY(each(&l, argc, argv));
-		return table_print(&l.t);
+		return table_print(&t);
 	}
 	out_open(&o, &b);
 	jout_open(&o, "guests", '[');

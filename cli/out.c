@@ -175,6 +175,12 @@ int out_error(const struct cli *g, int r)
 	return status;
 }
 
+void table_free(struct table *t)
+{
+	buf_free(&t->text);
+	t->n = 0;
+}
+
 void table_str(struct table *t, const char *text)
 {
 	if (text)
@@ -257,16 +263,13 @@ void table_render(const struct table *t, struct buf *b)
 	}
 }
 
-int table_print(struct table *t)
+int table_print(const struct table *t)
 {
 	auto_buf struct buf b = { 0 };
-	bool oom = t->text.oom;
 
-	if (!oom)
+	if (!t->text.oom)
 		table_render(t, &b);
-	buf_free(&t->text);
-	t->n = 0;
-	return oom || b.oom ? fail(ENOMEM, "out of memory") : out_text(buf_text(&b));
+	return t->text.oom || b.oom ? fail(ENOMEM, "out of memory") : out_text(buf_text(&b));
 }
 
 const char *out_size(uint64_t bytes)

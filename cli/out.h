@@ -40,9 +40,11 @@ struct table {
 	struct buf text;		/* the cells, each with its NUL */
 	size_t n;
 };
+void table_free(struct table *t);
+#define auto_table SCOPED(table_free)
 void table_cell(struct table *t, const char *fmt, ...) PRINTF(2, 3);	/* the next cell of the row */
 void table_str(struct table *t, const char *text);				/* the same, of a text as it is; NULL: "" */
-int table_print(struct table *t);					/* to stdout, and frees */
+int table_print(const struct table *t);				/* to stdout */
 void table_render(const struct table *t, struct buf *b);
 
 /* "1.5G", as str_size() reads it; in a ring of four static buffers. */

@@ -27,7 +27,7 @@ TEST(table)
 	t.right = 0;
 	table_render(&t, &b);
 	CHECK_STR(buf_text(&b), "grün  7       run??31m??\nb     123456  \n");
-	buf_free(&t.text);
+	table_free(&t);
 }
 
 TEST(as_runc)
