@@ -84,7 +84,6 @@ static int exec_run(struct cli *g, void *args, int argc, char **argv)
 		.ignore_paused = a->ignore_paused, .preserve_fds = (int)a->preserve_fds.v,
 		.keep_tty = !a->detach && !a->console_socket,
 	};
-
 	char id[24];
 
 	if (argc < 2 && !a->process)
@@ -107,8 +106,8 @@ static int for_one_alone(const void *args)
 {
 	const struct exec_args *a = args;
 	const struct { const char *option; bool given; } rows[] = {
-		{ "tty", a->tty }, { "console-socket", a->console_socket }, { "pidfd-socket", a->pidfd_socket },
-		{ "pid-file", a->pid_file }, { "preserve-fds", a->preserve_fds.set },
+		{ "tty", a->tty }, { "interactive", a->interactive }, { "console-socket", a->console_socket },
+		{ "pidfd-socket", a->pidfd_socket }, { "pid-file", a->pid_file }, { "preserve-fds", a->preserve_fds.set },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++)

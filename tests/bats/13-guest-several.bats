@@ -98,7 +98,7 @@ teardown() { guest_teardown; }
 		{ name: $b, status: 1, output: ($b + " \"x\"\n"), errors: "" }]' <<<"$output"
 	run -127 vz exec --all nothing-of-it
 	has 'exec: "nothing-of-it": executable file not found'
-	for o in --tty --pid-file=/x --console-socket=/x --preserve-fds=1; do
+	for o in --tty --interactive --pid-file=/x --console-socket=/x --preserve-fds=1; do
 		run vz exec --all "$o" true
 		refuses 2 "exec: ${o%=*} is for one guest, not for --all and --tag"
 	done
