@@ -45,15 +45,23 @@ static int add_log(int fd, const char *name, struct buf *b)
 	return 0;
 }
 
+static bool same_file(int a, int b)
+{
+	struct stat x, y;
+
+	return a >= 0 && b >= 0 && fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino;
+}
+
 int guest_log(const struct guest_where *at, const char *name, uint64_t lines, struct buf *out, int *end)
 {
 	auto_close int dir = guest_dir(at, name);
 	auto_buf struct buf all = { 0 };
 
 	TRY(dir);
-	/* The older half first. */
-	auto_close int older = open_log(dir, "console.log.1"), newer = open_log(dir, "console.log");
-	TRY(add_log(older, "console.log.1", &all));
+	/* Opened first: where the keeper begins another file meanwhile, it is the older half, and not missed. */
+	auto_close int newer = open_log(dir, "console.log"), older = open_log(dir, "console.log.1");
+	if (!same_file(older, newer))
+		TRY(add_log(older, "console.log.1", &all));
 	TRY(add_log(newer, "console.log", &all));
 	if (all.oom)
 		return fail(ENOMEM, "out of memory");
@@ -67,17 +75,13 @@ int guest_log(const struct guest_where *at, const char *name, uint64_t lines, st
 	return 0;
 }
 
-/* The keeper has begun another file: it is read from its beginning. */
-static bool turned(int dir, int *fd)
+/* The keeper has begun another file, and writes no more to the one that fd is. */
+static bool is_past(int dir, int fd)
 {
 	struct stat is, was;
 
-	if (fstatat(dir, "console.log", &is, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    (*fd >= 0 && (fstat(*fd, &was) < 0 || is.st_ino == was.st_ino)))
-		return false;
-	drop_fd(fd);
-	*fd = open_log(dir, "console.log");
-	return *fd >= 0;
+	return fstatat(dir, "console.log", &is, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (fd < 0 || (fstat(fd, &was) == 0 && is.st_ino != was.st_ino));
 }
 
 /* The bytes at the end of text that begin a character whose rest is still to come. */
@@ -97,10 +101,10 @@ static size_t unfinished(const char *text, size_t n)
 /* rest: of a character that was cut at the end of the last piece. */
 struct following { int dir, fd; char rest[4]; size_t held; };
 
-static int put_what_came(struct following *f, guest_log_fn *put)
+static int put_the_rest(struct following *f, guest_log_fn *put)
 {
 	char text[8192];
-	ssize_t n = 0;
+	ssize_t n;
 
 	do {
 		memcpy(text, f->rest, f->held);
@@ -114,7 +118,22 @@ static int put_what_came(struct following *f, guest_log_fn *put)
 			text[all - later] = '\0';
 			TRY(put(text));
 		}
-	} while (n > 0 || turned(f->dir, &f->fd));
+	} while (n > 0);
+	return 0;
+}
+
+static int put_what_came(struct following *f, guest_log_fn *put)
+{
+	for (bool past = true; past;) {
+		/* Asked before the rest is read, or what comes in between is lost. */
+		past = is_past(f->dir, f->fd);
+		TRY(put_the_rest(f, put));
+		if (past) {
+			drop_fd(&f->fd);
+			f->fd = open_log(f->dir, "console.log");
+			past = f->fd >= 0;
+		}
+	}
 	return 0;
 }
 
