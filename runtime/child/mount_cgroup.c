@@ -37,7 +37,7 @@ static int set_attributes(int mnt, unsigned flags, uint64_t attr)
 
 static uint64_t attributes(const struct cg *cg, const struct mnt_op *op, const struct cg_hier *h)
 {
-	uint64_t attr = op->attr_set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+	uint64_t attr = op->attr_set | op->rec_set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 	bool managed = h->v2 || str_eq(h->name, "name=systemd");
 
 	attr &= ~(uint64_t)(MOUNT_ATTR__ATIME | MOUNT_ATTR_NODIRATIME);

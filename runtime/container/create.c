@@ -97,10 +97,10 @@ static int make_unit(struct create *c, const char *path, const struct cg_resourc
 
 static int make_group(struct create *c, const char *given, const struct cg_resources *limits)
 {
-	bool named = (given && *given) || c->req->delegate;
+	bool named = given || c->req->delegate;
 	char path[CG_PATH_MAX];
 
-	if (given && *given)
+	if (given)
 		cg_clean_path(given, path);
 	else
 		snprintf(path, sizeof path, "%svzrun-%s", sys_is_host_root() ? "/" : "", c->req->id);
@@ -188,8 +188,8 @@ static bool has_tree(const struct spec *s)
 {
 	if (spec_new_ns(s, CLONE_NEWCGROUP))
 		LIST_EACH(struct spec_mount, m, s->mounts)
-			if (m->src && str_eq(m->src, "cgroup") && str_eq(m->dst, "/sys/fs/cgroup") &&
-			    !strv_has(&m->options, "ro"))
+			if (m->type && str_starts(m->type, "cgroup") && str_eq(m->dst, "/sys/fs/cgroup") &&
+			    !strv_has(&m->options, "ro") && !strv_has(&m->options, "rro"))
 				return true;
 	return false;
 }

@@ -285,7 +285,7 @@ static int check_linux(const struct spec *s)
 	TRY(check_sysctl(s));
 	if (l->resources)
 		TRY_IN(cg_check(l->resources), "linux.resources");
-	if (l->cgroups_path && *l->cgroups_path)
+	if (l->cgroups_path)
 		TRY_IN(cg_check_path(cg_clean_path(l->cgroups_path, path)), "linux.cgroupsPath");
 	if (l->seccomp)
 		TRY_IN(spec_seccomp_check(l->seccomp), "linux.seccomp");

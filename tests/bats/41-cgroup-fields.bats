@@ -339,7 +339,9 @@ writable_tree() { cfg '(.mounts[] | select(.destination == "/sys/fs/cgroup").opt
 	create; [ "$(owners)" = 0:0 ]
 	writable_tree
 	create; [ "$(owners)" = "$(v2 && echo 1000:0 || echo 0:0)" ]
-	cfg '.linux.namespaces |= map(select(.type != "cgroup"))'
+	cfg '(.mounts[] | select(.destination == "/sys/fs/cgroup").options) += ["rro"]'
+	create; [ "$(owners)" = 0:0 ]
+	cfg '(.mounts[] | select(.destination == "/sys/fs/cgroup").options) -= ["rro"] | .linux.namespaces |= map(select(.type != "cgroup"))'
 	create; [ "$(owners)" = 0:0 ]
 	cfg '.linux.namespaces += [{type: "cgroup"}, {type: "user"}] | .process.user.uid = 0
 	     | .linux |= (.uidMappings = [{containerID: 0, hostID: 300000, size: 65536}] | .gidMappings = .uidMappings)'
@@ -348,4 +350,12 @@ writable_tree() { cfg '(.mounts[] | select(.destination == "/sys/fs/cgroup").opt
 	v2 || return 0
 	sh_ 'mkdir /sys/fs/cgroup/own && echo $$ >/sys/fs/cgroup/own/cgroup.procs && echo +pids >/sys/fs/cgroup/cgroup.subtree_control && echo made'
 	go; says made
+}
+
+@test "rro makes the whole tree of groups read-only" {
+	writable_tree
+	cfg '(.mounts[] | select(.destination == "/sys/fs/cgroup").options) += ["rro"]'
+	sh_ 'grep " /sys/fs/cgroup" /proc/self/mountinfo | grep -v " ro,"; echo end'
+	go
+	says end
 }
