@@ -1,8 +1,10 @@
 #include "netns/bridge.h"
 #include "base/file.h"
+#include "netns/host.h"
 #include "netns/kernel.h"
 
 #include <fcntl.h>
+#include <linux/if_addr.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -207,6 +209,50 @@ static void turn_switches(struct nlq *q, const struct net_link *l)
 	nlq_end(q, info);
 }
 
+bool net_bridge_outgrew(const struct net_def *d, const struct net_subnet *a)
+{
+	const struct net_subnet *now = a->family == AF_INET ? &d->v4 : &d->v6;
+	struct net_subnet its = *a;
+	unsigned char gw[16];
+
+	net_subnet_mask(&its);
+	net_subnet_at(&its, NET_GATEWAY, gw);
+	if (memcmp(gw, a->addr, net_addr_size(a->family)) != 0 || a->prefix + 2 > 8 * net_addr_size(a->family) ||
+	    (a->family == AF_INET6 && net_subnet_has(&net_link_local, a->addr)))
+		return false;
+	return now->family != a->family || now->prefix != a->prefix || !net_subnet_has(now, a->addr);
+}
+
+struct outgrown { const struct net_def *d; int index; struct net_subnet v[16]; size_t n; };
+
+static void see_outgrown(void *ctx, size_t i, const struct nlmsghdr *m)
+{
+	struct outgrown *o = ctx;
+	struct net_host_addr a;
+
+	(void)i;
+	if (o->n < COUNT(o->v) && net_host_addr_read(m, &a) && a.index == o->index && net_bridge_outgrew(o->d, &a.a))
+		o->v[o->n++] = a.a;
+}
+
+/* Before it has its new ones: of one address with two prefixes the kernel keeps the first. */
+static int drop_outgrown(struct nlq *q, const struct net_def *d, int index)
+{
+	struct outgrown o = { .d = d, .index = index };
+	struct ifaddrmsg any = { 0 };
+	int r;
+
+	nlq_add(q, RTM_GETADDR, NLM_F_DUMP, &any, sizeof any);
+	r = nlq_talk(q, see_outgrown, &o);
+	for (size_t i = 0; r == 0 && i < o.n; i++)
+		net_del_address(q, index, o.v[i].family, o.v[i].addr, o.v[i].prefix);
+	if (r == 0)
+		r = nlq_talk(q, NULL, NULL);
+	if (r < 0 && r != -EADDRNOTAVAIL)
+		return net_fail_talk(q, r, "network %s: take old addresses off bridge %s", d->name, d->bridge);
+	return 0;
+}
+
 int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link *out)
 {
 	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP | IFF_NOARP };
@@ -221,6 +267,7 @@ int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link
 		return fail_as(ERR_NOT_FOUND, "network %s: bridge %s is gone", d->name, d->bridge);
 	if (r < 0)
 		return r;
+	TRY(drop_outgrown(q, d, out->index));
 	m.ifi_index = out->index;
 	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
 	if (mtu != out->mtu)

@@ -7,6 +7,8 @@
 bool net_bridge_is_ours(const struct net_home *h, const char *network, const struct net_link *l);
 /* 1: it stands, and this is its name, whatever the definition says. */
 int net_bridge_look(struct nlq *q, const struct net_home *h, const char *network, char link[IFNAMSIZ]);
+/* An address of the bridge's that such a network has, but not this one: its file said another subnet once. */
+bool net_bridge_outgrew(const struct net_def *d, const struct net_subnet *a);
 /* 1: bridges of other homes stand on this host; heir: one of these homes, with no path where none can be found. */
 int net_bridge_of_others(struct nlq *q, const struct net_home *h, struct net_home *heir);
 int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_def *d);

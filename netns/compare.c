@@ -78,6 +78,13 @@ static void look_at_addresses(struct net_compare *c, const struct net_link *l)
 			net_compare_tell(c, MEND_ROUTES, "the route to %s by %s is gone", text, l->name);
 		}
 	}
+	for (size_t i = 0; i < c->host.naddrs; i++) {
+		const struct net_subnet *is = &c->host.addrs[i].a;
+
+		if (c->host.addrs[i].index == l->index && net_bridge_outgrew(d, is))
+			net_compare_tell(c, MEND_UP, "bridge %s has the address %s/%u of another subnet than its file says", l->name,
+				inet_ntop(is->family, is->addr, text, sizeof text), is->prefix);
+	}
 }
 
 static void look_at_own(struct net_compare *c, const struct net_link *l)

@@ -29,13 +29,6 @@ static int list(const char *command, bool json, struct buf *text, struct json **
 	return tree ? json_parse("nftables", text->p ? text->p : "", text->n, tree) : 0;
 }
 
-/* Of vzrun itself, this home's or another's. */
-static bool is_ours(const char *name)
-{
-	return str_eq(name, "vzrun") || (str_starts(name, "vzrun_") && strspn(name + 6, "0123456789abcdef") == 8 &&
-					 !name[14]);
-}
-
 static int load_table(struct tables *t, const char *family, const char *name)
 {
 	struct foreign *f = &t->v[t->n];
@@ -66,7 +59,7 @@ static int load_tables(struct tables *t)
 		struct json *v = json_get(objects->values[i], "table");
 		const char *family = v ? json_get_str(v, "family") : NULL, *name = v ? json_get_str(v, "name") : NULL;
 
-		if (!family || !name || is_ours(name) ||
+		if (!family || !name || fw_is_ours(name) ||
 		    (!str_eq(family, "ip") && !str_eq(family, "ip6") && !str_eq(family, "inet")))
 			continue;
 		if (t->n == TABLES_MAX)

@@ -4,6 +4,15 @@
  */
 #pragma once
 #include "base/bind.h"
+#include <string.h>
+
+/* A table of vzrun's, this home's or another's. */
+static inline bool fw_is_ours(const char *table)
+{
+	return str_eq(table, "vzrun") || (str_starts(table, "vzrun_") && strspn(table + 6, "0123456789abcdef") == 8 &&
+					  !table[14]);
+}
+
 struct fw_link { const char *name; struct strv on_link; };	/* a link of the host's, and the subnets on it */
 struct fw_port { const char *address; struct opt_u32 port, count; bool udp, lan; };	/* lan: from on_link only */
 struct fw_judge { struct list links, ports; };

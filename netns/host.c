@@ -40,28 +40,36 @@ static void see_link(void *ctx, size_t i, const struct nlmsghdr *m)
 		net_link_read(m, l);
 }
 
-static void see_addr(void *ctx, size_t i, const struct nlmsghdr *m)
+bool net_host_addr_read(const struct nlmsghdr *m, struct net_host_addr *out)
 {
 	const struct ifaddrmsg *a = NLMSG_DATA(m);
 	struct nlmsghdr *w = (struct nlmsghdr *)(uintptr_t)m;
 	struct nlattr *v = NULL;
-	struct reading *r = ctx;
-	struct net_host_addr *out;
 
-	(void)i;
 	if (m->nlmsg_type != RTM_NEWADDR || (a->ifa_family != AF_INET && a->ifa_family != AF_INET6))
-		return;
+		return false;
 	if (a->ifa_family == AF_INET)
 		v = nlmsg_find_attr(w, sizeof *a, IFA_LOCAL);
 	if (!v)
 		v = nlmsg_find_attr(w, sizeof *a, IFA_ADDRESS);
 	if (!v || (size_t)nla_len(v) != net_addr_size(a->ifa_family))
-		return;
-	out = one_more(r, (void **)&r->h->addrs, &r->h->naddrs, sizeof *out);
-	if (!out)
-		return;
+		return false;
 	*out = (struct net_host_addr){ (int)a->ifa_index, { .family = a->ifa_family, .prefix = a->ifa_prefixlen } };
 	memcpy(out->a.addr, nla_data(v), (size_t)nla_len(v));
+	return true;
+}
+
+static void see_addr(void *ctx, size_t i, const struct nlmsghdr *m)
+{
+	struct reading *r = ctx;
+	struct net_host_addr a, *out;
+
+	(void)i;
+	if (!net_host_addr_read(m, &a))
+		return;
+	out = one_more(r, (void **)&r->h->addrs, &r->h->naddrs, sizeof *out);
+	if (out)
+		*out = a;
 }
 
 static int by_name(const void *a, const void *b)

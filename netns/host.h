@@ -16,6 +16,8 @@ struct net_host {
 	size_t nroutes;
 };
 int net_host_read(struct nlq *q, struct net_host *h);
+/* From an answer to RTM_GETADDR; false: it is none of IPv4 or IPv6. */
+bool net_host_addr_read(const struct nlmsghdr *m, struct net_host_addr *out);
 void net_host_free(struct net_host *h);
 #define auto_net_host SCOPED(net_host_free)
 

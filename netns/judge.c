@@ -86,7 +86,7 @@ static void see_chain(void *ctx, size_t i, const struct nlmsghdr *h)
 		return;
 	if (g->nfgen_family != NFPROTO_INET && g->nfgen_family != NFPROTO_IPV4 && g->nfgen_family != NFPROTO_IPV6)
 		return;
-	if (str_starts(nla_get_string(a[NFTA_CHAIN_TABLE]), "vzrun"))
+	if (fw_is_ours(nla_get_string(a[NFTA_CHAIN_TABLE])))
 		return;
 	num = ntohl(nla_get_u32(hook[NFTA_HOOK_HOOKNUM]));
 	c->some |= num == NF_INET_LOCAL_IN ||

@@ -53,13 +53,12 @@ static void link_text(unsigned number, char out[LINK_TEXT])
 
 static int follow_link(struct net_book *o, struct net_switch *s)
 {
-	char path[160], text[LINK_TEXT], now[IFNAMSIZ];
+	char text[LINK_TEXT], now[IFNAMSIZ];
 	const char *name;
 	size_t n = name_in(s->key, &name);
 	unsigned number;
 
-	snprintf(path, sizeof path, SYS "%s", s->key);
-	if (!s->link || !n || access(path, F_OK) == 0 || sscanf(s->link, "%u@", &number) != 1)
+	if (!s->link || !n || sscanf(s->link, "%u@", &number) != 1)
 		return 0;
 	link_text(number, text);
 	if (!str_eq(s->link, text) || !if_indextoname(number, now))

@@ -270,6 +270,21 @@ for line in tell:
 	[ "$output" = "" ] || { echo "$output"; false; }
 }
 
+@test "two links that exchange their names, of which one leads out: its switches go back, the other's stay" {
+	h ip link add spare type veth peer name out1 netns "$OUT"
+	net create web
+	h ip link set up0 down
+	h ip link set spare down
+	h ip link set up0 name x
+	h ip link set spare name up0
+	h ip link set x name spare
+	h ip link set spare up
+	[ "$(h cat /proc/sys/net/ipv4/conf/spare/forwarding)" = 1 ]
+	net rm web
+	run h sh -c 'grep -ls 1 /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/force_forwarding'
+	[ "$output" = "" ] || { echo "$output"; false; }
+}
+
 @test "a file edited to mode isolated: what was switched on for it goes back to what it was" {
 	switches() { h sh -c 'grep . /proc/sys/net/ipv4/conf/up0/forwarding /proc/sys/net/ipv6/conf/*/*forwarding' | grep -v vzbr; }
 	switches >"$D/before"
@@ -366,6 +381,23 @@ for line in tell:
 	cp "$D/good" "$H/networks/db.json"
 	net apply
 	net check
+}
+
+@test "a file whose subnets were edited: the old ones go from the bridge, what others gave it stays" {
+	net create web --subnet 10.99.0.0/24 --subnet6 fd99::/64
+	h ip addr add 10.98.0.7/24 dev vzbr0
+	h ip addr add 10.97.0.1/32 dev vzbr0
+	jq '.subnet = "10.99.0.0/25" | .subnet6 = "fd98::/64"' "$H/networks/web.json" >"$D/new"
+	cp "$D/new" "$H/networks/web.json"
+	run net check
+	[ "$status" -eq 1 ]
+	[[ $output == *"web: bridge vzbr0 has the address 10.99.0.1/24 of another subnet than its file says; try: vzrun network apply web"* ]]
+	[[ $output == *"web: bridge vzbr0 has the address fd99::1/64 of another subnet"* ]]
+	net apply
+	net check
+	[ "$(h ip -o addr show dev vzbr0 | awk '{ print $4 }' | sort | tr '\n' ' ')" = \
+		"10.97.0.1/32 10.98.0.7/24 10.99.0.1/25 fd98::1/64 fe80::1/64 " ]
+	[ -z "$(h ip route show 10.99.0.0/24; h ip -6 route show fd99::/64)" ]
 }
 
 @test "a new network clashes with what the other files say, whoever edited them since they were read" {

@@ -105,8 +105,9 @@ teardown() { lab_teardown; }
 @test "the host's own firewall: what it would drop in input, is not opened behind its back" {
 	lab_guest web
 	serve "$web" 80
+	# Its name only begins as those of ours.
 	h nft -f - <<-END
-	table inet admin { chain input { type filter hook input priority 0; policy drop
+	table inet vzrunner { chain input { type filter hook input priority 0; policy drop
 		iifname "lo" accept
 		ct state established,related accept
 		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
@@ -116,9 +117,9 @@ teardown() { lab_teardown; }
 	}
 	}
 	END
-	h nft list table inet admin >"$BATS_TEST_TMPDIR/before"
+	h nft list table inet vzrunner >"$BATS_TEST_TMPDIR/before"
 	run vz port add web 8080:80 --expose world
-	refuses 5 'port 8080/tcp not published for world: chain "inet admin input" drops what comes by eth0: policy drop'
+	refuses 5 'port 8080/tcp not published for world: chain "inet vzrunner input" drops what comes by eth0: policy drop'
 	run vz port add web 8080:80 --expose lan
 	[ "$status" -eq 5 ]
 	[ "$(saved web)" = '[]' ]
@@ -132,15 +133,16 @@ teardown() { lab_teardown; }
 	vz port add web 8082-8090:82-90 --expose world >/dev/null
 	serve "$web" 82
 	gets 198.51.100.9 "$WORLD" 192.0.2.1 8082
-	h nft list table inet admin | diff "$BATS_TEST_TMPDIR/before" -
+	h nft list table inet vzrunner | diff "$BATS_TEST_TMPDIR/before" -
 	# A rule that came while the guest was down.
 	vz stop -k web >/dev/null
-	h nft insert rule inet admin input tcp dport 8082 drop
+	h nft insert rule inet vzrunner input tcp dport 8082 drop
 	run vz start web
 	[ "$status" -eq 0 ]
-	[[ $output == *'warning: web: port 8082-8090/tcp is not open for world: chain "inet admin input" drops what comes by eth0: tcp dport 8082 drop'* ]]
+	[[ $output == *'warning: web: port 8082-8090/tcp is not open for world: chain "inet vzrunner input" drops what comes by eth0: tcp dport 8082 drop'* ]]
 	[ "$(state_of web | tr '\n' ' ')" = "open open host only " ]
 	shut "$WORLD" 192.0.2.1 8082
 	serve "$(init_of web)" 82
 	gets 10.77.0.1 "$HOST" 127.0.0.1 8082
+	h nft delete table inet vzrunner
 }
