@@ -21,7 +21,7 @@ static const struct opt update_opts[] = {
 	OSTR(A, 'r', "resources", "FILE|-", file, "take the resources from a JSON file, or from standard input"),
 	OINT(A, 0, "blkio-weight", "N", weight, 0, 1000, "weight of block I/O, 10 to 1000"),
 	OU64(A, 0, "cpu-period", "USEC", cpu.period, "period of the CPU quota"),
-	OINT(A, 0, "cpu-quota", "USEC", cpu.quota, -1, INT64_MAX, "CPU time in a period; -1: no limit"),
+	OINT(A, 0, "cpu-quota", "USEC", cpu.quota, INT64_MIN, INT64_MAX, "CPU time in a period; -1: no limit"),
 	OU64(A, 0, "cpu-burst", "USEC", cpu.burst, "unused CPU time that may be saved up"),
 	OU64(A, 0, "cpu-rt-period", "USEC", cpu.realtime_period, "period of the real-time CPU quota"),
 	OINT(A, 0, "cpu-rt-runtime", "USEC", cpu.realtime_runtime, -1, INT64_MAX, "real-time CPU time in a period"),
@@ -34,7 +34,7 @@ static const struct opt update_opts[] = {
 	OLIMIT(A, 0, "memory", memory.limit, "memory limit"),
 	OLIMIT(A, 0, "memory-reservation", memory.reservation, "memory that is left alone while the host has some"),
 	OLIMIT(A, 0, "memory-swap", memory.swap, "limit of memory and swap together"),
-	OINT(A, 0, "pids-limit", "N", pids.limit, -1, INT64_MAX, "number of processes; -1: no limit"),
+	OINT(A, 0, "pids-limit", "N", pids.limit, INT64_MIN, INT64_MAX, "number of processes; -1: no limit"),
 	OSTR(A, 0, "l3-cache-schema", "SCHEMA", l3, "Intel RDT: shares of the level 3 cache"),
 	OSTR(A, 0, "mem-bw-schema", "SCHEMA", mem_bw, "Intel RDT: shares of memory bandwidth"),
 	{ 0 }

@@ -70,6 +70,13 @@ update() { run v update "$@" "$ID"; }
 	unlimited "$(mem)"
 	unlimited "$(memsw)"
 	[ "$(knob pids.max pids.max)" = max ]
+	# As in a file, whatever is negative.
+	update --pids-limit 20 --cpu-quota 20000
+	ok
+	update --pids-limit -7 --cpu-quota=-5
+	ok
+	[ "$(knob pids.max pids.max)" = max ]
+	[ "$(knob cpu.cfs_quota_us cpu.max)" = -1 ] || [[ "$(knob - cpu.max)" == max* ]]
 }
 
 @test "update: bytes go to the group in any order, up and down" {
