@@ -182,6 +182,8 @@ static int poke(int fd, const char *file, const char *text)
 	r = fail_errno("device rules: write \"%s\" to %s", text, file);
 	if (r == -EPERM)
 		err_why("the groups above allow no more than that themselves, or we lack CAP_SYS_ADMIN");
+	if (r == -EINVAL && str_eq(text, "a"))
+		r = fail(EINVAL, "device rules: cgroup v1 does not change the default of a group with others below it (%s)", file);
 	return fail_class(r, r == -EPERM ? ERR_PERMISSION : ERR_OTHER);
 }
 

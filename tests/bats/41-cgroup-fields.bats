@@ -255,6 +255,17 @@ not written"
 	says "10:229 not"
 }
 
+@test "devices: a group with others below it, whose default v1 does not change" {
+	[ -d /sys/fs/cgroup/devices ] || skip "kernel: no devices cgroup controller"
+	local g=/vzrun-bats-$ID
+	cfg --arg g "$g" '.linux.cgroupsPath = $g'
+	mkdir -p "/sys/fs/cgroup/devices$g/below"
+	go
+	rmdir "/sys/fs/cgroup/devices$g/below" "/sys/fs/cgroup/devices$g"
+	fails 1 "device rules: cgroup v1 does not change the default of a group with others below it (devices.deny)"
+	[ -z "$(state_left)" ]
+}
+
 @test "devices: the last rule that matches decides; all allowed" {
 	need_devices
 	cfg '.linux.resources = {devices: [{allow: true, access: "rwm"}]}'
