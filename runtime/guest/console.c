@@ -55,9 +55,32 @@ static int from_guest(int fd)
 	return 0;
 }
 
+static struct termios saved;		/* the terminal, before it was raw */
+
+static void on_end(int sig)
+{
+	(void)tcsetattr(0, TCSANOW, &saved);
+	(void)raise(sig);
+}
+
+/* Whoever is ended from outside leaves no raw terminal behind. */
+static void make_raw(void)
+{
+	static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	struct sigaction restore = { .sa_handler = on_end, .sa_flags = (int)SA_RESETHAND }, was;
+	struct termios raw = saved;
+
+	sigemptyset(&restore.sa_mask);
+	sigaddset(&restore.sa_mask, SIGTTOU);
+	for (size_t i = 0; i < COUNT(ends); i++)
+		if (sigaction(ends[i], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+			(void)sigaction(ends[i], &restore, NULL);
+	cfmakeraw(&raw);
+	(void)tcsetattr(0, TCSANOW, &raw);
+}
+
 int guest_console(const struct guest_where *at, const char *name)
 {
-	struct termios saved, raw;
 	bool tty = tcgetattr(0, &saved) == 0;
 	sigset_t winch;
 	struct signalfd_siginfo s;
@@ -70,9 +93,7 @@ int guest_console(const struct guest_where *at, const char *name)
 	sigprocmask(SIG_BLOCK, &winch, NULL);
 	auto_close int sigs = signalfd(-1, &winch, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (tty) {
-		raw = saved;
-		cfmakeraw(&raw);
-		(void)tcsetattr(0, TCSANOW, &raw);
+		make_raw();
 		send_size(fd);
 	}
 	while (!done) {

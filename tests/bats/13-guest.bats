@@ -345,6 +345,10 @@ teardown() { guest_teardown; }
 	guest_status_is running
 	run python3 "$PTY" '?leaves it' '@31x71' '!\n' '?#' '!stty size\n' '?31 71' '!\x1d' -- "$VZ" --root "$ROOT" console "$G"
 	ok
+	# Ended from outside it leaves the terminal as it found it.
+	run python3 "$PTY" '?leaves it' '?as it was' -- \
+		sh -c 'timeout --foreground 2 "$@"; stty -a | grep -qw -e -icanon || echo as it was' sh "$VZ" --root "$ROOT" console "$G"
+	ok
 }
 
 @test "enter: a login shell on a real terminal, its status" {
