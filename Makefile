@@ -205,7 +205,9 @@ $(B)/tools/jsontool: $(call obj,tests/tools/jsontool.c $(BASE_SRC))
 	$(Q)$(CC) $(LDHARD) -o $@ $^ -lm -lpthread $(LDFLAGS)
 
 # --- tests/tools/escape, reach: an attacker's words, static, for tests/bats/54-escapes* and 47-selinux ------
-$(B)/tools/escape $(B)/tools/reach: $(B)/tools/%: $(call obj,tests/tools/%.c)
+$(B)/tools/escape: $(call obj,tests/tools/escape.c tests/tools/escape_exe.c)
+$(B)/tools/reach: $(call obj,tests/tools/reach.c)
+$(B)/tools/escape $(B)/tools/reach:
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(LDHARD) $(if $(ASAN),,-static) -o $@ $^ $(LDFLAGS)
@@ -368,7 +370,7 @@ clean:
 	rm -rf build
 
 .PHONY: FORCE all layers clean deps test test-vm test-hard fuzz check-unit check-bats check-fuzz asan asan-bats lint lint-text lint-sh lint-cppcheck lint-tidy fmt man install
--include $(patsubst %.o,%.d,$(call vzrun_obj,$(VZRUN_SRC)) $(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c tests/tools/escape.c tests/tools/reach.c tests/tools/inject.c tests/tools/inject_call.c))
+-include $(patsubst %.o,%.d,$(call vzrun_obj,$(VZRUN_SRC)) $(call obj,$(VZRUN_SRC) $(IMAGE_SRC) $(NET_SRC) $(SYSTEMD_SRC) $(PROBE_SRC) tests/tools/nettool.c tests/tools/cgtool.c tests/tools/jsontool.c tests/tools/escape.c tests/tools/escape_exe.c tests/tools/reach.c tests/tools/inject.c tests/tools/inject_call.c))
 
 # --- the main job, shown (demo/run); offline: make demo TEMPLATE=busybox ------------------------------------
 demo:

