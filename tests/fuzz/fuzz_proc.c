@@ -39,7 +39,7 @@ static void mounts(char *text)
 	find_inner(&l, false);
 	for (size_t i = 0; i < l.n; i++)
 		demand(l.v[i].at && l.v[i].root && l.v[i].dev && l.v[i].type);
-	find_inner(&l, true);
+	find_inner(&l, &(struct dumped){ .guest = true, .groups = true });
 }
 
 /* A guest's /etc/passwd is the guest's. */
