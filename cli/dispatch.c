@@ -283,8 +283,7 @@ static int defaults(struct cli *g)
 	if (!g->log_format)
 		g->log_format = "text";
 	TRY(absolute(&g->root, "root", root, sizeof root));
-	TRY(absolute(&g->home, "home", home, sizeof home));
-	return log_open(g->log, str_eq(g->log_format, "json"), g->debug);
+	return absolute(&g->home, "home", home, sizeof home);
 }
 
 static int usage_failed(int r)
@@ -310,6 +309,9 @@ int cli_run(struct cli *g, const struct cmd_group *groups, int argc, char **argv
 		return usage_failed(fail_as(ERR_USAGE, "no command"));
 	TRY(defaults(g));
 	f.cmd = in_groups(groups, f.argv[0]);
+	/* To an engine whatever fails is 1, from here on. */
+	cli_speak(g, f.cmd && f.cmd->flags & (CMD_OCI | CMD_EXEC) ? CMD_OCI : 0);
+	TRY(log_open(g->log, str_eq(g->log_format, "json"), g->debug));
 	if (!f.cmd)
 		return usage_failed(unknown_command(groups, NULL, f.argv[0]));
 	snprintf(f.path, sizeof f.path, "%s", f.cmd->name);

@@ -32,6 +32,8 @@ int main(int argc, char **argv)
 	r = standard_fds();
 	if (r >= 0)
 		r = self_protect(argv);
+	/* Nobody has read yet whose command it is: an engine knows no other status. */
+	g.failed = r < 0;
 	if (r >= 0) {
 		/* Only now: self_protect() executes us once more, and the caller's umask would be lost. */
 		g.umask = umask(0077);

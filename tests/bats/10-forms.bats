@@ -76,6 +76,17 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	[ "${#lines[@]}" = 1 ]
 }
 
+@test "a log that the caller may not write is one failure more to an engine, and a permission to others" {
+	local command
+	mkdir -m 700 "$BATS_TEST_TMPDIR/not-ours"
+	chown 1 "$BATS_TEST_TMPDIR/not-ours"
+	for command in "1 state" "1 exec" "7 show"; do
+		run setpriv --bounding-set -dac_override,-dac_read_search "$VZ" --root "$ROOT" --log "$BATS_TEST_TMPDIR/not-ours/log" \
+			"${command#* }" "$ID"
+		fails "${command% *}" "open log $BATS_TEST_TMPDIR/not-ours/log: Permission denied"
+	done
+}
+
 @test "--log in text and JSON, appended, with debug lines" {
 	local log=$BATS_TEST_TMPDIR/log
 	run vz --log "$log" state "$ID"
