@@ -36,7 +36,7 @@ static void mounts(char *text)
 	l.n = 0;
 	while (l.n < COUNT(l.v) && (line = fuzz_line(&rest)))
 		l.n += parse_mount(line, &l.v[l.n]);
-	find_inner(&l, false);
+	find_inner(&l, &(struct dumped){ .guest = false });
 	for (size_t i = 0; i < l.n; i++)
 		demand(l.v[i].at && l.v[i].root && l.v[i].dev && l.v[i].type);
 	find_inner(&l, &(struct dumped){ .guest = true, .groups = true });
