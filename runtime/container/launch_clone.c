@@ -20,27 +20,27 @@ static bool reads(const char *path, const char *value)
 	return file_peek(AT_FDCWD, path, text, sizeof text) > 0 && str_eq(text, value);
 }
 
-/* user_namespaces(7), namespaces(7), and a switch that Debian's kernels have. */
-static void why_no_namespaces(int r, uint64_t flags)
+/* user_namespaces(7), namespaces(7), and a switch that Debian's kernels have. NULL: none of ours. */
+static const char *why_no_namespaces(int r, uint64_t flags)
 {
-	if (r == -ENOSPC || r == -EUSERS) {
-		err_why("there are as many namespaces as the sysctls user.max_*_namespaces allow, or 32 in each other");
-	} else if (r == -EPERM && flags & CLONE_NEWUSER) {
-		if (geteuid() != 0 && reads("/proc/sys/kernel/unprivileged_userns_clone", "0")) {
-			err_why("this host makes user namespaces for root alone");
-			err_try("sysctl kernel.unprivileged_userns_clone=1");
-		} else {
-			err_why("no user namespace is made from a chroot, nor by a user whose id is not mapped");
-		}
-	}
+	if (r == -ENOSPC || r == -EUSERS)
+		return "there are as many namespaces as the sysctls user.max_*_namespaces allow, or 32 in each other";
+	if (r != -EPERM || !(flags & CLONE_NEWUSER))
+		return NULL;
+	if (geteuid() != 0 && reads("/proc/sys/kernel/unprivileged_userns_clone", "0"))
+		return "this host makes user namespaces for root alone, by its sysctl kernel.unprivileged_userns_clone";
+	return "a chroot, an id that is not mapped or a filter keeps user namespaces from being made";
 }
 
 static int not_cloned(const struct child *c, uint64_t flags)
 {
 	int r = errno == EBUSY && c->join.v2_dir >= 0 ? cg_join_busy(&c->join)
 						       : fail_errno("clone the container's first process");
+	const char *why = why_no_namespaces(r, flags);
 
-	why_no_namespaces(r, flags);
+	/* In the message: it is all that an engine, and who has no rights, get to read. */
+	if (why)
+		return fail_class(fail(-r, "%s: %s", err_text(), why), r == -EPERM ? ERR_PERMISSION : ERR_RESOURCE);
 	if (r != -EACCES || c->join.v2_dir < 0)
 		return r;
 	/* cgroups(7): nobody may take a process over a border that is not his. */

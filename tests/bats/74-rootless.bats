@@ -56,6 +56,13 @@ u() {
 edit() { jq "$@" <"$C" >"$D/new.json"; cat "$D/new.json" >"$C"; }
 v1() { [ ! -e /sys/fs/cgroup/cgroup.controllers ]; }
 
+@test "a user namespace that the kernel refuses is told with the reason" {
+	# shellcheck disable=SC2016 # expanded inside
+	run unshare -m --propagation private sh -c 'mkdir "$1/root" && mount --rbind / "$1/root" && exec chroot "$1/root" \
+		setpriv --reuid 65534 --regid 65534 --clear-groups "$1/vzrun" --root "$1/run" run -b "$1/b" x' - "$D"
+	fails 1 "clone the container's first process: Operation not permitted: a chroot, an id that is not mapped or a filter keeps user namespaces from being made"
+}
+
 @test "run: root inside, the user outside, its own id and nothing more" {
 	edit '.process.terminal = false | .process.args = ["sh", "-c", "id -u; cat /proc/self/uid_map; ls /dev/null; grep CapBnd /proc/self/status"]'
 	run u "$D/vzrun" run r
