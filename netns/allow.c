@@ -151,9 +151,9 @@ static int put_back(void *arg)
 /* The file first: what is killed between the two is mended from it. */
 static int make_so(struct change *c)
 {
-	auto_undo struct undo u = { 0 };
 	auto_free char *old = NULL;
 	struct restore r = { .dir = c->dir };
+	auto_undo struct undo u = { 0 };	/* the last, so the first to go: it needs the text */
 
 	snprintf(r.file, sizeof r.file, "%s.json", c->f.d.name);
 	TRY(file_read(c->dir, r.file, &old, &r.n));

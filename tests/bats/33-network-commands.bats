@@ -381,6 +381,24 @@ after_VZRUN_KILL() {
 	sweep VZRUN_KILL
 }
 
+@test "allow, failing at each point, leaves the file as it was" {
+	[ -x "$FAULTY" ] || make -s FAULT=1 all >&2
+	net create web
+	net create db
+	# Long: what is put back is not what happens to lie there yet.
+	jq '.allow = [range(1; 1000) | { from: "web", port: tostring }]' "$H/networks/db.json" >"$D/db"
+	cp "$D/db" "$H/networks/db.json"
+	net apply
+	for n in {1..100}; do
+		rc=0
+		h env VZRUN_HOME="$H" "VZRUN_FAULT=$n" "$FAULTY" network allow --port 2000 web db >"$D/out" 2>&1 || rc=$?
+		[ "$rc" -ne 0 ] || break
+		grep -q "injected fault" "$D/out"
+		cmp "$D/db" "$H/networks/db.json"
+	done
+	[ "$n" -gt 1 ]
+}
+
 @test "rm, killed at each point, is finished by rm" {
 	[ -x "$FAULTY" ] || make -s FAULT=1 all >&2
 	net create other
