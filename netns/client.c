@@ -286,44 +286,48 @@ int net_fw_leave(const struct net_home *h, int dirfd, const struct net_def *d)
 	return r > 0 || r == -ENOENT || r == -EEXIST ? net_fw_apply(h, dirfd, FW_REPLACE, d->name) : r;
 }
 
-struct shared { const char *owner; struct nft_list *list; };
+struct shared { int dir; const char *owner; struct nft_list *list; };
 
-static int leave_out_shared(void *ctx, struct net_held *h)
+/* By somebody else there who has a firewall; whose record cannot be read may have one. */
+static bool is_shared(const struct shared *s, const char *network, const unsigned char *mac)
+{
+	auto_net_held struct net_held h = { 0 };
+	struct net_holder who;
+	char text[18];
+	int r;
+
+	net_mac_text(mac, text);
+	r = net_index_holder(s->dir, network, text, &who);
+	if (r > 0 && !str_eq(who.owner, s->owner))
+		r = net_record_load(s->dir, who.owner, &h);
+	if (r < 0)
+		err_clear();
+	return r < 0 ? r != -ENOENT : h.r.firewall.n > 0;
+}
+
+static int leave_out_shared(void *ctx, const char *network)
 {
 	const struct shared *s = ctx;
-	unsigned char mac[6];
+	struct nft_list *l = s->list;
 	size_t k = 0;
 
-	if (!h->r.firewall.n || str_eq(h->r.owner, s->owner))
-		return 0;
-	LIST_EACH(const struct net_nic, n, h->r.nics) {
-		k = 0;
-		if (net_mac_parse(n->mac, mac) < 0)
-			continue;
-		for (size_t i = 0; i < s->list->n; i++)
-			if (s->list->v[i].set != FW_FW_MACS || memcmp(s->list->v[i].key, mac, sizeof mac) != 0)
-				s->list->v[k++] = s->list->v[i];
-		s->list->n = k;
-	}
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].set != FW_FW_MACS || !is_shared(s, network, l->v[i].key))
+			l->v[k++] = l->v[i];
+	l->n = k;
 	return 0;
 }
 
-static bool has_mac(const struct nft_list *l, const unsigned char *mac)
+/*
+ * On two networks two guests may have one MAC address, of which one element says that its owner has a firewall. (What
+ * stays in both lists is left alone, whether it is shared or not.)
+ */
+static int keep_shared(int dirfd, const char *owner, struct nft_list *was)
 {
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i].set == FW_FW_MACS && memcmp(l->v[i].key, mac, 6) == 0)
-			return true;
-	return false;
-}
-
-/* On two networks two guests may have one MAC address, of which one element says that its owner has a firewall. */
-static int keep_shared(int dirfd, const char *owner, struct nft_list *was, const struct nft_list *is)
-{
-	bool goes = false;
-
 	for (size_t i = 0; i < was->n; i++)
-		goes |= was->v[i].set == FW_FW_MACS && !has_mac(is, was->v[i].key);
-	return goes ? net_record_each(dirfd, leave_out_shared, &(struct shared){ owner, was }) : 0;
+		if (was->v[i].set == FW_FW_MACS)
+			return net_def_each_name(dirfd, leave_out_shared, &(struct shared){ dirfd, owner, was });
+	return 0;
 }
 
 int net_fw_owner(const struct net_home *h, int dirfd, const struct net_record *was, const struct net_record *is)
@@ -336,6 +340,6 @@ int net_fw_owner(const struct net_home *h, int dirfd, const struct net_record *w
 	if (is)
 		net_elements_of_owner(h, is, &defs, &b);
 	if (was)
-		TRY(keep_shared(dirfd, was->owner, &a, &b));
+		TRY(keep_shared(dirfd, was->owner, &a));
 	return net_fw_change(h, dirfd, &a, &b);
 }
