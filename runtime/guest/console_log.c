@@ -84,9 +84,11 @@ static bool is_past(int dir, int fd)
 	       (fd < 0 || (fstat(fd, &was) == 0 && is.st_ino != was.st_ino));
 }
 
-/* The bytes at the end of text that begin a character whose rest is still to come. */
+/* The bytes at the end of text that begin a character, or the end of a line, whose rest is still to come. */
 static size_t unfinished(const char *text, size_t n)
 {
+	if (n && text[n - 1] == '\r')
+		return 1;
 	for (size_t k = 1; k <= 3 && k <= n; k++) {
 		unsigned char c = (unsigned char)text[n - k];
 
@@ -98,7 +100,7 @@ static size_t unfinished(const char *text, size_t n)
 	return 0;
 }
 
-/* rest: of a character that was cut at the end of the last piece. */
+/* rest: what was cut at the end of the last piece. */
 struct following { int dir, fd; char rest[4]; size_t held; };
 
 static int put_the_rest(struct following *f, guest_log_fn *put)
@@ -180,6 +182,10 @@ int guest_log_follow(const struct guest_where *at, const char *name, int *fd, gu
 			while (read(changes, events, sizeof events) > 0)
 				;
 			r = r < 0 ? r : put_what_came(&f, put);
+		}
+		if (r >= 0 && f.held) {
+			f.rest[f.held] = '\0';
+			r = put(f.rest);
 		}
 	}
 	drop_fd(&f.fd);

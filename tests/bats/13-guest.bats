@@ -325,6 +325,20 @@ teardown() { guest_teardown; }
 	run -2 vz --json logs -f "$G"
 }
 
+@test "logs -f on a terminal: an end of line that comes in two pieces is one, and nothing at the end is held back" {
+	local log=$VZRUN_HOME/guests/$G/console.log
+	vz create "$G" --template busybox --net none -- sh -c 'echo begun; exec sleep 1000'
+	vz start "$G"
+	python3 "$PTY" '?begun' '?two' -- "$VZ" --root "$ROOT" logs -f "$G" >"$BATS_TEST_TMPDIR/followed" 3>&- & pid=$!
+	sleep 0.5
+	printf 'one\r' >>"$log"
+	sleep 0.3
+	printf '\ntwo\n\303' >>"$log"
+	vz stop -k "$G"
+	builtin wait $pid
+	[ "$(tr -d '\r' <"$BATS_TEST_TMPDIR/followed")" = $'begun\none\ntwo\n?' ]
+}
+
 @test "logs in JSON are UTF-8 whatever the console said" {
 	vz create "$G" --template busybox --net none -- sh -c 'printf "a\377b \303\244 \355\240\200 \360\200\n\302\233c\033d\n\nlast"; sleep 99'
 	vz start "$G"
