@@ -361,7 +361,7 @@ teardown() { guest_teardown; }
 	ok
 	# Ended from outside it leaves the terminal as it found it.
 	run python3 "$PTY" '?leaves it' '?as it was' -- \
-		sh -c 'timeout --foreground 2 "$@"; stty -a | grep -qw -e -icanon || echo as it was' sh "$VZ" --root "$ROOT" console "$G"
+		sh -c 'timeout --foreground 4 "$@"; stty -a | grep -qw -e -icanon || echo as it was' sh "$VZ" --root "$ROOT" console "$G"
 	ok
 }
 
