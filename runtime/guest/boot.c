@@ -302,13 +302,17 @@ int keeper_boot(struct keeper *k)
 	keeper_warn(k);
 	(void)event_add(k->g->dir_fd, &(struct guest_event){
 		.event = "started", .pid = { k->pid, true }, .detail = k->restore ? "from its checkpoint" : NULL });
+	return 0;
+}
+
+void keeper_up(struct keeper *k, bool restored)
+{
 	keeper_tell(k, KEEPER_STARTED, k->pid);
-	if (k->restore || !is_systemd(k->pid)) {
+	if (restored || !is_systemd(k->pid)) {
 		drop_fd(&k->notify);
 		k->ready = true;
 		keeper_tell(k, KEEPER_READY, 0);
 	}
-	return 0;
 }
 
 void keeper_unboot(struct keeper *k)

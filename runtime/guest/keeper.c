@@ -209,18 +209,21 @@ static void end_network(struct keeper *k)
 
 static int one_boot(struct keeper *k, enum ending *end)
 {
-	int r = k->restore ? checkpoint_open(k->restore, k->g, &k->labels) : 0;
+	bool restored = k->restore;
+	int r = restored ? checkpoint_open(k->restore, k->g, &k->labels) : 0;
 	struct err_saved s;
 
 	if (r >= 0)
 		r = keeper_boot(k);
-	if (k->restore)
+	if (restored)
 		checkpoint_close(k->restore, k->g, r >= 0);
 	k->restore = NULL;
 	k->suspended = false;
 
 	if (r >= 0) {
 		(void)flock(k->g->dir_fd, LOCK_UN);
+		/* Not before: who is told may do at once what wants the lock. */
+		keeper_up(k, restored);
 		spec_free(&k->g->spec);
 		*end = watch(k);
 		k->ready = false;

@@ -89,7 +89,7 @@ resolv() { vz exec "$G" cat /etc/resolv.conf; }
 	chattr +i "$(conf)" 2>/dev/null || skip "the file system has no immutable files"
 	run vz set "$G" --dns 192.0.2.57
 	chattr -i "$(conf)"
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 7 ]
 	[ "$(vz exec "$G" readlink /etc/resolv.conf)" = ../run/mine ]
 	[ "$(jq -c .vzrun.dns "$(conf)")" = '["192.0.2.55"]' ]
 	[ -z "$(vz exec "$G" ls -a /etc | grep vzrun)" ]
