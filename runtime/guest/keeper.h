@@ -37,7 +37,7 @@ struct keeper {
 };
 
 int keeper_boot(struct keeper *k);		/* boot.c: create and start the container */
-void keeper_up(struct keeper *k, bool restored);	/* tells those who wait for it that it runs, and is up if it has no word for that */
+void keeper_up(struct keeper *k, bool restored);	/* tells who waits for it that it runs */
 void keeper_unboot(struct keeper *k);		/* descriptors of the boot */
 void keeper_release_ids(struct keeper *k);	/* when its last process is gone */
 void keeper_log(struct keeper *k, const char *p, size_t n);	/* keeper_io.c */
