@@ -223,7 +223,7 @@ ended_all() {
 
 @test "masked and read-only paths" {
 	pod
-	run once 'cat /proc/uptime | wc -c; ls /sys/firmware | wc -l; echo 1 >/proc/sys/kernel/panic' \
+	run once 'exec 2>&1; cat /proc/uptime | wc -c; ls /sys/firmware | wc -l; echo 1 >/proc/sys/kernel/panic' \
 		'.linux.security_context |= (.masked_paths = ["/proc/uptime", "/sys/firmware"] | .readonly_paths = ["/proc/sys"])'
 	[ "${lines[0]} ${lines[1]}" = "0 0" ]
 	has "can't create /proc/sys/kernel/panic: Read-only file system"
