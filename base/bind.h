@@ -90,3 +90,5 @@ const char *name_of(const struct name *names, int value);	/* NULL when there is 
 int name_flags(const char *key, const struct strv *words, const struct name *names, uint64_t *out);
 const char *map_get(const struct map *m, const char *key);	/* NULL when absent */
 bool strv_has(const struct strv *s, const char *word);
+/* The list of n words, in the arena; the words stay where they are. */
+int strv_copy(struct arena *a, const char *const *v, size_t n, struct strv *out);

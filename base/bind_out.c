@@ -1,5 +1,7 @@
 #include "base/bind.h"
 
+#include <string.h>
+
 const char *name_of(const struct name *names, int value)
 {
 	while (names->text && names->value != value)
@@ -31,6 +33,16 @@ const char *map_get(const struct map *m, const char *key)
 		if (str_eq(m->v[i].key, key))
 			return m->v[i].value;
 	return NULL;
+}
+
+int strv_copy(struct arena *a, const char *const *v, size_t n, struct strv *out)
+{
+	out->v = arena_alloc(a, n + 1, sizeof *out->v);
+	if (!out->v)
+		return fail(ENOMEM, "out of memory");
+	memcpy(out->v, v, n * sizeof *out->v);
+	out->n = n;
+	return 0;
 }
 
 bool strv_has(const struct strv *s, const char *word)

@@ -3,7 +3,6 @@
 
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <string.h>
 
 /* As many as the kernel gives a link. */
 struct altnames { struct arena *a; const char *v[NLQ_MAX]; size_t n; };
@@ -75,10 +74,5 @@ int net_altnames_note(struct nlq *q, int index, const char *device, struct arena
 	struct altnames found = { .a = a };
 
 	TRY(altnames_of(q, index, device, &found));
-	out->v = arena_alloc(a, found.n + 1, sizeof *out->v);
-	if (!out->v)
-		return fail(ENOMEM, "out of memory");
-	memcpy(out->v, found.v, found.n * sizeof *out->v);
-	out->n = found.n;
-	return 0;
+	return strv_copy(a, found.v, found.n, out);
 }

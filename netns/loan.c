@@ -155,12 +155,7 @@ static int note_addresses(struct nlq *q, const struct net_link *s, struct arena 
 	r = nlq_talk(q, see_address, &found);
 	if (r < 0)
 		return net_fail_talk(q, r, "list the addresses of %s", s->name);
-	out->v = arena_alloc(a, found.n + 1, sizeof *out->v);
-	if (!out->v)
-		return fail(ENOMEM, "out of memory");
-	memcpy(out->v, found.v, found.n * sizeof *out->v);
-	out->n = found.n;
-	return 0;
+	return strv_copy(a, found.v, found.n, out);
 }
 
 /* It was not noted which, where it was not noted of what kind. */
