@@ -261,6 +261,8 @@ int keeper_connect(const struct guest_where *at, const char *name, enum keeper_m
 
 	TRY(dir);
 	auto_close int fd = dgram_connect(dir, "keeper.sock", SOCK_SEQPACKET);
+	if (fd < 0 && fd != -ENOENT && fd != -ECONNREFUSED)
+		return fail_in(fd, "keeper of guest \"%s\"", name);
 	if (fd < 0) {
 		pid_t pid;
 		bool down = guest_status(at, name, &pid) == GUEST_STOPPED;

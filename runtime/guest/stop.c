@@ -253,6 +253,9 @@ static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *kille
 	reap_again();
 	TRY(r);
 	TRY(fault_point("wait for the keeper"));
+	/* One that could not be reached may be clearing up all the same. */
+	if (s->keeper < 0 && (s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING)) < 0)
+		err_clear();
 	if (s->keeper >= 0 && keeper_done(s->keeper))
 		return 0;
 	return clear_up(s->at, s->name, *killed ? "killed by the host; it had no keeper"

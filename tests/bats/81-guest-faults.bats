@@ -194,3 +194,21 @@ calls_of_start() {
 	done
 	[ "$lost" -gt 1 ]
 }
+
+@test "a keeper that could not be reached is not lost, and stop waits until it has cleared up" {
+	local keeper
+	running_guest --net none
+	keeper=$(keeper_of)
+	run strace -o /dev/null -e trace=connect -e inject=connect:error=ENOMEM "$VZ" --root "$ROOT" console "$G"
+	refuses 1 "keeper of guest \"$G\": connect to keeper.sock: Cannot allocate memory"
+	kill -STOP "$keeper"
+	strace -o /dev/null -e trace=connect -e inject=connect:error=ENOMEM:when=1 \
+		"$VZ" --root "$ROOT" stop -k "$G" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	JOB=$!
+	sleep 1
+	kill -0 "$JOB" || { cat "$BATS_TEST_TMPDIR/said"; vz ls; kill -CONT "$keeper"; return 1; }
+	kill -CONT "$keeper"
+	ended "$JOB"
+	[ "$status" -eq 0 ]
+	guest_status_is stopped
+}
