@@ -17,6 +17,12 @@ class Guest(Case):
         self.create()
         must("start", self.id)
 
+    def settle_in(self):
+        """Up, and with what a guest has from its first end on: it is as it was after each fault, and serves for the next."""
+        must("start", self.id)
+        must("stop", "-k", self.id)
+        must("start", self.id)
+
     def status(self):
         rc, out, _ = vz("--json", "show", self.id)
         return json.loads(out)["status"] if rc == 0 else "none"
@@ -74,9 +80,20 @@ class GuestStart(Guest):
 
 
 class GuestStop(GuestStart):
+    """Of an init that ends when it is asked to: busybox's own sleeps for two seconds."""
     name = "guest stop"
     reused = True
-    def before(self): self.up()
+
+    def before(self):
+        self.create()
+        path = HOME + "/guests/%s/config.json" % self.id
+        with open(path) as f:
+            c = json.load(f)
+        c["process"]["args"] = ["/bin/sh", "-c", "trap exit TERM; sleep 86400 & wait"]
+        c["vzrun"]["stopSignal"] = "SIGTERM"
+        with open(path, "w") as f:
+            json.dump(c, f)
+        self.settle_in()
 
     def restore(self):
         if self.status() == "stopped":
@@ -144,7 +161,11 @@ class GuestSet(Guest):
 class GuestExec(Guest):
     name = "guest exec"
     reused = True
-    def before(self): self.up()
+
+    def before(self):
+        self.up()
+        must(*self.argv())      # it leaves what it looked for
+
     def restore(self): return True
     def argv(self): return ["exec", self.id, "/bin/sh", "-c", REPORT]
     def done(self): return self.compare(self.stdout)
@@ -174,7 +195,10 @@ class GuestCheckpoint(Guest):
     most = 100      # it has every setting below /proc/sys/net in its hands
     criu = ["--criu", os.path.join(os.path.dirname(__file__), "criu")]
 
-    def before(self): self.up()
+    def before(self):
+        self.create()
+        self.settle_in()
+
     def argv(self): return [*self.criu, "checkpoint", self.id]
     def done(self): return None if self.status() == "suspended" else "suspended, and is " + self.status()
 
