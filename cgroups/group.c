@@ -318,14 +318,14 @@ static uint32_t needed(const struct need *need)
 	return cg_ctl_hier(CTL_FREEZER) >= 0 ? mask | BIT(cg_ctl_hier(CTL_FREEZER)) : mask;
 }
 
-/* Who runs in the group reads its limits, whatever his uid. */
+/* Who runs in the group reads its limits, whatever his uid. A kernel with v2 lists it always, mounted or not. */
 int cg_make_in(struct cg *cg, uint32_t where, const struct need *need, bool adopt, struct undo *u)
 {
 	mode_t mask = umask(022);
 	int r = 0;
 
 	for (size_t i = 0; i < cg_host()->n && r == 0; i++)
-		if (where & BIT(i))
+		if ((where & BIT(i)) && cg_hier(i))
 			r = make_in(cg, i, need, adopt, u);
 	umask(mask);
 	return r;

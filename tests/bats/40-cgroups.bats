@@ -278,6 +278,27 @@ $G" ]
 	[ "$status" = 1 ]
 }
 
+@test "a hierarchy that is mounted nowhere has no group; where a limit needs it, it is refused" {
+	[ -d /sys/fs/cgroup/pids ] || skip "kernel: no cgroup v1 pids"
+	local at
+	for at in unified pids; do
+		mountpoint -q "/sys/fs/cgroup/$at" || continue
+		# shellcheck disable=SC2016
+		without() { run unshare -m sh -c 'umount "/sys/fs/cgroup/$0" && exec "$@"' "$at" "$CGTOOL" "$@"; }
+		without create "$G"
+		[ "$status" = 0 ]
+		[ "$output" = "$G" ]
+		[ ! -e "/sys/fs/cgroup/$at$G" ]
+		[ -e "/sys/fs/cgroup/memory$G" ]
+		without remove "$G"
+		[ "$status" = 0 ]
+		"$CGTOOL" remove "${G%/*}"
+	done
+	without create "$G" '{"pids":{"limit":9}}'
+	[ "$status" = 1 ]
+	[[ "$output" = "process limit: "*pids* ]]
+}
+
 @test "delegation: the guest's root makes groups of its own" {
 	[ "$LAYOUT" != v1 ] || skip "this host has no cgroup v2 tree"
 	"$CGTOOL" create "$G"
