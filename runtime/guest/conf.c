@@ -89,6 +89,26 @@ static bool is_host_name(const char *s)
 	return n > 0 && n <= 64 && !s[n] && s[0] != '-' && s[0] != '.';
 }
 
+/* The store's are names, so that a home can be moved; from here on all are paths. */
+static int find_layers(struct guest *g)
+{
+	const struct strv named = g->conf.layers;
+	const char **v = arena_alloc(&g->spec.arena, named.n + 1, sizeof *v);
+
+	for (size_t i = 0; v && i < named.n; i++) {
+		const char *name = named.v[i];
+
+		if (name[0] != '/' && (!*name || name[0] == '.' || strchr(name, '/')))
+			return fail(EINVAL, "layers[%zu]: \"%.80s\" is neither a name in the store nor an absolute path",
+				    i, name);
+		v[i] = *name == '/' ? name : arena_printf(&g->spec.arena, "%s/images/layers/%s", g->at.home, name);
+		if (!v[i])
+			v = NULL;
+	}
+	g->conf.layers.v = v;
+	return v ? 0 : fail(ENOMEM, "out of memory");
+}
+
 int guest_conf_load(struct guest *g)
 {
 	if (g->spec.hostname && !is_host_name(g->spec.hostname))
@@ -100,6 +120,8 @@ int guest_conf_load(struct guest *g)
 	TRY_IN(net_publish_check(&g->conf.ports), "vzrun.ports");
 	TRY_IN(net_rules_check(&g->conf.firewall), "vzrun.firewall");
 	int r = check_conf(&g->conf);
+	if (r >= 0)
+		r = find_layers(g);
 	return r < 0 ? fail(-r, "vzrun.%s", strdupa(err_text())) : 0;
 }
 

@@ -2,6 +2,8 @@
 #include "runtime/guest/binds.h"
 #include "runtime/guest/nic.h"
 
+#include <string.h>
+
 static void put_strings(struct jout *o, const struct strv *s)
 {
 	for (size_t i = 0; i < s->n; i++)
@@ -76,6 +78,16 @@ static int put_resources(const struct new_guest *g, struct jout *o)
 	return 0;
 }
 
+/* By their names in the store, which guest_conf_load() finds again wherever the home is. */
+static void put_layers(struct jout *o, const struct strv *paths)
+{
+	for (size_t i = 0; i < paths->n; i++) {
+		const char *slash = strrchr(paths->v[i], '/');
+
+		jout_str(o, NULL, slash ? slash + 1 : paths->v[i]);
+	}
+}
+
 static void put_vzrun(const struct new_guest *g, struct jout *o)
 {
 	const struct guest_create_req *r = g->req;
@@ -85,7 +97,7 @@ static void put_vzrun(const struct new_guest *g, struct jout *o)
 	jout_str(o, "storage", g->own_copy ? "dir" : "overlay");
 	if (!g->own_copy) {
 		jout_open(o, "layers", '[');
-		put_strings(o, &g->image->layers);
+		put_layers(o, &g->image->layers);
 		jout_close(o, ']');
 	}
 	jout_str(o, "userns", r->userns ? r->userns : "auto");

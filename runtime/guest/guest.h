@@ -28,7 +28,7 @@ struct guest_where { const char *home, *root; };	/* VZRUN_HOME and --root, absol
 /* The "vzrun" object of a guest's config.json. */
 struct guest_conf {
 	const char *image;		/* reference it was made from */
-	struct strv layers;		/* directories, lowest first; storage "overlay" */
+	struct strv layers;		/* absolute directories, lowest first; in the file also names of the store's */
 	const char *storage;		/* "overlay" or "dir" */
 	const char *userns;		/* "auto", "host", or the first host id of 65536 */
 	const char *selinux;		/* "auto", "none", or the label of its processes */

@@ -142,6 +142,21 @@ teardown() { guest_teardown; }
 	[ "$(vz exec "$G" awk '{ print $2; exit }' /proc/self/uid_map)" != "$(vz exec "$G-b" awk '{ print $2; exit }' /proc/self/uid_map)" ]
 }
 
+@test "a home that is moved takes its guests along, those with whole paths of layers if these are there" {
+	local home=$VZRUN_HOME
+	busybox_guest --net none
+	[ "$(jq '.vzrun.layers | map(contains("/")) | any' "$(conf)")" = false ]
+	mv "$home" "$home.moved"
+	VZRUN_HOME=$home.moved
+	vz start "$G"
+	vz restart -k "$G"
+	vz stop -k "$G"
+	edit --arg d "$STORE/images/layers" '.vzrun.layers |= map("\($d)/\(.)")'
+	vz start "$G"
+	vz image prune
+	[ -e "$(jq -r '.vzrun.layers[0]' "$(conf)")" ]
+}
+
 @test "as many layers as an image may have, in their order" {
 	local d=$BATS_TEST_TMPDIR/layers i
 	busybox_guest --net none

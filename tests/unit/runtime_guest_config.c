@@ -94,6 +94,13 @@ TEST(objects)
 {
 	CHECK_STR(says("\"vzrun\":{" LAYERS "}"), "good");
 	CHECK_STR(says("\"vzrun\":{\"storage\":\"dir\"}"), "good");
+	CHECK_STR(says("\"vzrun\":{\"layers\":[\"0123ab\"]}"), "good");
+	CHECK_STR(says("\"vzrun\":{\"layers\":[\"/x\",\"../x\"]}"),
+		  "vzrun.layers[1]: \"../x\" is neither a name in the store nor an absolute path");
+	CHECK_STR(says("\"vzrun\":{\"layers\":[\"..\"]}"),
+		  "vzrun.layers[0]: \"..\" is neither a name in the store nor an absolute path");
+	CHECK_STR(says("\"vzrun\":{\"layers\":[\"\"]}"),
+		  "vzrun.layers[0]: \"\" is neither a name in the store nor an absolute path");
 	CHECK_STR(says("\"vzrun\":{}"), "vzrun.layers: missing for storage \"overlay\"");
 	CHECK_STR(says("\"vzrun\":{" LAYERS ",\"storage\":\"zfs\"}"),
 		  "vzrun.storage: unknown value \"zfs\" (overlay or dir)");
