@@ -106,7 +106,11 @@ static int make_group(struct create *c, const char *given, const struct cg_resou
 		snprintf(path, sizeof path, "%svzrun-%s", sys_is_host_root() ? "/" : "", c->req->id);
 	TRY(journal_cgroup(c->t.journal, path));
 	/* Who names a group looks for it everywhere. */
-	return cg_create(&c->t.cg, path, limits, named ? CG_EVERYWHERE : CG_NEEDED);
+	TRY(cg_create(&c->t.cg, path, limits, named ? CG_EVERYWHERE : CG_NEEDED));
+	/* What was there and empty, by our name for this id, is what an earlier one left: it goes with this one. */
+	if (!given)
+		c->t.cg.made = c->t.cg.hiers;
+	return 0;
 }
 
 static int make_group_or_not(struct create *c, const struct cg_resources *limits)

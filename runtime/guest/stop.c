@@ -201,7 +201,10 @@ static int kill_it(struct stopping *s)
 {
 	TRY(fault_point("kill"));
 	TRY(unless_ended(container_kill(s->at->root, s->name, SIGKILL, false)));
-	if (sys_pidfd_wait(s->init, 30000) == 1)
+	int dead = sys_pidfd_wait(s->init, 30000);
+	if (dead < 0)
+		return fail_errno("wait for the end of guest %s", s->name);
+	if (dead == 1)
 		return 0;
 	return fail_as(ERR_TIMEOUT, "guest \"%s\" does not die: a process hangs in the kernel", s->name);
 }
@@ -218,9 +221,11 @@ static bool ends_when_asked(struct stopping *s, uint64_t ms, const char *signal)
 			return false;
 		if (sig > 0 && step < left && !hears(s->pid, sig))
 			most = step;
-		if (sys_pidfd_wait(s->init, most) == 1)
+		int dead = sys_pidfd_wait(s->init, most);
+		if (dead == 1)
 			return true;
-		left -= most;
+		/* What could not be waited for has not had its time. */
+		left -= dead < 0 ? step : most;
 		step = step < 1000 ? 2 * step : step;
 	}
 	return false;

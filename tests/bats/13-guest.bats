@@ -416,6 +416,21 @@ teardown() { guest_teardown; }
 	guests_gone
 }
 
+@test "empty groups by its name, which something else has left, go with it" {
+	local top tops=(/sys/fs/cgroup) made=0
+	[ -e /sys/fs/cgroup/cgroup.procs ] || tops=(/sys/fs/cgroup/*)
+	for top in "${tops[@]}"; do
+		[ -e "$top/cgroup.procs" ] || continue
+		mkdir "$top/vzrun-$G"
+		made=$((made + 1))
+	done
+	[ "$made" -gt 0 ]
+	running_guest --net none
+	[ "$(groups_left | wc -l)" -ge "$made" ]
+	vz destroy -f "$G" >/dev/null
+	[ -z "$(groups_left)" ] || { groups_left; return 1; }
+}
+
 @test "stops in parallel, and a start beside a stop: one guest, no leftovers" {
 	local i
 	running_guest
