@@ -71,8 +71,9 @@ class GuestStart(Guest):
     def done(self): return self.report() if self.status() == "running" else "started, and is " + self.status()
 
     def half(self):
-        s = self.status()
-        return super().half() or (None if s in ("stopped", "running") else "the guest is " + s)
+        # Of one that was told to have failed, the keeper may be clearing up.
+        at_rest = wait_for(lambda: self.status() in ("stopped", "running"))
+        return super().half() or (None if at_rest else "the guest is " + self.status())
 
     def renew(self):
         if self.status() == "running":
