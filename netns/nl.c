@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-enum { ERRNO_MAX = 4095, /* of the kernel's */ DUMP_TRIES = 100 };
+enum { ERRNO_MAX = 4095, /* of the kernel's */ DUMP_TRIES = 100, DATAGRAM_MAX = 131072 };
 
 int nlq_open(struct nlq *q, int protocol)
 {
@@ -230,13 +230,18 @@ static void hear(struct nlq *q, struct talk *t, const struct nlmsghdr *h)
 
 static int listen_all(struct nlq *q, struct talk *t)
 {
-	/* A link that has been given as many names as it may have is a message of 64 KiB and more. */
-	_Alignas(NLMSG_ALIGNTO) char b[131072];
+	/*
+	 * A link that has been given as many names as it may have is a message of 64 KiB and more. Not on the stack, of which
+	 * each page would be touched, and copied if the process was forked, for answers of a few hundred bytes.
+	 */
+	auto_free char *b = malloc(DATAGRAM_MAX);
 
+	if (!b)
+		return -ENOMEM;
 	while (!t->done) {
 		struct sockaddr_nl from = { .nl_pid = 0 };
 		socklen_t size = sizeof from;
-		ssize_t got = recvfrom(nl_socket_get_fd(q->sk), b, sizeof b, MSG_TRUNC, (struct sockaddr *)&from, &size);
+		ssize_t got = recvfrom(nl_socket_get_fd(q->sk), b, DATAGRAM_MAX, MSG_TRUNC, (struct sockaddr *)&from, &size);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -245,7 +250,7 @@ static int listen_all(struct nlq *q, struct talk *t)
 		/* Root of a guest may send to a socket in its namespace, as if it were the kernel. */
 		if (from.nl_pid != 0)
 			continue;
-		if ((size_t)got > sizeof b)
+		if (got > DATAGRAM_MAX)
 			return -EMSGSIZE;
 		int left = (int)got;
 		for (struct nlmsghdr *h = (void *)b; nlmsg_ok(h, left); h = nlmsg_next(h, &left))
