@@ -18,7 +18,6 @@ static const struct stage enter_stages[] = {
 	{ "join namespaces",           stage_namespaces },
 	{ "cgroup namespace",          stage_late_namespaces },
 	{ "session keyring",           stage_keyring },
-	{ "network",                   stage_network },
 	{ "host name",                 stage_hostname },
 };
 
@@ -29,6 +28,7 @@ static const struct stage root_stages[] = {
 	{ "mounts",                    stage_mounts },
 	{ "terminal",                  stage_terminal },
 	{ "files",                     stage_files },
+	{ "network",                   stage_network },
 	{ "hooks of the runtime",      stage_runtime_hooks },
 	{ "hooks of the container",    stage_container_hooks },
 	{ "masked and read-only paths", stage_paths },

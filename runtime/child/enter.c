@@ -108,6 +108,8 @@ int stage_network(struct child *c)
 {
 	if (!(c->ns.clone_flags & CLONE_NEWNET))
 		return 0;
+	if (c->n_ports)
+		TRY(sync_hear(c->sync, SYNC_PLUGGED, NULL));
 	return net_finish_inside(c->ports, c->n_ports);
 }
 

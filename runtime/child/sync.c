@@ -19,7 +19,7 @@ static const char *const names[SYNC_MSGS] = {
 	[SYNC_HOOKED] = "hooked", [SYNC_CONSOLE] = "console", [SYNC_READY] = "ready", [SYNC_GO] = "go",
 	[SYNC_EXEC] = "exec",
 	[SYNC_LISTENER] = "listener",
-	[SYNC_LISTENED] = "listened", [SYNC_GROUPED] = "grouped",
+	[SYNC_LISTENED] = "listened", [SYNC_GROUPED] = "grouped", [SYNC_PLUGGED] = "plugged",
 };
 
 enum { SHORT = offsetof(struct packet, text) };	/* all but failures carry no text */

@@ -8,6 +8,7 @@
  *                                                     namespace, exec)
  *   SYNC_MAPPED       ------------->   its pid is on record, ids mapped, links moved; root tree fd where the
  *                                      runtime assembled it
+ *   SYNC_PLUGGED      ------------->   the links of its ports are there: made while it builds its root (only with ports)
  *                     <-------------   SYNC_ROOTED    mounts done, not yet pivoted     (only with hooks)
  *   SYNC_HOOKED       ------------->   prestart and createRuntime hooks ran            (only with hooks)
  *                     <-------------   SYNC_CONSOLE   carries the terminal's master    (only with a terminal)
@@ -32,7 +33,7 @@
 #include <sys/types.h>
 
 enum sync_msg { SYNC_FAILED = 1, SYNC_PID, SYNC_MAPPED, SYNC_ROOTED, SYNC_HOOKED, SYNC_CONSOLE, SYNC_READY,
-		SYNC_GO, SYNC_EXEC, SYNC_GROUPED, SYNC_LISTENER, SYNC_LISTENED, SYNC_MSGS };
+		SYNC_GO, SYNC_EXEC, SYNC_GROUPED, SYNC_LISTENER, SYNC_LISTENED, SYNC_PLUGGED, SYNC_MSGS };
 
 int sync_say(int fd, enum sync_msg m);
 int sync_say_pid(int fd, pid_t pid);

@@ -112,12 +112,6 @@ static int outside_work(struct launch *l, int *tree)
 	*tree = -1;
 	if (c->ns.clone_flags & CLONE_NEWUSER)
 		TRY(idmap_write(l->pid, c->spec->linux_));
-	if (c->n_ports > 0) {
-		auto_close int net = open_proc_ns(l->pid, "net");
-
-		TRY(net);
-		TRY_IN(net_setup(c->ports, c->n_ports, net), "network");
-	}
 	if (c->spec->linux_)
 		TRY(netdev_lend(l));
 	if (l->overlay) {
@@ -131,6 +125,16 @@ static int outside_work(struct launch *l, int *tree)
 	return 0;
 }
 
+/* The kernel takes half a millisecond for a pair of links, in which the child has its root to build. */
+static int plug(struct launch *l)
+{
+	auto_close int net = open_proc_ns(l->pid, "net");
+
+	TRY(net);
+	TRY_IN(net_setup(l->child->ports, l->child->n_ports, net), "network");
+	return sync_say(l->sync, SYNC_PLUGGED);
+}
+
 static int say_mapped(struct launch *l)
 {
 	int tree, r;
@@ -141,7 +145,7 @@ static int say_mapped(struct launch *l)
 	TRY(outside_work(l, &tree));
 	r = sync_say_fd(l->sync, SYNC_MAPPED, tree);
 	drop_fd(&tree);
-	return r;
+	return r < 0 || !l->child->n_ports ? r : plug(l);
 }
 
 static int run_hooks(struct launch *l)
