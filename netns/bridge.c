@@ -209,18 +209,14 @@ static void turn_switches(struct nlq *q, const struct net_link *l)
 	nlq_end(q, info);
 }
 
-bool net_bridge_outgrew(const struct net_def *d, const struct net_subnet *a)
+bool net_bridge_outgrew(const struct net_def *d, const struct net_host_addr *a)
 {
-	const struct net_subnet *now = a->family == AF_INET ? &d->v4 : &d->v6;
-	struct net_subnet its = *a;
-	unsigned char gw[16];
+	const struct net_subnet *s[] = { &d->v4, &d->v6, d->v6.family ? &net_link_local : &d->v6 };
 
-	net_subnet_mask(&its);
-	net_subnet_at(&its, NET_GATEWAY, gw);
-	if (memcmp(gw, a->addr, net_addr_size(a->family)) != 0 || a->prefix + 2 > 8 * net_addr_size(a->family) ||
-	    (a->family == AF_INET6 && net_subnet_has(&net_link_local, a->addr)))
-		return false;
-	return now->family != a->family || now->prefix != a->prefix || !net_subnet_has(now, a->addr);
+	for (size_t i = 0; i < COUNT(s); i++)
+		if (s[i]->family == a->a.family && s[i]->prefix == a->a.prefix && net_subnet_has(s[i], a->a.addr))
+			return false;
+	return a->ours;
 }
 
 struct outgrown { const struct net_def *d; int index; struct net_subnet v[16]; size_t n; };
@@ -231,25 +227,28 @@ static void see_outgrown(void *ctx, size_t i, const struct nlmsghdr *m)
 	struct net_host_addr a;
 
 	(void)i;
-	if (o->n < COUNT(o->v) && net_host_addr_read(m, &a) && a.index == o->index && net_bridge_outgrew(o->d, &a.a))
+	if (o->n < COUNT(o->v) && net_host_addr_read(m, &a) && a.index == o->index && net_bridge_outgrew(o->d, &a))
 		o->v[o->n++] = a.a;
 }
 
-/* Before it has its new ones: of one address with two prefixes the kernel keeps the first. */
-static int drop_outgrown(struct nlq *q, const struct net_def *d, int index)
+int net_bridge_prune(const struct net_def *d, int index)
 {
 	struct outgrown o = { .d = d, .index = index };
-	struct ifaddrmsg any = { 0 };
-	int r;
+	struct ifaddrmsg of_link = { .ifa_index = (unsigned)index };
+	auto_nlq struct nlq q = { 0 };
+	int r, one = 1;
 
-	nlq_add(q, RTM_GETADDR, NLM_F_DUMP, &any, sizeof any);
-	r = nlq_talk(q, see_outgrown, &o);
+	TRY(nlq_open(&q, NETLINK_ROUTE));
+	/* Not of all links: the kernel heeds what a dump asks for. */
+	(void)setsockopt(nl_socket_get_fd(q.sk), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof one);
+	nlq_add(&q, RTM_GETADDR, NLM_F_DUMP, &of_link, sizeof of_link);
+	r = nlq_talk(&q, see_outgrown, &o);
 	for (size_t i = 0; r == 0 && i < o.n; i++)
-		net_del_address(q, index, o.v[i].family, o.v[i].addr, o.v[i].prefix);
+		net_del_address(&q, index, o.v[i].family, o.v[i].addr, o.v[i].prefix);
 	if (r == 0)
-		r = nlq_talk(q, NULL, NULL);
+		r = nlq_talk(&q, NULL, NULL);
 	if (r < 0 && r != -EADDRNOTAVAIL)
-		return net_fail_talk(q, r, "network %s: take old addresses off bridge %s", d->name, d->bridge);
+		return net_fail_talk(&q, r, "network %s: take old addresses off bridge %s", d->name, d->bridge);
 	return 0;
 }
 
@@ -267,7 +266,6 @@ int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link
 		return fail_as(ERR_NOT_FOUND, "network %s: bridge %s is gone", d->name, d->bridge);
 	if (r < 0)
 		return r;
-	TRY(drop_outgrown(q, d, out->index));
 	m.ifi_index = out->index;
 	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
 	if (mtu != out->mtu)
@@ -280,6 +278,7 @@ int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link
 			continue;
 		net_subnet_at(s[i], NET_GATEWAY, addr);
 		net_add_address(q, out->index, s[i]->family, addr, s[i]->prefix);
+		net_mark_address(q);
 	}
 	r = nlq_talk(q, NULL, NULL);
 	return r < 0 ? net_fail_talk(q, r, "network %s: set bridge %s up with its addresses", d->name,

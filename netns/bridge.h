@@ -1,14 +1,17 @@
 /* A network's bridge. Ours is known by its MAC address, which is a function of home and network. */
 #pragma once
 #include "netns/def.h"
+#include "netns/host.h"
 #include "netns/link.h"
 #include "netns/name.h"
 
 bool net_bridge_is_ours(const struct net_home *h, const char *network, const struct net_link *l);
 /* 1: it stands, and this is its name, whatever the definition says. */
 int net_bridge_look(struct nlq *q, const struct net_home *h, const char *network, char link[IFNAMSIZ]);
-/* An address of the bridge's that such a network has, but not this one: its file said another subnet once. */
-bool net_bridge_outgrew(const struct net_def *d, const struct net_subnet *a);
+/* An address of the bridge's that was set for this network, but is not its any more: its file said another subnet once. */
+bool net_bridge_outgrew(const struct net_def *d, const struct net_host_addr *a);
+/* Takes those off. Before it has its new ones: of one address with two prefixes the kernel keeps the first. */
+int net_bridge_prune(const struct net_def *d, int index);
 /* 1: bridges of other homes stand on this host; heir: one of these homes, with no path where none can be found. */
 int net_bridge_of_others(struct nlq *q, const struct net_home *h, struct net_home *heir);
 int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_def *d);

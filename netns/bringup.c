@@ -129,6 +129,8 @@ static int make_bridge(void *ctx)
 	if (!u->link.index) {
 		TRY(net_bridge_create(&u->q, u->h, &u->f->d));
 		u->made_bridge = true;
+	} else {
+		TRY(net_bridge_prune(&u->f->d, u->link.index));
 	}
 	int r = net_bridge_configure(&u->q, &u->f->d, &u->link);
 	if (r < 0 && u->made_bridge) {

@@ -79,11 +79,11 @@ static void look_at_addresses(struct net_compare *c, const struct net_link *l)
 		}
 	}
 	for (size_t i = 0; i < c->host.naddrs; i++) {
-		const struct net_subnet *is = &c->host.addrs[i].a;
+		const struct net_host_addr *is = &c->host.addrs[i];
 
-		if (c->host.addrs[i].index == l->index && net_bridge_outgrew(d, is))
+		if (is->index == l->index && net_bridge_outgrew(d, is))
 			net_compare_tell(c, MEND_UP, "bridge %s has the address %s/%u of another subnet than its file says", l->name,
-				inet_ntop(is->family, is->addr, text, sizeof text), is->prefix);
+				inet_ntop(is->a.family, is->a.addr, text, sizeof text), is->a.prefix);
 	}
 }
 

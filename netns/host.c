@@ -44,7 +44,7 @@ bool net_host_addr_read(const struct nlmsghdr *m, struct net_host_addr *out)
 {
 	const struct ifaddrmsg *a = NLMSG_DATA(m);
 	struct nlmsghdr *w = (struct nlmsghdr *)(uintptr_t)m;
-	struct nlattr *v = NULL;
+	struct nlattr *v = NULL, *by;
 
 	if (m->nlmsg_type != RTM_NEWADDR || (a->ifa_family != AF_INET && a->ifa_family != AF_INET6))
 		return false;
@@ -54,7 +54,9 @@ bool net_host_addr_read(const struct nlmsghdr *m, struct net_host_addr *out)
 		v = nlmsg_find_attr(w, sizeof *a, IFA_ADDRESS);
 	if (!v || (size_t)nla_len(v) != net_addr_size(a->ifa_family))
 		return false;
-	*out = (struct net_host_addr){ (int)a->ifa_index, { .family = a->ifa_family, .prefix = a->ifa_prefixlen } };
+	by = nlmsg_find_attr(w, sizeof *a, IFA_PROTO);
+	*out = (struct net_host_addr){ (int)a->ifa_index, { .family = a->ifa_family, .prefix = a->ifa_prefixlen },
+				       by && nla_get_u8(by) == NET_ADDRESS_OURS };
 	memcpy(out->a.addr, nla_data(v), (size_t)nla_len(v));
 	return true;
 }

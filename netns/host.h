@@ -6,7 +6,11 @@
 #include "netns/addr.h"
 #include "netns/link.h"
 
-struct net_host_addr { int index; struct net_subnet a; };	/* the whole address, not cut at its prefix */
+struct net_host_addr {
+	int index;
+	struct net_subnet a;		/* the whole address, not cut at its prefix */
+	bool ours;			/* it has the mark of a network's own (net_mark_address()) */
+};
 struct net_host {
 	struct net_link *links;		/* by name */
 	size_t nlinks;

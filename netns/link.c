@@ -219,6 +219,13 @@ void net_add_address(struct nlq *q, int index, int family, const void *addr, uns
 		nlq_put_u32(q, IFA_FLAGS, IFA_F_NODAD | IFA_F_PERMANENT);
 }
 
+void net_mark_address(struct nlq *q)
+{
+	uint8_t by = NET_ADDRESS_OURS;
+
+	nlq_put(q, IFA_PROTO, &by, sizeof by);
+}
+
 void net_del_address(struct nlq *q, int index, int family, const void *addr, unsigned prefix)
 {
 	struct ifaddrmsg m = { .ifa_family = (unsigned char)family, .ifa_prefixlen = (unsigned char)prefix,

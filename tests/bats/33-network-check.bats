@@ -387,6 +387,8 @@ for line in tell:
 	net create web --subnet 10.99.0.0/24 --subnet6 fd99::/64
 	h ip addr add 10.98.0.7/24 dev vzbr0
 	h ip addr add 10.97.0.1/32 dev vzbr0
+	# Nor one that a network of that subnet would have.
+	h ip addr add 10.96.0.1/24 dev vzbr0
 	jq '.subnet = "10.99.0.0/25" | .subnet6 = "fd98::/64"' "$H/networks/web.json" >"$D/new"
 	cp "$D/new" "$H/networks/web.json"
 	run net check
