@@ -229,6 +229,7 @@ struct mended { struct jout *o; size_t n; };
 static int tell_mended(void *p, const struct network_difference *d)
 {
 	struct mended *m = p;
+	const char *try = d->mendable ? "" : d->try;
 
 	m->n++;
 	if (m->o) {
@@ -237,7 +238,8 @@ static int tell_mended(void *p, const struct network_difference *d)
 		jout_str(m->o, "what", d->what);
 		jout_close(m->o, '}');
 	} else {
-		printf("%s%s%s\n", d->network ? d->network : "", d->network ? ": " : "", d->what);
+		printf("%s%s%s%s%s\n", d->network ? d->network : "", d->network ? ": " : "", d->what,
+		       *try ? "; try: " : "", try);
 	}
 	return 0;
 }

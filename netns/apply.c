@@ -27,7 +27,10 @@ struct run {
 	difference_fn *each;
 	void *ctx;
 	size_t networks, damaged, unmended;
-	char first[256];		/* of what could not be mended */
+	difference_fn *told;		/* what network_apply() was given */
+	void *told_ctx;
+	char first[256], try[128];	/* of what could not be mended, and what to do instead */
+	difference_fn *others;		/* of that, the others; NULL: it is not told yet */
 	int mend;			/* of the host, and what any network needs of the firewall */
 };
 
@@ -214,6 +217,14 @@ static int mend_one(void *ctx, const char *name)
 	return 0;
 }
 
+/* What apply can do nothing about is told once, when it has done all else. */
+static int mendable(void *ctx, const struct network_difference *d)
+{
+	struct run *r = ctx;
+
+	return d->mendable ? r->told(r->told_ctx, d) : 0;
+}
+
 /* A file was edited since: nobody may need what was switched on for its network. */
 static int mend_forwarding(struct run *r, struct nlq *q)
 {
@@ -255,29 +266,31 @@ static int still(void *ctx, const struct network_difference *d)
 {
 	struct run *r = ctx;
 
-	if (!r->unmended++)
-		snprintf(r->first, sizeof r->first, "%s%.63s%s%.180s", d->network ? "network " : "",
-			 d->network ? d->network : "", d->network ? ": " : "", d->what);
+	if (r->unmended++)
+		return r->others && !d->mendable ? r->others(r->told_ctx, d) : 0;
+	snprintf(r->first, sizeof r->first, "%s%.63s%s%.180s", d->network ? "network " : "", d->network ? d->network : "",
+		 d->network ? ": " : "", d->what);
+	snprintf(r->try, sizeof r->try, "%s", d->mendable ? "" : d->try);
 	return 0;
 }
 
-static int mend_and_look(struct run *r, difference_fn *each, void *ctx)
+static int mend_and_look(struct run *r)
 {
-	r->each = each;
-	r->ctx = ctx;
+	r->each = mendable;
+	r->ctx = r;
 	r->networks = r->damaged = r->unmended = 0;
+	r->try[0] = '\0';
 	TRY(mend_all(r));
 	/* Always: no comparison of a rule is as good as the rule itself. */
 	if (!r->damaged)
 		TRY(net_fw_apply(&r->h, r->dir, FW_REPLACE, NULL));
 	r->each = still;
-	r->ctx = r;
 	return compare_all(r);
 }
 
 int network_apply(const char *home, const char *name, difference_fn *each, void *ctx)
 {
-	SCOPED(close_run) struct run r = { .dir = -1 };
+	SCOPED(close_run) struct run r = { .dir = -1, .told = each, .told_ctx = ctx };
 	auto_close int lock = -1;
 	int code = open_run(home, name, &r);
 
@@ -285,11 +298,17 @@ int network_apply(const char *home, const char *name, difference_fn *each, void 
 		return code;
 	lock = net_dir_lock(r.dir);
 	TRY(lock);
-	TRY(mend_and_look(&r, each, ctx));
+	TRY(mend_and_look(&r));
+	if (!r.unmended)
+		return (int)r.networks;
 	/* Links come and go without us: what a guest that started just then lacked it has at a second look. */
-	if (r.unmended)
-		TRY(mend_and_look(&r, ignore, NULL));
-	if (r.unmended)
-		return fail_as(ERR_STATE, "%s", r.first);
-	return (int)r.networks;
+	r.told = ignore;
+	r.others = each;
+	TRY(mend_and_look(&r));
+	if (!r.unmended)
+		return (int)r.networks;
+	code = fail_as(ERR_STATE, "%s", r.first);
+	if (r.try[0])
+		err_try("%s", r.try);
+	return code;
 }

@@ -26,7 +26,7 @@ void net_compare_close(struct net_compare *c)
 
 void net_compare_tell(struct net_compare *c, int mend, const char *fmt, ...)
 {
-	struct network_difference d = { .network = c->d ? c->d->name : NULL };
+	struct network_difference d = { .network = c->d ? c->d->name : NULL, .mendable = !(mend & MEND_NOT) };
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -34,7 +34,7 @@ void net_compare_tell(struct net_compare *c, int mend, const char *fmt, ...)
 	va_end(ap);
 	if (c->hint[0])
 		snprintf(d.try, sizeof d.try, "%s", c->hint);
-	else if (!(mend & MEND_NOT))
+	else if (d.mendable)
 		snprintf(d.try, sizeof d.try, "vzrun network apply%s%s", c->d ? " " : "", c->d ? c->d->name : "");
 	c->hint[0] = '\0';
 	c->mend |= mend;

@@ -50,6 +50,7 @@ int network_drops(const char *home, void (*each)(void *ctx, const char *reason, 
 struct network_difference {
 	const char *network;		/* NULL: of none alone */
 	char what[512], try[128];	/* try: "" when there is nothing to say */
+	bool mendable;			/* by network_apply() */
 };
 /*
  * Compares kernel and definition of one network, or with NULL of all. Returns how many were looked at. A
@@ -59,7 +60,8 @@ int network_check(const char *home, const char *name, int (*each)(void *ctx, con
 		  void *ctx);
 /*
  * Makes it so, without cutting what passes: each is told what was found and mended. Returns how many
- * networks are as defined now. What cannot be mended is an error, told after all else was tried.
+ * networks are as defined now. What cannot be mended is an error, told after all else was tried: the first; each is
+ * told the others.
  */
 int network_apply(const char *home, const char *name, int (*each)(void *ctx, const struct network_difference *d),
 		  void *ctx);

@@ -133,7 +133,8 @@ for line in tell:
 	h ip link set vzbr0 down
 	run net apply
 	[ "$status" -eq 5 ]
-	[[ $output == *"vzrun: network db: $place" ]]
+	[[ $output == *"vzrun: network db: $place
+  try    set the file right, then: vzrun network apply db" ]]
 	# The other one is mended all the same.
 	h ip -o link show vzbr0 | grep -q ",UP"
 	jq 'del(.allow)' "$D/new" >"$H/networks/db.json"
@@ -398,8 +399,35 @@ for line in tell:
 	net apply
 	net check
 	[ "$(h ip -o addr show dev vzbr0 | awk '{ print $4 }' | sort | tr '\n' ' ')" = \
-		"10.97.0.1/32 10.98.0.7/24 10.99.0.1/25 fd98::1/64 fe80::1/64 " ]
+		"10.96.0.1/24 10.97.0.1/32 10.98.0.7/24 10.99.0.1/25 fd98::1/64 fe80::1/64 " ]
 	[ -z "$(h ip route show 10.99.0.0/24; h ip -6 route show fd99::/64)" ]
+	# Of addresses that were set again it is still known whose they are.
+	jq '.subnet = "10.95.0.0/24" | del(.subnet6)' "$H/networks/web.json" >"$D/new"
+	cp "$D/new" "$H/networks/web.json"
+	net apply
+	net check
+	[ "$(h ip -o addr show dev vzbr0 | awk '{ print $4 }' | sort | tr '\n' ' ')" = \
+		"10.95.0.1/24 10.96.0.1/24 10.97.0.1/32 10.98.0.7/24 " ]
+}
+
+@test "apply tells what it cannot mend once, and what to try" {
+	local i
+	for i in 0 1; do
+		h ip link add "br$i" type bridge
+		h ip link set "br$i" up
+		net create "lan$i" --bridge "br$i" --subnet "192.0.2.$((16 * i))/28" 2>/dev/null
+	done
+	net create web
+	h ip link del br0
+	h ip link del br1
+	h ip link set vzbr0 mtu 1400
+	run net apply
+	[ "$status" -eq 5 ]
+	[ "$output" = "web: bridge vzbr0 has MTU 1400, not 1500
+lan1: bridge br1 is gone; try: the bridge is yours: set it right, or remove the network
+vzrun: network lan0: bridge br0 is gone
+  try    the bridge is yours: set it right, or remove the network" ]
+	h ip link show vzbr0 | grep -q 'mtu 1500'
 }
 
 @test "a new network clashes with what the other files say, whoever edited them since they were read" {
