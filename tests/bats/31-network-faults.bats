@@ -23,6 +23,8 @@ setup() {
 	h ip addr add 192.0.2.1/24 dev up0
 	h ip link set up0 up
 	h ip link set up1 up
+	# The kernel tells of a carrier a moment later.
+	until h ip -o link show up0 | grep -q "state UP"; do sleep 0.05; done
 	snapshot >"$D/before"
 }
 
