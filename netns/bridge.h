@@ -8,7 +8,7 @@
 bool net_bridge_is_ours(const struct net_home *h, const char *network, const struct net_link *l);
 /* 1: it stands, and this is its name, whatever the definition says. */
 int net_bridge_look(struct nlq *q, const struct net_home *h, const char *network, char link[IFNAMSIZ]);
-/* An address of the bridge's that was set for this network, but is not its any more: its file said another subnet once. */
+/* An address of the bridge's that was set for this network and is its no more: the file said another subnet once. */
 bool net_bridge_outgrew(const struct net_def *d, const struct net_host_addr *a);
 /* Takes those off. Before it has its new ones: of one address with two prefixes the kernel keeps the first. */
 int net_bridge_prune(const struct net_def *d, int index);

@@ -37,8 +37,8 @@ int net_fail_talk(const struct nlq *q, int r, const char *fmt, ...) PRINTF(3, 4)
 /* Requests: an address on a link, a default route by it. */
 void net_add_address(struct nlq *q, int index, int family, const void *addr, unsigned prefix);
 /*
- * To the newest request, which adds one: it is known by this as set for a network, and not by somebody else. (Before Linux
- * 5.18 it is not.)
+ * To the newest request, which adds an address: it is known by this as set for a network, and not by somebody else.
+ * (Before Linux 5.18 it is not.)
  */
 enum { NET_ADDRESS_OURS = 'v' };
 void net_mark_address(struct nlq *q);

@@ -8,7 +8,7 @@
  *                                                     namespace, exec)
  *   SYNC_MAPPED       ------------->   its pid is on record, ids mapped, links moved; root tree fd where the
  *                                      runtime assembled it
- *   SYNC_PLUGGED      ------------->   the links of its ports are there: made while it builds its root (only with ports)
+ *   SYNC_PLUGGED      ------------->   the links of its ports are there               (only with ports)
  *                     <-------------   SYNC_ROOTED    mounts done, not yet pivoted     (only with hooks)
  *   SYNC_HOOKED       ------------->   prestart and createRuntime hooks ran            (only with hooks)
  *                     <-------------   SYNC_CONSOLE   carries the terminal's master    (only with a terminal)
