@@ -55,7 +55,7 @@ struct child {
 	bool relayed;				/* supervise() copies the terminal to the caller's */
 	bool keep_groups;			/* the supplementary groups of whoever called */
 	bool no_ctty;				/* the payload is an init: it gives the console to a session of its choice */
-	int preserve_fds;			/* 3 .. 3+n-1 reach the process */
+	int preserve_fds;			/* those of 3 .. 3+n-1 that came by exec reach the process */
 	int program;				/* > 0: what is executed, whatever args[0] names */
 	int listen_fds;				/* the first of them, which LISTEN_FDS tells it of */
 	const char *hook_state;			/* state for hooks inside, with %d for the pid; NULL: no such hooks */

@@ -45,6 +45,17 @@ static void close_between(int first, int last)
 		close(fd);
 }
 
+/* The lowest from this one on, or INT_MAX */
+static int next_of(const int *keep, size_t n, int from)
+{
+	int next = INT_MAX;
+
+	for (size_t i = 0; i < n; i++)
+		if (keep[i] >= from && keep[i] < next)
+			next = keep[i];
+	return next;
+}
+
 /*
  * Closed now, not at exec: the kernel resolves the program's path before it closes anything, and
  * /proc/self/fd/N/../.. of a directory of the host's would be a way out (CVE-2024-21626).
@@ -56,15 +67,13 @@ int stage_descriptors(struct child *c)
 
 	if (undefended("descriptors"))
 		return 0;
+	/* Where the caller left a gap, one of ours may be. */
 	for (int fd = 3; fd < from; fd++)
-		if (fcntl(fd, F_SETFD, 0) < 0)
-			return fail_errno("--preserve-fds: descriptor %d", fd);
+		if ((fcntl(fd, F_GETFD) & FD_CLOEXEC) && next_of(keep, COUNT(keep), fd) != fd)
+			close(fd);
 	for (;;) {
-		int next = INT_MAX;
+		int next = next_of(keep, COUNT(keep), from);
 
-		for (size_t i = 0; i < COUNT(keep); i++)
-			if (keep[i] >= from && keep[i] < next)
-				next = keep[i];
 		close_between(from, next == INT_MAX ? next : next - 1);
 		if (next == INT_MAX)
 			break;

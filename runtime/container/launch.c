@@ -45,20 +45,24 @@ bool launch_keeps_groups(const struct map *annotations)
 	return word && str_eq(word, "1");
 }
 
+/* Ours are O_CLOEXEC. */
+static bool came_by_exec(int fd)
+{
+	int flags = fcntl(fd, F_GETFD);
+
+	return flags >= 0 && !(flags & FD_CLOEXEC);
+}
+
 int launch_check_fds(int n)
 {
-	int listening = launch_listen_fds();
+	int listening = launch_listen_fds(), last = 2 + listening + n;
 
-	for (int fd = 3; fd < 3 + listening + n; fd++) {
-		int flags = fcntl(fd, F_GETFD);
-
-		if (flags >= 0 && !(flags & FD_CLOEXEC))
-			continue;
-		if (fd < 3 + listening)
+	for (int fd = 3; fd < 3 + listening; fd++)
+		if (!came_by_exec(fd))
 			return fail_as(ERR_USAGE, "LISTEN_FDS=%d: descriptor %d is not open", listening, fd);
-		return fail_as(ERR_USAGE, "--preserve-fds %d: preserved-fd %d is missing: descriptor %d is not open", n,
-			       fd - 3 - listening, fd);
-	}
+	if (n > 0 && !came_by_exec(last))
+		return fail_as(ERR_USAGE, "--preserve-fds %d: preserved-fd %d is missing: descriptor %d is not open", n, n - 1,
+			       last);
 	return 0;
 }
 

@@ -28,7 +28,7 @@ int launch(struct launch *l);
 bool launch_ends_here(const struct launch *l);
 /*
  * --preserve-fds names descriptors of the caller's: all of ours are O_CLOEXEC, none of those that came by
- * exec is.
+ * exec is. The last one must be open; others may be missing, as with Podman's --preserve-fd LIST, and stay so.
  */
 int launch_check_fds(int n);
 /*

@@ -259,6 +259,20 @@ four
 	[ -z "$(state_left | grep -v "$ID")" ]
 }
 
+@test "--preserve-fds with gaps: what is missing stays missing, and is none of ours" {
+	echo six >"$BATS_TEST_TMPDIR/6"
+	sh_ 'cat <&6; ls /proc/self/fd | tr "\n" " "'
+	run bash -c "cd '$B' && exec 3<&- 4<&- 5<&- 6<'$BATS_TEST_TMPDIR/6' && '$VZ' --root '$ROOT' run --preserve-fds 4 '$ID' </dev/null"
+	says "six
+0 1 2 3 6 "
+	args sleep 300
+	create; vz start "$ID"
+	run bash -c "exec 3<&- 4<&- 5<&- 6<'$BATS_TEST_TMPDIR/6' && '$VZ' --root '$ROOT' --log '$BATS_TEST_TMPDIR/log' \
+		exec --preserve-fds 4 '$ID' sh -c 'cat <&6; ls /proc/self/fd | tr \"\\n\" \" \"' </dev/null"
+	says "six
+0 1 2 3 6 "
+}
+
 @test "closed standard descriptors do not become ours" {
 	sh_ 'ls -l /proc/self/fd | grep -c /dev/null'
 	run bash -c "cd '$B' && '$VZ' --root '$ROOT' run '$ID' <&-"
