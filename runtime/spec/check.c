@@ -185,8 +185,6 @@ int spec_process_check(const struct spec_process *p)
 		return fail(EINVAL, "cwd: \"%s\" is not absolute", p->cwd);
 	if (p->args.n == 0)
 		return fail(EINVAL, "args: missing or empty");
-	if (!*p->args.v[0])
-		return fail(EINVAL, "args[0]: empty");
 	TRY(check_ids(&p->user));
 	if (p->oom_score_adj.set && (p->oom_score_adj.v < -1000 || p->oom_score_adj.v > 1000))
 		return fail(EINVAL, "oomScoreAdj: must be -1000 to 1000");

@@ -330,6 +330,7 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 }
 
 @test "what cannot be executed, as engines match it" {
+	args "";           run v run "$ID"; fails 1 'exec: "": executable file not found in $PATH'
 	args nope;         run v run "$ID"; fails 1 'exec: "nope": executable file not found in $PATH'
 	args /nope;        run v run "$ID"; fails 1 'exec: "/nope": stat /nope: no such file or directory'
 	args /etc;         run v run "$ID"; fails 1 'exec: "/etc": is a directory: permission denied'

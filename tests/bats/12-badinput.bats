@@ -75,7 +75,6 @@ refused() {
 	bad '.process.cwd = "relative"' 'config.json: process: cwd: "relative" is not absolute'
 	bad '.process.args = []' 'config.json: process: args: missing or empty'
 	bad 'del(.process.args)' 'config.json: process: args: missing or empty'
-	bad '.process.args = [""]' 'config.json: process: args[0]: empty'
 	bad '.process.args = [1]' 'config.json: process.args[0]: expected a string'
 	bad '.process.args = "sh"' 'config.json: process.args: expected an array of strings'
 	bad '.process.env = ["NOVALUE"]' 'config.json: process: env[0]: "NOVALUE" is not NAME=VALUE'
