@@ -4,7 +4,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
-/* As many as the kernel gives a link. */
+/* More than the kernel gives a link, which is 496. */
 struct altnames { struct arena *a; const char *v[NLQ_MAX]; size_t n; };
 
 static void see_altnames(void *ctx, size_t i, const struct nlmsghdr *h)
@@ -51,7 +51,7 @@ int net_altnames_mend(struct nlq *q, int index, const char *device, const struct
 	enum { TOGETHER = 64 };		/* they are long, and a send has 32 KiB */
 	auto_arena struct arena a = { 0 };
 	struct altnames is = { .a = &a };
-	int err[NLQ_MAX], r = 0;
+	int err[TOGETHER], r = 0;
 
 	TRY(altnames_of(q, index, device, &is));
 	for (size_t i = 0; i < is.n && r >= 0; i++) {
@@ -62,10 +62,12 @@ int net_altnames_mend(struct nlq *q, int index, const char *device, const struct
 	}
 	if (r < 0)
 		return net_fail_talk(q, r, "%s: take off the names that the guest gave it", device);
-	for (size_t i = 0; add && i < noted->n && i < TOGETHER; i++)
+	for (size_t i = 0; add && i < noted->n && r >= 0; i++) {
 		if (!strv_has(&(struct strv){ is.v, is.n }, noted->v[i]))
 			altname(q, index, noted->v[i], true);
-	r = nlq_ask(q, NULL, NULL, err);
+		if (q->n == TOGETHER || i == noted->n - 1)
+			r = nlq_ask(q, NULL, NULL, err);
+	}
 	return r < 0 ? net_fail_talk(q, r, "%s: its other names", device) : 0;
 }
 

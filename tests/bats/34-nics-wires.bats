@@ -25,6 +25,20 @@ wire_state() {
 
 as_it_was() { diff <(wire_state) - <<<"$was"; }
 
+@test "physical: with all its other names, however many the guest took off" {
+	wire
+	for i in {1..150}; do echo "link property add dev p0 altname other$i"; done >"$BATS_TEST_TMPDIR/names"
+	h ip -batch "$BATS_TEST_TMPDIR/names"
+	local was
+	was=$(wire_state)
+	guest_on '' --net red
+	vz nic add "$G" --physical p0 --name phys0 >/dev/null
+	sed 's/add dev p0/del dev phys0/' "$BATS_TEST_TMPDIR/names" >"$BATS_TEST_TMPDIR/off"
+	in_guest "$G" ip -batch "$BATS_TEST_TMPDIR/off"
+	vz nic rm "$G" phys0 >/dev/null
+	as_it_was
+}
+
 @test "macvlan: live, over a restart, gone with the guest" {
 	wire
 	guest_on '' --net red
