@@ -33,7 +33,13 @@ static void alias_of(const struct net_home *h, const char *network, char *out, s
 	snprintf(out, size, "vzrun:%016llx:%s:%s", (unsigned long long)h->id, network, h->path);
 }
 
-struct others { const struct net_home *h; struct net_home *heir; bool found; };
+struct others {
+	const struct net_home *h;
+	bool (*counts)(const struct net_home *);
+	struct net_home *heir;
+	uint64_t asked;			/* last, and it does not count: a home has its bridges one after the other */
+	bool found;
+};
 
 /* On a bridge with the address that it has to have: a link that comes back from a guest may carry any alias. */
 static void see_alias(void *ctx, size_t i, const struct nlmsghdr *h)
@@ -48,24 +54,30 @@ static void see_alias(void *ctx, size_t i, const struct nlmsghdr *h)
 	(void)i;
 	net_link_read(h, &l);
 	n = sscanf(l.alias, "vzrun:%16llx:%63[^:]:%255[^\n]", &id, network, path);
-	if (n < 2 || id == o->h->id)
+	if (n < 2 || id == o->h->id || id == o->heir->id || id == o->asked)
 		return;
 	other = (struct net_home){ .id = id };
 	if (!net_bridge_is_ours(&other, network, &l))
 		return;
-	o->found = true;
-	if (n < 3 || path[0] != '/')
-		return;
-	net_home_of(path, &other);
+	if (n >= 3 && path[0] == '/')
+		net_home_of(path, &other);
 	/* A directory that was moved is another home. */
-	if (other.id == id)
-		*o->heir = other;
+	if (!other.path[0] || other.id != id) {
+		o->found = true;
+		return;
+	}
+	o->asked = id;
+	if (!o->counts(&other))
+		return;
+	o->found = true;
+	*o->heir = other;
 }
 
-int net_bridge_of_others(struct nlq *q, const struct net_home *h, struct net_home *heir)
+int net_bridge_of_others(struct nlq *q, const struct net_home *h, bool (*counts)(const struct net_home *),
+			 struct net_home *heir)
 {
 	struct ifinfomsg m = { 0 };
-	struct others o = { h, heir, false };
+	struct others o = { .h = h, .counts = counts, .heir = heir };
 	int r;
 
 	*heir = (struct net_home){ 0 };

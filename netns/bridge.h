@@ -12,8 +12,12 @@ int net_bridge_look(struct nlq *q, const struct net_home *h, const char *network
 bool net_bridge_outgrew(const struct net_def *d, const struct net_host_addr *a);
 /* Takes those off. Before it has its new ones: of one address with two prefixes the kernel keeps the first. */
 int net_bridge_prune(const struct net_def *d, int index);
-/* 1: bridges of other homes stand on this host; heir: one of these homes, with no path where none can be found. */
-int net_bridge_of_others(struct nlq *q, const struct net_home *h, struct net_home *heir);
+/*
+ * 1: bridges of other homes that count stand on this host; heir: one of these homes.
+ * One that cannot be found counts, and is none: no path.
+ */
+int net_bridge_of_others(struct nlq *q, const struct net_home *h, bool (*counts)(const struct net_home *),
+			 struct net_home *heir);
 int net_bridge_create(struct nlq *q, const struct net_home *h, const struct net_def *d);
 /* Addresses, switches, up; again is harmless. *out: as it is then. */
 int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link *out);

@@ -61,16 +61,33 @@ static int fear_need(void *ctx, const char *name)
 	return 0;
 }
 
+static int needs_it(int dir, const char *except)
+{
+	struct needs needs = { .except = except };
+
+	TRY(net_def_each_sound(dir, see_need, fear_need, &needs));
+	return needs.forwarding;
+}
+
+/* What cannot be read may. */
+static bool home_needs_it(const struct net_home *h)
+{
+	auto_close int dir = net_dir_open(h->path, false);
+	int r = dir < 0 ? dir : needs_it(dir, "");
+
+	err_clear();
+	return r != 0;
+}
+
 int net_forwarding_leave(struct nlq *q, const struct net_home *h, int dir, const char *network)
 {
-	struct needs needs = { .except = network };
 	struct net_home heir;
 	int r;
 
-	TRY(net_def_each_sound(dir, see_need, fear_need, &needs));
-	if (needs.forwarding)
+	TRY(r = needs_it(dir, network));
+	if (r)
 		return 0;
-	TRY(r = net_bridge_of_others(q, h, &heir));
+	TRY(r = net_bridge_of_others(q, h, home_needs_it, &heir));
 	return r ? net_forwarding_bequeath(dir, &heir) : net_forwarding_off(dir);
 }
 

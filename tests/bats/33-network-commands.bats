@@ -210,6 +210,18 @@ teardown() { spaces_end; }
 	everything | diff "$D/before" -
 }
 
+@test "forwarding goes with the last network that needs it, though another home has one that does not" {
+	everything >"$D/before"
+	net create web
+	h env VZRUN_HOME="$D/other" "$VZ" network create db --mode isolated --subnet 10.99.0.0/24 >/dev/null
+	[ "$(h cat /proc/sys/net/ipv4/conf/up0/forwarding)" = 1 ]
+	net rm web
+	[ "$(h cat /proc/sys/net/ipv4/conf/up0/forwarding)" = 0 ]
+	h env VZRUN_HOME="$D/other" "$VZ" network check
+	h env VZRUN_HOME="$D/other" "$VZ" network rm db
+	everything | diff "$D/before" -
+}
+
 @test "show: definition, who is there, how the kernel has it" {
 	net create web --subnet 10.99.0.0/24 --pool 10.99.0.10-10.99.0.20
 	net create db

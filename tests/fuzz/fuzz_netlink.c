@@ -163,11 +163,13 @@ static void ask_firewall(struct nlq *q)
 	(void)nft_change("vzrun", NULL, &l);
 }
 
+static bool counts(const struct net_home *h) { return h->id & 1; }
+
 static void ask_bridge(struct nlq *q)
 {
 	struct net_home h = { .id = 1 }, heir;
 
-	(void)net_bridge_of_others(q, &h, &heir);
+	(void)net_bridge_of_others(q, &h, counts, &heir);
 	(void)net_vlan_is(q, 3, 100);
 }
 
