@@ -199,10 +199,12 @@ static void end_network(struct keeper *k)
 {
 	struct net_port ports[NET_PORTS_MAX];
 	size_t n;
+	bool known = k->netns >= 0 && nic_ports(&k->g->at, k->g->name, k->g->dir_fd, NULL, ports, &n) >= 0;
 
-	if (k->netns >= 0 && (nic_ports(&k->g->at, k->g->name, k->g->dir_fd, NULL, ports, &n) < 0 ||
-			      traffic_keep(k->g->dir_fd, ports, n, k->netns, false) < 0))
+	if (k->netns >= 0 && (!known || traffic_keep(k->g->dir_fd, ports, n, k->netns, false) < 0))
 		(void)event_add(k->g->dir_fd, &(struct guest_event){ .event = "traffic-lost", .detail = err_text() });
+	if (known)
+		links_drop(ports, n, k->netns);
 	(void)links_end(k->g->dir_fd, k->netns);
 	drop_fd(&k->netns);
 }

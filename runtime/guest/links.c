@@ -134,6 +134,14 @@ bool links_any(int dir_fd)
 	return faccessat(dir_fd, file, F_OK, 0) == 0;
 }
 
+void links_drop(const struct net_port *ports, size_t n, int netns)
+{
+	for (size_t i = 0; i < n && netns >= 0; i++)
+		if ((ports[i].kind == NET_KIND_MACVLAN || ports[i].kind == NET_KIND_IPVLAN) &&
+		    net_detach(&ports[i], netns) < 0)
+			err_clear();
+}
+
 int links_end(int dir_fd, int netns)
 {
 	auto_links struct guest_links l = { 0 };

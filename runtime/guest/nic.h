@@ -21,6 +21,11 @@ const struct net_loan *links_loan(const struct guest_links *l, unsigned index);
 /* What a start will lend, noted before it does. */
 int links_begin(int dir_fd, const struct list *nics, const struct net_port *ports);
 /*
+ * The guest is down, and its namespace is held. Its links on others' go at once: the kernel is late with them, and
+ * until then their MAC addresses are taken there.
+ */
+void links_drop(const struct net_port *ports, size_t n, int netns);
+/*
  * The guest is down: what was lent comes back; netns -1: its namespace is gone. 1: there was something. A link that
  * does not come back is a warning and an event.
  */

@@ -128,8 +128,10 @@ static int clear_up(const struct guest_where *at, const char *name, const char *
 	if (idle <= 0)
 		return idle;
 	if (netns >= 0 && !keeper_lives(at, name)) {
-		if (nic_ports(at, name, dir, NULL, ports, &n) >= 0)
+		if (nic_ports(at, name, dir, NULL, ports, &n) >= 0) {
 			(void)traffic_keep(dir, ports, n, netns, false);
+			links_drop(ports, n, netns);
+		}
 		(void)links_end(dir, netns);
 		err_clear();
 	}

@@ -53,6 +53,18 @@ as_it_was() { diff <(wire_state) - <<<"$was"; }
 	[ ! -e "$VZRUN_HOME/guests/$G/links.json" ]
 }
 
+@test "macvlan: the namespace that somebody holds keeps no MAC address from the next boot" {
+	wire
+	guest_on '' --net red
+	vz nic add "$G" --macvlan p0 --ip 10.99.0.5/24 --name mv0 >/dev/null
+	nsenter --net="/proc/$(init_of "$G")/ns/net" sleep 100 3>&- &
+	SPACES+=($!)
+	disown
+	wait_for apart "$!"
+	vz restart -k "$G" >/dev/null
+	pings "$G" 10.99.0.1
+}
+
 # on MACHINE COMMAND...: where /etc/machine-id says so
 on() {
 	printf '%032d\n' "$1" >"$BATS_TEST_TMPDIR/machine-id"
