@@ -153,6 +153,25 @@ static int ls_run(struct cli *g, void *args, int argc, char **argv)
 	return out_close(&o);
 }
 
+/* In the words and units of `set`; only those that there are, but for the memory. */
+static void show_limits(const struct guest *g)
+{
+	const struct spec_linux *l = g->spec.linux_;
+	const struct cg_resources *r = l ? l->resources : NULL;
+	const struct cg_memory *m = r ? r->memory : NULL;
+	const struct cg_cpu *c = r ? r->cpu : NULL;
+	uint64_t memory = memory_of(g);
+
+	printf("memory    %s\n", memory ? out_size(memory) : "no limit");
+	if (memory && m->swap.set && m->swap.v >= m->limit.v)
+		printf("swap      %s\n", out_size((uint64_t)m->swap.v - memory));
+	if (c && c->quota.set && c->quota.v > 0)
+		printf("cpus      %.4g\n",
+		       (double)c->quota.v / (double)(c->period.set && c->period.v ? c->period.v : 100000));
+	if (r && r->pids && r->pids->limit.set && r->pids->limit.v > 0)
+		printf("pids      %jd\n", (intmax_t)r->pids->limit.v);
+}
+
 static int show_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct guest_where at = guest_at(g);
@@ -190,14 +209,14 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 	label_read(guest.dir_fd, label, sizeof label);
 	guest_put_addresses(NULL, &all, &at, argv[0]);
 	printf("image     %s\nstorage   %s\nuserns    %s\nselinux   %s\napparmor  %s\n"
-	       "tags      %s\naddress   %s\nmemory    %s\n"
-	       "config    %s/guests/%s/config.json\n",
+	       "tags      %s\naddress   %s\nhostname  %s\n",
 	       guest.conf.image ? guest.conf.image : "-", guest.conf.storage ? guest.conf.storage : "overlay",
 	       guest.conf.userns ? guest.conf.userns : "auto",
 	       *label ? label : guest.conf.selinux ? guest.conf.selinux : "auto",
 	       guest.conf.apparmor ? guest.conf.apparmor : "auto", tags.n ? buf_text(&tags) : "-",
-	       all.n ? buf_text(&all) : "-",
-	       memory_of(&guest) ? out_size(memory_of(&guest)) : "no limit", at.home, argv[0]);
+	       all.n ? buf_text(&all) : "-", guest.spec.hostname ? guest.spec.hostname : "-");
+	show_limits(&guest);
+	printf("config    %s/guests/%s/config.json\n", at.home, argv[0]);
 	return 0;
 }
 

@@ -191,6 +191,16 @@ teardown() { guest_teardown; }
 	edit '.vzrun.tags = ["web"]'
 }
 
+@test "show has the limits, in the words and units of set" {
+	busybox_guest --net none --swap 32M --cpus 1.5 --pids 50 --hostname other
+	run vz show "$G"
+	has $'\nhostname  other\nmemory    64M\nswap      32M\ncpus      1.5\npids      50\nconfig '
+	vz set "$G" --cpus -1 --pids -1
+	vz set "$G" --memory -1
+	run vz show "$G"
+	has $'\nmemory    no limit\nconfig '
+}
+
 # two_run: $a and $b
 two_run() {
 	a=$G b=$G-b
