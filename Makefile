@@ -43,7 +43,8 @@ SYSTEMD_HELPER := $(wildcard cgroups/systemd*.c)
 IMAGE_CLIENT := images/client.c
 IMAGE_HELPER := $(filter-out $(IMAGE_CLIENT),$(wildcard images/*.c))
 BASE_SRC     := $(wildcard base/*.c)
-# What every start runs lies together: the pages of a file come in sixteen at a time, and count as memory.
+# What every start runs lies together: the pages of a file come in sixteen at a time, and count as memory. compat/order.ld says it
+# of functions.
 VZRUN_SRC    := $(BASE_SRC) $(wildcard runtime/spec/*.c runtime/child/*.c runtime/container/*.c) \
                 $(filter-out $(SYSTEMD_HELPER),$(wildcard cgroups/*.c)) $(wildcard cli/*.c selinux/*.c runtime/guest/*.c) \
                 $(filter-out $(NET_HELPER),$(wildcard netns/*.c)) $(wildcard $(IMAGE_CLIENT))
@@ -103,7 +104,7 @@ $(B)/musl/include/words.h: compat/mkwords.c
 $(B)/musl/%.o: %.c $(B)/musl/include/words.h | $(B)/.needs
 	@mkdir -p $(@D)
 	@echo "  MUSL    $<"
-	$(Q)$(MUSL_CC) $(filter-out -D_FORTIFY_SOURCE=2,$(ALL_CFLAGS)) $(MUSL_CFLAGS) -c -o $@ $<
+	$(Q)$(MUSL_CC) $(filter-out -D_FORTIFY_SOURCE=2,$(ALL_CFLAGS)) $(MUSL_CFLAGS) -ffunction-sections -c -o $@ $<
 
 HELPERS := vzrun-image vzrun-net vzrun-systemd vzrun-probe
 all: layers $(B)/vzrun $(HELPERS:%=$(B)/%)
@@ -143,9 +144,11 @@ ENTRY_ARCH := $(filter x86_64% aarch64%,$(MACHINE))
 $(B)/obj/runtime/container/self_entry.o $(B)/musl/runtime/container/self_entry.o: ALL_CFLAGS += -ffreestanding -fno-stack-protector -fno-stack-clash-protection -fno-sanitize=all \
     $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns)
 
-$(B)/vzrun: $(call vzrun_obj,$(VZRUN_SRC))
+# What a start runs lies together in memory (make order).
+ORDER   := $(if $(filter musl,$(LIBC)),compat/order.ld)
+$(B)/vzrun: $(call vzrun_obj,$(VZRUN_SRC)) $(ORDER)
 	@echo "  LD      $@"
-	$(Q)$(vzrun_cc) $(LDHARD) $(if $(ASAN),,-static $(if $(filter glibc,$(LIBC)),$(LDQUIET)) $(if $(ENTRY_ARCH),-Wl$(comma)-e$(comma)self_entry)) -o $@ $^ $(vzrun_libs) $(LDFLAGS)
+	$(Q)$(vzrun_cc) $(LDHARD) $(if $(ASAN),,-static $(if $(filter glibc,$(LIBC)),$(LDQUIET)) $(if $(ENTRY_ARCH),-Wl$(comma)-e$(comma)self_entry) $(ORDER:%=-Wl$(comma)-T$(comma)%)) -o $@ $(filter %.o,$^) $(vzrun_libs) $(LDFLAGS)
 
 $(B)/vzrun-image: $(call obj,$(IMAGE_SRC))
 	@echo "  LD      $@"
@@ -229,7 +232,7 @@ tested: all $(TOOLS)
 .PHONY: tested
 
 # --- bench/: the least work there is, and vzrun and its peers against it (docs/speed.md) -------------------
-BENCH_BIN := build/bench/floor build/bench/timer build/bench/packets
+BENCH_BIN := build/bench/floor build/bench/timer build/bench/packets build/bench/steps
 $(BENCH_BIN): build/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	@echo "  BENCH   $*"
@@ -237,11 +240,14 @@ $(BENCH_BIN): build/bench/%: bench/%.c
 
 bench: all $(BENCH_BIN)
 	$(Q)bench/bench $(if $(QUICK),--quick) $(BENCH)
+# Which functions a start runs, for the linker: after larger changes.
+order: all $(BENCH_BIN)
+	$(Q)bench/order
 # What a default guest exposes, beside the defaults of its peers (docs/exposure.md).
 exposure: all
 	$(Q)tests/deps exposure
 	$(Q)bench/exposure $(EXPOSURE)
-.PHONY: bench exposure
+.PHONY: bench order exposure
 
 # --- fuzz targets: tests/fuzz/fuzz_*.c with an archive of everything but the main()s ----------------------
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
