@@ -343,12 +343,14 @@ static int whole(const char *name, const char *text, size_t len, struct arena *a
 
 int json_tree(const char *name, const char *text, size_t len, struct json **out)
 {
-	struct doc *d = calloc(1, sizeof *d);
+	struct arena a = { 0 };
+	struct doc *d = arena_alloc(&a, 1, sizeof *d);
 	int r;
 
 	*out = NULL;
 	if (!d)
 		return fail(ENOMEM, "%s: out of memory", name);
+	d->arena = a;
 	r = whole(name, text, len, &d->arena, &d->root);
 	*out = &d->root;
 	if (r < 0)
@@ -372,8 +374,10 @@ struct arena *json_arena(struct json *root)
 void json_free(struct json **v)
 {
 	if (*v) {
-		arena_free(json_arena(*v));
-		free(*v);
+		/* It lies in what goes with it. */
+		struct arena a = *json_arena(*v);
+
+		arena_free(&a);
 	}
 	*v = NULL;
 }

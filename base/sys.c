@@ -163,12 +163,16 @@ static uint64_t this_boot(void)
 /* 0: the kernel has none that is used once (errno 0), or it cannot be told. */
 static uint64_t inode_of(int pidfd)
 {
+	static bool once;		/* as all of them are, where one is */
 	uint64_t boot;
 	struct statfs fs;
 	struct stat st;
 
 	errno = 0;
-	if (fstatfs(pidfd, &fs) < 0 || fs.f_type != PID_FS_MAGIC || fstat(pidfd, &st) < 0 || !(boot = this_boot()))
+	if (!once && (fstatfs(pidfd, &fs) < 0 || fs.f_type != PID_FS_MAGIC))
+		return 0;
+	once = true;
+	if (fstat(pidfd, &st) < 0 || !(boot = this_boot()))
 		return 0;
 	return BY_INODE | (st.st_ino ^ boot);
 }
