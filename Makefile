@@ -104,7 +104,7 @@ $(B)/musl/include/words.h: compat/mkwords.c
 $(B)/musl/%.o: %.c $(B)/musl/include/words.h | $(B)/.needs
 	@mkdir -p $(@D)
 	@echo "  MUSL    $<"
-	$(Q)$(MUSL_CC) $(filter-out -D_FORTIFY_SOURCE=2,$(ALL_CFLAGS)) $(MUSL_CFLAGS) -ffunction-sections -c -o $@ $<
+	$(Q)$(MUSL_CC) $(filter-out -D_FORTIFY_SOURCE=2,$(ALL_CFLAGS)) $(MUSL_CFLAGS) -ffunction-sections -fdata-sections -c -o $@ $<
 
 HELPERS := vzrun-image vzrun-net vzrun-systemd vzrun-probe
 all: layers $(B)/vzrun $(HELPERS:%=$(B)/%)
