@@ -378,5 +378,9 @@ int guest_effective(struct guest *g, const struct guest_plan *p)
 	if (!s->linux_->seccomp)
 		return no_memory();
 	TRY(name_it(s, g->name));
-	return spec_check(s);
+	TRY(spec_check(s));
+	/* Of a container the engines want it told as a program that is not there. */
+	if (s->process && !*s->process->args.v[0])
+		return fail(EINVAL, "process.args[0]: empty");
+	return 0;
 }
