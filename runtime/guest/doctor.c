@@ -272,7 +272,8 @@ const struct doctor_check doctor_checks[] = {
 	{ "lxcfs", lxcfs, "lxcfs", "guests that see their own memory, processors and uptime",
 	  "apt-get install lxcfs; lxcfs --enable-cfs -l /var/lib/lxcfs", true },
 	{ "dnsmasq", program, "dnsmasq", "names of guests in networks", "apt-get install dnsmasq-base", true },
-	{ "criu", criu, "criu", "checkpoint and restore", "apt-get install criu", true },
+	{ "criu", criu, "criu", "checkpoint and restore",
+	  "apt-get install criu; a later criu where the kernel is later", true },
 	{ "newuidmap", program, "newuidmap", "ranges of ids for ordinary users", "apt-get install uidmap", true },
 	{ "systemd", system_manager, "/run/systemd/system", "--systemd-cgroup", "boot the host with systemd", true },
 	{ 0 }
