@@ -221,17 +221,32 @@ static void turn_switches(struct nlq *q, const struct net_link *l)
 	nlq_end(q, info);
 }
 
-bool net_bridge_outgrew(const struct net_def *d, const struct net_host_addr *a)
+/* One that the definition gives the bridge, whatever its host number. */
+static bool within(const struct net_def *d, const struct net_subnet *a)
 {
 	const struct net_subnet *s[] = { &d->v4, &d->v6, d->v6.family ? &net_link_local : &d->v6 };
 
 	for (size_t i = 0; i < COUNT(s); i++)
-		if (s[i]->family == a->a.family && s[i]->prefix == a->a.prefix && net_subnet_has(s[i], a->a.addr))
-			return false;
-	return a->ours;
+		if (s[i]->family == a->family && s[i]->prefix == a->prefix && net_subnet_has(s[i], a->addr))
+			return true;
+	return false;
 }
 
-struct outgrown { const struct net_def *d; int index; struct net_subnet v[16]; size_t n; };
+bool net_bridge_outgrew(const struct net_def *d, const struct net_host_addr *a)
+{
+	return a->ours && !within(d, &a->a);
+}
+
+bool net_bridge_may_have_outgrown(const struct net_def *d, const struct net_host_addr *a)
+{
+	struct net_subnet s = a->a;
+
+	net_subnet_mask(&s);
+	return !a->ours && !within(d, &a->a) && net_subnet_last(&s) >= NET_FIRST &&
+	       net_subnet_offset(&s, a->a.addr) == NET_GATEWAY;
+}
+
+struct outgrown { const struct net_def *d; int index; struct net_subnet v[16]; size_t n; bool marked, doubtful; };
 
 static void see_outgrown(void *ctx, size_t i, const struct nlmsghdr *m)
 {
@@ -239,32 +254,62 @@ static void see_outgrown(void *ctx, size_t i, const struct nlmsghdr *m)
 	struct net_host_addr a;
 
 	(void)i;
-	if (o->n < COUNT(o->v) && net_host_addr_read(m, &a) && a.index == o->index && net_bridge_outgrew(o->d, &a))
+	if (!net_host_addr_read(m, &a) || a.index != o->index)
+		return;
+	o->marked |= a.ours;
+	o->doubtful |= net_bridge_may_have_outgrown(o->d, &a);
+	if (o->n < COUNT(o->v) && net_bridge_outgrew(o->d, &a))
 		o->v[o->n++] = a.a;
+}
+
+static int look_for_outgrown(struct nlq *q, struct outgrown *o)
+{
+	struct ifaddrmsg of_link = { .ifa_index = (unsigned)o->index };
+
+	o->n = 0;
+	nlq_add(q, RTM_GETADDR, NLM_F_DUMP, &of_link, sizeof of_link);
+	return nlq_talk(q, see_outgrown, o);
+}
+
+/* With one goes what was set within its subnet later, unless this switch is on, the host's or the link's. */
+static int take_off(struct nlq *q, const struct outgrown *o)
+{
+	char path[96], was[16];
+	int r;
+
+	snprintf(path, sizeof path, "/proc/sys/net/ipv4/conf/%s/promote_secondaries", o->d->bridge);
+	r = (int)file_peek(AT_FDCWD, path, was, sizeof was);
+	if (r >= 0)
+		r = file_poke(AT_FDCWD, path, "1");
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < o->n; i++)
+		net_del_address(q, o->index, o->v[i].family, o->v[i].addr, o->v[i].prefix);
+	r = nlq_talk(q, NULL, NULL);
+	(void)file_poke(AT_FDCWD, path, was);
+	return r;
 }
 
 int net_bridge_prune(const struct net_def *d, int index)
 {
 	struct outgrown o = { .d = d, .index = index };
-	struct ifaddrmsg of_link = { .ifa_index = (unsigned)index };
 	auto_nlq struct nlq q = { 0 };
 	int r, one = 1;
 
 	TRY(nlq_open(&q, NETLINK_ROUTE));
 	/* Not of all links: the kernel heeds what a dump asks for. */
 	(void)setsockopt(nl_socket_get_fd(q.sk), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &one, sizeof one);
-	nlq_add(&q, RTM_GETADDR, NLM_F_DUMP, &of_link, sizeof of_link);
-	r = nlq_talk(&q, see_outgrown, &o);
-	for (size_t i = 0; r == 0 && i < o.n; i++)
-		net_del_address(&q, index, o.v[i].family, o.v[i].addr, o.v[i].prefix);
-	if (r == 0)
-		r = nlq_talk(&q, NULL, NULL);
+	do {
+		r = look_for_outgrown(&q, &o);
+		if (r == 0 && o.n)
+			r = take_off(&q, &o);
+	} while (r == 0 && o.n == COUNT(o.v));
 	if (r < 0 && r != -EADDRNOTAVAIL)
 		return net_fail_talk(&q, r, "network %s: take old addresses off bridge %s", d->name, d->bridge);
-	return 0;
+	return o.doubtful && !o.marked;
 }
 
-int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link *out)
+int net_bridge_configure(struct nlq *q, const struct net_def *d, bool mark, struct net_link *out)
 {
 	struct ifinfomsg m = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP | IFF_NOARP };
 	const struct net_subnet *s[] = { &d->v4, &d->v6, d->v6.family ? &net_link_local : &d->v6 };
@@ -290,7 +335,8 @@ int net_bridge_configure(struct nlq *q, const struct net_def *d, struct net_link
 			continue;
 		net_subnet_at(s[i], NET_GATEWAY, addr);
 		net_add_address(q, out->index, s[i]->family, addr, s[i]->prefix);
-		net_mark_address(q);
+		if (mark)
+			net_mark_address(q);
 	}
 	r = nlq_talk(q, NULL, NULL);
 	return r < 0 ? net_fail_talk(q, r, "network %s: set bridge %s up with its addresses", d->name,

@@ -123,6 +123,7 @@ static int find_theirs(struct up *u)
 static int make_bridge(void *ctx)
 {
 	struct up *u = ctx;
+	int doubtful = 0;
 
 	if (u->f->d.mode == NET_BRIDGE)
 		return find_theirs(u);
@@ -130,9 +131,9 @@ static int make_bridge(void *ctx)
 		TRY(net_bridge_create(&u->q, u->h, &u->f->d));
 		u->made_bridge = true;
 	} else {
-		TRY(net_bridge_prune(&u->f->d, u->link.index));
+		TRY(doubtful = net_bridge_prune(&u->f->d, u->link.index));
 	}
-	int r = net_bridge_configure(&u->q, &u->f->d, &u->link);
+	int r = net_bridge_configure(&u->q, &u->f->d, !doubtful, &u->link);
 	if (r < 0 && u->made_bridge) {
 		struct err_saved why;
 

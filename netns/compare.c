@@ -59,6 +59,29 @@ static void see_switch(void *ctx, const char *key, const char *is, const char *w
 
 /* ---- the bridge and what is on it ----------------------------------------------------------------- */
 
+static void look_at_old_addresses(struct net_compare *c, const struct net_link *l)
+{
+	bool marked = false;
+	size_t n;
+	const struct net_host_addr *a = net_host_addrs(&c->host, l->index, &n);
+
+	for (size_t i = 0; i < n; i++)
+		marked |= a[i].ours;
+	for (size_t i = 0; i < n; i++) {
+		char text[INET6_ADDRSTRLEN];
+
+		inet_ntop(a[i].a.family, a[i].a.addr, text, sizeof text);
+		if (net_bridge_outgrew(c->d, &a[i]))
+			net_compare_tell(c, MEND_UP, "bridge %s has the address %s/%u of another subnet than its file says", l->name, text,
+					 a[i].a.prefix);
+		if (marked || !net_bridge_may_have_outgrown(c->d, &a[i]))
+			continue;
+		snprintf(c->hint, sizeof c->hint, "if it is not yours: ip addr del %s/%u dev %s", text, a[i].a.prefix, l->name);
+		net_compare_tell(c, MEND_NOT, "bridge %s has the address %s/%u, a former gateway's or somebody's own", l->name, text,
+				 a[i].a.prefix);
+	}
+}
+
 static void look_at_addresses(struct net_compare *c, const struct net_link *l)
 {
 	const struct net_def *d = c->d;
@@ -78,13 +101,7 @@ static void look_at_addresses(struct net_compare *c, const struct net_link *l)
 			net_compare_tell(c, MEND_ROUTES, "the route to %s by %s is gone", text, l->name);
 		}
 	}
-	for (size_t i = 0; i < c->host.naddrs; i++) {
-		const struct net_host_addr *is = &c->host.addrs[i];
-
-		if (is->index == l->index && net_bridge_outgrew(d, is))
-			net_compare_tell(c, MEND_UP, "bridge %s has the address %s/%u of another subnet than its file says", l->name,
-				inet_ntop(is->a.family, is->a.addr, text, sizeof text), is->a.prefix);
-	}
+	look_at_old_addresses(c, l);
 }
 
 static void look_at_own(struct net_compare *c, const struct net_link *l)

@@ -156,17 +156,25 @@ static size_t first_of(const void *v, size_t n, size_t item, int index, int (*of
 static int index_of(const void *a) { return ((const struct net_host_addr *)a)->index; }
 static int oif_of(const void *r) { return ((const struct net_route *)r)->oif; }
 
+const struct net_host_addr *net_host_addrs(const struct net_host *h, int index, size_t *n)
+{
+	size_t first = first_of(h->addrs, h->naddrs, sizeof *h->addrs, index, index_of), end = first;
+
+	while (end < h->naddrs && h->addrs[end].index == index)
+		end++;
+	*n = end - first;
+	return *n ? h->addrs + first : NULL;
+}
+
 bool net_host_has_addr(const struct net_host *h, int index, int family, const unsigned char *addr,
 		       unsigned prefix)
 {
-	size_t i = first_of(h->addrs, h->naddrs, sizeof *h->addrs, index, index_of);
+	size_t n;
+	const struct net_host_addr *v = net_host_addrs(h, index, &n);
 
-	for (; i < h->naddrs && h->addrs[i].index == index; i++) {
-		const struct net_subnet *a = &h->addrs[i].a;
-
-		if (a->family == family && a->prefix == prefix && memcmp(a->addr, addr, net_addr_size(family)) == 0)
+	for (size_t i = 0; i < n; i++)
+		if (v[i].a.family == family && v[i].a.prefix == prefix && memcmp(v[i].a.addr, addr, net_addr_size(family)) == 0)
 			return true;
-	}
 	return false;
 }
 

@@ -27,6 +27,8 @@ void net_host_free(struct net_host *h);
 
 /* NULL: there is none. */
 const struct net_link *net_host_link(const struct net_host *h, const char *name);
+/* Those of a link. */
+const struct net_host_addr *net_host_addrs(const struct net_host *h, int index, size_t *n);
 bool net_host_has_addr(const struct net_host *h, int index, int family, const unsigned char *addr,
 		       unsigned prefix);
 bool net_host_has_route(const struct net_host *h, int index, const struct net_subnet *to);

@@ -410,6 +410,42 @@ for line in tell:
 		"10.95.0.1/24 10.96.0.1/24 10.97.0.1/32 10.98.0.7/24 " ]
 }
 
+@test "an old gateway's address goes alone: what was set within its subnet stays" {
+	net create web --subnet 10.99.0.0/24 --subnet6 none
+	h sysctl -qw net.ipv4.conf.all.promote_secondaries=0 net.ipv4.conf.vzbr0.promote_secondaries=0
+	h ip addr add 10.99.0.7/24 dev vzbr0
+	jq '.subnet = "10.98.0.0/24"' "$H/networks/web.json" >"$D/new"
+	cp "$D/new" "$H/networks/web.json"
+	net apply
+	net check
+	[ "$(h ip -o addr show dev vzbr0 | awk '{ print $4 }' | sort | tr '\n' ' ')" = "10.98.0.1/24 10.99.0.7/24 " ]
+	[ "$(h sysctl -n net.ipv4.conf.vzbr0.promote_secondaries)" = 0 ]
+}
+
+@test "an address that may be an old gateway's or not is told, and stays" {
+	net create web --subnet 10.99.0.0/24 --subnet6 fd99::/64
+	# As before Linux 5.18.
+	h ip addr flush dev vzbr0
+	h ip addr add 10.99.0.1/24 dev vzbr0
+	h ip addr add fd99::1/64 dev vzbr0 nodad
+	h ip addr add fe80::1/64 dev vzbr0 nodad
+	h ip addr add 10.97.0.7/24 dev vzbr0
+	net check
+	jq '.subnet = "10.98.0.0/24"' "$H/networks/web.json" >"$D/new"
+	cp "$D/new" "$H/networks/web.json"
+	run net apply
+	[ "$status" -eq 5 ]
+	[[ $output == *"vzrun: network web: bridge vzbr0 has the address 10.99.0.1/24, a former gateway's or somebody's own"* ]]
+	[[ $output == *"  try    if it is not yours: ip addr del 10.99.0.1/24 dev vzbr0" ]]
+	# It does not forget.
+	run net check
+	[ "$output" = "web: bridge vzbr0 has the address 10.99.0.1/24, a former gateway's or somebody's own; try: if it is not yours: ip addr del 10.99.0.1/24 dev vzbr0" ]
+	h ip addr del 10.99.0.1/24 dev vzbr0
+	net check
+	[ "$(h ip -o addr show dev vzbr0 | awk '{ print $4 }' | sort | tr '\n' ' ')" = \
+		"10.97.0.7/24 10.98.0.1/24 fd99::1/64 fe80::1/64 " ]
+}
+
 @test "apply tells what it cannot mend once, and what to try" {
 	local i
 	for i in 0 1; do
