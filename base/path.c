@@ -139,18 +139,17 @@ struct removal { int top; dev_t dev; unsigned moved; };
 
 static int remove_entries(struct removal *r, int dir, int depth);
 
+/* Whoever filled the tree may have taken such names, too: each is tried once, however many they are. */
 static int move_up(struct removal *r, int dirfd, const char *name)
 {
 	char to[32];
+	int e;
 
-	for (int tries = 0; tries < 1000; tries++) {
+	do {
 		snprintf(to, sizeof to, ".vzrun-deep-%u", r->moved++);
-		if (renameat2(dirfd, name, r->top, to, RENAME_NOREPLACE) == 0)
-			return 0;
-		if (errno != EEXIST)
-			break;
-	}
-	return fail_errno("remove %s: move it up", name);
+		e = renameat2(dirfd, name, r->top, to, RENAME_NOREPLACE);
+	} while (e < 0 && errno == EEXIST);
+	return e < 0 ? fail_errno("remove %s: move it up", name) : 0;
 }
 
 static int remove_entry(struct removal *r, int dirfd, const char *name, int depth)

@@ -194,6 +194,14 @@ void str_plain(char *s)
 			p[0] = p[1] = '?';
 }
 
+void str_line(char *s)
+{
+	str_plain(s);
+	for (; s && *s; s++)
+		if (*s == '\n' || *s == '\t')
+			*s = '?';
+}
+
 size_t str_json_plain(const char *s)
 {
 	size_t n = 0, more;

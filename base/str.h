@@ -34,6 +34,8 @@ size_t str_utf8(const char *s);
  * a terminal.
  */
 void str_plain(char *s);
+/* The same, newlines and tabs too: what others have written stays within its line and its column. */
+void str_line(char *s);
 /*
  * Writes s escaped for a JSON string, without the quotes, '?' for what is not UTF-8; cut at a character where it does
  * not fit.

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 struct image_args {
 	struct checkpoint_opts o;
@@ -150,6 +151,15 @@ static int checkpoint_run(struct cli *g, void *args, int argc, char **argv)
 	return container_checkpoint(g->root, argv[0], &a->o);
 }
 
+/* Whoever means a guest gives nothing but its name. */
+static int no_bundle(const struct image_args *a, const char *name, int r)
+{
+	if (r != -ENOENT || a->bundle || a->config || access("config.json", F_OK) == 0)
+		return r;
+	return fail(ENOENT, "open config.json: No such file or directory (of a bundle; there is no guest \"%s\" either)",
+		    name);
+}
+
 static int restore_run(struct cli *g, void *args, int argc, char **argv)
 {
 	struct image_args *a = args;
@@ -168,10 +178,10 @@ static int restore_run(struct cli *g, void *args, int argc, char **argv)
 	if (is)
 		return restore_guest(g, a, argv[0]);
 	if (a->detach)
-		return container_create(&r, false, &c);
+		return no_bundle(a, argv[0], container_create(&r, false, &c));
 	if (!a->no_subreaper)
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	TRY(container_create(&r, true, &c));
+	TRY(no_bundle(a, argv[0], container_create(&r, true, &c)));
 	supervise_soon();
 	status = container_go(&c);
 	if (status >= 0)

@@ -244,13 +244,32 @@ static void found(void *p, const char *place)
 	struct lint *l = p;
 
 	l->n++;
-	if (!l->o) {
-		printf("%s: %s%s: unknown, ignored\n", l->file, l->below, place);
+	auto_buf struct buf b = { 0 };
+	if (l->o) {
+		buf_printf(&b, "%s%s", l->below, place);
+		jout_str(l->o, NULL, buf_text(&b));
 		return;
 	}
-	auto_buf struct buf whole = { 0 };
-	buf_printf(&whole, "%s%s", l->below, place);
-	jout_str(l->o, NULL, buf_text(&whole));
+	buf_printf(&b, "%s: %s%s: unknown, ignored", l->file, l->below, place);
+	str_line(b.p);
+	printf("%s\n", buf_text(&b));
+}
+
+/* The name of a guest is not that of its file. */
+static int lint_file(const struct cli *g, const char *path, struct json **tree)
+{
+	struct guest_where at = guest_at(g);
+	int r = guest_lint(path, tree);
+	struct err_saved why;
+
+	if (r != -ENOENT)
+		return r;
+	err_save(&why);
+	bool guest = guest_exists(&at, path);
+	err_restore(&why);
+	if (guest)
+		err_try("vzrun lint %s/guests/%s/config.json", g->home, path);
+	return r;
 }
 
 static int lint_run(struct cli *g, void *args, int argc, char **argv)
@@ -262,7 +281,7 @@ static int lint_run(struct cli *g, void *args, int argc, char **argv)
 
 	(void)args;
 	(void)argc;
-	TRY(guest_lint(argv[0], &tree));
+	TRY(lint_file(g, argv[0], &tree));
 	if (g->json) {
 		out_open(&o, &b);
 		jout_str(&o, "file", argv[0]);

@@ -64,7 +64,7 @@ const struct cmd *cmd_find(const struct cmd_group *groups, int n, char *const *w
 	return c;
 }
 
-/* What a word means that others have for it, where groups have that. */
+/* What a word means that others have for it, where groups have that; "": we have nothing for it, whatever is near. */
 static const char *elsewhere(const struct cmd_group *groups, const char *word)
 {
 	static const struct { const char *theirs, *ours; } words[] = {
@@ -73,6 +73,7 @@ static const char *elsewhere(const struct cmd_group *groups, const char *word)
 		{ "pull", "import" }, { "images", "image ls" }, { "networks", "network ls" }, { "rmi", "image rm" },
 		{ "load", "image import" }, { "pull", "image import" }, { "shell", "enter" }, { "attach", "console" },
 		{ "shutdown", "stop" }, { "reboot", "restart" }, { "unpause", "resume" }, { "top", "stats" },
+		{ "suspend", "checkpoint" }, { "migrate", "" }, { "export", "" }, { "rename", "" }, { "rescue", "" },
 	};
 	int used;
 
@@ -81,7 +82,7 @@ static const char *elsewhere(const struct cmd_group *groups, const char *word)
 		char *const v[] = { first, NULL };
 
 		snprintf(first, sizeof first, "%.*s", (int)strcspn(words[i].ours, " "), words[i].ours);
-		if (str_eq(words[i].theirs, word) && cmd_find(groups, 1, v, &used))
+		if (str_eq(words[i].theirs, word) && (!*first || cmd_find(groups, 1, v, &used)))
 			return words[i].ours;
 	}
 	return NULL;
@@ -95,7 +96,7 @@ static int unknown_command(const struct cmd_group *groups, const struct cmd *in,
 	for (const struct cmd_group *g = in ? only : groups; !best && g->cmds; g++)
 		for (const struct cmd *c = g->cmds; c->name; c++)
 			best = c->flags & CMD_HIDDEN ? best : opt_nearer(word, best, c->name);
-	if (best)
+	if (best && *best)
 		return fail_as(ERR_USAGE, "unknown command \"%s\" (did you mean %s?)", word, best);
 	return fail_as(ERR_USAGE, "unknown command \"%s\"", word);
 }

@@ -104,10 +104,7 @@ static void plain(struct buf *b, const char *s, size_t n)
 	buf_add(b, s, n);
 	if (b->oom)
 		return;
-	str_plain(b->p + from);
-	for (char *p = b->p + from; *p; p++)
-		if (*p == '\n' || *p == '\t')
-			*p = '?';
+	str_line(b->p + from);
 }
 
 static void explain(struct buf *b, const char *label, const char *text)

@@ -21,6 +21,20 @@ static int load(struct cmd_args *a, const char *text, struct image *i)
 	return 0;
 }
 
+/* What an image says of itself makes no line of its own. */
+static void say_line(struct cmd_args *a, const char *fmt, ...) PRINTF(2, 3);
+static void say_line(struct cmd_args *a, const char *fmt, ...)
+{
+	char line[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof line, fmt, ap);
+	va_end(ap);
+	str_line(line);
+	buf_printf(&a->out, "%s\n", line);
+}
+
 static int list_one(void *ctx, const char *ref, const char *digest)
 {
 	struct cmd_args *a = ctx;
@@ -40,8 +54,8 @@ static int list_one(void *ctx, const char *ref, const char *digest)
 		return 0;
 	}
 	snprintf(size, sizeof size, "%.1fM", (double)(good ? image_size(&i) : 0) / (1 << 20));
-	buf_printf(&a->out, "%-36s %-19.19s %10s  %s\n", ref, digest, good ? size : "-",
-		   good ? (i.c.created ? i.c.created : "-") : err_text());
+	say_line(a, "%-36s %-19.19s %10s  %s", ref, digest, good ? size : "-",
+		 good ? (i.c.created ? i.c.created : "-") : err_text());
 	return 0;
 }
 
@@ -214,7 +228,7 @@ static void say_bad(void *ctx, const char *ref, const char *text)
 	struct cmd_args *a = ctx;
 
 	if (!a->json) {
-		buf_printf(&a->out, "%s: %s\n", ref, text);
+		say_line(a, "%s: %s", ref, text);
 		return;
 	}
 	jout_open(&a->j, NULL, '{');

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static void usage(FILE *f)
 {
@@ -119,18 +120,30 @@ static int finish(struct cmd_args *a, int r)
 	return r > 0 ? ERR_IMAGE : 0;
 }
 
+static void put_line(struct buf *b, const char *before, const char *text)
+{
+	size_t from = b->n;
+
+	buf_printf(b, "%s%s", before, text);
+	if (!b->oom)
+		str_line(b->p + from);
+	buf_puts(b, "\n");
+}
+
 static void print_error(bool json)
 {
 	auto_buf struct buf b = { 0 };
 	struct jout j = { .b = &b };
 
+	if (err_class() == ERR_PERMISSION && geteuid() != 0 && !*err_try_text())
+		err_try("as root");
 	if (!json) {
-		buf_printf(&b, "%s: %s\n", program_invocation_short_name, err_text());
+		buf_printf(&b, "%s: ", program_invocation_short_name);
+		put_line(&b, "", err_text());
 		if (*err_why_text())
-			buf_printf(&b, "  why    %s\n", err_why_text());
+			put_line(&b, "  why    ", err_why_text());
 		if (*err_try_text())
-			buf_printf(&b, "  try    %s\n", err_try_text());
-		str_plain(b.p);
+			put_line(&b, "  try    ", err_try_text());
 		fputs(buf_text(&b), stderr);
 		return;
 	}

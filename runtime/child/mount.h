@@ -88,6 +88,11 @@ int mnt_plan_give(struct mnt_plan *p, const char *name, int tree);
  * links are the engine's to judge (in the arena; NULL: out of memory); mount_devices.c. */
 int mnt_plan_add(struct mnt_plan *p, struct mnt_op op);
 const char *mnt_clean(struct arena *a, const char *dst);
+/*
+ * Whether a file system of this type, or "bind", may be on a clean destination. What is bound on /proc is looked at
+ * when it is mounted.
+ */
+int mnt_check_place(const char *dst, const char *type);
 int mnt_plan_devices(struct mnt_plan *p, const struct spec *s, unsigned flags);
 void mnt_plan_free(struct mnt_plan *p);		/* closes src_fd and idmap_fd */
 void mnt_plan_print(struct buf *out, const struct mnt_plan *p);	/* golden form: one line an op */

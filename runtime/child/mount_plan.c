@@ -70,7 +70,7 @@ static bool is_view(const char *type)
 	return false;
 }
 
-static int check_place(const char *dst, const char *type)
+int mnt_check_place(const char *dst, const char *type)
 {
 	if (undefended("places"))
 		return 0;
@@ -182,7 +182,7 @@ static int plan_verb(struct mnt_plan *p, const struct spec *s, const struct labe
 		end_of_ro(p, op);
 		return o->bind ? check_foreign(o, op->dst) : 0;
 	}
-	TRY(check_place(op->dst, type));
+	TRY(mnt_check_place(op->dst, type));
 	if (str_eq(type, "bind"))
 		return plan_bind(s, o, flags, op);
 	if (str_eq(type, "cgroup") || str_eq(type, "cgroup2")) {

@@ -6,10 +6,12 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 /* A label for one guest on these would lock the host out of its own. */
 static const char *const never[] = {
@@ -36,6 +38,17 @@ static const char *real_path(struct arena *a, const char *path)
 	return real ? arena_strdup(a, real) : path;
 }
 
+static int check_place(struct arena *a, const struct bind_word *b)
+{
+	const char *dst = mnt_clean(a, b->dst);
+	struct statfs fs;
+	int r = dst ? mnt_check_place(dst, "bind") : fail(ENOMEM, "out of memory");
+
+	if (r == 0 && str_eq(dst, "/proc") && statfs(b->src, &fs) == 0 && fs.f_type != PROC_SUPER_MAGIC)
+		r = fail(EPERM, "only a procfs may be bound on /proc");
+	return r < 0 ? fail_class(fail_in(r, "--bind: %s", b->dst), ERR_USAGE) : 0;
+}
+
 int bind_parse(struct arena *a, const char *text, struct bind_word *out)
 {
 	const char *dst = strchr(text, ':');
@@ -56,6 +69,7 @@ int bind_parse(struct arena *a, const char *text, struct bind_word *out)
 		return fail(ENOMEM, "out of memory");
 	parse_options(words, out);
 	/* What a start would refuse. */
+	TRY(check_place(a, out));
 	TRY_IN(fail_class(mnt_parse_options(a, &out->options, &o), ERR_USAGE), "--bind");
 	return o.foreign ? fail_as(ERR_USAGE, "--bind: \"%.200s\": unknown option \"%s\"", text, o.foreign) : 0;
 }

@@ -106,6 +106,11 @@ teardown() { guest_teardown; }
 	edit '.vzrun.features = ["kvm"]'
 	run vz lint "$(conf)"
 	refuses 10 "$(conf): vzrun.features[0]: unknown value \"kvm\" (nesting, fuse, tun, i386)"
+	printf '{"ociVersion":"1.0.0","a\\u001b]0;b\\n":1,"root":{"path":"x"},"linux":{"namespaces":[{"type":"mount"}]}}' >"$BATS_TEST_TMPDIR/c"
+	run vz lint "$BATS_TEST_TMPDIR/c"
+	says "$BATS_TEST_TMPDIR/c: a?]0;b?: unknown, ignored"
+	run vz lint "$G"
+	has "  try    vzrun lint $(conf)"
 	run vz lint /nonexistent.json
 	refuses 3 "open /nonexistent.json: No such file or directory"
 }
@@ -197,6 +202,10 @@ teardown() { guest_teardown; }
 	refuses 2 '--bind: "src:/x" is not /SOURCE:/DESTINATION[:OPTION,...]'
 	run vz create "$G" --template busybox --bind /tmp:/x:ro,foo
 	refuses 2 '--bind: "/tmp:/x:ro,foo": unknown option "foo"'
+	run vz create "$G" --template busybox --net none --bind /tmp:/x/..//proc/
+	refuses 2 '--bind: /x/..//proc/: only a procfs may be bound on /proc'
+	run vz create "$G" --template busybox --net none --bind /tmp:/proc/fs
+	refuses 2 '--bind: /proc/fs: a mount below /proc is refused, but for a few files'
 	run vz create "$G" --template busybox --net none --bind "$BATS_TEST_TMPDIR/none:/x"
 	refuses 3 "--bind: $BATS_TEST_TMPDIR/none: No such file or directory"
 	[ ! -e "$VZRUN_HOME/guests/$G" ]

@@ -72,6 +72,22 @@ valid() { python3 "$SCHEMA" "$1"; }
 	has "linux.namespaces.8"
 }
 
+@test "words of others, and of a guest that is not there: what vzrun has, or nothing" {
+	for c in export rename rescue migrate; do
+		run v $c
+		[ "${lines[0]}" = "vzrun: unknown command \"$c\"" ]
+	done
+	run v suspend
+	[ "${lines[0]}" = 'vzrun: unknown command "suspend" (did you mean checkpoint?)' ]
+	mkdir "$BATS_TEST_TMPDIR/empty"
+	cd "$BATS_TEST_TMPDIR/empty"
+	run "$VZ" --root "$BATS_TEST_TMPDIR/none" restore typo
+	fails 1 'open config.json: No such file or directory (of a bundle; there is no guest "typo" either)'
+	run setpriv --reuid 65534 --clear-groups "$VZ" --home "$BATS_TEST_TMPDIR/none" image ls
+	[ "$status" -eq 7 ]
+	[ "${lines[1]}" = "  try    as root" ]
+}
+
 # ---- list, ps, kill ----
 
 @test "list: runc's table, JSON and ids" {

@@ -155,7 +155,12 @@ refused() {
 	[ -z "$(ls "$S/refs")" ]
 	img import --ref other:1 "$T/oci"
 	run -0 img ls
-	[[ "${lines[1]}" == *"?]0;mine???31m" ]]
+	[[ "${lines[1]}" == *"?]0;mine???31m?false:1 sha256:0" ]]
+	[ "${#lines[@]}" -eq 2 ]
+	# nor puts words into the mouth of what refuses it
+	sed -i 's,^{"schemaVersion": 2\, "mediaType": "[^"]*",{"schemaVersion": 2\, "mediaType": "x\\n  try    false",' "$T/oci/index.json"
+	run -13 img import "$T/oci"
+	[ "$output" = "vzrun-image: import: $T/oci: index.json: media type \"x?  try    false\" is not an index" ]
 }
 
 @test "an OCI archive, and an index within an index" {

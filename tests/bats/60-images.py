@@ -74,7 +74,7 @@ def covered(at):
 
 def boastful(at):
     o = Layout(at)
-    o.write([named(o.image([layer(LOWER)], created="\x1b]0;mine\x07\u009b31m"), "template/debian:bookworm")])
+    o.write([named(o.image([layer(LOWER)], created="\x1b]0;mine\x07\u009b31m\nfalse:1 sha256:0"), "template/debian:bookworm")])
 
 
 def nested(at):

@@ -103,7 +103,8 @@ static int finish_in(int ns, size_t n)
 	return 0;
 }
 
-static int cmd_up(char **v)
+/* v: HOME GUEST PID; settings: of a guest that goes on, NULL: a start. */
+static int bring_up(char **v, char **nic, const char *settings)
 {
 	char path[64];
 	struct list nics;
@@ -113,32 +114,27 @@ static int cmd_up(char **v)
 	auto_close int ns = open(path, O_RDONLY | O_CLOEXEC);
 	if (ns < 0)
 		return fail_errno("%s", path);
-	TRY(parse_nics(v + 3, &nics));
+	TRY(parse_nics(nic, &nics));
 	TRY(net_claim(v[0], v[1], &nics, ports, &n));
-	TRY(net_setup(ports, n, ns));
-	TRY(finish_in(ns, n));
+	if (settings) {
+		TRY(net_attach_all(ports, n, ns, settings));
+	} else {
+		TRY(net_setup(ports, n, ns));
+		TRY(finish_in(ns, n));
+	}
 	print_ports(n);
 	return 0;
 }
+
+static int cmd_up(char **v) { return bring_up(v, v + 3, NULL); }
 
 /* FILE has settings as net_sysctl_keep() writes them. */
 static int cmd_again(char **v)
 {
 	auto_free char *settings = NULL;
-	char path[64];
-	struct list nics;
-	size_t n;
 
-	snprintf(path, sizeof path, "/proc/%s/ns/net", v[2]);
-	auto_close int ns = open(path, O_RDONLY | O_CLOEXEC);
-	if (ns < 0)
-		return fail_errno("%s", path);
 	TRY(file_read(AT_FDCWD, v[3], &settings, NULL));
-	TRY(parse_nics(v + 4, &nics));
-	TRY(net_claim(v[0], v[1], &nics, ports, &n));
-	TRY(net_attach_all(ports, n, ns, settings));
-	print_ports(n);
-	return 0;
+	return bring_up(v, v + 4, settings);
 }
 
 static int cmd_lo(char **v)

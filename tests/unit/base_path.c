@@ -159,15 +159,11 @@ TEST(read_is_careful)
 	CHECK(path_read(root, "big", 9, &text, NULL) == -EFBIG);
 }
 
-/* Deeper than descriptors and stack would allow. */
-TEST(remove_deep)
+static void make_chain(int dir, const char *name, int depth)
 {
-	struct stat st;
-
-	make_tree();
-	mkdirat(root, "deep", 0755);
-	int at = openat(root, "deep", O_PATH | O_CLOEXEC);
-	for (int i = 0; i < 3000; i++) {
+	mkdirat(dir, name, 0755);
+	int at = openat(dir, name, O_PATH | O_CLOEXEC);
+	for (int i = 0; i < depth; i++) {
 		mkdirat(at, "d", 0755);
 		close(openat(at, "f", O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
 		int below = openat(at, "d", O_PATH | O_CLOEXEC);
@@ -176,8 +172,35 @@ TEST(remove_deep)
 		at = below;
 	}
 	close(at);
+}
+
+/* Deeper than descriptors and stack would allow. */
+TEST(remove_deep)
+{
+	struct stat st;
+
+	make_tree();
+	make_chain(root, "deep", 3000);
 	CHECK(path_remove_tree(root, "deep") == 0);
 	CHECK(fstatat(root, "deep", &st, 0) < 0);
+}
+
+/* All names that what is deep is moved to are taken. A tmpfs lists the newest first, others the oldest. */
+TEST(remove_decoys)
+{
+	char dir[] = "/dev/shm/vzrun-test-XXXXXX", name[48];
+
+	if (!mkdtemp(dir))
+		return;
+	auto_close int at = open(dir, O_PATH | O_CLOEXEC);
+	make_chain(at, "oldest", 100);
+	for (int i = 0; i < 1500; i++) {
+		snprintf(name, sizeof name, ".vzrun-deep-%d", i);
+		close(openat(at, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+	}
+	make_chain(at, "newest", 100);
+	CHECK(path_remove_tree(AT_FDCWD, dir) == 0);
+	CHECK(access(dir, F_OK) < 0);
 }
 
 TEST(remove_tree)
@@ -204,4 +227,5 @@ TEST(remove_tree)
 
 UNIT_MAIN(UNIT(open_in_root), UNIT(walk_in_root), UNIT(magic_links), UNIT(strict), UNIT(ensure),
 	  UNIT(write_replaces_links),
-	  UNIT(read_is_careful), UNIT(remove_deep), UNIT(remove_tree))
+	  UNIT(read_is_careful), UNIT(remove_deep), UNIT(remove_decoys),
+	  UNIT(remove_tree))
