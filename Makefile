@@ -148,7 +148,7 @@ $(B)/obj/runtime/container/self_entry.o $(B)/musl/runtime/container/self_entry.o
 ORDER   := $(if $(filter musl,$(LIBC)),compat/order.ld)
 $(B)/vzrun: $(call vzrun_obj,$(VZRUN_SRC)) $(ORDER)
 	@echo "  LD      $@"
-	$(Q)$(vzrun_cc) $(LDHARD) $(if $(ASAN),,-static $(if $(filter glibc,$(LIBC)),$(LDQUIET)) $(if $(ENTRY_ARCH),-Wl$(comma)-e$(comma)self_entry) $(ORDER:%=-Wl$(comma)-T$(comma)%)) -o $@ $(filter %.o,$^) $(vzrun_libs) $(LDFLAGS)
+	$(Q)$(vzrun_cc) $(LDHARD) $(if $(ASAN),,-static $(if $(filter glibc,$(LIBC)),$(LDQUIET)) $(if $(ENTRY_ARCH),-Wl$(comma)-e$(comma)self_entry) $(ORDER:%=-Wl$(comma)-T$(comma)%)) -Wl$(comma)-Map$(comma)$@.map -o $@ $(filter %.o,$^) $(vzrun_libs) $(LDFLAGS)
 
 $(B)/vzrun-image: $(call obj,$(IMAGE_SRC))
 	@echo "  LD      $@"
