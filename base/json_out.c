@@ -22,7 +22,7 @@ static void quoted(struct buf *b, const char *s)
 		buf_add(b, s, n);
 		s += n;
 		if (*s)
-			buf_add(b, one, (size_t)str_json_char(one, *s++));
+			buf_add(b, one, str_json_char(one, &s));
 	}
 	buf_add(b, "\"", 1);
 }

@@ -185,12 +185,18 @@ size_t str_utf8(const char *s)
 	return n;
 }
 
+/* U+0080 to U+009F: control characters to a terminal, U+009B as good as ESC [. */
+static bool is_c1(const char *s)
+{
+	return (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] >= 0x80 && (unsigned char)s[1] < 0xa0;
+}
+
 void str_plain(char *s)
 {
 	for (unsigned char *p = (unsigned char *)s; p && *p; p += *p == '?' ? 1 : str_utf8((char *)p))
 		if ((*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f || !str_utf8((char *)p))
 			*p = '?';
-		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+		else if (is_c1((char *)p))
 			p[0] = p[1] = '?';
 }
 
@@ -206,27 +212,29 @@ size_t str_json_plain(const char *s)
 {
 	size_t n = 0, more;
 
-	while ((unsigned char)s[n] >= 0x20 && s[n] != '"' && s[n] != '\\' && s[n] != 0x7f &&
+	while ((unsigned char)s[n] >= 0x20 && s[n] != '"' && s[n] != '\\' && s[n] != 0x7f && !is_c1(s + n) &&
 	       (more = str_utf8(s + n)) > 0)
 		n += more;
 	return n;
 }
 
-int str_json_char(char out[8], char c)
+size_t str_json_char(char out[8], const char **s)
 {
 	static const char hex[] = "0123456789abcdef";
-	unsigned char u = (unsigned char)c;
+	bool c1 = is_c1(*s);
+	unsigned c = (unsigned char)(*s)[c1];
 
-	out[0] = u < 0x80 ? '\\' : '?';
-	if (u >= 0x80)
+	*s += 1 + c1;
+	out[0] = c < 0x80 || c1 ? '\\' : '?';
+	if (out[0] == '?')
 		return 1;
 	if (c == '"' || c == '\\' || c == '\n') {
-		out[1] = c == '\n' ? 'n' : c;
+		out[1] = c == '\n' ? 'n' : (char)c;
 		return 2;
 	}
 	memcpy(out + 1, "u00", 3);
-	out[4] = hex[u >> 4];
-	out[5] = hex[u & 15];
+	out[4] = hex[c >> 4];
+	out[5] = hex[c & 15];
 	return 6;
 }
 
@@ -246,12 +254,11 @@ void str_json_escape(char *out, size_t size, const char *s)
 		s += fits;
 		if (fits < plain || !*s)
 			break;
-		size_t m = (size_t)str_json_char(one, *s);
+		size_t m = str_json_char(one, &s);
 		if (n + m >= size)
 			break;
 		memcpy(out + n, one, m);
 		n += m;
-		s++;
 	}
 	out[n] = '\0';
 }

@@ -42,10 +42,11 @@ void str_line(char *s);
  */
 void str_json_escape(char *out, size_t size, const char *s);
 /*
- * How many bytes of s stand for themselves in a JSON string; and the bytes (at most 6) for one that does not.
+ * How many bytes of s stand for themselves in a JSON string; and what is written (at most 6 bytes) for what comes then,
+ * behind which s goes: control characters, of C1 too, are escaped.
  */
 size_t str_json_plain(const char *s);
-int str_json_char(char out[8], char c);
+size_t str_json_char(char out[8], const char **s);
 /*
  * n bytes of the kernel's tables of mounts, where blank, tab, newline and backslash are \ooo; cut where it does
  * not fit. from may be out.

@@ -188,6 +188,12 @@ static int check_throttles(const char *place, const struct list *l)
 	return 0;
 }
 
+static int check_weight(size_t i, const char *what, uint32_t v)
+{
+	return v && (v < 10 || v > 1000) ?
+		bad("blockIO.weightDevice[%zu].%s: %u is not in the range 10 to 1000", i, what, v) : 0;
+}
+
 static int check_blkio(const struct cg_blkio *b)
 {
 	size_t i = 0;
@@ -195,9 +201,8 @@ static int check_blkio(const struct cg_blkio *b)
 	LIST_EACH(struct cg_weight_device, d, b->weight_device) {
 		TRY(check_number("blockIO.weightDevice", i, "major", &d->major, 0));
 		TRY(check_number("blockIO.weightDevice", i, "minor", &d->minor, 0));
-		if (d->weight.v && (d->weight.v < 10 || d->weight.v > 1000))
-			return bad("blockIO.weightDevice[%zu].weight: %u is not in the range 10 to 1000", i,
-				   d->weight.v);
+		TRY(check_weight(i, "weight", d->weight.v));
+		TRY(check_weight(i, "leafWeight", d->leaf_weight.v));
 		i++;
 	}
 	TRY(check_throttles("blockIO.throttleReadBpsDevice", &b->read_bps));

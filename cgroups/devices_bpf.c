@@ -100,7 +100,7 @@ static int bpf(enum bpf_cmd cmd, union bpf_attr *a)
 static int load(const struct bpf_insn *insn, size_t n)
 {
 	static const char license[] = "Dual BSD/GPL";
-	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY }, ours;
 	union bpf_attr a = {
 		.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE, .insn_cnt = (uint32_t)n, .prog_name = PROG_NAME,
 	};
@@ -109,9 +109,14 @@ static int load(const struct bpf_insn *insn, size_t n)
 	a.insns = (uintptr_t)insn;
 	a.license = (uintptr_t)license;
 	fd = bpf(BPF_PROG_LOAD, &a);
-	/* Before Linux 5.11 programs count as locked memory. */
-	if (fd < 0 && errno == EPERM && geteuid() == 0 && setrlimit(RLIMIT_MEMLOCK, &unlimited) == 0)
+	/* Before Linux 5.11 programs count as locked memory. The container is to inherit the limit as it was. */
+	if (fd < 0 && errno == EPERM && geteuid() == 0 && getrlimit(RLIMIT_MEMLOCK, &ours) == 0 &&
+	    setrlimit(RLIMIT_MEMLOCK, &unlimited) == 0) {
 		fd = bpf(BPF_PROG_LOAD, &a);
+		int code = errno;
+		(void)setrlimit(RLIMIT_MEMLOCK, &ours);
+		errno = code;
+	}
 	if (fd < 0)
 		return fail_errno("device rules: load the BPF program of %zu instructions", n);
 	return fd;

@@ -37,7 +37,7 @@ static const struct row rows[] = {
 	{ CTL_IO, S(io_write_bytes), { BLKIO_BYTES, "*Write ", 1 }, { "io.stat", "*wbytes=", 1 } },
 };
 
-/* No limit on v1 is the largest multiple of the page size. */
+/* No limit on v1 is the largest multiple of the page size, which is 64 KiB at most. */
 static uint64_t number(const char *s)
 {
 	uint64_t v;
@@ -45,7 +45,7 @@ static uint64_t number(const char *s)
 	if (strncmp(s, "max", 3) == 0)
 		return UINT64_MAX;
 	v = strtoull(s, NULL, 10);
-	return v >= UINT64_C(0x7ffffffffffff000) ? UINT64_MAX : v;
+	return v >= UINT64_C(0x7fffffffffff0000) ? UINT64_MAX : v;
 }
 
 static uint64_t sum_of(const char *text, const char *key)

@@ -14,9 +14,9 @@ struct former { struct buf *stays; size_t path_n, key_n; char text[]; };
 
 /* Files of one line a device: how a device that had none gets rid of what it was given. */
 static const struct { const char *file, *none; } resets[] = {
-	{ "io.max", "rbps=max wbps=max riops=max wiops=max" }, { "io.weight", "default" },
-	{ "io.bfq.weight", "default" }, { "rdma.max", "hca_handle=max hca_object=max" },
-	{ "_device", "0" }, { "net_prio.ifpriomap", "0" },
+	{ "/io.max", "rbps=max wbps=max riops=max wiops=max" }, { "/io.weight", "default" },
+	{ "/io.bfq.weight", "default" }, { "/rdma.max", "hca_handle=max hca_object=max" },
+	{ "_device", "0" }, { "/net_prio.ifpriomap", "0" },
 };
 
 static const char *reset_of(const char *path)

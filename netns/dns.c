@@ -35,20 +35,37 @@ int net_dns_stop(const struct net_home *h, const char *network)
 		return errno == ENOENT ? 0 : fail_errno("network %s: look for %s", network, w.path);
 	TRY_IN(dns_process_end(&w), "network %s", network);
 	auto_close int all = open(NET_DNS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return all < 0 ? fail_errno("open %s", NET_DNS_DIR) : path_remove_tree(all, w.name);
+	if (all < 0)
+		return fail_errno("open %s", NET_DNS_DIR);
+	TRY(path_remove_tree(all, w.name));
+	/* The last one takes it along. */
+	(void)rmdir(NET_DNS_DIR);
+	return 0;
+}
+
+/* Again where the last of the others took the directory along between the two. */
+static int make_in_all(const char *name)
+{
+	for (int tries = 0;; tries++) {
+		auto_close int all = file_make_dirs(NET_DNS_DIR, 0711);
+
+		TRY(all);
+		/* The umask is 0077. */
+		if (fchmod(all, 0711) < 0)
+			return fail_errno(NET_DNS_DIR);
+		if (mkdirat(all, name, 0700) == 0 || errno == EEXIST)
+			return take_fd(&all);
+		if (errno != ENOENT || tries == 8)
+			return fail_errno("create directory %s/%s", NET_DNS_DIR, name);
+	}
 }
 
 /* Its user may look; nobody but us may write. */
 static int make_dir(const struct dns_where *w, gid_t gid)
 {
-	auto_close int all = file_make_dirs(NET_DNS_DIR, 0711), dir = -1;
+	auto_close int all = make_in_all(w->name), dir = -1;
 
 	TRY(all);
-	/* The umask is 0077. */
-	if (fchmod(all, 0711) < 0)
-		return fail_errno(NET_DNS_DIR);
-	if (mkdirat(all, w->name, 0700) < 0 && errno != EEXIST)
-		return fail_errno("create directory %s", w->path);
 	dir = openat(all, w->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0 || fchown(dir, 0, gid) < 0 || fchmod(dir, 0750) < 0)
 		return fail_errno("%s", w->path);

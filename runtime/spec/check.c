@@ -28,10 +28,10 @@ int spec_rlimit_number(const char *name)
 static int check_version(const char *v)
 {
 	unsigned major, minor, patch;
-	int end = 0;
+	int end = 0, numbers = (int)strspn(v, "0123456789.");
 
 	/* Any 1.x: members that are newer than us are ignored, as the specification says. */
-	if (sscanf(v, "%u.%u.%u%n", &major, &minor, &patch, &end) != 3 || !strchr("-+", v[end]))
+	if (sscanf(v, "%9u.%9u.%9u%n", &major, &minor, &patch, &end) != 3 || end != numbers || !strchr("-+", v[end]))
 		return fail(EINVAL, "ociVersion: \"%s\" is not a version", v);
 	if (major != 1)
 		return fail(EINVAL, "ociVersion: %s is not supported (1.0 to " SPEC_VERSION " are)", v);
@@ -42,6 +42,8 @@ static int check_maps(const char *what, const struct list *maps)
 {
 	size_t i = 0;
 
+	if (maps->n > 340)
+		return fail(EINVAL, "%s: the kernel takes at most 340", what);
 	LIST_EACH(struct spec_idmap, m, *maps) {
 		if (m->size.v == 0)
 			return fail(EINVAL, "%s[%zu].size: must not be 0", what, i);
@@ -56,7 +58,7 @@ static int check_maps(const char *what, const struct list *maps)
 		}
 		i++;
 	}
-	return maps->n > 340 ? fail(EINVAL, "%s: the kernel takes at most 340", what) : 0;
+	return 0;
 }
 
 static int check_namespaces(const struct spec *s)

@@ -56,6 +56,8 @@ refused() {
 
 @test "the version and the top" {
 	bad 'del(.ociVersion)' 'config.json: ociVersion: missing'
+	bad '.ociVersion = "4294967297.0.0"' 'config.json: ociVersion: "4294967297.0.0" is not a version'
+	bad '.ociVersion = "1.-0. 0"' 'config.json: ociVersion: "1.-0. 0" is not a version'
 	bad '.ociVersion = "2.0.0"' 'config.json: ociVersion: 2.0.0 is not supported (1.0 to 1.3.0 are)'
 	bad '.ociVersion = "one"' 'config.json: ociVersion: "one" is not a version'
 	bad '.ociVersion = "1.0.2.3"' 'config.json: ociVersion: "1.0.2.3" is not a version'

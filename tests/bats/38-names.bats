@@ -294,6 +294,14 @@ same() { [ "$1" = "$2" ] || { echo "got:  $2"; echo "want: $1"; return 1; }; }
 	vz network check "$NET"
 }
 
+@test "the last network takes the directory of all along" {
+	N=n$$-$BATS_TEST_NUMBER
+	unshare -m --propagation private bash -c '
+		mount -t tmpfs none /run && set -e
+		"$1" network create "$2" --dns yes >/dev/null && "$1" network create "$2-b" --dns yes >/dev/null
+		"$1" network rm "$2" && [ -d /run/vzrun-dns ] && "$1" network rm "$2-b" && [ ! -e /run/vzrun-dns ]' - "$VZ" "$N"
+}
+
 @test "asked for and not there: refused by name, and nothing is left; not asked for: a network without" {
 	N=n$$-$BATS_TEST_NUMBER
 	VZRUN_DNSMASQ=$BATS_TEST_TMPDIR/none run vz network create "$N" --dns yes

@@ -85,6 +85,8 @@ TEST(escape)
 	str_json_escape(out, 6, "ab\u20ac");
 	CHECK_STR(out, "ab\u20ac");
 	/* A guest may name its things by any bytes: half of a character, a pair's half, overlong, beyond the last. */
+	str_json_escape(out, sizeof out, "\xc2\x9b\xc2\xa0\x7f");
+	CHECK_STR(out, "\\u009b\xc2\xa0\\u007f");
 	str_json_escape(out, sizeof out, "\xffz\xe2\x82");
 	CHECK_STR(out, "?z??");
 	str_json_escape(out, sizeof out, "\xed\xa0\x80 \xc0\xaf \xf4\x90");

@@ -39,6 +39,8 @@ static const struct { const char *text, *message; } wrong[] = {
 	{ "{\"blockIO\":{\"weight\":9}}", "blockIO.weight: 9 is below 10" },
 	{ "{\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":-1,\"minor\":0,\"rate\":1}]}}",
 	  "blockIO.throttleReadBpsDevice[0].major: -1 is no device number" },
+	{ "{\"blockIO\":{\"weightDevice\":[{\"major\":8,\"minor\":0,\"leafWeight\":9}]}}",
+	  "blockIO.weightDevice[0].leafWeight: 9 is not in the range 10 to 1000" },
 	{ "{\"blockIO\":{\"weightDevice\":[{\"major\":8,\"minor\":0,\"weight\":1001}]}}",
 	  "blockIO.weightDevice[0].weight: 1001 is not in the range 10 to 1000" },
 	{ "{\"hugepageLimits\":[{\"pageSize\":\"../x\",\"limit\":1}]}",

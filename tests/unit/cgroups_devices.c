@@ -2,6 +2,9 @@
 #include "base/json.h"
 #include "tests/unit/unit.h"
 #include <linux/bpf.h>
+#include <seccomp.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 /* Just the instructions that our generator uses; -1: one that it does not. */
 static int run_bpf(const struct bpf_insn *p, size_t n, const struct bpf_cgroup_dev_ctx *ctx)
@@ -151,4 +154,33 @@ TEST(v1_cannot_say)
 		    "devices[2]: cgroup v1 cannot take \"c 1:3 w\" out of the wider rule \"c 1:* rwm\"");
 }
 
-UNIT_MAIN(UNIT(three_readings_agree), UNIT(v1_cannot_say))
+static int refuse_bpf(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	int r = ctx && seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(bpf), 0) == 0 ? seccomp_load(ctx) : -1;
+
+	seccomp_release(ctx);
+	return r;
+}
+
+/* Room for locked memory is ours for the moment of the loading; what is cloned afterwards has what it had. */
+TEST(locked_memory)
+{
+	const struct list none = { 0 };
+	struct rlimit had, is;
+	int status = 1;
+
+	CHECK(getrlimit(RLIMIT_MEMLOCK, &had) == 0);
+	had.rlim_cur = 65536;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		bool ready = setrlimit(RLIMIT_MEMLOCK, &had) == 0 && refuse_bpf() == 0;
+
+		_exit(!(ready && cg_bpf_attach("/", &none) == -EPERM && getrlimit(RLIMIT_MEMLOCK, &is) == 0 &&
+			is.rlim_cur == had.rlim_cur && is.rlim_max == had.rlim_max));
+	}
+	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+UNIT_MAIN(UNIT(three_readings_agree), UNIT(v1_cannot_say), UNIT(locked_memory))

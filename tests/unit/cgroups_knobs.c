@@ -1,6 +1,9 @@
 #include "cgroups/internal.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "tests/unit/unit.h"
+
+#include <fcntl.h>
 
 /* What every row would write, "file text|file text"; "!" a row that has no file there. */
 static void written(const struct cg_resources *r, bool v2, struct buf *b)
@@ -152,4 +155,39 @@ TEST(weights)
 	}
 }
 
-UNIT_MAIN(UNIT(conversions), UNIT(weights))
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	CHECK(f && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+/* What was there is written again, and a line a device only where a file has such lines. */
+TEST(put_back)
+{
+	static const struct { const char *file, *former, *text, *want; } files[] = {
+		{ "blkio.weight", "500", "300", "500" },
+		{ "blkio.bfq.weight", "500", "300", "500" },
+		{ "io.weight", "default 100", "8:0 300", "8:0 default" },
+		{ "io.weight", "default 100", "default 300", "default 100" },
+	};
+	char dir[] = "/tmp/vzrun-unit-XXXXXX", path[64], is[64];
+
+	CHECK(mkdtemp(dir));
+	for (size_t i = 0; i < COUNT(files); i++) {
+		struct cg_former all = { 0 };
+
+		snprintf(path, sizeof path, "%s/%s", dir, files[i].file);
+		write_file(path, files[i].former);
+		CHECK(cg_remember(&all, path, files[i].text) == 0);
+		/* A cgroup's file takes each write as a whole. */
+		write_file(path, "");
+		undo_rollback(&all.undo);
+		CHECK(file_peek(AT_FDCWD, path, is, sizeof is) >= 0);
+		CHECK_STR(is, files[i].want);
+		CHECK(unlink(path) == 0);
+	}
+	CHECK(rmdir(dir) == 0);
+}
+
+UNIT_MAIN(UNIT(conversions), UNIT(weights), UNIT(put_back))
