@@ -90,7 +90,8 @@ int cg_place(const struct cg_host *host, const char *path, char out[CG_PATH_MAX]
 		snprintf(out, CG_PATH_MAX, "%s", path);
 		return 0;
 	}
-	for (size_t i = 0; i < host->n; i++)
+	/* v2's, where there is one. */
+	for (size_t i = host->n; i-- > 0;)
 		if (host->h[i].mount[0])
 			base_of(host, &host->h[i], first);
 	n = (size_t)snprintf(out, CG_PATH_MAX, "%s/%s", first, path);
@@ -208,9 +209,21 @@ static int make_dir(char *dir, size_t mount_len, bool cpuset, struct undo *u, in
 
 static int in_use(const char *dir)
 {
-	int r = fail(EBUSY, "container's cgroup is not empty: %s exists and holds processes", dir);
+	auto_free pid_t *pids = NULL;
+	char comm[CG_COMM_MAX];
+	size_t n;
+	int r;
 
-	err_try("choose another cgroups path, or end them: cat %s/cgroup.procs", dir);
+	/* None is listed that another pid namespace has. */
+	if (cg_pids_of(dir, true, &pids, &n) < 0 || n == 0) {
+		err_clear();
+		r = fail(EBUSY, "container's cgroup is not empty: %s exists and holds processes", dir);
+		err_try("choose another cgroups path, or end them: cat %s/cgroup.procs", dir);
+	} else {
+		r = fail(EBUSY, "container's cgroup is not empty: %s exists and holds processes: %d (%s)%s", dir,
+			 (int)pids[0], cg_comm(pids[0], comm), n > 1 ? " and others" : "");
+		err_try("kill %d, if it is a leftover; or choose another cgroups path", (int)pids[0]);
+	}
 	return fail_class(r, ERR_EXISTS);
 }
 

@@ -76,11 +76,16 @@ static void parse_self_line(const char *line, size_t len, struct cg_host *out)
 	out->n++;
 }
 
+/*
+ * The kernel lists the newest first. Records have the numbers that we give: from the last line on, or who mounts
+ * another hierarchy while a container lives would have its groups looked for in the wrong ones.
+ */
 void cg_parse_self(const char *text, struct cg_host *out)
 {
-	for (const char *end; *text; text = *end ? end + 1 : end) {
-		end = strchrnul(text, '\n');
-		parse_self_line(text, (size_t)(end - text), out);
+	for (const char *line, *end = text + strlen(text); end > text; end = line > text ? line - 1 : text) {
+		line = memrchr(text, '\n', (size_t)(end - text));
+		line = line ? line + 1 : text;
+		parse_self_line(line, (size_t)(end - line), out);
 	}
 }
 

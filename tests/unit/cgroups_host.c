@@ -13,12 +13,26 @@ TEST(self)
 
 	cg_parse_self(self_text, &h);
 	CHECK(h.n == 4);
-	CHECK_STR(h.h[0].name, "name=systemd");
-	CHECK_STR(h.h[1].own, "/process_api/9c4c");
-	CHECK_STR(h.h[2].name, "cpu,cpuacct");
-	CHECK_STR(h.h[2].own, "/a b:c");
-	CHECK_STR(h.h[3].name, "unified");
-	CHECK(h.h[3].v2 && !h.h[2].v2);
+	CHECK_STR(h.h[0].name, "unified");
+	CHECK(h.h[0].v2 && !h.h[1].v2);
+	CHECK_STR(h.h[1].name, "cpu,cpuacct");
+	CHECK_STR(h.h[1].own, "/a b:c");
+	CHECK_STR(h.h[2].own, "/process_api/9c4c");
+	CHECK_STR(h.h[3].name, "name=systemd");
+}
+
+/* Numbers are on record: a hierarchy that somebody mounts later, which the kernel lists first, changes none. */
+TEST(self_grows)
+{
+	static struct cg_host before, after;
+	char text[256];
+
+	snprintf(text, sizeof text, "10:name=new:/\n%s", self_text);
+	cg_parse_self(self_text, &before);
+	cg_parse_self(text, &after);
+	CHECK(after.n == before.n + 1);
+	for (size_t i = 0; i < before.n; i++)
+		CHECK_STR(after.h[i].name, before.h[i].name);
 }
 
 TEST(self_odd)
@@ -51,13 +65,13 @@ TEST(mountinfo)
 			"37 31 0:33 / /cg/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
 			"38 31 0:34 /away /cg/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
 			"39 31 0:35 /user/x /cg/v2 rw - cgroup2 cgroup2 rw,nsdelegate", &h);
-	CHECK_STR(h.h[0].mount, "/cg/systemd");
+	CHECK_STR(h.h[0].mount, "/cg/v2");
 	CHECK_STR(h.h[0].own, "/");
-	CHECK_STR(h.h[1].mount, "/sys/fs/cgroup/m x");
-	CHECK_STR(h.h[1].own, "/9c4c");
-	CHECK_STR(h.h[2].mount, "/cg/cpu");
-	CHECK_STR(h.h[2].own, "/a b:c");
-	CHECK_STR(h.h[3].mount, "/cg/v2");
+	CHECK_STR(h.h[1].mount, "/cg/cpu");
+	CHECK_STR(h.h[1].own, "/a b:c");
+	CHECK_STR(h.h[2].mount, "/sys/fs/cgroup/m x");
+	CHECK_STR(h.h[2].own, "/9c4c");
+	CHECK_STR(h.h[3].mount, "/cg/systemd");
 	CHECK_STR(h.h[3].own, "/");
 }
 
@@ -71,7 +85,7 @@ TEST(places)
 	h.layout = CG_HYBRID;
 	cg_parse_self("4:memory:/own\n3:perf_event:/nowhere\n1:cpu:/\n0::/\n", &h);
 	for (size_t i = 0; i < h.n; i++)
-		strcpy(h.h[i].mount, i == 1 ? "" : "/sys/fs/cgroup/x");
+		strcpy(h.h[i].mount, i == 2 ? "" : "/sys/fs/cgroup/x");
 	CHECK(cg_place(&h, "/vzrun/web", out) == 0);
 	CHECK_STR(out, "/vzrun/web");
 	CHECK(cg_place(&h, "vzrun/web", out) == 0);
