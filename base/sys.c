@@ -156,6 +156,9 @@ static uint64_t this_boot(void)
 		ssize_t n = file_peek(AT_FDCWD, "/proc/sys/kernel/random/boot_id", id, sizeof id);
 
 		known = n > 0 ? str_hash(id, (size_t)n) : 0;
+		/* Nobody is taken for another's namesake, and so for dead, because of that. */
+		if (!known)
+			errno = n < 0 ? (int)-n : EIO;
 	}
 	return known;
 }

@@ -210,5 +210,6 @@ int cg_is_frozen(const struct cg *cg)
 	if (v1 < 0 || !(cg->hiers & BIT(v1)))
 		return no_freezer(cg);
 	n = file_peek(AT_FDCWD, cg_file(cg, (size_t)v1, "freezer.state", path), text, sizeof text);
-	return n < 0 ? fail((int)-n, "read %s: %s", path, strerrordesc_np((int)-n)) : str_eq(text, "FROZEN");
+	/* FREEZING: some stand still, and SIGKILL does not reach them; only a thaw ends that. */
+	return n < 0 ? fail((int)-n, "read %s: %s", path, strerrordesc_np((int)-n)) : !str_eq(text, "THAWED");
 }

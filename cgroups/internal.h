@@ -141,4 +141,6 @@ typedef int cg_enter_fn(int fd, void *ctx);
 typedef void cg_leave_fn(int above, const char *name);
 int cg_walk(int fd, cg_enter_fn *enter, cg_leave_fn *leave, void *ctx);
 int cg_pids_of(const char *dir, bool recursive, pid_t **pids, size_t *n);
+enum { CG_COMM_MAX = 32 };
+const char *cg_comm(pid_t pid, char comm[CG_COMM_MAX]);	/* its name, or "?" */
 int cg_remove_dir(const char *dir, bool v2);

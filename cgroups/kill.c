@@ -51,6 +51,16 @@ static int read_procs(int dirfd, const char *where, struct pid_list *l)
 	return 0;
 }
 
+const char *cg_comm(pid_t pid, char comm[CG_COMM_MAX])
+{
+	char path[32];
+
+	snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+	if (file_peek(AT_FDCWD, path, comm, CG_COMM_MAX) <= 0)
+		strcpy(comm, "?");
+	return comm;
+}
+
 struct listing { const char *where; struct pid_list pids; };
 
 static int read_below(int fd, void *ctx)

@@ -57,13 +57,11 @@ static bool is_dying(pid_t pid)
 
 static int inside(const char *dir, pid_t pid)
 {
-	char path[32], comm[32] = "?";
+	char comm[CG_COMM_MAX];
 	int r;
 
-	snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
-	(void)file_peek(AT_FDCWD, path, comm, sizeof comm);
-	r = fail_class(fail(EBUSY, "remove cgroup %s: process %d (%s) is still inside", dir, (int)pid, comm),
-		       ERR_STATE);
+	r = fail_class(fail(EBUSY, "remove cgroup %s: process %d (%s) is still inside", dir, (int)pid,
+			    cg_comm(pid, comm)), ERR_STATE);
 	err_try("kill %d, or delete with force", (int)pid);
 	return r;
 }

@@ -152,7 +152,7 @@ static int open_target(struct joining *j)
 		return fail_errno("open %s", j->req->root);
 	j->dir_fd = state_open(j->root_fd, j->req->id, false);
 	TRY(j->dir_fd);
-	TRY(state_load(j->dir_fd, j->req->id, &j->s));
+	TRY(state_load_unlocked(j->dir_fd, j->req->id, &j->s));
 	TRY(state_settled(j->dir_fd, j->req->id));
 	int status = state_status(j->dir_fd, &j->s, &j->pidfd);
 	TRY(status);
@@ -281,16 +281,33 @@ static int launch_joined(struct joining *j)
 	return r;
 }
 
+static int compose(struct joining *j)
+{
+	TRY(load_process(j));
+	TRY(apply_request(j));
+	TRY(check_terminal(j));
+	TRY(launch_check_fds(j->req->preserve_fds));
+	return prepare(j);
+}
+
+/* r: a file was not there. Where the container goes that very moment it is that what there is to say. */
+static int unless_gone(const struct joining *j, int r)
+{
+	struct err_saved missing;
+
+	err_save(&missing);
+	TRY(state_settled(j->dir_fd, j->req->id));
+	err_restore(&missing);
+	return r;
+}
+
 static int exec_in(struct joining *j, struct container *out)
 {
 	int r;
 
 	TRY(open_target(j));
-	TRY(load_process(j));
-	TRY(apply_request(j));
-	TRY(check_terminal(j));
-	TRY(launch_check_fds(j->req->preserve_fds));
-	TRY(prepare(j));
+	r = compose(j);
+	TRY(r == -ENOENT ? unless_gone(j, r) : r);
 	TRY(tune_self_for(j->p.cpu_affinity));
 	r = join_cgroup(j);
 	if (r >= 0)

@@ -135,13 +135,14 @@ static int delete_locked(struct teardown *t, const struct opened *o, uint64_t st
 }
 
 /* loaded: what loading its state said. */
-static int delete_opened(struct opened *o, const char *id, int loaded)
+static int delete_opened(struct opened *o, const char *id, int loaded, bool force)
 {
 	static struct teardown t;
 	uint64_t steps = 0;
 
 	FRESH(t);
 	t.journal = -1;
+	t.force = force;
 	t.root_fd = o->root_fd;
 	t.dir_fd = o->dir_fd;
 	TRY(teardown_load(&t, id, loaded, &o->s, &steps));
@@ -155,7 +156,7 @@ static int delete_unless_gone(struct opened *o, const char *id)
 
 	if (TEMP_FAILURE_RETRY(flock(o->dir_fd, LOCK_EX)) < 0 || fstat(o->dir_fd, &st) < 0)
 		return fail_errno("lock its state");
-	return st.st_nlink > 0 ? delete_opened(o, id, 0) : 0;
+	return st.st_nlink > 0 ? delete_opened(o, id, 0, false) : 0;
 }
 
 static void destroy_opened(struct opened *o, const char *id)
@@ -216,13 +217,13 @@ static int delete_container(const char *root, const char *id, enum how how)
 	if (r >= 0 && !force && o.status != ST_STOPPED && o.status != ST_CREATED)
 		return fail_as(ERR_STATE, "cannot delete container %s that is not stopped: %s", id,
 			       status_name(o.status));
-	return delete_opened(&o, id, r);
+	return delete_opened(&o, id, r, how == DELETE_FORCE);
 }
 
 int opened_delete(struct opened *o)
 {
 	TRY(cg_host_check());
-	return delete_opened(o, o->s.id, 0);
+	return delete_opened(o, o->s.id, 0, false);
 }
 
 int container_delete(const char *root, const char *id, bool force)

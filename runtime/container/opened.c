@@ -28,7 +28,7 @@ int opened_container(const char *root, const char *id, bool lock, struct opened 
 	TRY(o->root_fd);
 	o->dir_fd = state_open(o->root_fd, id, lock);
 	TRY(o->dir_fd);
-	TRY(state_load(o->dir_fd, id, &o->s));
+	TRY(lock ? state_load(o->dir_fd, id, &o->s) : state_load_unlocked(o->dir_fd, id, &o->s));
 	int status = state_status(o->dir_fd, &o->s, &o->pidfd);
 	TRY(status);
 	o->status = (enum status)status;

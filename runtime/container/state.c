@@ -92,9 +92,26 @@ int state_open(int root_fd, const char *id, bool lock)
 
 int state_settled(int dir_fd, const char *id)
 {
+	struct stat st;
+
 	if (TEMP_FAILURE_RETRY(flock(dir_fd, LOCK_SH)) < 0)
 		return fail_errno("lock the state of %s", id);
-	return flock(dir_fd, LOCK_UN) < 0 ? fail_errno("unlock the state of %s", id) : 0;
+	if (flock(dir_fd, LOCK_UN) < 0)
+		return fail_errno("unlock the state of %s", id);
+	if (fstat(dir_fd, &st) < 0)
+		return fail_errno("look at the state of %s", id);
+	return st.st_nlink == 0 ? unknown(id) : 0;
+}
+
+int state_load_unlocked(int dir_fd, const char *id, struct state *out)
+{
+	int r = state_load(dir_fd, id, out);
+
+	/* Neither record: claimed a moment ago, or as good as gone. */
+	if (r != -ENODATA || faccessat(dir_fd, "journal", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return r;
+	TRY(state_settled(dir_fd, id));
+	return state_load(dir_fd, id, out);
 }
 
 bool state_is_held(int root_fd, const char *id)
@@ -116,7 +133,8 @@ struct state_mark state_mark(int dir_fd)
 
 int state_drop(int root_fd, int fd, const char *id)
 {
-	static const char *const files[] = { "start", "seccomp", "state.json", "journal" };
+	/* The state last: without it this looks like a creation that is not done. */
+	static const char *const files[] = { "start", "seccomp", "journal", "state.json" };
 
 	for (size_t i = 0; i < COUNT(files); i++)
 		if (unlinkat(fd, files[i], 0) < 0 && errno != ENOENT)
@@ -199,9 +217,14 @@ int state_look(int root_fd, const char *id, struct state *out, enum status *st)
 	TRY(check_id(id));
 	snprintf(path, sizeof path, "%s/state.json", id);
 	r = state_load_at(root_fd, path, id, out);
-	if (r == -ENOTDIR ||
-	    (r == -ENODATA && faccessat(root_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT))
+	if (r == -ENOTDIR)
 		return unknown(id);
+	if (r == -ENODATA) {
+		auto_close int dir = state_open(root_fd, id, false);
+
+		TRY(dir);
+		r = state_load_unlocked(dir, id, out);
+	}
 	TRY(r);
 	snprintf(path, sizeof path, "%s/start", id);
 	r = status(root_fd, path, out, NULL);

@@ -52,7 +52,10 @@ int state_claim(int root_fd, const char *id);
  * The directory of an id, locked if wanted (waits). -ENOENT, ERR_NOT_FOUND: "container \"x\" does not exist".
  */
 int state_open(int root_fd, const char *id, bool lock);
-/* Waits for whoever is at work on it: a container may be on record before it is ready. */
+/*
+ * Waits for whoever is at work on it: a container may be on record before it is ready. -ENOENT, ERR_NOT_FOUND: it was
+ * taken away.
+ */
 int state_settled(int dir_fd, const char *id);
 /* Somebody is at work on it; does not wait. */
 bool state_is_held(int root_fd, const char *id);
@@ -73,6 +76,8 @@ char *state_text(struct arena *a, const struct state *s, const char *status, pid
 int state_save(int dir_fd, const struct state *s);
 /* -ENODATA: no state.json yet, only a journal. -EINVAL: corrupt; nothing is concluded from it. */
 int state_load(int dir_fd, const char *id, struct state *out);
+/* Without the lock: one that is being taken away, which goes file by file, is waited for, and does not exist. */
+int state_load_unlocked(int dir_fd, const char *id, struct state *out);
 /* The same by another path: ID/state.json below the root. */
 int state_load_at(int fd, const char *path, const char *id, struct state *out);
 void state_free(struct state *s);

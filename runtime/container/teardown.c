@@ -59,6 +59,29 @@ static int settle(struct teardown *t)
 	return r;
 }
 
+/* A group of our own making for this id. */
+static void own_name(const struct teardown *t, char path[CG_PATH_MAX])
+{
+	snprintf(path, CG_PATH_MAX, "/vzrun-%s", t->id);
+}
+
+static bool is_own_name(const struct teardown *t)
+{
+	char path[CG_PATH_MAX];
+
+	own_name(t, path);
+	return str_eq(t->cg.path, path);
+}
+
+/*
+ * The creation was killed while it made the group, before there was a process: who is in there now is another's, and
+ * so is the group. By the name of this id no other has one.
+ */
+static bool is_anothers(const struct teardown *t)
+{
+	return t->group_unsure && t->pid <= 0 && !is_own_name(t);
+}
+
 static int end_cgroup(struct teardown *t)
 {
 	bool killed = t->cg.made && !t->group_unsure;
@@ -78,7 +101,7 @@ static int end_cgroup(struct teardown *t)
 		wait_killed(&t->cg);
 		r = cg_remove(&t->cg);
 	}
-	if (r == -EBUSY && t->group_unsure) {
+	if (r == -EBUSY && is_anothers(t)) {
 		err_clear();
 		return 0;
 	}
@@ -145,13 +168,15 @@ static int find_group(struct teardown *t, const char *path)
 
 /*
  * Without a journal the name is all there is: a group of our own making for this id is /vzrun-ID, and
- * whatever lives in it is the container's (rule R15).
+ * whatever lives in it is the container's (rule R15). Killed is that only by who wants it gone whatever it is: the
+ * records may be gone, or the creation was killed before it wrote any, and another root has a container of this id.
  */
 static int group_by_name(struct teardown *t)
 {
 	char path[CG_PATH_MAX];
 
-	snprintf(path, sizeof path, "/vzrun-%s", t->id);
+	own_name(t, path);
+	t->group_unsure = !t->force;
 	return find_group(t, path);
 }
 

@@ -18,8 +18,9 @@ struct teardown {
 	uint64_t start_time;
 	char net_owner[NET_OWNER_MAX], net_home[PATH_MAX];	/* networks of its own; "": none */
 	bool ours;			/* the process is our own child: reap it */
+	bool force;			/* asked for: what the id alone names is killed, too */
 	bool incomplete;		/* something is still there: the record stays, so that it can be tried again */
-	bool group_unsure;		/* the creation was killed while making the group: remove what is empty, kill nothing */
+	bool group_unsure;		/* not on record as made by us: remove what is empty, kill nothing */
 };
 
 enum { CONTAINER_STEPS = 6 };

@@ -39,6 +39,70 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 	[ -z "$(groups_left)$(state_left)" ]
 }
 
+@test "a hierarchy that somebody mounts meanwhile does not lead a record to other groups" {
+	[ -d /sys/fs/cgroup/freezer ] || skip "kernel: no cgroup v1"
+	local pid
+	running
+	pid=$(pid_of)
+	mkdir "$B/named"
+	# It is the whole kernel's; it goes with the mount.
+	# shellcheck disable=SC2016
+	run unshare -m sh -c 'mount -t cgroup -o none,name=vzrun-t cgroup "$0" && "$2" --root "$3" exec "$1" true &&
+		"$2" --root "$3" pause "$1" && "$2" --root "$3" state "$1" && "$2" --root "$3" delete -f "$1"' \
+		"$B/named" "$ID" "$VZ" "$ROOT"
+	ok
+	has '"status": "paused"'
+	gone "$pid"
+	[ -z "$(groups_left)$(state_left)" ]
+}
+
+@test "delete of a container whose journal is gone leaves no process of it, and keeps the record until then" {
+	local pid
+	cfg '.linux.namespaces |= map(select(.type != "pid"))'
+	args sh -c 'sleep 300 & exec sleep 301'
+	create; vz start "$ID"
+	wait_for pgrep -f '^sleep 300$' -P "$(pid_of)"
+	pid=$(pgrep -f '^sleep 300$' -P "$(pid_of)")
+	rm "$ROOT/$ID/journal"
+	run vz delete -f "$ID"
+	[ "$status" -ne 0 ]
+	has "process $pid (sleep) is still inside"
+	is stopped
+	kill -KILL "$pid"; wait_for gone "$pid"
+	vz delete "$ID"
+	[ -z "$(groups_left)$(state_left)" ]
+}
+
+@test "what lives in a group by the id's name is killed only by who says so" {
+	local at p
+	at=$(compgen -G "/sys/fs/cgroup/*/cgroup.procs" | grep -m1 -E '/(unified|pids)/') || at=/sys/fs/cgroup/cgroup.procs
+	at=${at%/*}/vzrun-$ID
+	mkdir "$at"
+	sleep 300 3>&- & p=$!
+	echo "$p" >"$at/cgroup.procs"
+	# create says who it is
+	run v create "$ID"
+	[ "$status" -ne 0 ]
+	has "container's cgroup is not empty: "
+	has "exists and holds processes: $p (sleep)"
+	# Killed between the claim and the first line of the journal, here or below another root.
+	mkdir "$ROOT/$ID"
+	run vz recover
+	[ "$status" -ne 0 ]
+	has "process $p (sleep) is still inside"
+	# Killed while it looked for its group.
+	printf 'step 1\ncgroup /vzrun-%s\n' "$ID" >"$ROOT/$ID/journal"
+	run vz delete "$ID"
+	[ "$status" -ne 0 ]
+	has "process $p (sleep) is still inside"
+	[ -e "$ROOT/$ID/journal" ]
+	kill -0 "$p"
+	rm "$ROOT/$ID/journal"
+	vz delete -f "$ID"
+	wait_for gone "$p"
+	[ -z "$(groups_left)$(state_left)" ]
+}
+
 @test "delete -f of a state that lost its cgroup uses the journal's" {
 	local pid
 	running
@@ -47,6 +111,37 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 	vz delete -f "$ID"
 	gone "$pid"
 	[ -z "$(groups_left)$(state_left)" ]
+}
+
+@test "a container that is being taken away does not exist for who looks at it meanwhile" {
+	local pid job said jobs=() name
+	running
+	pid=$(pid_of)
+	look() { (exec 9<&-; exec "$VZ" --root "$ROOT" "$@" >"$B/said-$1" 2>&1 3>&-) & jobs+=("$!"); }
+	waits() { grep -q "^73 " "/proc/$1/syscall"; }
+	[ "$(uname -m)" = x86_64 ] || skip "the number of flock(2)"
+	# delete has the lock ...
+	exec 9<"$ROOT/$ID"
+	flock 9
+	look exec "$ID" true
+	wait_for waits "${jobs[0]}"
+	# ... and takes one file after the other.
+	rm "$ROOT/$ID"/*
+	for name in state ps kill events; do
+		look "$name" "$ID"
+		wait_for waits "${jobs[-1]}"
+	done
+	rmdir "$ROOT/$ID"
+	kill -KILL "$pid"; wait_for gone "$pid"
+	exec 9<&-
+	for job in "${jobs[@]}"; do
+		ended "$job"
+		[ "$status" -ne 0 ]
+	done
+	for said in "$B"/said-*; do
+		grep -qF "container \"$ID\" does not exist" "$said" || { echo "$said: $(<"$said")"; false; }
+	done
+	rmdir "/sys/fs/cgroup"/*/"vzrun-$ID" 2>/dev/null || rmdir "/sys/fs/cgroup/vzrun-$ID"
 }
 
 @test "exec is refused when the container's filter is gone" {
