@@ -316,7 +316,7 @@ int guest_checkpoint(const struct guest_where *at, const char *name, const struc
 	TRY(guest_check_up(at, name, &init));
 	s.dir = g.dir_fd;
 	/* It says why the guest ends, and clears up. */
-	auto_close int keeper = keeper_connect(at, name, KEEPER_SUSPENDING);
+	auto_close int keeper = keeper_connect(at, name, KEEPER_SUSPENDING, 0);
 	TRY(keeper);
 	TRY_IN(suspend(&s, &g, o), "guest \"%s\" not checkpointed", name);
 	(void)flock(g.dir_fd, LOCK_UN);

@@ -85,7 +85,7 @@ int guest_console(const struct guest_where *at, const char *name)
 	sigset_t winch;
 	struct signalfd_siginfo s;
 	int done = 0;
-	auto_close int fd = keeper_connect(at, name, KEEPER_CONSOLE);
+	auto_close int fd = keeper_connect(at, name, KEEPER_CONSOLE, 0);
 
 	TRY(fd);
 	sigemptyset(&winch);

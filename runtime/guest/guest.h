@@ -331,7 +331,10 @@ enum keeper_msg {
 	KEEPER_KILL,		/* its init, when nobody else knows the guest's container any more */
 };
 struct keeper_packet { uint32_t msg; int32_t code, class, pid; char text[1000]; };
-/* Connects to the keeper of a running guest; -EBUSY: it has none. */
-int keeper_connect(const struct guest_where *at, const char *name, enum keeper_msg hello);
+/*
+ * Connects to the keeper of a running guest. -EBUSY: it has none; any other error says nothing of it. init: of the
+ * boot that is meant, as the guest may have begun another: a keeper of that hangs up; 0: whichever.
+ */
+int keeper_connect(const struct guest_where *at, const char *name, enum keeper_msg hello, pid_t init);
 bool keeper_lives(const struct guest_where *at, const char *name);
 bool keeper_done(int fd);	/* waits until it has cleared up and ended; false: for ten seconds it said nothing */

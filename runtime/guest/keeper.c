@@ -180,8 +180,9 @@ static enum ending watch(struct keeper *k)
 
 	while (waitpid(k->pid, &status, WNOHANG) != k->pid)
 		turn(k, true);
-	for (int i = 0; k->tty >= 0 && i < 64; i++)
-		keeper_console(k);
+	/* What it wrote last; who else has the terminal may write for ever. */
+	for (int i = 0; i < CONSOLE_LAST && keeper_console(k); i++)
+		;
 	/* A stop that was asked for a moment ago lies in a socket still. */
 	for (int i = 0; i < 4; i++)
 		turn(k, false);

@@ -2,7 +2,7 @@
 #pragma once
 #include "runtime/guest/checkpoint.h"
 
-enum { CLIENTS_MAX = 16, CONSOLE_LOG_MAX = 1 << 20, TTY_FAILURES_MAX = 100, NOTIFICATIONS_MAX = 10000 };
+enum { CLIENTS_MAX = 16, CONSOLE_LOG_MAX = 1 << 20, TTY_FAILURES_MAX = 100, CONSOLE_LAST = 200, NOTIFICATIONS_MAX = 10000 };
 enum { SHORT_BOOT = 3, SHORT_BOOTS_MAX = 10 };	/* seconds */
 
 struct client { int fd; bool console, stopping, late, suspending; };	/* late: it was asked, and did not stop */
@@ -41,7 +41,7 @@ void keeper_up(struct keeper *k, bool restored);	/* tells who waits for it that 
 void keeper_unboot(struct keeper *k);		/* descriptors of the boot */
 void keeper_release_ids(struct keeper *k);	/* when its last process is gone */
 void keeper_log(struct keeper *k, const char *p, size_t n);	/* keeper_io.c */
-void keeper_console(struct keeper *k);		/* the terminal has something */
+bool keeper_console(struct keeper *k);		/* the terminal has something; true: it may have more */
 void keeper_client(struct keeper *k, size_t i);	/* a client has something */
 void keeper_accept(struct keeper *k);
 void keeper_tell(struct keeper *k, enum keeper_msg m, int code);	/* starter and watchers; the pending error */

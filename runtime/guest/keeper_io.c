@@ -34,21 +34,21 @@ static void drop(struct client *c)
 	*c = (struct client){ .fd = -1 };
 }
 
-void keeper_console(struct keeper *k)
+bool keeper_console(struct keeper *k)
 {
 	struct keeper_packet p = { .msg = KEEPER_DATA };
 	ssize_t n = k->tty < 0 ? 0 : read(k->tty, p.text, sizeof p.text);
 
 	if (n < 0 && errno == EAGAIN)
-		return;
+		return false;
 	/* One reading that fails, for want of memory or so, is no end of the console; when all do, it is. */
 	if (n < 0 && k->tty_failures++ < TTY_FAILURES_MAX)
-		return;
+		return true;
 	if (n < 0)
 		log_warn("the console is let go: %s", strerrordesc_np(errno));
 	if (n <= 0) {
 		drop_fd(&k->tty);
-		return;
+		return false;
 	}
 	k->tty_failures = 0;
 	keeper_log(k, p.text, (size_t)n);
@@ -58,6 +58,7 @@ void keeper_console(struct keeper *k)
 		if (k->client[i].console && send(k->client[i].fd, &p, offsetof(struct keeper_packet, text) + (size_t)n,
 						 MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
 			drop(&k->client[i]);
+	return true;
 }
 
 /* The error's three lines, each with its NUL. */
@@ -147,6 +148,11 @@ void keeper_client(struct keeper *k, size_t i)
 		c->console = true;
 		break;
 	case KEEPER_STOPPING:
+		/* Of an earlier boot, which is over. */
+		if (p.pid && k->pid && p.pid != k->pid) {
+			drop(c);
+			break;
+		}
 		c->stopping = true;
 		c->late = p.code;
 		break;

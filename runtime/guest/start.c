@@ -49,22 +49,25 @@ static int report_failure(const struct keeper_packet *p)
 	return p->class > ERR_OTHER && p->class <= ERR_PARTIAL ? fail_class(r, (enum err_class)p->class) : r;
 }
 
-/* With its last word the keeper lets go of us; where that was lost, it says it again to who asks. */
-static bool ask_again(const struct guest_where *at, const char *name, int *fd)
+/*
+ * With its last word the keeper lets go of us; where that was lost, it says it again to who asks. 0: it died, and the
+ * pending error says so.
+ */
+static int ask_again(const struct guest_where *at, const char *name, int *fd)
 {
 	struct err_saved s;
 
 	err_save(&s);
-	int other = keeper_connect(at, name, KEEPER_WATCH);
-	if (other < 0) {
-		/* It died: that is what there is to say. */
+	int other = keeper_connect(at, name, KEEPER_WATCH, 0);
+	if (other == -EBUSY) {
 		err_restore(&s);
-		return false;
+		return 0;
 	}
+	TRY_IN(other, "guest \"%s\" may have started", name);
 	close(*fd);
 	*fd = other;
 	err_clear();
-	return true;
+	return 1;
 }
 
 static int wait_for_start(const struct guest_where *at, const char *name, int *fd, bool wait, uint64_t end,
@@ -76,8 +79,14 @@ static int wait_for_start(const struct guest_where *at, const char *name, int *f
 	for (;;) {
 		int m = hear(*fd, &p, end);
 
-		if (m == -ECHILD && !asked && (asked = ask_again(at, name, fd)))
-			continue;
+		if (m == -ECHILD && !asked) {
+			int again = ask_again(at, name, fd);
+
+			TRY(again);
+			asked = true;
+			if (again)
+				continue;
+		}
 		if (m == 0) {
 			fail_as(ERR_TIMEOUT, "guest \"%s\" runs, but did not report that it is up in time", name);
 			err_try("vzrun logs %s", name);
@@ -108,9 +117,11 @@ static int running(const char *name, const char *what)
 static int outlive_keeper(const struct guest_where *at, const char *name)
 {
 	struct keeper_packet p;
-	auto_close int fd = keeper_connect(at, name, KEEPER_WATCH);
+	auto_close int fd = keeper_connect(at, name, KEEPER_WATCH, 0);
 	int m;
 
+	if (fd < 0 && fd != -EBUSY)
+		return fd;
 	if (fd < 0) {
 		err_clear();
 		return 0;
@@ -254,9 +265,9 @@ bool keeper_lives(const struct guest_where *at, const char *name)
 	return fd != -ENOENT && fd != -ECONNREFUSED;
 }
 
-int keeper_connect(const struct guest_where *at, const char *name, enum keeper_msg hello)
+int keeper_connect(const struct guest_where *at, const char *name, enum keeper_msg hello, pid_t init)
 {
-	struct keeper_packet p = { .msg = hello };
+	struct keeper_packet p = { .msg = hello, .pid = init };
 	auto_close int dir = guest_dir(at, name);
 
 	TRY(dir);
@@ -271,6 +282,9 @@ int keeper_connect(const struct guest_where *at, const char *name, enum keeper_m
 		err_try(down ? "vzrun why %s   |   vzrun start %s" : "vzrun why %s   |   vzrun restart %s", name, name);
 		return -EBUSY;
 	}
-	TRY(dgram_send(fd, &p, offsetof(struct keeper_packet, text), NULL, 0));
+	int r = dgram_send(fd, &p, offsetof(struct keeper_packet, text), NULL, 0);
+	if (r == -EPIPE || r == -ECONNRESET)
+		return fail_class(fail(EBUSY, "the keeper of guest \"%s\" has just ended", name), ERR_STATE);
+	TRY(r);
 	return take_fd(&fd);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <time.h>
 
 enum { DEFAULT_MS = 60000 };
 
@@ -211,23 +212,36 @@ static int kill_it(struct stopping *s)
 	return fail_as(ERR_TIMEOUT, "guest \"%s\" does not die: a process hangs in the kernel", s->name);
 }
 
-/* One that has just begun, and does not hear yet, is asked again. */
+static void nap(int ms)
+{
+	(void)nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L }, NULL);
+}
+
+/* Of what could not be done for lack of something nothing follows for the guest. */
+static bool is_shortage(int r)
+{
+	return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EAGAIN;
+}
+
+/* One that has just begun, and does not hear yet, is asked again; so is one that could not be asked or waited for. */
 static bool ends_when_asked(struct stopping *s, uint64_t ms, const char *signal)
 {
 	int left = ms > INT_MAX ? INT_MAX : (int)ms, step = 20;
 
 	while (left > 0) {
-		int most = left, sig = ask_to_stop(s->at, s->name, s->pid, signal);
+		int most = left, sig = ask_to_stop(s->at, s->name, s->pid, signal), dead = -1;
 
-		if (sig < 0)
+		if (sig < 0 && !is_shortage(sig))
 			return false;
-		if (sig > 0 && step < left && !hears(s->pid, sig))
+		if (step < left && (sig < 0 || (sig > 0 && !hears(s->pid, sig))))
 			most = step;
-		int dead = sys_pidfd_wait(s->init, most);
+		if (sig >= 0)
+			dead = sys_pidfd_wait(s->init, most);
 		if (dead == 1)
 			return true;
-		/* What could not be waited for has not had its time. */
-		left -= dead < 0 ? step : most;
+		if (dead < 0)
+			nap(most = step < left ? step : left);
+		left -= most;
 		step = step < 1000 ? 2 * step : step;
 	}
 	return false;
@@ -247,7 +261,7 @@ static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *kille
 
 	if (guest_status(s->at, s->name, &pid) == GUEST_PAUSED)
 		TRY(unless_ended(container_pause(s->at->root, s->name, false)));
-	s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING);
+	s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING, 0);
 	/* What its keeper would hold; who has links of others' too, which are to come back: it may answer, and be dying. */
 	auto_close int netns = s->keeper < 0 || s->lent ? guest_netns(s->at, s->name) : -1;
 	*killed = !ends_when_asked(s, ms, signal);
@@ -260,8 +274,8 @@ static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *kille
 	reap_again();
 	TRY(r);
 	TRY(fault_point("wait for the keeper"));
-	/* One that could not be reached may be clearing up all the same. */
-	if (s->keeper < 0 && (s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING)) < 0)
+	/* One that could not be reached may be clearing up all the same; who boots the guest anew is not meant. */
+	if (s->keeper < 0 && (s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING, s->pid)) < 0)
 		err_clear();
 	if (s->keeper >= 0 && keeper_done(s->keeper))
 		return 0;
@@ -274,7 +288,7 @@ static int kill_lost(struct stopping *s)
 {
 	struct keeper_packet p = { .msg = KEEPER_KILL };
 
-	s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING);
+	s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING, 0);
 	if (s->keeper < 0 || send(s->keeper, &p, sizeof p, MSG_NOSIGNAL) < 0 || !keeper_done(s->keeper))
 		return fail_as(ERR_TIMEOUT, "guest \"%s\" does not die: its keeper does not answer", s->name);
 	err_clear();

@@ -195,6 +195,51 @@ calls_of_start() {
 	[ "$lost" -gt 1 ]
 }
 
+@test "a guest that cannot be waited for has its time to stop" {
+	running_guest --net none
+	run strace -o /dev/null -e trace=poll -e inject=poll:error=ENOMEM:when=5..11 "$VZ" --root "$ROOT" stop -t 5 "$G"
+	ok
+	run vz why "$G"
+	has "stopped by the host"
+	hasnt "killed by the host"
+}
+
+@test "start takes no keeper for gone that it could not ask" {
+	local keeper
+	running_guest --net none
+	keeper=$(keeper_of)
+	kill -STOP "$keeper"
+	kill -KILL "$(init_of)"
+	wait_for guest_status_is starting
+	run strace -o /dev/null -e trace=connect -e inject=connect:error=ENOMEM "$VZ" --root "$ROOT" start "$G"
+	kill -CONT "$keeper"
+	refuses 1 "keeper of guest \"$G\": connect to keeper.sock: Cannot allocate memory"
+	wait_for guest_status_is stopped
+	# What it was told was lost, and it cannot ask again.
+	run strace -o /dev/null -e trace=connect,recvfrom -e inject=recvfrom:error=ENOMEM:when=1 \
+		-e inject=connect:error=EMFILE "$VZ" --root "$ROOT" start "$G"
+	[ "$status" -ne 0 ]
+	has "guest \"$G\" may have started: keeper of guest \"$G\": connect to keeper.sock: Too many open files"
+	wait_for guest_status_is running
+}
+
+@test "stop asks no keeper of a later boot" {
+	local first
+	running_guest --net none
+	first=$(init_of)
+	strace -o "$BATS_TEST_TMPDIR/calls" -e trace=connect,pidfd_send_signal -e inject=connect:error=ENOMEM:when=1 \
+		-e inject=pidfd_send_signal:delay_exit=4000000 "$VZ" --root "$ROOT" stop -k "$G" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	JOB=$!
+	wait_for guest_status_is stopped
+	vz start "$G"
+	SECONDS=0
+	ended "$JOB"
+	[ "$status" -eq 0 ] || { cat "$BATS_TEST_TMPDIR/said"; false; }
+	[ "$SECONDS" -lt 9 ] || { cat "$BATS_TEST_TMPDIR/calls"; false; }
+	guest_status_is running
+	[ "$(init_of)" != "$first" ]
+}
+
 @test "a keeper that could not be reached is not lost, and stop waits until it has cleared up" {
 	local keeper
 	running_guest --net none
