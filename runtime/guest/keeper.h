@@ -2,7 +2,8 @@
 #pragma once
 #include "runtime/guest/checkpoint.h"
 
-enum { CLIENTS_MAX = 16, CONSOLE_LOG_MAX = 1 << 20, TTY_FAILURES_MAX = 100, CONSOLE_LAST = 200, NOTIFICATIONS_MAX = 10000 };
+enum { CLIENTS_MAX = 16, CONSOLE_LOG_MAX = 1 << 20, CONSOLE_LAST = 200, TTY_FAILURES_MAX = 100 };
+enum { NOTIFICATIONS_MAX = 10000 };
 enum { SHORT_BOOT = 3, SHORT_BOOTS_MAX = 10 };	/* seconds */
 
 struct client { int fd; bool console, stopping, late, suspending; };	/* late: it was asked, and did not stop */
