@@ -53,6 +53,10 @@ int rdt_open(void)
 	auto_close int fd = open("/sys/fs/resctrl", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct statfs fs;
 
+	/* Engines tell what is missing by the kernel's words. */
+	if (fd < 0 && errno == ENOENT)
+		return fail_class(fail(ENOENT, "linux.intelRdt: no resctrl file system: open /sys/fs/resctrl: No such file or directory"),
+				  ERR_UNSUPPORTED);
 	if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type != RDTGROUP_SUPER_MAGIC)
 		return fail_as(ERR_UNSUPPORTED, "linux.intelRdt: no resctrl file system is mounted on /sys/fs/resctrl");
 	return take_fd(&fd);

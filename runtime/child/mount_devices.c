@@ -1,5 +1,6 @@
 /* The rows of a plan for what is below /dev: nodes and links that all have, and those of the configuration. */
 #include "runtime/child/mount.h"
+#include "base/log.h"
 #include "base/scope.h"
 
 #include <sys/stat.h>
@@ -31,6 +32,21 @@ static bool configured(const struct spec *s, const char *path)
 	return false;
 }
 
+/* Engines list a device for each option that brings it: the first is the one, as with runc. */
+static bool is_planned(const struct mnt_plan *p, const struct mnt_op *op)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct mnt_op *o = &p->op[i];
+
+		if (o->verb != MNT_NODE || !str_eq(o->dst, op->dst))
+			continue;
+		if ((o->mode & S_IFMT) != (op->mode & S_IFMT) || o->major != op->major || o->minor != op->minor)
+			log_warn("linux.devices: %s is there twice, and the first is made", op->dst);
+		return true;
+	}
+	return false;
+}
+
 static int plan_node(struct mnt_plan *p, struct mnt_op op, unsigned flags)
 {
 	op.verb = MNT_NODE;
@@ -39,7 +55,7 @@ static int plan_node(struct mnt_plan *p, struct mnt_op op, unsigned flags)
 	op.dst = mnt_clean(&p->arena, op.dst);
 	if (!op.dst)
 		return fail(ENOMEM, "out of memory");
-	return mnt_plan_add(p, op);
+	return is_planned(p, &op) ? 0 : mnt_plan_add(p, op);
 }
 
 /* By the planned rows: their destinations are clean, however the configuration spells them. */

@@ -107,9 +107,13 @@ static int make_group(struct create *c, const char *given, const struct cg_resou
 	TRY(journal_cgroup(c->t.journal, path));
 	/* Who names a group looks for it everywhere. */
 	TRY(cg_create(&c->t.cg, path, limits, named ? CG_EVERYWHERE : CG_NEEDED));
-	/* What was there and empty, by our name for this id, is what an earlier one left: it goes with this one. */
-	if (!given)
-		c->t.cg.made = c->t.cg.hiers;
+	if (given || c->t.cg.made == c->t.cg.hiers)
+		return 0;
+	/* What was there and empty, by our name for this id, is what an earlier one left: its limits, owner, groups below. */
+	c->t.cg.made = c->t.cg.hiers;
+	TRY(cg_remove(&c->t.cg));
+	TRY(cg_create(&c->t.cg, path, limits, named ? CG_EVERYWHERE : CG_NEEDED));
+	c->t.cg.made = c->t.cg.hiers;
 	return 0;
 }
 

@@ -134,7 +134,7 @@ refused() {
 	bad '.linux.intelRdt = {closID: "a/b"}' 'config.json: linux.intelRdt: closID: "a/b" is not the name of a group'
 	bad '.linux.intelRdt = {memBwSchema: "L3:0=1"}' 'config.json: linux.intelRdt: memBwSchema: must be one line that begins with "MB:"'
 	bad '.linux.intelRdt = {schemata: ["L3:0=1\nMB:0=1"]}' 'config.json: linux.intelRdt: schemata[0]: must be one line'
-	[ -d /sys/fs/resctrl/info ] || bad '.linux.intelRdt = {closID: "x"}' 'linux.intelRdt: no resctrl file system is mounted on /sys/fs/resctrl'
+	[ -d /sys/fs/resctrl/info ] || bad '.linux.intelRdt = {closID: "x"}' '~linux.intelRdt: no resctrl file system*/sys/fs/resctrl*'
 	[ -z "$BAD" ]
 }
 

@@ -141,6 +141,17 @@ opens"
 	go; fails 1 "device /proc/x: the path leads into a procfs"
 }
 
+@test "of devices with one path the first is made, as by runc" {
+	dev '{path: "/dev/x", type: "c", major: 1, minor: 5}'
+	cfg '.linux.devices += [{path: "/dev//x", type: "c", major: 1, minor: 5}]'
+	args stat -c %t:%T /dev/x
+	go; ok; says 1:5
+	cfg '.linux.devices += [{path: "/dev/x", type: "c", major: 1, minor: 3}]'
+	go; ok
+	says "vzrun: warning: linux.devices: /dev/x is there twice, and the first is made
+1:5"
+}
+
 @test "a device in a user namespace: other rights than the host's node has are said" {
 	cfg '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
 	     | .linux.gidMappings = .linux.uidMappings

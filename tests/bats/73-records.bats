@@ -73,6 +73,25 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 	[ -z "$(groups_left)$(state_left)" ]
 }
 
+@test "what an earlier one left in the groups is none of the next one's" {
+	local at where=()
+	for at in /sys/fs/cgroup/pids /sys/fs/cgroup/unified /sys/fs/cgroup; do
+		[ -e "$at/cgroup.procs" ] || continue
+		where+=("$at/vzrun-$ID")
+		mkdir -p "$at/vzrun-$ID/init.scope/below"
+		chown -R 1234 "$at/vzrun-$ID"
+		[ ! -e "$at/vzrun-$ID/pids.max" ] || echo 9 >"$at/vzrun-$ID/pids.max"
+	done
+	running
+	for at in "${where[@]}"; do
+		[ ! -e "$at/init.scope" ]
+		[ "$(stat -c %u "$at" "$at/cgroup.procs" | sort -u)" = 0 ]
+		[ ! -e "$at/pids.max" ] || [ "$(<"$at/pids.max")" = max ]
+	done
+	vz delete -f "$ID"
+	[ -z "$(groups_left)$(state_left)" ]
+}
+
 @test "what lives in a group by the id's name is killed only by who says so" {
 	local at p
 	at=$(compgen -G "/sys/fs/cgroup/*/cgroup.procs" | grep -m1 -E '/(unified|pids)/') || at=/sys/fs/cgroup/cgroup.procs
