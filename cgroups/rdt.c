@@ -55,8 +55,7 @@ int rdt_open(void)
 
 	/* Engines tell what is missing by the kernel's words. */
 	if (fd < 0 && errno == ENOENT)
-		return fail_class(fail(ENOENT, "linux.intelRdt: no resctrl file system: open /sys/fs/resctrl: No such file or directory"),
-				  ERR_UNSUPPORTED);
+		return fail_class(fail_errno("linux.intelRdt: no resctrl file system: open /sys/fs/resctrl"), ERR_UNSUPPORTED);
 	if (fd < 0 || fstatfs(fd, &fs) < 0 || fs.f_type != RDTGROUP_SUPER_MAGIC)
 		return fail_as(ERR_UNSUPPORTED, "linux.intelRdt: no resctrl file system is mounted on /sys/fs/resctrl");
 	return take_fd(&fd);
