@@ -13,14 +13,19 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-static int lo_only(void)
+static int open_any(void *fd)
+{
+	*(int *)fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return *(int *)fd < 0 ? fail_errno("a socket for lo") : 0;
+}
+
+int net_up_loopback(int netns_fd)
 {
 	struct ifreq r = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-	auto_close int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	auto_close int fd = -1;
 
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &r) < 0)
-		return fail_errno("lo: bring up");
-	return 0;
+	TRY(netns_fd < 0 ? open_any(&fd) : net_ns_within(netns_fd, open_any, &fd));
+	return ioctl(fd, SIOCSIFFLAGS, &r) < 0 ? fail_errno("lo: bring up") : 0;
 }
 
 static void up(struct nlq *q, int index)
@@ -97,7 +102,8 @@ static int plan(struct nlq *q, const struct net_port *p, size_t n, struct about 
 	return 0;
 }
 
-int net_finish_inside(const struct net_port *ports, size_t n)
+/* Apart: its tables are pages of a stack, and most containers have no ports. */
+static __attribute__((noinline)) int finish_ports(const struct net_port *ports, size_t n)
 {
 	struct about about[NLQ_MAX + 1];
 	auto_nlq struct nlq q = { 0 };
@@ -105,8 +111,6 @@ int net_finish_inside(const struct net_port *ports, size_t n)
 	bool off = false;	/* IPv6 is, by a sysctl of the configuration (disable_ipv6): as asked */
 	size_t sent;
 
-	if (n == 0)
-		return lo_only();
 	if (n > NET_PORTS_MAX)
 		return fail_as(ERR_CONFIG, "more than %d network ports", NET_PORTS_MAX);
 	TRY(nlq_open(&q, NETLINK_ROUTE));
@@ -125,4 +129,9 @@ int net_finish_inside(const struct net_port *ports, size_t n)
 		if (has6(&ports[i].ip6))
 			net_announce6(index[i], &ports[i].ip6);
 	return 0;
+}
+
+int net_finish_inside(const struct net_port *ports, size_t n)
+{
+	return n ? finish_ports(ports, n) : net_up_loopback(-1);
 }

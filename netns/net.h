@@ -139,6 +139,8 @@ int net_sweep(const char *home);
 int net_setup(const struct net_port *ports, size_t n, int netns_fd);
 /* In the namespace: lo up, addresses, routes, links up. Only system calls, no helper, no file. n may be 0: lo only. */
 int net_finish_inside(const struct net_port *ports, size_t n);
+/* The loopback device of a network namespace; -1: of ours. */
+int net_up_loopback(int netns_fd);
 /* Host side after a crash: removes host ends that are still there (names are functions of the guest). */
 int net_teardown(const char *guest);
 

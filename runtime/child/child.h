@@ -49,6 +49,7 @@ struct child {
 
 	bool wait_mapped;			/* something of the runtime's must be done first */
 	bool root_heard;			/* the root tree comes with SYNC_MAPPED */
+	bool loopback_outside;			/* the runtime brings it up, beside all this */
 	bool runtime_hooks;			/* talk SYNC_ROOTED / SYNC_HOOKED */
 	bool own_userns;			/* lives in a user namespace that is not the runtime's */
 	bool no_pivot, no_new_keyring;

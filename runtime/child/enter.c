@@ -106,7 +106,7 @@ int stage_keyring(struct child *c)
 
 int stage_network(struct child *c)
 {
-	if (!(c->ns.clone_flags & CLONE_NEWNET))
+	if (!(c->ns.clone_flags & CLONE_NEWNET) || c->loopback_outside)
 		return 0;
 	if (c->n_ports)
 		TRY(sync_hear(c->sync, SYNC_PLUGGED, NULL));

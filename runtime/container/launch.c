@@ -129,6 +129,16 @@ static int outside_work(struct launch *l, int *tree)
 	return 0;
 }
 
+static int up_loopback(const struct launch *l)
+{
+	auto_close int net = l->child->loopback_outside ? open_proc_ns(l->pid, "net") : -1;
+
+	if (!l->child->loopback_outside)
+		return 0;
+	TRY(net);
+	return net_up_loopback(net);
+}
+
 /* The kernel takes half a millisecond for a pair of links, in which the child has its root to build. */
 static int plug(struct launch *l)
 {
@@ -272,6 +282,7 @@ static int talk(struct launch *l)
 	}
 	if (!ns_two_steps(&l->child->ns))
 		TRY(say_mapped(l));
+	TRY_IN(up_loopback(l), "network");
 	if (known)
 		give_streams(l);
 	if (l->meanwhile) {

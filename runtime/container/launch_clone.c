@@ -49,6 +49,18 @@ static int not_cloned(const struct child *c, uint64_t flags)
 	return fail_class(r, ERR_PERMISSION);
 }
 
+/*
+ * The kernel takes long for it, and the runtime has time while the child builds its root. In a user namespace it is not
+ * the runtime that may; hooks inside find the network complete, and so do links.
+ */
+static bool loopback_outside(const struct child *c)
+{
+	uint64_t flags = c->spec ? c->ns.clone_flags : 0;
+
+	return flags & CLONE_NEWNET && !(flags & CLONE_NEWUSER) && !c->n_ports &&
+	       !(c->spec->hooks && c->spec->hooks->of[HOOK_CREATE_CONTAINER].n);
+}
+
 int launch_clone(struct launch *l)
 {
 	struct child *c = l->child;
@@ -58,6 +70,7 @@ int launch_clone(struct launch *l)
 	int sv[2], r;
 
 	TRY(dgram_pair(sv));
+	c->loopback_outside = loopback_outside(c);
 	l->sync = sv[0];
 	c->sync = sv[1];
 	r = c->spec ? ns_for_children(&c->ns, c->spec, &back) : 0;
