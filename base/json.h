@@ -1,12 +1,12 @@
 /*
  * JSON in: a tree, read strictly (RFC 8259, and no duplicate keys, no NUL in strings, at
- * most 64 deep and 16 MiB), as a configuration may be anybody's. JSON out: a small writer
- * over struct buf. Errors are one line: "NAME:LINE: what".
+ * most 64 deep, 16 MiB and a million values), as a configuration may be anybody's. JSON out:
+ * a small writer over struct buf. Errors are one line: "NAME:LINE: what".
  */
 #pragma once
 #include "base/str.h"
 
-enum { JSON_DEPTH_MAX = 64 };
+enum { JSON_DEPTH_MAX = 64, JSON_VALUES_MAX = 1 << 20 };
 
 enum json_type { JSON_STRING = 1, JSON_NUMBER, JSON_OBJECT, JSON_ARRAY, JSON_TRUE, JSON_FALSE, JSON_NULL };
 

@@ -21,6 +21,7 @@ struct in {
 	struct member *open;		/* of the objects and arrays that are not closed yet */
 	size_t n, size;
 	int depth;
+	unsigned values;
 };
 
 static int value(struct in *in, struct json **out);
@@ -317,6 +318,10 @@ static int fill(struct in *in, struct json *v)
 
 static int value(struct in *in, struct json **out)
 {
+	*out = NULL;
+	/* Each takes some hundred bytes where it was written in two. */
+	if (++in->values > JSON_VALUES_MAX)
+		return wrong(in, in->p, "more values than anybody reads");
 	*out = arena_alloc(in->a, 1, sizeof **out);
 	return *out ? fill(in, *out) : no_memory(in);
 }

@@ -129,28 +129,11 @@ static int check_memory(const struct cg_memory *m)
 	return 0;
 }
 
-/* "0-3,7" */
 static int check_set(const char *place, const char *s)
 {
-	for (const char *p = s; p && *p; p++) {
-		char word[24];
-		size_t n = strcspn(p, ",");
-		uint64_t from, to;
+	uint64_t bits[CG_SET_WORDS];
 
-		snprintf(word, sizeof word, "%.*s", (int)(n < 23 ? n : 23), p);
-		char *dash = strchr(word, '-');
-		if (dash)
-			*dash = '\0';
-		if (str_u64(word, 65535, &from) < 0 || (dash && str_u64(dash + 1, 65535, &to) < 0) ||
-		    (dash && to < from))
-			return bad("%s: \"%s\" is no list such as 0-3,7", place, s);
-		p += n;
-		if (!*p)
-			break;
-		if (!p[1])
-			return bad("%s: \"%s\" is no list such as 0-3,7", place, s);
-	}
-	return 0;
+	return s && str_list(s, CG_SET_MAX, bits) < 0 ? bad("%s: \"%s\" is no list such as 0-3,7", place, s) : 0;
 }
 
 static int check_cpu(const struct cg_cpu *c)

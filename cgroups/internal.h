@@ -11,6 +11,7 @@ enum ctl {
 	CTL_HUGETLB, CTL_NET_CLS, CTL_NET_PRIO, CTL_RDMA, CTL_MISC, CTL_N
 };
 enum { CG_FULL = CG_PATH_MAX + 512 };	/* a file of a group with its mount */
+enum { CG_SET_MAX = 65535, CG_SET_WORDS = (CG_SET_MAX + 1) / 64 };	/* the highest CPU or node of a set */
 #define BIT(n) (UINT32_C(1) << (n))
 #define EACH_HIER(i, mask) for (size_t i = 0; i < cg_host()->n; i++) if ((mask) & BIT(i))
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { CPU_SET_MAX = 8192, PERIOD_DEFAULT = 100000, USEC = 1000000, QUOTA_STEP = 10000,
+enum { PERIOD_DEFAULT = 100000, USEC = 1000000, QUOTA_STEP = 10000,
        VERSION_PERIOD = 242, VERSION_CPUSET = 244, VERSION_IDLE = 252 };
 
 static void add_limit(struct props *p, const char *name, const struct opt_i64 *v)
@@ -36,27 +36,19 @@ static void add_quota(struct props *p, int64_t quota, uint64_t period, unsigned 
 /* "0-3,7" as a mask, the lowest CPU in the lowest bit of the first byte. */
 static int add_set(struct props *p, const char *name, const char *set, unsigned version)
 {
-	uint8_t *mask = arena_alloc(p->a, CPU_SET_MAX, 1);
+	uint8_t *mask = arena_alloc(p->a, CG_SET_MAX / 8 + 1, 1);
+	uint64_t bits[CG_SET_WORDS];
 	size_t n = 0;
 
 	if (version < VERSION_CPUSET || !set || !*set)
 		return 0;
 	if (!mask)
 		return fail(ENOMEM, "out of memory");
-	for (const char *s = set; *s; s += strcspn(s, ","), s += *s == ',') {
-		char word[32], *dash;
-		uint64_t from, to;
-
-		snprintf(word, sizeof word, "%.*s", (int)strcspn(s, ","), s);
-		if ((dash = strchr(word, '-')))
-			*dash++ = '\0';
-		if (str_u64(word, CPU_SET_MAX * 8 - 1, &from) < 0 ||
-		    str_u64(dash ? dash : word, CPU_SET_MAX * 8 - 1, &to) < 0)
-			return fail_as(ERR_CONFIG, "%s: \"%s\" is no list such as 0-3,7", name, set);
-		for (; from <= to; from++) {
-			mask[from / 8] |= (uint8_t)(1 << from % 8);
-			n = from / 8 + 1 > n ? from / 8 + 1 : n;
-		}
+	if (str_list(set, CG_SET_MAX, bits) < 0)
+		return fail_as(ERR_CONFIG, "%s: \"%s\" is no list such as 0-3,7", name, set);
+	for (size_t i = 0; i <= CG_SET_MAX / 8; i++) {
+		mask[i] = (uint8_t)(bits[i / 8] >> i % 8 * 8);
+		n = mask[i] ? i + 1 : n;
 	}
 	prop_add(p, &(struct prop){ .name = name, .type = "ay", .bytes = mask, .n_bytes = n });
 	return 0;

@@ -113,6 +113,8 @@ static int finish(struct cmd_args *a, int r)
 	if (!a->json)
 		str_plain(a->out.p);
 	str_plain(a->warn.p);
+	if (a->out.oom || a->warn.oom)
+		return fail(ENOMEM, "out of memory");
 	fputs(buf_text(&a->out), stdout);
 	fputs(buf_text(&a->warn), stderr);
 	if (fflush(stdout) == EOF)

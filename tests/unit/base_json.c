@@ -85,6 +85,25 @@ TEST(screens)
 	BAD("{\"version\":", "c.json:1: parse error: premature EOF");
 }
 
+/* As many values as n says, the array itself among them. */
+static int many(size_t n)
+{
+	auto_json struct json *tree = NULL;
+	auto_buf struct buf b = { 0 };
+
+	buf_puts(&b, "[0");
+	for (size_t i = 2; i < n; i++)
+		buf_puts(&b, ",0");
+	buf_puts(&b, "]");
+	return json_parse("c.json", b.p, b.n, &tree);
+}
+
+TEST(values)
+{
+	CHECK(many(JSON_VALUES_MAX + 1) == 0);
+	CHECK_FAILS(many(JSON_VALUES_MAX + 2), "c.json:1: more values than anybody reads");
+}
+
 /* The text and what it is when it is written again; NULL: the same. */
 TEST(grammar)
 {
@@ -152,4 +171,4 @@ TEST(unknown)
 	CHECK_STR(buf_text(&b), "nope items[0].optoins ");
 }
 
-UNIT_MAIN(UNIT(both_ways), UNIT(places), UNIT(screens), UNIT(grammar), UNIT(edit), UNIT(unknown))
+UNIT_MAIN(UNIT(both_ways), UNIT(places), UNIT(screens), UNIT(values), UNIT(grammar), UNIT(edit), UNIT(unknown))
