@@ -186,8 +186,7 @@ static int restore_run(struct cli *g, void *args, int argc, char **argv)
 	status = container_go(&c);
 	if (status >= 0)
 		status = supervise(&c, !a->no_subreaper);
-	container_release(&c);
-	return delete_after(g, argv[0], status);
+	return delete_after(g, &c, status);
 }
 
 const struct cmd checkpoint_cmds[] = {

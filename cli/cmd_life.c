@@ -100,12 +100,12 @@ static int create_run(struct cli *g, void *args, int argc, char **argv)
 	return made;
 }
 
-int delete_after(const struct cli *g, const char *id, int status)
+int delete_after(const struct cli *g, const struct container *c, int status)
 {
 	struct err_saved s;
 
 	err_save(&s);
-	if (container_delete(g->root, id, true) < 0 && status >= 0)
+	if (container_take_down(g->root, c) < 0 && status >= 0)
 		return -EIO;
 	if (status < 0)
 		err_restore(&s);
@@ -118,9 +118,9 @@ static int run_detached(const struct cli *g, const struct container_req *r, bool
 	int status;
 
 	TRY(container_create(r, false, &c));
-	container_release(&c);
+	container_unlock(&c);
 	status = container_start(g->root, r->id, notifies());
-	return status < 0 && !keep ? delete_after(g, r->id, status) : status;
+	return status < 0 && !keep ? delete_after(g, &c, status) : status;
 }
 
 static int run_run(struct cli *g, void *args, int argc, char **argv)
@@ -145,8 +145,7 @@ static int run_run(struct cli *g, void *args, int argc, char **argv)
 	if (status >= 0)
 		return a->keep || container_end(g->root, &c) >= 0 ? status : -EIO;
 	drop_fd(&c.sync);
-	container_release(&c);
-	return delete_after(g, argv[0], status);
+	return delete_after(g, &c, status);
 }
 
 static const struct opt start_opts[] = { GUEST_START_OPTS(struct guest_start_args), { 0 } };

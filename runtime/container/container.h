@@ -76,6 +76,7 @@ int container_create(const struct container_req *req, bool run, struct container
 int container_go(struct container *c);
 /* Lets go of everything but the container. */
 void container_release(struct container *c);
+void container_unlock(struct container *c);	/* others may work on it; what is ours to know of it stays */
 #define auto_container __attribute__((cleanup(container_release)))
 
 /* notifies: NOTIFY_SOCKET is ours to serve, and it returns when the process has said that it is ready. */
@@ -96,6 +97,8 @@ int container_delete(const char *root, const char *id, bool force);
  * since, the record is not read again.
  */
 int container_end(const char *root, const struct container *c);
+/* The same whatever state it is in. Where somebody deleted it, nothing: the id may be another's by now. */
+int container_take_down(const char *root, const struct container *c);
 /* Everything that killed creations left under root; the number of ids cleaned. only: one id, or NULL. */
 int container_recover(const char *root, const char *only);
 

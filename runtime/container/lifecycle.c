@@ -251,18 +251,24 @@ static bool is_untouched(const struct container *c)
 	return memcmp(&c->mark, &now, sizeof now) == 0;
 }
 
+int container_take_down(const char *root, const struct container *c)
+{
+	if (is_gone(c))
+		return 0;
+	/* The deletion would wait for us. */
+	if (flock(c->dir_fd, LOCK_UN) < 0)
+		return fail_errno("unlock the state of %s", c->id);
+	return container_delete(root, c->id, true);
+}
+
 int container_end(const char *root, const struct container *c)
 {
 	static struct teardown t;
 
 	if (is_gone(c))
 		return 0;
-	if (!is_untouched(c)) {
-		/* The deletion would wait for us. */
-		if (flock(c->dir_fd, LOCK_UN) < 0)
-			return fail_errno("unlock the state of %s", c->id);
-		return container_delete(root, c->id, true);
-	}
+	if (!is_untouched(c))
+		return container_take_down(root, c);
 	FRESH(t);
 	memcpy(t.id, c->id, sizeof t.id);
 	t.journal = -1;

@@ -93,7 +93,8 @@ static int end_cgroup(struct teardown *t)
 	/* Its init is dead, and so as a rule is everybody: nothing to list, to kill or to wait for. */
 	if (cg_remove_empty(&t->cg) == 0)
 		return 0;
-	/* Only in a group of our own making: an engine's group may hold the engine's processes. */
+	/* Only in groups of our own making: an engine's group may hold the engine's processes. */
+	t->cg.hiers = t->cg.made;
 	if (killed)
 		TRY(cg_kill(&t->cg, SIGKILL));
 	int r = cg_remove(&t->cg);

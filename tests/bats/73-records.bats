@@ -122,6 +122,39 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 	[ -z "$(groups_left)$(state_left)" ]
 }
 
+@test "only in groups of a container's own making somebody is killed" {
+	[ -d /sys/fs/cgroup/unified ] && [ -d /sys/fs/cgroup/pids ] || skip "kernel: no hybrid cgroups"
+	local group=/vzrun-t$$-engine p
+	mkdir "/sys/fs/cgroup/unified$group"
+	cfg --arg g "$group" '.linux.cgroupsPath = $g | .linux.namespaces |= map(select(.type != "pid"))'
+	args sh -c 'sleep 300 & exec sleep 301'
+	create; vz start "$ID"
+	wait_for pgrep -f '^sleep 300$' -P "$(pid_of)"
+	sleep 302 3>&- & p=$!
+	echo "$p" >"/sys/fs/cgroup/unified$group/cgroup.procs"
+	vz delete -f "$ID"
+	kill -0 "$p"
+	kill "$p"; wait_for gone "$p"
+	wait_for rmdir "/sys/fs/cgroup/unified$group"
+	[ -z "$(groups_left)$(state_left)" ]
+}
+
+@test "a run -d whose container another has replaced leaves that one alone" {
+	local first
+	args sleep 300
+	(cd "$B" && exec strace -o /dev/null -e trace=flock -e inject=flock:delay_enter=3000000:when=3 \
+		"$VZ" --root "$ROOT" run -d "$ID" </dev/null >"$B/said" 2>&1 3>&-) & JOB=$!
+	wait_for is created
+	vz delete -f "$ID"
+	create; vz start "$ID"
+	first=$(pid_of)
+	ended "$JOB"
+	[ "$status" -ne 0 ]
+	grep -q "does not exist" "$B/said"
+	is running
+	[ "$(pid_of)" = "$first" ]
+}
+
 @test "delete -f of a state that lost its cgroup uses the journal's" {
 	local pid
 	running
