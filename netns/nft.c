@@ -203,7 +203,7 @@ static bool after(const struct nft_elem *e, unsigned char out[NFT_KEY_MAX])
 }
 
 /* An interval of a single field is two elements: where it begins, and where it has ended. */
-static void put_one(struct nlq *q, const struct nft_elem *e, bool add)
+void nft_put(struct nlq *q, const struct nft_elem *e, bool add)
 {
 	struct nlattr *one = nlq_nest(q, NFTA_LIST_ELEM | NLA_F_NESTED);
 	unsigned char past[NFT_KEY_MAX];
@@ -228,14 +228,18 @@ static void put_one(struct nlq *q, const struct nft_elem *e, bool add)
 	nlq_end(q, one);
 }
 
-/* A request about elements of e's set; the list is open, for its elements. */
-static struct nlattr *begin(struct nlq *q, const char *table, const struct nft_elem *e, int type, int flags)
+size_t nft_room(const struct nft_elem *e)
+{
+	return 96 + 2 * e->n_key + e->n_data + strlen(e->chain) + strlen(e->comment) + (e->over ? 128 : 0);
+}
+
+struct nlattr *nft_begin(struct nlq *q, const char *table, const struct nft_elem *e, int type, int flags, size_t room)
 {
 	const struct fw_set *s = &fw_sets[e->set];
 	struct nfgenmsg g = { .nfgen_family = s->family == FW_INET ? NFPROTO_INET : NFPROTO_BRIDGE,
 			      .version = NFNETLINK_V0 };
 
-	nlq_add(q, NFNL_SUBSYS_NFTABLES << 8 | type, flags, &g, sizeof g);
+	nlq_add_large(q, NFNL_SUBSYS_NFTABLES << 8 | type, flags, &g, sizeof g, room);
 	nlq_put_str(q, NFTA_SET_ELEM_LIST_TABLE, table);
 	nlq_put_str(q, NFTA_SET_ELEM_LIST_SET, s->name);
 	return nlq_nest(q, NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED);
@@ -243,141 +247,10 @@ static struct nlattr *begin(struct nlq *q, const char *table, const struct nft_e
 
 void nft_ask(struct nlq *q, const char *table, const struct nft_elem *e)
 {
-	struct nlattr *list = begin(q, table, e, NFT_MSG_GETSETELEM, 0);
+	struct nlattr *list = nft_begin(q, table, e, NFT_MSG_GETSETELEM, 0, 0);
 	struct nlattr *one = nlq_nest(q, NFTA_LIST_ELEM | NLA_F_NESTED);
 
 	put_bytes(q, NFTA_SET_ELEM_KEY, e->key, e->n_key);
 	nlq_end(q, one);
 	nlq_end(q, list);
-}
-
-static void put_elem(struct nlq *q, const char *table, const struct nft_elem *e, bool add)
-{
-	struct nlattr *list = begin(q, table, e, add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
-				    add ? NLM_F_CREATE : 0);
-
-	put_one(q, e, add);
-	nlq_end(q, list);
-}
-
-/* ---- from what stood to what stands ------------------------------------------------------------------ */
-
-struct step { const struct nft_elem *e; bool add; };
-
-static int by_value(const void *a, const void *b)
-{
-	const struct step *x = a, *y = b;
-
-	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): push() zeroes them whole */
-	return memcmp(x->e, y->e, sizeof *x->e);
-}
-
-static bool stamped(const struct step *s) { return s->e->comment[0]; }
-
-/*
- * The elements that a start looks at go first and come last: where several sends are needed, and one of them is the
- * last, they say so. Removals come before all that comes.
- */
-static int by_turn(const void *a, const void *b)
-{
-	const struct step *x = a, *y = b;
-
-	if (x->add != y->add)
-		return x->add ? 1 : -1;
-	if (stamped(x) != stamped(y))
-		return stamped(x) == x->add ? 1 : -1;
-	return by_value(a, b);
-}
-
-/* Both lists sorted together: what is there twice, once to go and once to come, stays. */
-static size_t difference(const struct nft_list *was, const struct nft_list *is, struct step *s)
-{
-	size_t n = 0, k = 0;
-
-	for (size_t i = 0; was && i < was->n; i++)
-		s[n++] = (struct step){ &was->v[i], false };
-	for (size_t i = 0; is && i < is->n; i++)
-		s[n++] = (struct step){ &is->v[i], true };
-	if (n)
-		qsort(s, n, sizeof *s, by_value);
-	for (size_t i = 0; i < n; i++) {
-		if (i + 1 < n && s[i].add != s[i + 1].add && by_value(&s[i], &s[i + 1]) == 0)
-			i++;
-		else
-			s[k++] = s[i];
-	}
-	if (k)
-		qsort(s, k, sizeof *s, by_turn);
-	return k;
-}
-
-static void put_batch(struct nlq *q, int type)
-{
-	struct nfgenmsg g = { .version = NFNETLINK_V0, .res_id = htons(NFNL_SUBSYS_NFTABLES) };
-
-	nlq_add(q, type, 0, &g, sizeof g);
-}
-
-/* What was gone is not asked for again. Returns how many steps are left, or -errno; *again: nothing was done. */
-static int send_some(struct nlq *q, const char *table, struct step *s, size_t n, bool *again)
-{
-	int err[NLQ_MAX], r;
-	size_t k = 0;
-
-	*again = false;
-	put_batch(q, NFNL_MSG_BATCH_BEGIN);
-	for (size_t i = 0; i < n; i++)
-		put_elem(q, table, s[i].e, s[i].add);
-	nlq_end_of_batch(q, NFNL_MSG_BATCH_END);
-	r = nlq_ask(q, NULL, NULL, err);
-	TRY(r);
-	TRY(err[0]);
-	for (size_t i = 0; i < n; i++) {
-		if (err[i + 1] == -ENOENT && !s[i].add) {
-			*again = true;
-			continue;
-		}
-		TRY(err[i + 1] == -EBUSY ? -EEXIST : err[i + 1]);
-		s[k++] = s[i];
-	}
-	return (int)k;
-}
-
-/* As many as fit into one send go together. */
-enum { TOGETHER = NLQ_MAX - 2 };
-
-static int send_steps(const char *table, struct step *s, size_t n)
-{
-	auto_nlq struct nlq q = { 0 };
-
-	TRY(nlq_open(&q, NETLINK_NETFILTER));
-	/* Each element that is gone is an answer. */
-	(void)nl_socket_set_buffer_size(q.sk, 256 << 10, 0);
-	for (size_t at = 0; at < n;) {
-		size_t some = n - at < TOGETHER ? n - at : TOGETHER, left = some;
-		bool again = true;
-
-		while (again && left) {
-			int r = send_some(&q, table, s + at, left, &again);
-
-			if (r == -ENOENT || r == -EEXIST)
-				return r;
-			if (r < 0)
-				return net_fail_talk(&q, r, "nftables table %s", table);
-			left = (size_t)r;
-		}
-		at += some;
-	}
-	return 0;
-}
-
-int nft_change(const char *table, const struct nft_list *was, const struct nft_list *is)
-{
-	size_t n = (was ? was->n : 0) + (is ? is->n : 0);
-	auto_free struct step *s = calloc(n + 1, sizeof *s);
-
-	if (!s || (was && was->oom) || (is && is->oom))
-		return fail(ENOMEM, "nftables table %s: out of memory", table);
-	n = difference(was, is, s);
-	return n ? send_steps(table, s, n) : 0;
 }

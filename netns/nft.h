@@ -41,11 +41,16 @@ struct nft_elem *nft_add_verdict(struct nft_elem *e, enum nft_verdict v, const c
 uint64_t nft_mark(const struct nft_list *l);
 
 struct nlq;
+struct nlattr;
 /* A request for one element, by its set and key: no such one is the error -ENOENT of this request. */
 void nft_ask(struct nlq *q, const char *table, const struct nft_elem *e);
+/* One about several elements of e's set: its list, which the caller ends, with room for them; and one of them. */
+struct nlattr *nft_begin(struct nlq *q, const char *table, const struct nft_elem *e, int type, int flags, size_t room);
+size_t nft_room(const struct nft_elem *e);
+void nft_put(struct nlq *q, const struct nft_elem *e, bool add);
 /*
  * From elements that stood to elements that stand, in one transaction: what is in both is left alone, what is gone
  * already or there already is fine. -ENOENT without a message: a table, set or chain is missing; -EEXIST: a map has
- * another value there; net_fw_apply() is the remedy. NULL: none. (More than NLQ_MAX changes are several transactions.)
+ * another value there; net_fw_apply() is the remedy. NULL: none. (Many thousands of changes are several transactions.)
  */
 int nft_change(const char *table, const struct nft_list *was, const struct nft_list *is);

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-enum { ERRNO_MAX = 4095, /* of the kernel's */ DUMP_TRIES = 100, DATAGRAM_MAX = 131072 };
+enum { ERRNO_MAX = 4095, /* of the kernel's */ DUMP_TRIES = 100, DATAGRAM_MAX = 131072, USUAL_ROOM = 1024 };
 
 int nlq_open(struct nlq *q, int protocol)
 {
@@ -79,7 +79,12 @@ void nlq_end_of_batch(struct nlq *q, int type)
 
 struct nl_msg *nlq_add(struct nlq *q, int type, int flags, const void *header, size_t n)
 {
-	struct nl_msg *m = nlmsg_alloc_size(1024);
+	return nlq_add_large(q, type, flags, header, n, 0);
+}
+
+struct nl_msg *nlq_add_large(struct nlq *q, int type, int flags, const void *header, size_t n, size_t room)
+{
+	struct nl_msg *m = nlmsg_alloc_size(room > USUAL_ROOM ? room : USUAL_ROOM);
 
 	if (m && (!nlmsg_put(m, NL_AUTO_PORT, NL_AUTO_SEQ, type, 0, NLM_F_REQUEST | flags) ||
 		  nlmsg_append(m, (void *)(uintptr_t)header, n, NLMSG_ALIGNTO) < 0)) {

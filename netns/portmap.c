@@ -126,22 +126,34 @@ static void add_port(struct nft_list *l, const struct net_record *r, const enum 
 	}
 }
 
+static void all_open(enum net_port_state open[NET_PUBLISH_MAX])
+{
+	for (size_t i = 0; i < NET_PUBLISH_MAX; i++)
+		open[i] = NET_PORT_OPEN;
+}
+
+static void add_ports(const struct net_record *r, const enum net_port_state *open, const struct net_target *t,
+		      struct nft_list *out)
+{
+	size_t i = 0;
+
+	LIST_EACH(const struct net_publish, p, r->ports) {
+		for (int six = 0; six < 2; six++)
+			if (t->way[six].is && net_publish_of(p, six))
+				add_port(out, r, open, i, six, &t->way[six]);
+		i++;
+	}
+}
+
 /* open NULL: all as far as they are published. */
 static int elements_of(int dir, const struct net_record *r, const enum net_port_state *open, struct nft_list *out,
 		       struct net_target *t)
 {
 	enum net_port_state all[NET_PUBLISH_MAX];
-	size_t i = 0;
 
-	for (size_t k = 0; k < NET_PUBLISH_MAX; k++)
-		all[k] = NET_PORT_OPEN;
+	all_open(all);
 	TRY(net_target_of(dir, r, t));
-	LIST_EACH(const struct net_publish, p, r->ports) {
-		for (int six = 0; six < 2; six++)
-			if (t->way[six].is && net_publish_of(p, six))
-				add_port(out, r, open ? open : all, i, six, &t->way[six]);
-		i++;
-	}
+	add_ports(r, open ? open : all, t, out);
 	return 0;
 }
 
@@ -157,10 +169,11 @@ static void minus(struct nft_list *all, struct nft_list *some)
 {
 	size_t k = 0;
 
-	if (some->n)
-		qsort(some->v, some->n, sizeof *some->v, by_value);
+	if (!all->n || !some->n)
+		return;
+	qsort(some->v, some->n, sizeof *some->v, by_value);
 	for (size_t i = 0; i < all->n; i++)
-		if (!some->n || !bsearch(&all->v[i], some->v, some->n, sizeof *some->v, by_value))
+		if (!bsearch(&all->v[i], some->v, some->n, sizeof *some->v, by_value))
 			all->v[k++] = all->v[i];
 	all->n = k;
 }
@@ -177,11 +190,15 @@ static int changed(int r, const struct net_home *h)
 int net_portmap_open(const struct net_home *h, int dir, const struct net_record *r, const enum net_port_state *open)
 {
 	auto_nft_list struct nft_list all = { 0 }, now = { 0 };
+	bool some_closed = false;
 	struct net_target t;
 
 	TRY(fault_point("published ports"));
-	TRY(elements_of(dir, r, NULL, &all, &t));
 	TRY(elements_of(dir, r, open, &now, &t));
+	for (size_t i = 0; i < r->ports.n; i++)
+		some_closed |= open[i] != NET_PORT_OPEN;
+	if (some_closed)
+		TRY(elements_of(dir, r, NULL, &all, &t));
 	TRY(net_way_make(h, dir, r, &t));
 	minus(&all, &now);
 	return changed(nft_change(h->table, &all, &now), h);
@@ -199,6 +216,17 @@ int net_portmap_close(const struct net_home *h, int dir, const struct net_record
 	return done == -ENOENT ? 0 : done;
 }
 
+/* The same of another record, for the same ones; SIZE_MAX: none. */
+static size_t find_same(const struct list *ports, const struct net_publish *p)
+{
+	const struct net_publish *v = ports->v;
+
+	for (size_t i = 0; i < ports->n; i++)
+		if (net_publish_same(p, &v[i]) && p->expose == v[i].expose)
+			return i;
+	return SIZE_MAX;
+}
+
 /* What stood stays as far as it stood; what is new opens. */
 static int states_for(const struct net_home *h, const struct net_record *was, const struct net_record *is,
 		      enum net_port_state *out)
@@ -209,15 +237,48 @@ static int states_for(const struct net_home *h, const struct net_record *was, co
 	if (was)
 		TRY(net_portmap_look(h, &was->ports, before));
 	LIST_EACH(const struct net_publish, p, is->ports) {
-		const struct net_publish *v = was ? was->ports.v : NULL;
+		size_t k = was ? find_same(&was->ports, p) : SIZE_MAX;
 
-		out[i] = NET_PORT_OPEN;
-		for (size_t k = 0; v && k < was->ports.n; k++)
-			if (net_publish_same(p, &v[k]) && p->expose == v[k].expose)
-				out[i] = before[k];
-		i++;
+		out[i++] = k == SIZE_MAX ? NET_PORT_OPEN : before[k];
 	}
 	return 0;
+}
+
+static bool same_target(const struct net_target *a, const struct net_target *b)
+{
+	for (int six = 0; six < 2; six++) {
+		const struct net_way *x = &a->way[six], *y = &b->way[six];
+
+		if (x->is != y->is || !str_eq(x->bridge, y->bridge) || memcmp(&x->addr, &y->addr, sizeof x->addr) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Another leads to some port of the guest's that p leads to. */
+static bool shares(const struct list *ports, const struct net_publish *p)
+{
+	LIST_EACH(const struct net_publish, o, *ports)
+		if (!(net_publish_same(o, p) && o->expose == p->expose) && o->proto == p->proto &&
+		    p->guest_port.v < o->guest_port.v + net_publish_count(o) &&
+		    o->guest_port.v < p->guest_port.v + net_publish_count(p))
+			return true;
+	return false;
+}
+
+/* Of what is in both, and alone where it leads, the elements are the same: they need not be made to be compared. */
+static void leave_out_same(const struct net_record *was, const struct net_record *is, enum net_port_state *before,
+			   enum net_port_state *open)
+{
+	size_t i = 0;
+
+	LIST_EACH(const struct net_publish, p, is->ports) {
+		size_t k = find_same(&was->ports, p);
+
+		if (k != SIZE_MAX && !shares(&was->ports, p) && !shares(&is->ports, p))
+			before[k] = open[i] = NET_PORT_CLOSED;
+		i++;
+	}
 }
 
 void net_portmap_change_free(struct net_portmap_change *c)
@@ -230,18 +291,23 @@ int net_portmap_plan(const struct net_home *h, int dir, const struct net_record 
 		     struct net_portmap_change *c)
 {
 	auto_nft_list struct nft_list same = { 0 };
-	enum net_port_state open[NET_PUBLISH_MAX];
+	enum net_port_state before[NET_PUBLISH_MAX], open[NET_PUBLISH_MAX];
 
 	*c = (struct net_portmap_change){ .was = was && was->ports.n ? was : NULL, .is = is && is->ports.n ? is : NULL };
+	all_open(before);
 	if (c->was)
-		TRY(elements_of(dir, was, NULL, &c->old, &c->old_t));
-	c->up = c->is && net_portmap_up(h, is);
-	if (c->up) {
-		TRY(states_for(h, was, is, open));
-		TRY(elements_of(dir, is, open, &c->new, &c->t));
-	} else if (c->is) {
+		TRY(net_target_of(dir, was, &c->old_t));
+	if (c->is)
 		TRY(net_target_of(dir, is, &c->t));
-	}
+	c->up = c->is && net_portmap_up(h, is);
+	if (c->up)
+		TRY(states_for(h, was, is, open));
+	if (c->up && c->was && same_target(&c->old_t, &c->t))
+		leave_out_same(was, is, before, open);
+	if (c->was)
+		add_ports(was, before, &c->old_t, &c->old);
+	if (c->up)
+		add_ports(is, open, &c->t, &c->new);
 	for (size_t i = 0; i < c->old.n; i++)
 		nft_copy(&same, &c->old.v[i]);
 	minus(&c->old, &c->new);

@@ -108,6 +108,32 @@ teardown() { lab_teardown; }
 	done
 }
 
+# batches WORD...: how many transactions of nftables this command of vzrun's takes
+batches() {
+	h strace -qq -e trace=sendmsg -o "$BATS_TEST_TMPDIR/calls" "$VZ" --root "$ROOT" "$@" >/dev/null
+	grep -c NFNL_MSG_BATCH_BEGIN "$BATS_TEST_TMPDIR/calls"
+}
+
+@test "a range of a thousand ports is a few changes, whatever stands beside it" {
+	lab_guest web
+	vz port add web 10000:10500 --expose world >/dev/null
+	vz port add web 20000-21023:20000-21023 --expose world >/dev/null
+	[ "$(batches port add web 30000-31023:10000-11023 --expose lan)" -le 4 ]
+	serve "$web" 10500
+	# One port of the guest's, two ways to it: neither goes with the other.
+	gets 198.51.100.9 "$WORLD" 192.0.2.1 10000
+	gets 192.0.2.50 "$LAN" 192.0.2.1 30500
+	shut "$WORLD" 192.0.2.1 30500
+	# What somebody has taken out is no hindrance.
+	h nft delete element inet "$(h nft list tables inet | awk '/vzrun/ { print $3 }')" host_any4 '{ tcp . 30007 }'
+	[ "$(batches port rm web 10000)" -le 4 ]
+	gets 192.0.2.50 "$LAN" 192.0.2.1 30500
+	shut "$WORLD" 192.0.2.1 10000
+	vz port rm web 30000-31023 >/dev/null
+	shut "$LAN" 192.0.2.1 30500
+	vz network check
+}
+
 @test "udp, ranges, one address of the host" {
 	lab_guest web
 	serve "$web" 53 udp
