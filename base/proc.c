@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 enum { KEEP_MAX = 8 << 20, DRAIN_MAX = 64 };	/* 64: more reads than a full pipe has */
@@ -42,6 +43,8 @@ static _Noreturn void child(const struct proc_req *req, int in, int out, int err
 	int high[64];
 
 	(void)setpgid(0, 0);
+	if (req->umask)
+		umask(req->umask);
 	if (req->cwd && chdir(req->cwd) < 0 && chdir("/") < 0)
 		give_up(report);
 	sigset_t none;

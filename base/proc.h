@@ -6,11 +6,13 @@
 #pragma once
 #include "base/str.h"
 #include <signal.h>
+#include <sys/types.h>
 
 struct proc_req {
 	const char *path;		/* a path, or a name to look for in PATH when it has no slash */
 	const char *const *argv;	/* argv[0] included; NULL-terminated */
 	const char *const *env;		/* NULL: ours */
+	mode_t umask;			/* its umask; 0: ours */
 	const char *cwd;		/* where it starts ("/" when that is gone); NULL: where we are */
 	const char *in;			/* written to its stdin; NULL: /dev/null */
 	size_t in_n;

@@ -29,6 +29,8 @@ static int run_one(const struct spec_hook *h, enum hook_kind kind, const char *s
 		.path = h->path,
 		.argv = h->args.n > 0 ? h->args.v : self,
 		.env = environment(h, kind),
+		/* Ours lets nobody read, the child's lets all write; startContainer is the process's already. */
+		.umask = kind == HOOK_START_CONTAINER ? 0 : 022,
 		.cwd = cwd,
 		.in = state, .in_n = strlen(state),
 		/* Ours and the container's are no place for what a hook has to say. */

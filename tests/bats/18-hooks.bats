@@ -53,6 +53,19 @@ createContainer $ID creating true $B 1.3.0 100%"
 	[ "$(sort -u "$L")" = "$(pid_of)" ]
 }
 
+@test "what hooks make is to be read by all, and written by their user only" {
+	for k in prestart createRuntime createContainer poststart poststop; do hook $k "umask >>$L"; done
+	inside_hook 'umask >/inside'
+	cfg '.process.user.umask = 7'
+	go; ok
+	logged "0022
+0022
+0022
+0022
+0022"
+	[ "$(cat "$B/rootfs/inside")" = 0007 ]
+}
+
 @test "run: all kinds, poststart after the process began, poststop at its end" {
 	for k in prestart createRuntime createContainer poststart poststop; do hook $k "echo $k >>$L"; done
 	hook poststart 'p=$(jq .pid); [ "$(readlink /proc/$p/exe | sed "s/.*\///")" = busybox ] && touch '"$B/rootfs/go"
