@@ -139,7 +139,7 @@ const char *home_of(struct arena *a, int root_fd, uid_t uid)
 	char *save = NULL;
 
 	if (path_read(root_fd, "/etc/passwd", 1 << 20, &text, NULL) < 0)
-		return uid == 0 ? "/root" : "/";
+		return "/";
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char *field[7], *p = line;
 		uint64_t id;

@@ -24,6 +24,12 @@ HOME=/root"
 	cfg '.process.env = ["PATH=/bin"]'
 	inside 'echo $HOME'
 	says /home/user
+	rm "$B/rootfs/etc/passwd"
+	inside 'echo $HOME'
+	says /
+	cfg '.process.user.uid = 0'
+	inside 'echo $HOME'
+	says /
 }
 
 @test "cwd, created when missing" {
