@@ -17,7 +17,7 @@ struct joining {
 	struct state s;
 	struct spec_process p;
 	struct arena arena;
-	struct json *tree;
+	struct json *tree, *own_tree;	/* of p; of the container's own section */
 	struct cg cg;
 	char sub[CG_PATH_MAX];		/* of it, where the init is */
 	struct rdt rdt;
@@ -38,10 +38,26 @@ static void drop_notify(struct strv *env)
 	env->n = n;
 }
 
+/* A section that says nothing of what confines it is confined as the container is, with runc and crun, too. */
+static int confine_alike(struct joining *j)
+{
+	struct spec_process *p = &j->p, own = { 0 };
+
+	if (p->caps && p->selinux_label && p->apparmor)
+		return 0;
+	TRY_IN(journal_load_process(j->dir_fd, &j->arena, &j->own_tree, &own), "state of %s", j->req->id);
+	p->caps = p->caps ?: own.caps;
+	p->selinux_label = p->selinux_label ?: own.selinux_label;
+	p->apparmor = p->apparmor ?: own.apparmor;
+	return 0;
+}
+
 static int load_process(struct joining *j)
 {
-	if (j->req->process_file)
-		return spec_process_load(&j->arena, &j->tree, j->req->process_file, &j->p);
+	if (j->req->process_file) {
+		TRY(spec_process_load(&j->arena, &j->tree, j->req->process_file, &j->p));
+		return confine_alike(j);
+	}
 	TRY_IN(journal_load_process(j->dir_fd, &j->arena, &j->tree, &j->p), "state of %s", j->req->id);
 	drop_notify(&j->p.env);
 	return 0;
@@ -353,6 +369,7 @@ int container_exec(const struct exec_req *req, struct container *out)
 	arena_free(&j.child.arena);
 	arena_free(&j.arena);
 	json_free(&j.tree);
+	json_free(&j.own_tree);
 	state_free(&j.s);
 	return r;
 }

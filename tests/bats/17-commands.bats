@@ -273,6 +273,13 @@ valid() { python3 "$SCHEMA" "$1"; }
 /tmp
 7"
 	[ "$(cat "$BATS_TEST_TMPDIR/pid")" -gt 0 ]
+	# What it says nothing of confines it as the container.
+	jq '.process | .args = ["grep", "Cap[PEB]", "/proc/self/status"] | .env = ["PATH=/bin"] | del(.capabilities)' \
+		"$B/config.json" >"$BATS_TEST_TMPDIR/p"
+	run v exec --process "$BATS_TEST_TMPDIR/p" "$ID"
+	ok
+	[ "$output" = "$(v exec "$ID" grep 'Cap[PEB]' /proc/self/status)" ]
+	[[ $output != *"CapBnd:	0000000000000000"* ]]
 	run v exec "$ID"
 	fails 255 "process args cannot be empty"
 	echo '{"cwd":"/"}' >"$BATS_TEST_TMPDIR/p"
