@@ -314,11 +314,26 @@ static uint32_t systemd_hier(void)
 	return 0;
 }
 
+/*
+ * Who reads its own limits inside looks for cpuset beside them, as runc has it: a JVM that finds none on v1 takes the
+ * host's memory and CPUs for its own.
+ */
+static uint32_t beside_limits(const struct need *need)
+{
+	int cpu = cg_ctl_hier(CTL_CPU), memory = cg_ctl_hier(CTL_MEMORY), cpuset;
+	uint32_t limits = (cpu < 0 ? 0 : BIT(cpu)) | (memory < 0 ? 0 : BIT(memory));
+
+	if (!(need->hiers & limits))
+		return 0;
+	cpuset = cg_ctl_hier(CTL_CPUSET);
+	return cpuset < 0 ? 0 : BIT(cpuset);
+}
+
 static uint32_t needed(const struct need *need)
 {
 	static const enum ctl counted[] = { CTL_CPU, CTL_MEMORY, CTL_PIDS };
 	int tree = cg_v2_hier();
-	uint32_t mask = need->hiers | need->soft | systemd_hier();
+	uint32_t mask = need->hiers | need->soft | systemd_hier() | beside_limits(need);
 
 	for (size_t i = 0; i < COUNT(counted); i++)
 		if (cg_ctl_hier(counted[i]) >= 0)

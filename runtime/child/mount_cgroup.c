@@ -103,7 +103,7 @@ static int tmpfs_with_groups(struct mnt_ctx *c, const struct mnt_op *op, int at)
 	TRY(cg_host_check());
 	/* The groups of a delegated tree have their attributes already; otherwise all are alike. */
 	if (!(op->flags & MNT_DELEGATED))
-		TRY(set_attributes(top, AT_RECURSIVE, attributes(c->cg, op, &cg_host()->h[0])));
+		return set_attributes(top, AT_RECURSIVE, attributes(c->cg, op, &cg_host()->h[0]));
 	return set_attributes(top, 0, MOUNT_ATTR_RDONLY);
 }
 

@@ -106,6 +106,26 @@ refuses() { res "$1"; go; fails 1 "$2"; [ -z "$(state_left)$(groups_left)" ]; }
 	go; ok; says 0
 }
 
+@test "v1: limits of memory or CPU have cpuset beside them, which a JVM looks for before it believes them" {
+	v2 && skip "cgroup v2: there is one hierarchy"
+	[ -d /sys/fs/cgroup/cpuset ] || skip "kernel: no cpuset controller"
+	sh_ "cat $(cat_ cpuset.cpus cpuset); grep -c ' /sys/fs/cgroup/cpuset .*cpuset' /proc/self/mountinfo"
+	for r in '{"memory": {"limit": 67108864}}' '{"cpu": {"quota": 50000, "period": 100000}}'; do
+		res "$r"
+		go; ok; says "$(cat /sys/fs/cgroup/cpuset/cpuset.cpus)
+1"
+	done
+}
+
+@test "v1: a group's directory is read-only where its mount is asked to be" {
+	v2 && skip "cgroup v2: there is one hierarchy"
+	sh_ 'mkdir /sys/fs/cgroup/new && echo made'
+	go; [ "$status" = 1 ]
+	[[ $output == *"Read-only file system"* ]]
+	cfg '(.mounts[] | select(.type == "cgroup") | .options) -= ["ro"]'
+	go; ok; says made
+}
+
 @test "pids" {
 	need_ctl pids pids
 	reads '{"pids": {"limit": 77}}' pids pids.max 77
