@@ -102,6 +102,12 @@ int cg_remember(struct cg_former *all, const char *path, const char *text);
 /* NULL: forget */
 int cg_write_limits(const struct cg *cg, const struct cg_resources *r, struct cg_former *former);
 
+/*
+ * knobs_memory.c: of limit and swap the one that m does not name, where it names the other, becomes what the v2 group
+ * has now: OCI says both together, systemd takes and keeps each alone.
+ */
+void cg_memory_as_is(const char *dir, struct cg_memory *m);
+
 /* ---- devices.c, devices_bpf.c ---- */
 enum { ACC_MKNOD = 1, ACC_READ = 2, ACC_WRITE = 4, ACC_ALL = 7 };
 struct dev { bool allow; char type; int64_t major, minor; unsigned acc; };	/* type a b c; -1: any */

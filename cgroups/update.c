@@ -114,16 +114,32 @@ int cg_remember(struct cg_former *all, const char *path, const char *text)
 	return undo_push(&all->undo, "cgroup limits", put_back, f, size);
 }
 
+/* After the files are written: systemd writes what it was told before again, of memory and swap, too. */
+static int tell_systemd(const struct cg *cg, const struct cg_resources *r)
+{
+	int i = cg_ctl_hier(CTL_MEMORY);
+	struct cg_resources all = *r;
+	struct cg_memory memory;
+	char dir[CG_FULL];
+
+	if (r->memory && i >= 0 && cg_host()->h[i].v2 && (cg->hiers & BIT(i))) {
+		memory = *r->memory;
+		cg_memory_as_is(cg_file(cg, (size_t)i, NULL, dir), &memory);
+		all.memory = &memory;
+	}
+	TRY(cg_unit_set(cg, &all));
+	/* It rounds. */
+	return cg_write_limits(cg, &all, NULL);
+}
+
 int cg_update(const struct cg *cg, const struct cg_resources *r)
 {
 	struct cg_former all = { 0 };
 	int ret = cg_write_limits(cg, r, &all);
 
-	/* What the kernel takes systemd is told; it rounds, so what was asked for is written once more. */
-	if (ret >= 0 && cg->unit[0]) {
-		ret = cg_unit_set(cg, r);
-		ret = ret < 0 ? ret : cg_write_limits(cg, r, NULL);
-	}
+	/* What the kernel takes systemd is told. */
+	if (ret >= 0 && cg->unit[0])
+		ret = tell_systemd(cg, r);
 	if (ret >= 0) {
 		undo_commit(&all.undo);
 		return ret;

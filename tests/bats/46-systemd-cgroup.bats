@@ -117,6 +117,26 @@ sleeper() { args sleep 4242; }
 	[[ "$(cat "$(group)/cpu.max" 2>/dev/null || cat "/sys/fs/cgroup/cpu$(prop ControlGroup)/cpu.cfs_quota_us")" == 50001* ]]
 }
 
+@test "update of memory alone: memory and swap together stay what they were, for systemd too" {
+	need_systemd
+	[ -e /sys/fs/cgroup/cgroup.controllers ] || skip "host: memory and swap are one limit on cgroup v1"
+	sleeper
+	cfg '.linux.resources = {memory: {limit: 67108864, swap: 134217728}}'
+	detached
+	[ "$(cat "$(group)/memory.swap.max")" = 67108864 ]
+	for m in 96 48; do
+		v update --memory ${m}M "$ID"
+		[ "$(cat "$(group)/memory.max")" = $((m << 20)) ]
+		[ "$(cat "$(group)/memory.swap.max")" = $(((128 - m) << 20)) ]
+		[ "$(prop MemorySwapMax)" = $(((128 - m) << 20)) ]
+		systemctl daemon-reload
+		[ "$(cat "$(group)/memory.swap.max")" = $(((128 - m) << 20)) ]
+	done
+	v update --memory -1 "$ID"
+	[ "$(prop MemorySwapMax)" = infinity ]
+	[ "$(cat "$(group)/memory.swap.max")" = max ]
+}
+
 @test "annotations are properties: seconds become microseconds, what has no grammar is refused with its place" {
 	need_systemd
 	sleeper
