@@ -103,10 +103,11 @@ int cg_remember(struct cg_former *all, const char *path, const char *text);
 int cg_write_limits(const struct cg *cg, const struct cg_resources *r, struct cg_former *former);
 
 /*
- * knobs_memory.c: of limit and swap the one that m does not name, where it names the other, becomes what the v2 group
- * has now: OCI says both together, systemd takes and keeps each alone.
+ * knobs_memory.c, knobs_cpu.c: where one of limit and swap, of quota and period, is named the other becomes what the
+ * group in dir has now. OCI says memory and swap together and v2 swap alone; systemd makes one number of the others.
  */
-void cg_memory_as_is(const char *dir, struct cg_memory *m);
+void cg_memory_as_is(const char *dir, struct cg_memory *m);	/* of v2 */
+void cg_cpu_as_is(const char *dir, bool v2, struct cg_cpu *c);
 
 /* ---- devices.c, devices_bpf.c ---- */
 enum { ACC_MKNOD = 1, ACC_READ = 2, ACC_WRITE = 4, ACC_ALL = 7 };

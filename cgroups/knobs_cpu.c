@@ -80,3 +80,25 @@ int cg_cpu_period_v2(const struct at *at, const void *value, char *out, size_t s
 	now[strcspn(now, " ")] = '\0';
 	return cg_say(out, size, "%s %ju", now, (uintmax_t)((const struct opt_u64 *)value)->v);
 }
+
+void cg_cpu_as_is(const char *dir, bool v2, struct cg_cpu *c)
+{
+	const char *file = v2 ? "cpu.max" : c->quota.v ? "cpu.cfs_period_us" : "cpu.cfs_quota_us";
+	char path[CG_FULL], text[64], *value = text;
+
+	if (!c->quota.v == !c->period.v)
+		return;
+	snprintf(path, sizeof path, "%s/%s", dir, file);
+	if (file_peek(AT_FDCWD, path, text, sizeof text) <= 0)
+		return;
+	/* cpu.max has both, the quota first. */
+	if (v2 && c->quota.v)
+		value += strcspn(value, " "), value += *value == ' ';
+	value[strcspn(value, " ")] = '\0';
+	if (c->quota.v)
+		c->period.set = str_u64(value, UINT32_MAX, &c->period.v) == 0;
+	else if (str_i64(value, -1, INT64_MAX, &c->quota.v) == 0)
+		c->quota.set = true;
+	else
+		c->quota = (struct opt_i64){ -1, true };
+}

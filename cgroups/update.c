@@ -114,22 +114,46 @@ int cg_remember(struct cg_former *all, const char *path, const char *text)
 	return undo_push(&all->undo, "cgroup limits", put_back, f, size);
 }
 
-/* After the files are written: systemd writes what it was told before again, of memory and swap, too. */
+/* r, and beside what it names the other half of it, where systemd takes and keeps the two together. */
+struct whole { struct cg_resources r; struct cg_memory memory; struct cg_cpu cpu; };
+
+static bool has(const struct cg *cg, enum ctl c, bool *v2, char dir[CG_FULL])
+{
+	int i = cg_ctl_hier(c);
+
+	if (i < 0 || !(cg->hiers & BIT(i)))
+		return false;
+	*v2 = cg_host()->h[i].v2;
+	cg_file(cg, (size_t)i, NULL, dir);
+	return true;
+}
+
+static void make_whole(const struct cg *cg, const struct cg_resources *r, struct whole *w)
+{
+	char dir[CG_FULL];
+	bool v2;
+
+	w->r = *r;
+	if (r->memory && has(cg, CTL_MEMORY, &v2, dir) && v2) {
+		w->memory = *r->memory;
+		cg_memory_as_is(dir, &w->memory);
+		w->r.memory = &w->memory;
+	}
+	if (r->cpu && has(cg, CTL_CPU, &v2, dir)) {
+		w->cpu = *r->cpu;
+		cg_cpu_as_is(dir, v2, &w->cpu);
+		w->r.cpu = &w->cpu;
+	}
+}
+
+/* After the files are written, from which the other halves come. It rounds, so they are written once more. */
 static int tell_systemd(const struct cg *cg, const struct cg_resources *r)
 {
-	int i = cg_ctl_hier(CTL_MEMORY);
-	struct cg_resources all = *r;
-	struct cg_memory memory;
-	char dir[CG_FULL];
+	struct whole w;
 
-	if (r->memory && i >= 0 && cg_host()->h[i].v2 && (cg->hiers & BIT(i))) {
-		memory = *r->memory;
-		cg_memory_as_is(cg_file(cg, (size_t)i, NULL, dir), &memory);
-		all.memory = &memory;
-	}
-	TRY(cg_unit_set(cg, &all));
-	/* It rounds. */
-	return cg_write_limits(cg, &all, NULL);
+	make_whole(cg, r, &w);
+	TRY(cg_unit_set(cg, &w.r));
+	return cg_write_limits(cg, &w.r, NULL);
 }
 
 int cg_update(const struct cg *cg, const struct cg_resources *r)

@@ -117,6 +117,28 @@ sleeper() { args sleep 4242; }
 	[[ "$(cat "$(group)/cpu.max" 2>/dev/null || cat "/sys/fs/cgroup/cpu$(prop ControlGroup)/cpu.cfs_quota_us")" == 50001* ]]
 }
 
+@test "update of a period alone, or of a quota alone: the other stays what it was, for systemd too" {
+	need_systemd
+	sleeper
+	cfg '.linux.resources = {cpu: {quota: 30000, period: 50000}}'
+	detached
+	# QUOTA PERIOD SHARE: what the kernel has, and what systemd makes of it
+	is() {
+		local d=/sys/fs/cgroup/cpu$(prop ControlGroup) now
+		now=$(cat "$(group)/cpu.max" 2>/dev/null || echo "$(cat "$d/cpu.cfs_quota_us") $(cat "$d/cpu.cfs_period_us")")
+		[ "$now" = "$1 $2" ] || { echo "got: $now, want: $1 $2"; return 1; }
+		[ "$(prop CPUQuotaPerSecUSec)" = "$3" ] || { prop CPUQuotaPerSecUSec; return 1; }
+	}
+	is 30000 50000 600ms
+	v update --cpu-period 100000 "$ID"
+	is 30000 100000 300ms
+	v update --cpu-period 50000 "$ID"
+	v update --cpu-quota 40000 "$ID"
+	is 40000 50000 800ms
+	systemctl daemon-reload
+	is 40000 50000 800ms
+}
+
 @test "update of memory alone: memory and swap together stay what they were, for systemd too" {
 	need_systemd
 	[ -e /sys/fs/cgroup/cgroup.controllers ] || skip "host: memory and swap are one limit on cgroup v1"
