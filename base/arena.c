@@ -27,7 +27,7 @@ static bool give_page(struct arena_chunk *c)
 }
 #else
 /* musl asks the kernel for each page, and gives each back at once; a command lives from few enough that these do. */
-enum { PAGES = 8 };
+enum { PAGES = 12 };
 static struct { _Alignas(4096) char bytes[4096]; } pages[PAGES];
 static struct arena_chunk *given;
 static size_t taken;

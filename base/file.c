@@ -30,18 +30,29 @@ int file_write_all(int fd, const void *p, size_t n)
 	return 0;
 }
 
-int file_read_fd(int fd, const char *path, size_t max, char **text, size_t *len)
-{
-	struct stat st;
-	size_t cap, n = 0;
-	auto_free char *buf = NULL;
+/* Where a file is read to. The memory that it began with may be the caller's own. */
+struct sink { char *at, *owned; size_t cap; };
 
-	if (fstat(fd, &st) < 0)
-		return fail_errno("stat %s", path);
-	cap = st.st_size > 0 && (size_t)st.st_size <= max ? (size_t)st.st_size + 2 : 4096;
-	buf = malloc(cap);
-	while (buf) {
-		ssize_t r = read(fd, buf + n, cap - n - 1);
+static bool widen(struct sink *s)
+{
+	char *more = realloc(s->owned, s->cap * 2);
+
+	if (!more)
+		return false;
+	if (!s->owned)
+		memcpy(more, s->at, s->cap);
+	s->at = s->owned = more;
+	s->cap *= 2;
+	return true;
+}
+
+/* whole: bytes after which no second read is needed to say that this was all; 0: it is. */
+static int read_into(int fd, const char *path, size_t max, size_t whole, struct sink *s, size_t *len)
+{
+	size_t n = 0;
+
+	for (;;) {
+		ssize_t r = read(fd, s->at + n, s->cap - n - 1);
 
 		if (r < 0 && errno == EINTR)
 			continue;
@@ -54,24 +65,34 @@ int file_read_fd(int fd, const char *path, size_t max, char **text, size_t *len)
 		n += (size_t)r;
 		if (n > max)
 			return fail(EFBIG, "%s: larger than %zu bytes", path, max);
-		/* A regular file of a known size needs no second read to say that this was all. */
-		if (r == 0 || (S_ISREG(st.st_mode) && st.st_size > 0 && n == (size_t)st.st_size))
+		if (r == 0 || (whole && n == whole))
 			break;
-		if (n + 1 == cap) {
-			char *grown = realloc(buf, cap *= 2);
-
-			if (!grown)
-				return fail(ENOMEM, "read %s: out of memory", path);
-			buf = grown;
-		}
+		if (n + 1 == s->cap && !widen(s))
+			return fail(ENOMEM, "read %s: out of memory", path);
 	}
-	if (!buf)
-		return fail(ENOMEM, "read %s: out of memory", path);
-	buf[n] = '\0';
-	*text = TAKE(buf);
+	s->at[n] = '\0';
 	if (len)
 		*len = n;
 	return 0;
+}
+
+int file_read_fd(int fd, const char *path, size_t max, char **text, size_t *len)
+{
+	struct stat st;
+	struct sink s = { .cap = 4096 };
+
+	if (fstat(fd, &st) < 0)
+		return fail_errno("stat %s", path);
+	if (st.st_size > 0 && (size_t)st.st_size <= max)
+		s.cap = (size_t)st.st_size + 2;
+	s.at = s.owned = malloc(s.cap);
+	if (!s.at)
+		return fail(ENOMEM, "read %s: out of memory", path);
+	int r = read_into(fd, path, max, S_ISREG(st.st_mode) && st.st_size > 0 ? (size_t)st.st_size : 0, &s, len);
+	auto_free char *buf = s.owned;
+	if (r >= 0)
+		*text = TAKE(buf);
+	return r;
 }
 
 static int read_path(int dirfd, const char *path, int flags, char **text, size_t *len)
@@ -91,6 +112,22 @@ int file_read(int dirfd, const char *path, char **text, size_t *len)
 int file_read_named(int dirfd, const char *path, char **text, size_t *len)
 {
 	return read_path(dirfd, path, 0, text, len);
+}
+
+int file_read_small(int dirfd, const char *path, bool named, struct file_small small, char **big, const char **text,
+		    size_t *len)
+{
+	int flags = (named ? 0 : O_NONBLOCK) | O_RDONLY | O_NOCTTY | O_CLOEXEC;
+	auto_close int fd = TEMP_FAILURE_RETRY(openat(dirfd, path, flags));
+	struct sink s = { .at = small.p, .cap = small.size };
+
+	*big = NULL;
+	if (fd < 0)
+		return fail_errno("open %s", path);
+	int r = read_into(fd, path, FILE_READ_MAX, 0, &s, len);
+	*big = s.owned;
+	*text = s.at;
+	return r;
 }
 
 ssize_t file_peek(int dirfd, const char *path, char *buf, size_t size)

@@ -15,7 +15,14 @@ enum { FILE_READ_MAX = 16 << 20 };
 int file_read(int dirfd, const char *path, char **text, size_t *len);
 /* The same of what the caller named: a fifo's writer is waited for. file_read takes a fifo without one as empty. */
 int file_read_named(int dirfd, const char *path, char **text, size_t *len);
-/* The same from an open descriptor; `path` is for messages; -EFBIG above max. */
+/*
+ * file_read(), or with `named` file_read_named(), of what is usually small: *text is in `small` where the file fits,
+ * which costs no memory of its own. Else, and after a failure, *big may be set, the caller's to free.
+ */
+struct file_small { char *p; size_t size; };
+int file_read_small(int dirfd, const char *path, bool named, struct file_small small, char **big, const char **text,
+		    size_t *len);
+/* file_read() from an open descriptor; `path` is for messages; -EFBIG above max. */
 int file_read_fd(int fd, const char *path, size_t max, char **text, size_t *len);
 /* A short pseudo-file (cgroup, sysctl) into buf, without its last newline. Length or -errno, no message. */
 ssize_t file_peek(int dirfd, const char *path, char *buf, size_t size);

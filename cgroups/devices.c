@@ -52,11 +52,13 @@ static int except(struct dev_list *l, const struct dev *d)
 			return 0;
 		}
 	if (l->n == l->room) {
-		size_t room = l->room ? l->room * 2 : 32;
-		struct dev *grown = realloc(l->v, room * sizeof *grown);
+		size_t room = l->room * 2;
+		struct dev *grown = reallocarray(l->v == l->few ? NULL : l->v, room, sizeof *grown);
 
 		if (!grown)
 			return fail(ENOMEM, "device rules: out of memory");
+		if (l->v == l->few)
+			memcpy(grown, l->few, sizeof l->few);
 		l->v = grown;
 		l->room = room;
 	}
@@ -151,7 +153,10 @@ int cg_dev_compile(const struct list *rules, struct dev_list *out)
 {
 	const struct cg_device_rule *first = rules->v;
 
-	*out = (struct dev_list){ 0 };
+	out->v = out->few;
+	out->n = 0;
+	out->room = COUNT(out->few);
+	out->allow = false;
 	LIST_EACH(struct cg_device_rule, rule, *rules) {
 		struct dev d;
 		int r = cg_dev_of(rule, &d);
@@ -167,8 +172,10 @@ int cg_dev_compile(const struct list *rules, struct dev_list *out)
 
 void cg_dev_free(struct dev_list *l)
 {
-	free(l->v);
-	*l = (struct dev_list){ 0 };
+	if (l->v != l->few)
+		free(l->v);
+	l->v = l->few;
+	l->n = 0;
 }
 
 /* ---- v1 ---- */

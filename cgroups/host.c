@@ -264,7 +264,7 @@ static void index_controllers(void)
 const struct cg_host *cg_host(void)
 {
 	static bool known;
-	char self[8192];
+	static char self[8192];
 
 	if (!known) {
 		ssize_t n = file_peek(AT_FDCWD, "/proc/self/cgroup", self, sizeof self);

@@ -210,17 +210,12 @@ static int enable_in(const char *dir, bool root, uint32_t wanted, const struct n
 }
 
 /* Top down, as a group can give only what it got. */
-int cg_enable(const struct cg *cg, size_t v2, const struct need *need)
+/* Apart from its caller, which on most hosts of both versions has nothing for it: paths are pages of a stack. */
+static __attribute__((noinline)) int enable(const struct cg *cg, size_t v2, uint32_t wanted, const struct need *need)
 {
 	const char *mount = cg_host()->h[v2].mount;
 	char dir[CG_FULL], path[CG_FULL], words[256] = "";
-	uint32_t wanted = need->v2_ctl;
 
-	for (size_t c = 0; c < CTL_N; c++)
-		if ((need->v2_want & BIT(c)) && cg_ctl_hier((enum ctl)c) == (int)v2)
-			wanted |= BIT(c);
-	if (!wanted)
-		return 0;
 	(void)file_peek(AT_FDCWD, cg_file(cg, v2, "cgroup.controllers", path), words, sizeof words);
 	if ((wanted & ~cg_ctl_mask(words)) == 0)
 		return 0;
@@ -232,4 +227,14 @@ int cg_enable(const struct cg *cg, size_t v2, const struct need *need)
 		TRY(r);
 	}
 	return 0;
+}
+
+int cg_enable(const struct cg *cg, size_t v2, const struct need *need)
+{
+	uint32_t wanted = need->v2_ctl;
+
+	for (size_t c = 0; c < CTL_N; c++)
+		if ((need->v2_want & BIT(c)) && cg_ctl_hier((enum ctl)c) == (int)v2)
+			wanted |= BIT(c);
+	return wanted ? enable(cg, v2, wanted, need) : 0;
 }

@@ -8,17 +8,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Most plans are the only one and fit here: no memory to ask for and give back. */
+static struct mnt_op few[64];
+static bool few_taken;
+
+static int grow(struct mnt_plan *p)
+{
+	size_t size = p->size ? p->size * 2 : COUNT(few);
+	struct mnt_op *grown = NULL;
+
+	if (!p->op && !few_taken) {
+		few_taken = true;
+		grown = few;
+	} else {
+		grown = reallocarray(p->op == few ? NULL : p->op, size, sizeof *grown);
+		if (grown && p->op == few) {
+			memcpy(grown, few, sizeof few);
+			few_taken = false;
+		}
+	}
+	if (!grown)
+		return fail(ENOMEM, "plan the mounts: out of memory");
+	p->op = grown;
+	p->size = size;
+	return 0;
+}
+
 int mnt_plan_add(struct mnt_plan *p, struct mnt_op op)
 {
-	if (p->n == p->size) {
-		size_t size = p->size ? p->size * 2 : 64;
-		struct mnt_op *grown = reallocarray(p->op, size, sizeof *grown);
-
-		if (!grown)
-			return fail(ENOMEM, "plan the mounts: out of memory");
-		p->op = grown;
-		p->size = size;
-	}
+	if (p->n == p->size)
+		TRY(grow(p));
 	op.src_fd = op.idmap_fd = -1;
 	p->op[p->n++] = op;
 	return 0;
@@ -291,7 +310,10 @@ void mnt_plan_free(struct mnt_plan *p)
 {
 	for (size_t i = 0; i < p->n; i++)
 		drop_fd(&p->op[i].src_fd), drop_fd(&p->op[i].idmap_fd);
-	free(p->op);
+	if (p->op == few)
+		few_taken = false;
+	else
+		free(p->op);
 	arena_free(&p->arena);
 	*p = (struct mnt_plan){ 0 };
 }

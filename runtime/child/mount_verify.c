@@ -13,6 +13,9 @@
 struct row { int id; const char *point; size_t len; bool ro; };
 struct table { struct row *row; size_t n; };
 
+/* For what most containers have. */
+static struct row few[64];
+
 /* What stands behind the next space of a line. */
 static const char *next_word(const char *p)
 {
@@ -38,7 +41,7 @@ static int parse(const char *text, struct table *t)
 
 	for (const char *p = text; (p = strchr(p, '\n')); p++)
 		lines++;
-	t->row = calloc(lines + 1, sizeof *t->row);
+	t->row = lines < COUNT(few) ? few : calloc(lines + 1, sizeof *t->row);
 	if (!t->row)
 		return fail(ENOMEM, "confinement: out of memory");
 	for (const char *p = text, *end; (end = strchr(p, '\n')); p = end + 1)
@@ -102,36 +105,18 @@ static bool overruled(const struct mnt_plan *p, const struct mnt_op *op)
 	return false;
 }
 
-/* Usually a few kilobytes, for which more memory would cost two calls. big: the caller's to free. */
-static int read_table(const struct mnt_ctx *c, const char *mountinfo, char **big, const char **text)
-{
-	static char small[64 << 10];
-	auto_close int fd = openat(c->host_proc, mountinfo, O_RDONLY | O_CLOEXEC);
-	ssize_t r = fd < 0 ? -1 : 1;
-	size_t n = 0;
-
-	while (r > 0 && n < sizeof small - 1)
-		n += (size_t)((r = read(fd, small + n, sizeof small - 1 - n)) > 0 ? r : 0);
-	if (r < 0)
-		return fail_errno("confinement: read %s", mountinfo);
-	*text = small;
-	if (r == 0)
-		return 0;
-	TRY_IN(file_read(c->host_proc, mountinfo, big, NULL), "confinement");
-	*text = *big;
-	return 0;
-}
-
 int mnt_verify(const struct mnt_ctx *c, const struct mnt_plan *p, const char *mountinfo, bool root_readonly)
 {
+	static char small[64 << 10];
 	auto_free char *big = NULL;
 	auto_free void *rows = NULL;
 	struct table t = { 0 };
 	const char *text = NULL;
 
-	TRY(read_table(c, mountinfo, &big, &text));
+	TRY_IN(file_read_small(c->host_proc, mountinfo, false, (struct file_small){ small, sizeof small }, &big, &text, NULL),
+	       "confinement");
 	TRY(parse(text, &t));
-	rows = t.row;
+	rows = t.row != few ? t.row : NULL;
 	for (const struct mnt_op *op = p->op; op < p->op + p->n; op++) {
 		const struct row *row;
 

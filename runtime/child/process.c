@@ -214,10 +214,10 @@ int stage_no_new_privs(struct child *c)
 	return 0;
 }
 
-/* Whoever has tens of thousands of groups has a long one. */
+/* Whoever has tens of thousands of groups has a long one; most fit into a page of the arena's. */
 static const char *read_status(struct child *c, const char *path)
 {
-	for (size_t size = 4096;; size *= 4) {
+	for (size_t size = 3072;; size *= 4) {
 		char *text = arena_alloc(&c->arena, size, 1);
 		ssize_t n = text ? file_peek(c->proc_fd, path, text, size) : -ENOMEM;
 

@@ -140,10 +140,12 @@ static int decode(const char *id, struct json *tree, struct state *out)
 
 int state_load_at(int fd, const char *path, const char *id, struct state *out)
 {
-	auto_free char *text = NULL;
+	static char small[8 << 10];
+	auto_free char *big = NULL;
+	const char *text = NULL;
 	size_t len;
 	struct json *tree;
-	int r = file_read(fd, path, &text, &len);
+	int r = file_read_small(fd, path, false, (struct file_small){ small, sizeof small }, &big, &text, &len);
 
 	*out = (struct state){ 0 };
 	if (r == -ENOENT)
