@@ -149,6 +149,29 @@ static int fold_any(struct dev_list *l, const struct dev *d)
 	return fold(l, &one);
 }
 
+/*
+ * Who opens a device to read and write asks for one exception that has both: where one reads and another writes, there
+ * is one for what they share.
+ */
+static int share(struct dev_list *l, struct dev a, struct dev b)
+{
+	enum { BOTH = ACC_READ | ACC_WRITE };
+	struct dev both = { .allow = a.allow, .type = a.type, .acc = BOTH, .major = a.major < 0 ? b.major : a.major,
+			    .minor = a.minor < 0 ? b.minor : a.minor };
+
+	if (!meets(&a, &b) || ((a.acc | b.acc) & BOTH) != BOTH || (a.acc & BOTH) == BOTH || (b.acc & BOTH) == BOTH)
+		return 0;
+	return except(l, &both);
+}
+
+static int share_all(struct dev_list *l)
+{
+	for (size_t i = 1; i < l->n && !l->allow; i++)
+		for (size_t j = 0; j < i; j++)
+			TRY(share(l, l->v[i], l->v[j]));
+	return 0;
+}
+
 int cg_dev_compile(const struct list *rules, struct dev_list *out)
 {
 	const struct cg_device_rule *first = rules->v;
@@ -167,7 +190,10 @@ int cg_dev_compile(const struct list *rules, struct dev_list *out)
 			return fail_in(r, "devices[%zu]", (size_t)(rule - first));
 		}
 	}
-	return 0;
+	int r = share_all(out);
+	if (r < 0)
+		cg_dev_free(out);
+	return r;
 }
 
 void cg_dev_free(struct dev_list *l)

@@ -167,6 +167,12 @@ background() { "$CGTOOL" exec "$G" "$@" >/dev/null 2>&1 3>&- & wait_for has_pids
 	[ "$status" = 0 ]
 }
 
+@test "devices: one rule to read and one to write are both" {
+	"$CGTOOL" create "$G" '{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"access":"r"},{"allow":true,"type":"c","major":1,"minor":3,"access":"w"}]}'
+	cg exec "$G" sh -c 'exec 3<>/dev/null && head -c1 /dev/zero >/dev/null && ! (exec 3<>/dev/zero)'
+	[ "$status" = 0 ]
+}
+
 @test "freeze stops, thaw goes on" {
 	"$CGTOOL" create "$G"
 	background sh -c "while :; do echo x >>$BATS_TEST_TMPDIR/log; sleep 0.01; done"

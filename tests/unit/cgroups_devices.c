@@ -83,6 +83,10 @@ static const char *const lists[] = {
 	    D(false, "\"w\",\"type\":\"c\",\"major\":1") "]",
 	"[" DENY_ALL "," D(true, "\"rw\",\"type\":\"c\",\"minor\":3") ","
 	    D(true, "\"r\",\"type\":\"c\",\"major\":1") "]",
+	"[" DENY_ALL "," D(true, "\"r\",\"type\":\"c\",\"major\":1") ","
+	    D(true, "\"w\",\"type\":\"c\",\"major\":1,\"minor\":3") "]",
+	"[" DENY_ALL "," D(true, "\"w\",\"type\":\"c\",\"minor\":2") "," D(true, "\"r\",\"type\":\"c\",\"major\":1") ","
+	    D(true, "\"r\"") "]",
 	"[" D(true, "\"rwm\",\"type\":\"c\",\"major\":1,\"minor\":3") "," DENY_ALL "]",
 	"[" D(true, "\"r\"") "]",
 	"[" D(true, "\"rwm\",\"type\":\"u\",\"major\":1,\"minor\":-1") "]",
