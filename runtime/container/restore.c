@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -145,9 +146,15 @@ static int put_groups(void *ctx, pid_t criu)
 
 static int on_record(struct create *c, pid_t pid)
 {
+	auto_close int fd = pidfd_open(pid, 0);
+	uint64_t birth = fd < 0 ? 0 : sys_birth(pid, fd);
+
+	/* A record without it would be nobody's, and its process never ended. */
+	if (!birth)
+		return fail_errno("look when process %d was born", (int)pid);
 	c->t.pid = pid;
-	c->t.start_time = sys_start_time(pid);
-	return journal_pid(c->t.journal, pid, c->t.start_time);
+	c->t.start_time = birth;
+	return journal_pid(c->t.journal, pid, birth);
 }
 
 static int run_hooks(struct create *c, pid_t pid)

@@ -430,3 +430,14 @@ settled() { guest_status_is suspended || guest_status_is stopped || guest_status
 	restored
 	wait_for above "$n"
 }
+
+@test "what was restored is known by its birth as what was started" {
+	local once='.startTime > 4611686018427387904' unique
+	running_guest --net none
+	# Where the kernel gives it but once.
+	unique=$(jq "$once" "$ROOT/$G/state.json")
+	vz --criu "$TOP/tests/hard/lib/criu" checkpoint "$G"
+	vz --criu "$TOP/tests/hard/lib/criu" restore "$G"
+	[ "$(jq "$once" "$ROOT/$G/state.json")" = "$unique" ]
+	vz stop -k "$G"
+}
