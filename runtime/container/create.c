@@ -61,7 +61,9 @@ int create_claim(void *p)
 
 	c->t.dir_fd = state_claim(c->t.root_fd, c->req->id);
 	TRY(c->t.dir_fd);
-	c->t.journal = journal_open(c->t.dir_fd);
+	c->t.journal = journal_begin(c->t.dir_fd);
+	if (c->t.journal == -EEXIST)
+		return state_is_claimed(c->req->id);
 	return c->t.journal < 0 ? unclaimed(c, c->t.journal) : claimed(c);
 }
 

@@ -14,17 +14,22 @@ static int line(int fd, const char *text)
 	return file_write_all(fd, text, strlen(text)) < 0 ? fail_errno("write the journal") : 0;
 }
 
-int journal_open(int dir_fd)
+static int open_at(int dir_fd, int flags)
 {
-	int fd = openat(dir_fd, "journal", O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = openat(dir_fd, "journal", flags | O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	return fd < 0 ? fail_errno("open the journal") : fd;
+}
+
+int journal_begin(int dir_fd)
+{
+	return open_at(dir_fd, O_EXCL);
 }
 
 int journal_reopen(int dir_fd)
 {
 	auto_free char *text = NULL;
-	auto_close int fd = journal_open(dir_fd);
+	auto_close int fd = open_at(dir_fd, 0);
 	const char *last;
 	size_t n, whole;
 

@@ -30,6 +30,11 @@ static int check_id(const char *id)
 	return str_is_id(id) ? 0 : fail_as(ERR_USAGE, "invalid container ID format: \"%s\"", id);
 }
 
+int state_is_claimed(const char *id)
+{
+	return fail_as(ERR_EXISTS, "container with given ID already exists: \"%s\"", id);
+}
+
 int state_claim(int root_fd, const char *id)
 {
 	struct stat st;
@@ -38,7 +43,7 @@ int state_claim(int root_fd, const char *id)
 	for (;;) {
 		if (mkdirat(root_fd, id, 0700) < 0) {
 			if (errno == EEXIST)
-				return fail_as(ERR_EXISTS, "container with given ID already exists: \"%s\"", id);
+				return state_is_claimed(id);
 			return fail_errno("create the state directory of %s", id);
 		}
 		auto_close int fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

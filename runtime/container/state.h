@@ -46,8 +46,12 @@ enum { STATE_VERSION = 1 };
 
 /* root is created 0700 when missing. */
 int state_root(const char *root);
-/* mkdir decides who owns the id: -EEXIST, ERR_EXISTS. Returns the locked directory. */
+/*
+ * mkdir decides who owns the id: -EEXIST, ERR_EXISTS. Returns the locked directory, which is ours if we are the one who
+ * begins its journal: ours may have been deleted before we had the lock, and this be another's.
+ */
 int state_claim(int root_fd, const char *id);
+int state_is_claimed(const char *id);		/* that error */
 /*
  * The directory of an id, locked if wanted (waits). -ENOENT, ERR_NOT_FOUND: "container \"x\" does not exist".
  */
@@ -100,7 +104,7 @@ struct journal {
 	char net_owner[NET_OWNER_MAX], net_home[PATH_MAX];
 	bool cgroup_made;		/* the group is complete; before that, only the path is known */
 };
-int journal_open(int dir_fd);
+int journal_begin(int dir_fd);		/* -EEXIST: somebody has */
 /*
  * To go on with one: a last line that was cut is taken off, or the next would become a part of it. Under the
  * lock.

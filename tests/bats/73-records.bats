@@ -139,6 +139,19 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 	[ -z "$(groups_left)$(state_left)" ]
 }
 
+@test "a create whose claim was deleted before it had its lock takes no other's" {
+	args sleep 300
+	(cd "$B" && exec strace -o /dev/null -e trace=mkdirat -e inject=mkdirat:delay_exit=3000000 \
+		"$VZ" --root "$ROOT" create "$ID" </dev/null >"$B/said" 2>&1 3>&-) & JOB=$!
+	wait_for test -d "$ROOT/$ID"
+	vz delete -f "$ID"
+	create; vz start "$ID"
+	ended "$JOB"
+	[ "$status" -ne 0 ]
+	grep -q "container with given ID already exists: \"$ID\"" "$B/said" || { cat "$B/said"; false; }
+	is running
+}
+
 @test "a run -d whose container another has replaced leaves that one alone" {
 	local first
 	args sleep 300

@@ -13,7 +13,7 @@ static int dir = -1;
 static struct rdt back(const struct rdt *r)
 {
 	static struct journal j;
-	auto_close int fd = journal_open(dir);
+	auto_close int fd = journal_begin(dir);
 
 	CHECK(fd >= 0 && journal_rdt(fd, r) == 0);
 	CHECK(journal_read(dir, &j) == 0);
@@ -70,7 +70,7 @@ TEST(cut_write_is_told)
 {
 	struct rlimit was, few = { 3, 3 };
 	struct rdt a = { .group = "box", .own = true };
-	auto_close int fd = journal_open(dir);
+	auto_close int fd = journal_begin(dir);
 
 	CHECK(getrlimit(RLIMIT_FSIZE, &was) == 0);
 	few.rlim_max = was.rlim_max;
