@@ -46,7 +46,11 @@ static bool widen(struct sink *s)
 	return true;
 }
 
-/* whole: bytes after which no second read is needed to say that this was all; 0: it is. */
+/*
+ * whole: bytes after which no second read is needed to say that this was all; SHORT: any that are fewer than asked for;
+ * 0: it is needed.
+ */
+#define SHORT SIZE_MAX
 static int read_into(int fd, const char *path, size_t max, size_t whole, struct sink *s, size_t *len)
 {
 	size_t n = 0;
@@ -65,7 +69,7 @@ static int read_into(int fd, const char *path, size_t max, size_t whole, struct 
 		n += (size_t)r;
 		if (n > max)
 			return fail(EFBIG, "%s: larger than %zu bytes", path, max);
-		if (r == 0 || (whole && n == whole))
+		if (r == 0 || (whole == SHORT ? n + 1 < s->cap : whole && n == whole))
 			break;
 		if (n + 1 == s->cap && !widen(s))
 			return fail(ENOMEM, "read %s: out of memory", path);
@@ -114,17 +118,17 @@ int file_read_named(int dirfd, const char *path, char **text, size_t *len)
 	return read_path(dirfd, path, 0, text, len);
 }
 
-int file_read_small(int dirfd, const char *path, bool named, struct file_small small, char **big, const char **text,
+int file_read_small(int dirfd, const char *path, unsigned how, struct file_small small, char **big, const char **text,
 		    size_t *len)
 {
-	int flags = (named ? 0 : O_NONBLOCK) | O_RDONLY | O_NOCTTY | O_CLOEXEC;
+	int flags = (how & FILE_NAMED ? 0 : O_NONBLOCK) | O_RDONLY | O_NOCTTY | O_CLOEXEC;
 	auto_close int fd = TEMP_FAILURE_RETRY(openat(dirfd, path, flags));
 	struct sink s = { .at = small.p, .cap = small.size };
 
 	*big = NULL;
 	if (fd < 0)
 		return fail_errno("open %s", path);
-	int r = read_into(fd, path, FILE_READ_MAX, 0, &s, len);
+	int r = read_into(fd, path, FILE_READ_MAX, how & FILE_REGULAR ? SHORT : 0, &s, len);
 	*big = s.owned;
 	*text = s.at;
 	return r;

@@ -16,11 +16,13 @@ int file_read(int dirfd, const char *path, char **text, size_t *len);
 /* The same of what the caller named: a fifo's writer is waited for. file_read takes a fifo without one as empty. */
 int file_read_named(int dirfd, const char *path, char **text, size_t *len);
 /*
- * file_read(), or with `named` file_read_named(), of what is usually small: *text is in `small` where the file fits,
- * which costs no memory of its own. Else, and after a failure, *big may be set, the caller's to free.
+ * file_read() of what is usually small: *text is in `small` where the file fits, which costs no memory of its own.
+ * Else, and after a failure, *big may be set, the caller's to free. how: FILE_NAMED, like file_read_named();
+ * FILE_REGULAR, it is known to be a regular file, of which a short read is all.
  */
+enum { FILE_NAMED = 1, FILE_REGULAR = 2 };
 struct file_small { char *p; size_t size; };
-int file_read_small(int dirfd, const char *path, bool named, struct file_small small, char **big, const char **text,
+int file_read_small(int dirfd, const char *path, unsigned how, struct file_small small, char **big, const char **text,
 		    size_t *len);
 /* file_read() from an open descriptor; `path` is for messages; -EFBIG above max. */
 int file_read_fd(int fd, const char *path, size_t max, char **text, size_t *len);

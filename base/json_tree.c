@@ -18,10 +18,11 @@ struct in {
 	char *p, *start, *end;		/* *end is NUL, which no rule of the grammar takes */
 	const char *name, *text;	/* as it was */
 	struct arena *a;
-	struct member *open;		/* of the objects and arrays that are not closed yet */
+	struct member *open;		/* of the objects and arrays that are not closed yet: few, or malloc'ed */
 	size_t n, size;
 	int depth;
 	unsigned values;
+	struct member few[32];
 };
 
 static int value(struct in *in, struct json **out);
@@ -220,11 +221,13 @@ static int word(struct in *in, struct json *v)
 static int push(struct in *in, const char *key, struct json *v)
 {
 	if (in->n == in->size) {
-		size_t size = in->size ? 2 * in->size : 32;
-		struct member *more = realloc(in->open, size * sizeof *more);
+		size_t size = 2 * in->size;
+		struct member *more = realloc(in->open == in->few ? NULL : in->open, size * sizeof *more);
 
 		if (!more)
 			return no_memory(in);
+		if (in->open == in->few)
+			memcpy(more, in->few, sizeof in->few);
 		in->open = more;
 		in->size = size;
 	}
@@ -331,16 +334,18 @@ static int value(struct in *in, struct json **out)
 static int whole(const char *name, const char *text, size_t len, struct arena *a, struct json *v)
 {
 	char *copy = arena_alloc(a, len + 1, 1);
-	struct in in = { .p = copy, .start = copy, .name = name, .text = text, .a = a };
+	struct in in = { .p = copy, .start = copy, .name = name, .text = text, .a = a, .size = COUNT(in.few) };
 	int r;
 
 	if (!copy)
 		return no_memory(&in);
+	in.open = in.few;
 	in.end = copy + len;
 	memcpy(copy, text, len);
 	skip_blanks(&in);
 	r = fill(&in, v);
-	free(in.open);
+	if (in.open != in.few)
+		free(in.open);
 	TRY(r);
 	skip_blanks(&in);
 	return in.p == in.end ? 0 : wrong(&in, in.p, "parse error: trailing garbage");

@@ -113,7 +113,7 @@ int mnt_verify(const struct mnt_ctx *c, const struct mnt_plan *p, const char *mo
 	struct table t = { 0 };
 	const char *text = NULL;
 
-	TRY_IN(file_read_small(c->host_proc, mountinfo, false, (struct file_small){ small, sizeof small }, &big, &text, NULL),
+	TRY_IN(file_read_small(c->host_proc, mountinfo, 0, (struct file_small){ small, sizeof small }, &big, &text, NULL),
 	       "confinement");
 	TRY(parse(text, &t));
 	rows = t.row != few ? t.row : NULL;

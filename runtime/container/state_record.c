@@ -145,7 +145,7 @@ int state_load_at(int fd, const char *path, const char *id, struct state *out)
 	const char *text = NULL;
 	size_t len;
 	struct json *tree;
-	int r = file_read_small(fd, path, false, (struct file_small){ small, sizeof small }, &big, &text, &len);
+	int r = file_read_small(fd, path, FILE_REGULAR, (struct file_small){ small, sizeof small }, &big, &text, &len);
 
 	*out = (struct state){ 0 };
 	if (r == -ENOENT)

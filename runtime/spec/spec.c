@@ -80,25 +80,25 @@ int spec_parse(const char *name, const char *text, size_t len, struct spec *out)
 	return r < 0 ? fail_class(r, ERR_CONFIG) : spec_take(name, tree, out);
 }
 
-static int load(int dirfd, const char *path, bool named, struct spec *out)
+static int load(int dirfd, const char *path, unsigned how, struct spec *out)
 {
 	static char small[32 << 10];
 	auto_free char *big = NULL;
 	const char *text;
 	size_t len;
 
-	TRY(file_read_small(dirfd, path, named, (struct file_small){ small, sizeof small }, &big, &text, &len));
+	TRY(file_read_small(dirfd, path, how, (struct file_small){ small, sizeof small }, &big, &text, &len));
 	return spec_parse(path, text, len, out);
 }
 
 int spec_load(int dirfd, const char *path, struct spec *out)
 {
-	return load(dirfd, path, false, out);
+	return load(dirfd, path, 0, out);
 }
 
 int spec_load_named(int dirfd, const char *path, struct spec *out)
 {
-	return load(dirfd, path, true, out);
+	return load(dirfd, path, FILE_NAMED, out);
 }
 
 void spec_free(struct spec *s)
