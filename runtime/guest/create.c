@@ -10,6 +10,7 @@
 #include "base/scope.h"
 #include "base/steps.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,7 +51,31 @@ static int exists(const struct making *m)
 	return -EEXIST;
 }
 
-/* Not locked yet, it is a half-made guest to `recover` and destroy: what they took away meanwhile is made again. */
+/* 1: nothing is in it. */
+static int is_empty(int dir_fd)
+{
+	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *e;
+
+	if (!d) {
+		int r = fail_errno("read the guest's directory");
+
+		drop_fd(&copy);
+		return r;
+	}
+	do
+		errno = 0, e = readdir(d);
+	while (e && (str_eq(e->d_name, ".") || str_eq(e->d_name, "..")));
+	int r = e ? 0 : errno ? fail_errno("read the guest's directory") : 1;
+	closedir(d);
+	return r;
+}
+
+/*
+ * Not locked yet, it is a half-made guest to `recover` and destroy: what they took away meanwhile is made again, but
+ * for what another made of it in the meantime.
+ */
 static int take_name(struct making *m)
 {
 	struct stat st = { 0 };
@@ -72,7 +97,9 @@ static int take_name(struct making *m)
 			return r;
 		}
 	}
-	return 0;
+	int empty = is_empty(m->dir_fd);
+	TRY(empty);
+	return empty ? 0 : exists(m);
 }
 
 static int claim(void *p)

@@ -195,6 +195,22 @@ calls_of_start() {
 	[ "$lost" -gt 1 ]
 }
 
+@test "a create whose directory was taken away before it had its lock takes no other's" {
+	busybox_guest --net none
+	vz destroy "$G"
+	strace -o /dev/null -e trace=mkdirat -e inject=mkdirat:delay_exit=3000000 "$VZ" --root "$ROOT" create "$G" \
+		--template busybox --net none >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	JOB=$!
+	wait_for test -d "$VZRUN_HOME/guests/$G"
+	vz recover "$G"
+	running_guest --net none
+	ended "$JOB"
+	[ "$status" -ne 0 ]
+	grep -q "guest \"$G\" already exists" "$BATS_TEST_TMPDIR/said" || { cat "$BATS_TEST_TMPDIR/said"; false; }
+	guest_status_is running
+	[ -d "$VZRUN_HOME/guests/$G/disk/upper" ]
+}
+
 @test "a guest that cannot be waited for has its time to stop" {
 	running_guest --net none
 	run strace -o /dev/null -e trace=poll -e inject=poll:error=ENOMEM:when=5..11 "$VZ" --root "$ROOT" stop -t 5 "$G"
