@@ -4,7 +4,10 @@
 #include "base/log.h"
 #include "base/scope.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 
 static const char file[] = "traffic.json";
 static const char removed_name[] = "removed";	/* no link of a guest's is called so: it has no index */
@@ -51,12 +54,26 @@ static struct guest_nic_traffic *entry_of(struct guest_traffic *t, const char *n
 	return &t->nic[t->n++];
 }
 
+/* Whole, though it is written in its place. */
+static int read_file(int dir_fd, struct json **tree)
+{
+	auto_close int fd = openat(dir_fd, file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	auto_free char *text = NULL;
+	size_t len;
+
+	if (fd < 0)
+		return errno == ENOENT ? -ENOENT : fail_errno("%s", file);
+	(void)TEMP_FAILURE_RETRY(flock(fd, LOCK_SH));
+	TRY(file_read_fd(fd, file, FILE_READ_MAX, &text, &len));
+	return json_parse(file, text, len, tree);
+}
+
 static int load(int dir_fd, struct guest_traffic *t)
 {
 	auto_json struct json *tree = NULL;
 	auto_arena struct arena a = { 0 };
 	struct totals v;
-	int r = json_load(dir_fd, file, &tree);
+	int r = read_file(dir_fd, &tree);
 
 	t->n = 0;
 	if (r == -ENOENT) {
@@ -75,6 +92,25 @@ static int load(int dir_fd, struct guest_traffic *t)
 	return 0;
 }
 
+/*
+ * Every stop writes it. A new file for an old one is an inode made and one removed, which on ext4 takes longer than all
+ * else that a stop does for a network (0.2 to 0.6 ms). So a short text is filled up with blanks to a sector, and put
+ * over one of that size: in one call, which no kill cuts, and a sector, which no power cut does. -1: another file is
+ * needed.
+ */
+enum { SECTOR = 512 };
+
+static int overwrite(int dir_fd, const struct buf *b)
+{
+	auto_close int fd = openat(dir_fd, file, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1 || (size_t)st.st_size != b->n ||
+	    TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) < 0)
+		return -1;
+	return pwrite(fd, b->p, b->n, 0) == (ssize_t)b->n ? 0 : -1;
+}
+
 static int store(int dir_fd, const struct guest_traffic *t)
 {
 	struct entry v[COUNT(t->nic)];
@@ -90,6 +126,11 @@ static int store(int dir_fd, const struct guest_traffic *t)
 	}
 	bind_encode(&o, NULL, &totals_record, &all);
 	buf_puts(&b, "\n");
+	if (b.n <= SECTOR && !b.oom) {
+		buf_printf(&b, "%*s", (int)(SECTOR - b.n), "");
+		if (!b.oom && overwrite(dir_fd, &b) == 0)
+			return 0;
+	}
 	/* Without a sync, which a stop would wait for: after a power cut it is the old file or the new one. */
 	return b.oom ? fail(ENOMEM, "out of memory") : file_write_volatile(dir_fd, file, b.p, b.n, 0600);
 }

@@ -5,6 +5,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char top[] = "/tmp/vzrun-traffic-XXXXXX";
@@ -31,4 +32,29 @@ TEST(more_names_than_places)
 	CHECK(unlinkat(dir, "traffic.json", 0) == 0 && rmdir(top) == 0);
 }
 
-UNIT_MAIN(UNIT(more_names_than_places))
+/* What every stop writes is no new file each time; a longer text is. */
+TEST(it_stays_one_file)
+{
+	char home[] = "/tmp/vzrun-traffic-XXXXXX", want[] = "\"removed\",\"inBytes\":8";
+	auto_close int dir = open(mkdtemp(home), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	static const char one[] = "{\"version\":1,\"nics\":[{\"name\":\"removed\",\"inBytes\":8}]}";
+	struct net_port port = { .name = "another" };
+	struct stat first, second;
+
+	CHECK(file_write_volatile(dir, "traffic.json", one, strlen(one), 0600) == 0);
+	CHECK(traffic_keep(dir, &port, 1, -1, true) == 0 && fstatat(dir, "traffic.json", &first, 0) == 0);
+	CHECK(traffic_keep(dir, &port, 1, -1, true) == 0 && fstatat(dir, "traffic.json", &second, 0) == 0);
+	CHECK(first.st_ino == second.st_ino && first.st_size == second.st_size && first.st_size % 512 == 0);
+	for (int i = 0; i < 2; i++) {
+		auto_free char *text = NULL;
+
+		CHECK(file_read(dir, "traffic.json", &text, NULL) == 0 && strstr(text, want));
+		/* Somebody else's name for it: what he keeps does not change. */
+		CHECK(i == 1 || linkat(dir, "traffic.json", dir, "kept", 0) == 0);
+		CHECK(traffic_keep(dir, &port, 1, -1, true) == 0 && fstatat(dir, "traffic.json", &second, 0) == 0);
+		CHECK(first.st_ino != second.st_ino);
+	}
+	CHECK(unlinkat(dir, "traffic.json", 0) == 0 && unlinkat(dir, "kept", 0) == 0 && rmdir(home) == 0);
+}
+
+UNIT_MAIN(UNIT(more_names_than_places), UNIT(it_stays_one_file))
