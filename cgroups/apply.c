@@ -47,7 +47,7 @@ static int refused(int code, const struct knob *k, const char *path, const char 
 			err_try("%s", hints[i].hint);
 			break;
 		}
-	if (code == ENOENT && strstr(path, "memsw"))
+	if (code == ENOENT && (strstr(path, "memsw") || str_ends(path, "/memory.swap.max")))
 		err_try("this kernel does not count swap: boot with swapaccount=1, or leave memory.swap out");
 	if (code == EACCES || code == EPERM)
 		fail_class(r, ERR_PERMISSION);
