@@ -33,6 +33,28 @@ static void alias_of(const struct net_home *h, const char *network, char *out, s
 	snprintf(out, size, "vzrun:%016llx:%s:%s", (unsigned long long)h->id, network, h->path);
 }
 
+/* No guest can make it so: bridges do not move between network namespaces. */
+bool net_bridge_lost_mac(const struct net_home *h, const char *network, const struct net_link *l)
+{
+	char alias[256];
+
+	alias_of(h, network, alias, sizeof alias);
+	return l->bridge && str_eq(l->alias, alias) && !net_bridge_is_ours(h, network, l);
+}
+
+int net_bridge_restore_mac(struct nlq *q, const struct net_home *h, const char *network, const struct net_link *l)
+{
+	struct ifinfomsg m = { .ifi_index = l->index };
+	unsigned char mac[6];
+	int r;
+
+	net_bridge_mac(h, network, mac);
+	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
+	nlq_put(q, IFLA_ADDRESS, mac, sizeof mac);
+	r = nlq_talk(q, NULL, NULL);
+	return r < 0 ? net_fail_talk(q, r, "network %s: give bridge %s its MAC address", network, l->name) : 0;
+}
+
 struct others {
 	const struct net_home *h;
 	bool (*counts)(const struct net_home *);

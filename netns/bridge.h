@@ -6,6 +6,9 @@
 #include "netns/name.h"
 
 bool net_bridge_is_ours(const struct net_home *h, const char *network, const struct net_link *l);
+/* It is, by its alias, and somebody gave it another MAC address; and what gives it its own again. */
+bool net_bridge_lost_mac(const struct net_home *h, const char *network, const struct net_link *l);
+int net_bridge_restore_mac(struct nlq *q, const struct net_home *h, const char *network, const struct net_link *l);
 /* 1: it stands, and this is its name, whatever the definition says. */
 int net_bridge_look(struct nlq *q, const struct net_home *h, const char *network, char link[IFNAMSIZ]);
 /* An address of the bridge's that was set for this network and is its no more: the file said another subnet once. */

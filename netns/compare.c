@@ -109,7 +109,9 @@ static void look_at_own(struct net_compare *c, const struct net_link *l)
 	const struct net_def *d = c->d;
 	uint32_t mtu = d->mtu ? d->mtu : 1500;
 
-	if (!net_bridge_is_ours(c->h, d->name, l)) {
+	if (net_bridge_lost_mac(c->h, d->name, l)) {
+		net_compare_tell(c, MEND_UP, "bridge %s has another MAC address than its own", d->bridge);
+	} else if (!net_bridge_is_ours(c->h, d->name, l)) {
 		net_compare_tell(c, MEND_UP, "link %s is not this network's bridge, but somebody else's", d->bridge);
 		return;
 	}

@@ -42,6 +42,7 @@ damaged() {
 	damaged "nftables: bridge $t: set src4 lacks 3 elements" h nft flush map bridge "$t" src4
 	damaged "web: bridge vzbr0 is gone" h ip link del vzbr0
 	damaged "web: bridge vzbr0 is down" h ip link set vzbr0 down
+	damaged "web: bridge vzbr0 has another MAC address than its own" h ip link set vzbr0 address 02:00:00:00:00:99
 	damaged "web: bridge vzbr0 lacks its address 10.77.0.1/16" h ip addr del 10.77.0.1/16 dev vzbr0
 	damaged "web: the route to 10.77.0.0/16 by vzbr0 is gone" h ip route del 10.77.0.0/16
 	damaged "web: port $(port_of a) of a is not in bridge vzbr0" h ip link set "$(port_of a)" nomaster
