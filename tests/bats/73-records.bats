@@ -7,6 +7,7 @@ setup() { engine_setup; }
 teardown() { engine_teardown; }
 
 running() { args sleep 300; create; vz start "$ID"; }
+is_hierarchy() { mountpoint -q "$1" && [ -e "$1/cgroup.procs" ]; }
 forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROOT/$ID/state.json"; }
 
 @test "a forged cgroup in state.json is never aimed at" {
@@ -40,7 +41,7 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 }
 
 @test "a hierarchy that somebody mounts meanwhile does not lead a record to other groups" {
-	[ -d /sys/fs/cgroup/freezer ] || skip "kernel: no cgroup v1"
+	is_hierarchy /sys/fs/cgroup/freezer || skip "kernel: no cgroup v1"
 	local pid
 	running
 	pid=$(pid_of)
@@ -76,7 +77,7 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 @test "what an earlier one left in the groups is none of the next one's" {
 	local at where=()
 	for at in /sys/fs/cgroup/pids /sys/fs/cgroup/unified /sys/fs/cgroup; do
-		[ -e "$at/cgroup.procs" ] || continue
+		is_hierarchy "$at" || continue
 		where+=("$at/vzrun-$ID")
 		mkdir -p "$at/vzrun-$ID/init.scope/below"
 		chown -R 1234 "$at/vzrun-$ID"
@@ -94,8 +95,8 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 
 @test "what lives in a group by the id's name is killed only by who says so" {
 	local at p
-	at=$(compgen -G "/sys/fs/cgroup/*/cgroup.procs" | grep -m1 -E '/(unified|pids)/') || at=/sys/fs/cgroup/cgroup.procs
-	at=${at%/*}/vzrun-$ID
+	for at in /sys/fs/cgroup/pids /sys/fs/cgroup/unified /sys/fs/cgroup; do ! is_hierarchy "$at" || break; done
+	at=$at/vzrun-$ID
 	mkdir "$at"
 	sleep 300 3>&- & p=$!
 	echo "$p" >"$at/cgroup.procs"
@@ -123,7 +124,7 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 }
 
 @test "only in groups of a container's own making somebody is killed" {
-	[ -d /sys/fs/cgroup/unified ] && [ -d /sys/fs/cgroup/pids ] || skip "kernel: no hybrid cgroups"
+	is_hierarchy /sys/fs/cgroup/unified && is_hierarchy /sys/fs/cgroup/pids || skip "kernel: no hybrid cgroups"
 	local group=/vzrun-t$$-engine p
 	mkdir "/sys/fs/cgroup/unified$group"
 	cfg --arg g "$group" '.linux.cgroupsPath = $g | .linux.namespaces |= map(select(.type != "pid"))'
@@ -206,7 +207,7 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 	for said in "$B"/said-*; do
 		grep -qF "container \"$ID\" does not exist" "$said" || { echo "$said: $(<"$said")"; false; }
 	done
-	rmdir "/sys/fs/cgroup"/*/"vzrun-$ID" 2>/dev/null || rmdir "/sys/fs/cgroup/vzrun-$ID"
+	for name in $(groups_left); do wait_for rmdir "$name"; done
 }
 
 @test "exec is refused when the container's filter is gone" {
