@@ -8,6 +8,7 @@
 #include "runtime/container/self.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -55,10 +56,13 @@ static int not_cloned(const struct child *c, uint64_t flags)
  */
 static bool loopback_outside(const struct child *c)
 {
+	/* The child hides from who cannot trace it. */
+	static const uint64_t needed = UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_NET_ADMIN |
+				       UINT64_C(1) << CAP_SYS_PTRACE;
 	uint64_t flags = c->spec ? c->ns.clone_flags : 0;
 
 	return flags & CLONE_NEWNET && !(flags & CLONE_NEWUSER) && !c->n_ports &&
-	       !(c->spec->hooks && c->spec->hooks->of[HOOK_CREATE_CONTAINER].n);
+	       !(c->spec->hooks && c->spec->hooks->of[HOOK_CREATE_CONTAINER].n) && caps_hold(needed);
 }
 
 int launch_clone(struct launch *l)

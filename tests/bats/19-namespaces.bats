@@ -206,3 +206,15 @@ monotonic -5 3" ]
 	go
 	fails 1 "open namespace /proc/999999999/ns/net: No such file or directory"
 }
+
+# The runtime brings it up beside the child where it may; else, and for hooks inside, the child does.
+@test "loopback is up: as root, without the right to trace, and for a hook inside" {
+	sh_ 'ip link show lo'
+	run -0 v run "$ID"
+	[[ "$output" == *UP,LOWER_UP* ]]
+	run -0 capsh --drop=cap_sys_ptrace -- -c 'cd "$1" && exec "$2" --root "$3" run "$4" </dev/null' - "$B" "$VZ" "$ROOT" "$ID"
+	[[ "$output" == *UP,LOWER_UP* ]]
+	cfg '.hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c", "ip link show lo >'"$B"'/seen"]}]'
+	run -0 v run "$ID"
+	grep -q "UP,LOWER_UP" "$B/seen"
+}
