@@ -104,9 +104,9 @@ const char *cg_clean_path(const char *path, char out[CG_PATH_MAX]);
  * A group that exists and holds processes is refused (-EBUSY); an empty one is taken over (not in
  * `made`). What fails half-way removes what it made; groups on the way to it stay after cg_remove.
  * CG_EVERYWHERE: in every hierarchy, as whoever names a group expects it (engines read it there). CG_NEEDED:
- * where r asks for something, where cg_stats() counts, where it can be frozen, and name=systemd while systemd
- * runs: each further v1 hierarchy costs a start 0.1 ms, and cg_extend() adds it later if it is ever asked
- * for.
+ * where r asks for something, cpuset beside limits of memory and CPU, where cg_stats() counts, where it can be
+ * frozen, and name=systemd while systemd runs: each further v1 hierarchy costs a start 0.1 ms, and cg_extend() adds
+ * it later if it is ever asked for.
  * r (NULL: nothing): which optional controllers must exist (refused by name) and on v2 which to enable
  * in the ancestors' subtree_control; cpu, memory, pids and io are enabled there where that is possible,
  * for their counters. Rootless: hierarchies where we may not create a group are skipped when r asks
