@@ -391,7 +391,13 @@ static int take_apart(struct making *m, bool force)
 	return 0;
 }
 
-int guest_destroy(const struct guest_where *at, const char *name, bool force)
+static bool is_finished(const struct making *m)
+{
+	return faccessat(m->dir_fd, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* unfinished: only while it is; whoever finished it meanwhile has a guest. */
+static int destroy(const struct guest_where *at, const char *name, bool force, bool unfinished)
 {
 	struct making m = { .at = at, .name = name, .guests_fd = -1, .dir_fd = -1 };
 	auto_buf struct buf path = { 0 };
@@ -405,7 +411,7 @@ int guest_destroy(const struct guest_where *at, const char *name, bool force)
 		return fail(ENOMEM, "out of memory");
 	TRY(m.dir_fd = guest_dir(at, name));
 	m.dir = arena_printf(&m.arena, "%s/guests/%s", at->home, name);
-	if (force && guest_status(at, name, &pid) != GUEST_STOPPED &&
+	if (force && !(unfinished && is_finished(&m)) && guest_status(at, name, &pid) != GUEST_STOPPED &&
 	    guest_stop(at, name, &at_once, &killed) < 0 && err_class() != ERR_STATE) {
 		making_free(&m);
 		return -EIO;
@@ -413,8 +419,18 @@ int guest_destroy(const struct guest_where *at, const char *name, bool force)
 	err_clear();
 	m.guests_fd = open(buf_text(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	r = m.guests_fd < 0 ? fail_errno("open %s", buf_text(&path)) : guest_lock(m.dir_fd, name);
-	if (r >= 0)
+	if (r >= 0 && !(unfinished && is_finished(&m)))
 		r = take_apart(&m, force);
 	making_free(&m);
 	return r;
+}
+
+int guest_destroy(const struct guest_where *at, const char *name, bool force)
+{
+	return destroy(at, name, force, false);
+}
+
+int guest_destroy_unfinished(const struct guest_where *at, const char *name)
+{
+	return destroy(at, name, true, true);
 }

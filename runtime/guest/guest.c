@@ -324,7 +324,7 @@ static int recover_one(void *p, const char *name)
 	(void)flock(dir, LOCK_UN);
 	drop_fd(&dir);
 	r->n++;
-	return guest_destroy(r->at, name, true);
+	return guest_destroy_unfinished(r->at, name);
 }
 
 int guest_recover(const struct guest_where *at, const char *only)

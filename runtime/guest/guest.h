@@ -86,6 +86,8 @@ struct guest_create_req {
 };
 int guest_create(const struct guest_where *at, const char *name, const struct guest_create_req *r);
 int guest_destroy(const struct guest_where *at, const char *name, bool force);
+/* What a killed creation or removal left; one that was finished meanwhile stays. */
+int guest_destroy_unfinished(const struct guest_where *at, const char *name);
 /*
  * What killed commands left: half-made guests, creations of containers, and (only: NULL) what is nobody's. The number
  * of things mended.

@@ -211,6 +211,21 @@ calls_of_start() {
 	[ -d "$VZRUN_HOME/guests/$G/disk/upper" ]
 }
 
+@test "recover takes no guest away that was finished meanwhile" {
+	busybox_guest --net none
+	vz destroy "$G"
+	mkdir -m 700 "$VZRUN_HOME/guests/$G"
+	strace -o "$BATS_TEST_TMPDIR/calls" -e trace=flock -e inject=flock:delay_exit=4000000:when=2 \
+		"$VZ" --root "$ROOT" recover "$G" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	JOB=$!
+	wait_for grep -q LOCK_EX "$BATS_TEST_TMPDIR/calls"
+	sleep 0.5
+	vz destroy -f "$G"
+	running_guest --net none
+	ended "$JOB"
+	guest_status_is running || { cat "$BATS_TEST_TMPDIR/said" "$BATS_TEST_TMPDIR/calls"; false; }
+}
+
 @test "a guest that cannot be waited for has its time to stop" {
 	running_guest --net none
 	run strace -o /dev/null -e trace=poll -e inject=poll:error=ENOMEM:when=5..11 "$VZ" --root "$ROOT" stop -t 5 "$G"
