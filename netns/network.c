@@ -100,7 +100,7 @@ static int drop_bridge(struct nlq *q, const struct net_home *h, const struct net
 
 	if (r < 0 && r != -ENODEV)
 		return r;
-	if (d->mode != NET_BRIDGE && r == 0 && net_bridge_is_ours(h, d->name, &l))
+	if (d->mode != NET_BRIDGE && r == 0 && (net_bridge_is_ours(h, d->name, &l) || net_bridge_lost_mac(h, d->name, &l)))
 		return net_link_delete(q, d->bridge);
 	TRY(r = net_bridge_look(q, h, d->name, name));
 	return r ? net_link_delete(q, name) : 0;

@@ -411,6 +411,18 @@ for line in tell:
 		"10.95.0.1/24 10.96.0.1/24 10.97.0.1/32 10.98.0.7/24 " ]
 }
 
+@test "a bridge that was given another MAC address goes with its network; a stranger of its name stays" {
+	net create web
+	h ip link set vzbr0 address 02:00:00:00:00:99
+	net rm web
+	run ! h ip link show vzbr0
+	net create web
+	h ip link del vzbr0
+	h ip link add vzbr0 type bridge
+	net rm web
+	h ip link show vzbr0
+}
+
 @test "an old gateway's address goes alone: what was set within its subnet stays" {
 	net create web --subnet 10.99.0.0/24 --subnet6 none
 	h sysctl -qw net.ipv4.conf.all.promote_secondaries=0 net.ipv4.conf.vzbr0.promote_secondaries=0
