@@ -98,6 +98,9 @@ static int take_name(struct making *m)
 		}
 	}
 	int empty = is_empty(m->dir_fd);
+	/* Of what is another's this takes nothing. */
+	if (empty < 0)
+		(void)unlinkat(m->guests_fd, m->name, AT_REMOVEDIR);
 	TRY(empty);
 	return empty ? 0 : exists(m);
 }
