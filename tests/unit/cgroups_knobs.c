@@ -1,6 +1,7 @@
 #include "cgroups/internal.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/path.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -190,4 +191,41 @@ TEST(put_back)
 	CHECK(rmdir(dir) == 0);
 }
 
-UNIT_MAIN(UNIT(conversions), UNIT(weights), UNIT(put_back))
+static void put(const char *dir, const char *file, const char *text)
+{
+	char path[96];
+
+	snprintf(path, sizeof path, "%s/%s", dir, file);
+	write_file(path, text);
+}
+
+/* The half that is not named, of v2 and of v1. */
+TEST(as_is)
+{
+	char dir[] = "/tmp/vzrun-unit-XXXXXX";
+	struct cg_cpu period = { .period = { 50000, true } }, quota = { .quota = { 7000, true } };
+	struct cg_cpu period1 = period, quota1 = quota;
+	struct cg_memory limit = { .limit = { 100, true } }, swap = { .swap = { 300, true } };
+
+	CHECK(mkdtemp(dir));
+	put(dir, "cpu.max", "max 40000\n");
+	put(dir, "cpu.cfs_quota_us", "20000\n");
+	put(dir, "cpu.cfs_period_us", "30000\n");
+	put(dir, "memory.max", "250\n");
+	put(dir, "memory.swap.max", "60\n");
+	cg_cpu_as_is(dir, true, &period);
+	CHECK(period.quota.set && period.quota.v == -1);
+	cg_cpu_as_is(dir, true, &quota);
+	CHECK(quota.period.set && quota.period.v == 40000);
+	cg_cpu_as_is(dir, false, &period1);
+	CHECK(period1.quota.set && period1.quota.v == 20000);
+	cg_cpu_as_is(dir, false, &quota1);
+	CHECK(quota1.period.set && quota1.period.v == 30000);
+	cg_memory_as_is(dir, &limit);
+	CHECK(limit.swap.set && limit.swap.v == 160);
+	cg_memory_as_is(dir, &swap);
+	CHECK(swap.limit.set && swap.limit.v == 250);
+	CHECK(path_remove_tree(AT_FDCWD, dir) == 0);
+}
+
+UNIT_MAIN(UNIT(conversions), UNIT(weights), UNIT(put_back), UNIT(as_is))
