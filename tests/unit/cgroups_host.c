@@ -156,5 +156,5 @@ TEST(mountinfo_unreadable)
 	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 }
 
-UNIT_MAIN(UNIT(self), UNIT(self_odd), UNIT(mountinfo), UNIT(places), UNIT(controllers),
+UNIT_MAIN(UNIT(self), UNIT(self_grows), UNIT(self_odd), UNIT(mountinfo), UNIT(places), UNIT(controllers),
 	  UNIT(mountinfo_unreadable))
