@@ -16,7 +16,7 @@ static const struct stage enter_stages[] = {
 	{ "make the time namespace",   stage_time },
 	{ "wait for the id maps",      stage_mapped },
 	{ "join namespaces",           stage_namespaces },
-	{ "cgroup namespace",          stage_late_namespaces },
+	{ "late namespaces",           stage_late_namespaces },
 	{ "session keyring",           stage_keyring },
 	{ "host name",                 stage_hostname },
 };

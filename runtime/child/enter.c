@@ -83,10 +83,12 @@ int stage_namespaces(struct child *c)
 
 int stage_late_namespaces(struct child *c)
 {
-	/* Its root is the group that we are in, so it is made after joining. */
-	if (c->ns.new_cgroup && !undefended("cgroup-namespace") && unshare(CLONE_NEWCGROUP) < 0)
-		return fail_errno("make a cgroup namespace");
-	return 0;
+	uint64_t flags = c->ns.late_flags;
+
+	/* The root of a cgroup namespace is the group that we are in. */
+	if (undefended("cgroup-namespace"))
+		flags &= ~(uint64_t)CLONE_NEWCGROUP;
+	return flags && unshare((int)flags) < 0 ? fail_errno("make a cgroup or ipc namespace") : 0;
 }
 
 int stage_keyring(struct child *c)

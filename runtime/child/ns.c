@@ -101,9 +101,11 @@ int ns_plan(const struct spec *s, struct ns_plan *out)
 			return r;
 		}
 	}
-	p.new_cgroup = p.clone_flags & CLONE_NEWCGROUP;
+	p.late_flags = p.clone_flags & CLONE_NEWCGROUP;
+	if (p.clone_flags & CLONE_NEWUSER || ns_joined(&p, CLONE_NEWUSER))
+		p.late_flags |= p.clone_flags & CLONE_NEWIPC;
 	p.new_time = p.clone_flags & CLONE_NEWTIME;
-	p.clone_flags &= ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME);
+	p.clone_flags &= ~(p.late_flags | CLONE_NEWTIME);
 	*out = p;
 	return 0;
 }

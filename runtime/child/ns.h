@@ -10,7 +10,11 @@ struct ns_join { int type, fd; };
 
 struct ns_plan {
 	uint64_t clone_flags;		/* new, made by the clone itself */
-	bool new_cgroup;		/* unshared after the cgroup is joined */
+	/*
+	 * New, unshared by the child: of cgroups after the group is joined; of ipc in a user namespace after the child is
+	 * 0 there, or what is mounted of it (mqueue) belongs to nobody.
+	 */
+	uint64_t late_flags;
 	bool new_time;			/* unshared, before a process is in it, so that offsets can be set */
 	struct ns_join join[8];		/* by path, in the order in which they are joined */
 	size_t n;

@@ -209,3 +209,10 @@ touch: /a/x: Read-only file system"
 	[ "$(stat -c %u:%g "$D/five")" = 5:6 ]
 	vz delete -f "$ID"
 }
+
+@test "message queues in a user namespace belong to its root" {
+	userns
+	inside 'stat -c %u:%g /dev/mqueue; readlink /proc/self/ns/ipc'
+	[ "${lines[0]}" = 0:0 ]
+	[ "${lines[1]}" != "$(readlink /proc/self/ns/ipc)" ]
+}
