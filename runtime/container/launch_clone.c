@@ -61,7 +61,7 @@ static bool loopback_outside(const struct child *c)
 				       UINT64_C(1) << CAP_SYS_PTRACE;
 	uint64_t flags = c->spec ? c->ns.clone_flags : 0;
 
-	return flags & CLONE_NEWNET && !(flags & CLONE_NEWUSER) && !c->n_ports &&
+	return flags & CLONE_NEWNET && !(flags & CLONE_NEWUSER) && !ns_two_steps(&c->ns) && !c->n_ports &&
 	       !(c->spec->hooks && c->spec->hooks->of[HOOK_CREATE_CONTAINER].n) && caps_hold(needed);
 }
 

@@ -235,11 +235,12 @@ vzrun"
 	args sleep 300
 	create; vz start "$ID"
 	cfg --arg p "/proc/$(pid_of)/ns/user" '.linux.namespaces |= map(if .type == "user" then .path = $p else . end) | del(.linux.uidMappings, .linux.gidMappings)'
-	sh_ 'readlink /proc/self/ns/user; id -u; hostname; ip link | grep -c lo:'
+	sh_ 'readlink /proc/self/ns/user; id -u; hostname; ip link show lo'
 	run v run "$ID-b"
 	ok
 	[ "${lines[0]}" = "$(readlink "/proc/$(pid_of)/ns/user")" ]
 	[ "${lines[1]}" = 0 ]
+	has "UP,LOWER_UP"
 }
 
 @test "user and pid namespaces by path" {

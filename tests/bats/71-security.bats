@@ -132,7 +132,7 @@ all_caps() {
 	sh_ 'echo $HOME'
 	run timeout 100 "$VZ" --root "$ROOT" run -b "$B" "$ID" </dev/null
 	ok
-	says /root
+	says /
 	rm "$B/rootfs/etc/passwd"; truncate -s 3G "$B/rootfs/etc/passwd"
 	go; ok
 	rm "$B/rootfs/etc/passwd"; ln -s /dev/zero "$B/rootfs/etc/passwd"
