@@ -122,3 +122,11 @@ void arena_free(struct arena *a)
 	}
 	a->last = NULL;
 }
+
+void *mem_grow(void *was, const void *few, size_t few_bytes, size_t bytes)
+{
+	bool moves = was && was == few;
+	void *more = realloc(moves ? NULL : was, bytes);
+
+	return more && moves ? memcpy(more, few, few_bytes) : more;
+}

@@ -13,3 +13,9 @@ char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
 void arena_free(struct arena *a);	/* empties; the arena may be used again */
 
 #define auto_arena __attribute__((cleanup(arena_free)))
+
+/*
+ * For what usually fits into `few`, of few_bytes, and rarely not: `was` (few, or malloc'ed; NULL: nothing yet) grown to
+ * `bytes`, malloc'ed, the caller's to free. NULL: out of memory, `was` stays.
+ */
+void *mem_grow(void *was, const void *few, size_t few_bytes, size_t bytes);

@@ -3,6 +3,7 @@
  * limit on nesting. The text is copied once; strings are decoded and ended where they lie
  * in the copy.
  */
+#include "base/arena.h"
 #include "base/json_tree.h"
 #include "base/scope.h"
 
@@ -222,12 +223,10 @@ static int push(struct in *in, const char *key, struct json *v)
 {
 	if (in->n == in->size) {
 		size_t size = 2 * in->size;
-		struct member *more = realloc(in->open == in->few ? NULL : in->open, size * sizeof *more);
+		struct member *more = mem_grow(in->open, in->few, sizeof in->few, size * sizeof *more);
 
 		if (!more)
 			return no_memory(in);
-		if (in->open == in->few)
-			memcpy(more, in->few, sizeof in->few);
 		in->open = more;
 		in->size = size;
 	}

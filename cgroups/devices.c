@@ -4,6 +4,7 @@
  * into that form first; v2 gets them as they are, in a program (devices_bpf.c).
  */
 #include "cgroups/internal.h"
+#include "base/arena.h"
 #include "base/file.h"
 #include "base/log.h"
 
@@ -53,12 +54,10 @@ static int except(struct dev_list *l, const struct dev *d)
 		}
 	if (l->n == l->room) {
 		size_t room = l->room * 2;
-		struct dev *grown = reallocarray(l->v == l->few ? NULL : l->v, room, sizeof *grown);
+		struct dev *grown = mem_grow(l->v, l->few, sizeof l->few, room * sizeof *grown);
 
 		if (!grown)
 			return fail(ENOMEM, "device rules: out of memory");
-		if (l->v == l->few)
-			memcpy(grown, l->few, sizeof l->few);
 		l->v = grown;
 		l->room = room;
 	}

@@ -1,4 +1,5 @@
 #include "runtime/child/mount.h"
+#include "base/arena.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/scope.h"
@@ -21,11 +22,9 @@ static int grow(struct mnt_plan *p)
 		few_taken = true;
 		grown = few;
 	} else {
-		grown = reallocarray(p->op == few ? NULL : p->op, size, sizeof *grown);
-		if (grown && p->op == few) {
-			memcpy(grown, few, sizeof few);
+		grown = mem_grow(p->op, few, sizeof few, size * sizeof *grown);
+		if (grown && p->op == few)
 			few_taken = false;
-		}
 	}
 	if (!grown)
 		return fail(ENOMEM, "plan the mounts: out of memory");
