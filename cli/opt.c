@@ -279,7 +279,7 @@ static int take_option(const struct parse *p, int argc, char **argv, int *i)
 	if (o->kind == OPT_FLAG)
 		return store(p, o, base, NULL);
 	if (++*i >= argc)
-		return fail_as(ERR_USAGE, "--%s needs %s", o->name, o->arg);
+		return fail_as(ERR_USAGE, "flag needs an argument: --%s %s", o->name, o->arg);
 	return store(p, o, base, argv[*i]);
 }
 

@@ -76,6 +76,7 @@ last_error() { grep '"level":"error"' "$LOG" | tail -1 | jq -r .msg; }
 		0 | resume @ID
 		0 | update --resources=@RES @ID
 		0 | checkpoint --help | .*
+		1 | restore --lsm-mount-context | .*flag needs an argument: --lsm-mount-context.*
 		0 | kill @ID 0
 		0 | kill @ID 15
 		0 | kill --all @ID 9
