@@ -19,6 +19,9 @@ static const char *const never[] = {
 	"/srv", "/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/log", "/var/tmp",
 };
 
+/* Made for it at each start, and its keeper's to have: what is bound there would be without them, or they without it. */
+static const char *const own[] = { "/", "/dev", "/dev/console", "/dev/pts", "/run", GUEST_HOST_DIR };
+
 static void parse_options(char *words, struct bind_word *out)
 {
 	char *save = NULL;
@@ -38,14 +41,33 @@ static const char *real_path(struct arena *a, const char *path)
 	return real ? arena_strdup(a, real) : path;
 }
 
+static bool is_own(const char *dst)
+{
+	for (size_t i = 0; i < COUNT(own); i++)
+		if (str_eq(own[i], dst))
+			return true;
+	return false;
+}
+
+/* All of its files but the whole of it. */
+static bool is_file_of_proc(const char *dst)
+{
+	return mnt_is_below(dst, "/proc") && !str_eq(dst, "/proc");
+}
+
 static int check_place(struct arena *a, const struct bind_word *b)
 {
 	const char *dst = mnt_clean(a, b->dst);
 	struct statfs fs;
+	struct stat st;
 	int r = dst ? mnt_check_place(dst, "bind") : fail(ENOMEM, "out of memory");
 
-	if (r == 0 && str_eq(dst, "/proc") && statfs(b->src, &fs) == 0 && fs.f_type != PROC_SUPER_MAGIC)
+	if (r == 0 && is_own(dst))
+		r = fail(EINVAL, "a guest has one of its own");
+	else if (r == 0 && str_eq(dst, "/proc") && statfs(b->src, &fs) == 0 && fs.f_type != PROC_SUPER_MAGIC)
 		r = fail(EPERM, "only a procfs may be bound on /proc");
+	else if (r == 0 && is_file_of_proc(dst) && stat(b->src, &st) == 0 && S_ISDIR(st.st_mode))
+		r = fail(ENOTDIR, "directory %s cannot cover a file", b->src);
 	return r < 0 ? fail_class(fail_in(r, "--bind: %s", b->dst), ERR_USAGE) : 0;
 }
 

@@ -1,14 +1,10 @@
 #include "runtime/guest/create.h"
 #include "runtime/guest/binds.h"
 #include "runtime/guest/checkpoint.h"
-#include "runtime/guest/nic.h"
-#include "base/fault.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/path.h"
 #include "base/proc.h"
 #include "base/scope.h"
-#include "base/steps.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,23 +13,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/*
- * config.json is written last and removed first: a directory without it is a killed
- * creation or a killed removal, and is finished by `recover` or by destroy.
- */
-struct making {
-	const struct guest_where *at;
-	const char *name, *dir;		/* dir: absolute */
-	const struct guest_create_req *req;
-	struct buf ref, config;
-	struct image_rootfs image;
-	struct nic_wishes nics;
-	struct bind_word *binds;	/* as many as req->binds */
-	struct guest_labels labels;
-	int guests_fd, dir_fd;
-	struct arena arena;
-};
 
 static bool dir_storage(const struct making *m)
 {
@@ -51,25 +30,23 @@ static int exists(const struct making *m)
 	return -EEXIST;
 }
 
+static int is_entry(const struct dirent *e)
+{
+	return !str_eq(e->d_name, ".") && !str_eq(e->d_name, "..");
+}
+
 /* 1: nothing is in it. */
 static int is_empty(int dir_fd)
 {
-	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *e;
+	struct dirent **list;
+	int n = scandirat(dir_fd, ".", &list, is_entry, NULL);
 
-	if (!d) {
-		int r = fail_errno("read the guest's directory");
-
-		drop_fd(&copy);
-		return r;
-	}
-	do
-		errno = 0, e = readdir(d);
-	while (e && (str_eq(e->d_name, ".") || str_eq(e->d_name, "..")));
-	int r = e ? 0 : errno ? fail_errno("read the guest's directory") : 1;
-	closedir(d);
-	return r;
+	if (n < 0)
+		return fail_errno("read the guest's directory");
+	for (int i = 0; i < n; i++)
+		free(list[i]);
+	free(list);
+	return n == 0;
 }
 
 /*
@@ -287,7 +264,7 @@ static int remove_config(void *p)
 	return 0;
 }
 
-static const struct step steps[] = {
+const struct step guest_steps[GUEST_STEPS] = {
 	{ "claim the name",  claim,        unclaim },
 	{ "image",           find_image,   NULL },
 	{ "what it says",    compose,      NULL },
@@ -335,7 +312,7 @@ static int check_words(const struct guest_create_req *r)
 	return 0;
 }
 
-static void making_free(struct making *m)
+void making_free(struct making *m)
 {
 	drop_fd(&m->dir_fd);
 	drop_fd(&m->guests_fd);
@@ -347,93 +324,21 @@ static void making_free(struct making *m)
 
 int guest_create(const struct guest_where *at, const char *name, const struct guest_create_req *req)
 {
-	struct making m = { .at = at, .name = name, .req = req, .guests_fd = -1, .dir_fd = -1 };
+	struct making m = MAKING_INIT(at, name);
 	sigset_t old;
 	int r;
 
 	TRY(guest_check_name(name));
 	TRY(check_words(req));
+	m.req = req;
 	m.dir = arena_printf(&m.arena, "%s/guests/%s", at->home, name);
-	r = parse_binds(&m);
+	r = m.dir ? parse_binds(&m) : fail(ENOMEM, "out of memory");
 	if (r >= 0)
 		r = wish(&m);
 	proc_hold_signals(&old);
 	if (r >= 0)
-		r = steps_run(steps, COUNT(steps), &m, NULL);
+		r = steps_run(guest_steps, GUEST_STEPS, &m, NULL);
 	making_free(&m);
 	proc_let_signals(&old);
 	return r;
-}
-
-/* What is on record is all of it, whatever a killed command did already. */
-static int take_apart(struct making *m, bool force)
-{
-	pid_t pid;
-	enum guest_status s = guest_status(m->at, m->name, &pid);
-
-	if (s == GUEST_UNKNOWN)
-		return -EIO;
-	/* Started since we looked, before we had the lock. */
-	if (s != GUEST_STOPPED && (s != GUEST_STARTING || keeper_lives(m->at, m->name))) {
-		fail_as(ERR_STATE, "guest \"%s\" is running", m->name);
-		err_try("vzrun stop %s%s%s", m->name, force ? "" : "   |   vzrun destroy --force ", force ? "" : m->name);
-		return -EBUSY;
-	}
-	TRY(fault_point("remove the container"));
-	TRY(container_delete(m->at->root, m->name, true));
-	TRY(guest_apparmor_drop(m->at, m->name));
-	TRY(fault_point("remove the guest"));
-	for (size_t i = COUNT(steps); i-- > 0;) {
-		if (!steps[i].undo)
-			continue;
-		TRY(fault_point(steps[i].name));
-		TRY(steps[i].undo(m));
-	}
-	if (idrange_sweep() < 0)
-		err_clear();
-	return 0;
-}
-
-static bool is_finished(const struct making *m)
-{
-	return faccessat(m->dir_fd, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-/* unfinished: only while it is; whoever finished it meanwhile has a guest. */
-static int destroy(const struct guest_where *at, const char *name, bool force, bool unfinished)
-{
-	struct making m = { .at = at, .name = name, .guests_fd = -1, .dir_fd = -1 };
-	auto_buf struct buf path = { 0 };
-	uint64_t at_once = 0;
-	pid_t pid;
-	bool killed;
-	int r;
-
-	buf_printf(&path, "%s/guests", at->home);
-	if (path.oom)
-		return fail(ENOMEM, "out of memory");
-	TRY(m.dir_fd = guest_dir(at, name));
-	m.dir = arena_printf(&m.arena, "%s/guests/%s", at->home, name);
-	if (force && !(unfinished && is_finished(&m)) && guest_status(at, name, &pid) != GUEST_STOPPED &&
-	    guest_stop(at, name, &at_once, &killed) < 0 && err_class() != ERR_STATE) {
-		making_free(&m);
-		return -EIO;
-	}
-	err_clear();
-	m.guests_fd = open(buf_text(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = m.guests_fd < 0 ? fail_errno("open %s", buf_text(&path)) : guest_lock(m.dir_fd, name);
-	if (r >= 0 && !(unfinished && is_finished(&m)))
-		r = take_apart(&m, force);
-	making_free(&m);
-	return r;
-}
-
-int guest_destroy(const struct guest_where *at, const char *name, bool force)
-{
-	return destroy(at, name, force, false);
-}
-
-int guest_destroy_unfinished(const struct guest_where *at, const char *name)
-{
-	return destroy(at, name, true, true);
 }

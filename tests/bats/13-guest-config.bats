@@ -206,6 +206,12 @@ teardown() { guest_teardown; }
 	refuses 2 '--bind: /x/..//proc/: only a procfs may be bound on /proc'
 	run vz create "$G" --template busybox --net none --bind /tmp:/proc/fs
 	refuses 2 '--bind: /proc/fs: a mount below /proc is refused, but for a few files'
+	run vz create "$G" --template busybox --net none --bind /tmp:/proc/cpuinfo
+	refuses 2 '--bind: /proc/cpuinfo: directory /tmp cannot cover a file'
+	for at in / /dev /dev/../dev/ /dev/console /dev/pts /run /run/host; do
+		run vz create "$G" --template busybox --net none --bind "/tmp:$at"
+		refuses 2 "--bind: $at: a guest has one of its own"
+	done
 	run vz create "$G" --template busybox --net none --bind "$BATS_TEST_TMPDIR/none:/x"
 	refuses 3 "--bind: $BATS_TEST_TMPDIR/none: No such file or directory"
 	[ ! -e "$VZRUN_HOME/guests/$G" ]
