@@ -31,7 +31,7 @@ void cg_parse_self(const char *text, struct cg_host *host);		/* /proc/self/cgrou
 void cg_parse_mounts(const char *text, struct cg_host *host);	/* /proc/self/mountinfo */
 bool cg_word_in(const char *list, const char *word, size_t len, char sep);
 
-/* ---- paths: group.c ---- */
+/* ---- paths: place.c ---- */
 /* -EINVAL for the root of a hierarchy: nothing that kills or removes may ever be aimed at it. */
 int cg_refuse_root(const struct cg *cg);
 /* The host path of the group's file (NULL: of its directory) in hierarchy i; buf has CG_FULL bytes. */

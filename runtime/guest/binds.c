@@ -19,7 +19,7 @@ static const char *const never[] = {
 	"/srv", "/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/log", "/var/tmp",
 };
 
-/* Made for it at each start, and its keeper's to have: what is bound there would be without them, or they without it. */
+/* Made anew at each start, with the console and the socket of readiness in it, or the root of all that. */
 static const char *const own[] = { "/", "/dev", "/dev/console", "/dev/pts", "/run", GUEST_HOST_DIR };
 
 static void parse_options(char *words, struct bind_word *out)
