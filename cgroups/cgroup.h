@@ -16,11 +16,11 @@
 #include <sys/types.h>
 
 enum cg_layout { CG_NONE, CG_V1, CG_HYBRID, CG_V2 };
-enum { CG_HIER_MAX = 20, CG_PATH_MAX = 3000, CG_UNIT_MAX = 512 };
+enum { CG_HIER_MAX = 20, CG_NAME_MAX = 32, CG_PATH_MAX = 3000, CG_UNIT_MAX = 512 };
 
 /* One mounted hierarchy. v2 is the hierarchy without controllers in its name, "unified". */
 struct cg_hier {
-	char name[32];		/* "memory", "cpu,cpuacct", "name=systemd", "unified" */
+	char name[CG_NAME_MAX];	/* "memory", "cpu,cpuacct", "name=systemd", "unified" */
 	char mount[256];	/* where it is mounted on the host */
 	char own[512];		/* our own cgroup in it, relative to the mount's root */
 	bool v2;
@@ -44,6 +44,15 @@ const struct cg_hier *cg_hier(size_t i);
  * What is not there by cg_hier() is known not to be there only if this says 0 afterwards.
  */
 int cg_host_check(void);
+
+/*
+ * A mask of hierarchies as records have it, "cpu,cpuacct:memory:unified", "-" for none: places in the kernel's
+ * list change when others mount and unmount. A name that the host does not have is no hierarchy any more: its
+ * groups went with it.
+ */
+enum { CG_NAMES_MAX = CG_HIER_MAX * CG_NAME_MAX };
+void cg_names(uint32_t hiers, char out[CG_NAMES_MAX]);
+uint32_t cg_named(const char *names);
 
 /* A container's group: the same path in every hierarchy that it joins. */
 struct cg {

@@ -76,16 +76,11 @@ static void parse_self_line(const char *line, size_t len, struct cg_host *out)
 	out->n++;
 }
 
-/*
- * The kernel lists the newest first. Records have the numbers that we give: from the last line on, or who mounts
- * another hierarchy while a container lives would have its groups looked for in the wrong ones.
- */
 void cg_parse_self(const char *text, struct cg_host *out)
 {
-	for (const char *line, *end = text + strlen(text); end > text; end = line > text ? line - 1 : text) {
-		line = memrchr(text, '\n', (size_t)(end - text));
-		line = line ? line + 1 : text;
-		parse_self_line(line, (size_t)(end - line), out);
+	for (const char *end; *text; text = *end ? end + 1 : end) {
+		end = strchrnul(text, '\n');
+		parse_self_line(text, (size_t)(end - text), out);
 	}
 }
 
@@ -284,6 +279,39 @@ int cg_host_check(void)
 {
 	(void)cg_host();
 	return unread < 0 ? fail(-unread, "read which cgroups this host has: %s", strerrordesc_np(-unread)) : 0;
+}
+
+void cg_names(uint32_t hiers, char out[CG_NAMES_MAX])
+{
+	char *end = out;
+
+	strcpy(out, "-");
+	EACH_HIER(i, hiers) {
+		if (end > out)
+			*end++ = ':';
+		end = stpcpy(end, host.h[i].name);
+	}
+}
+
+uint32_t cg_named(const char *names)
+{
+	uint32_t mask = 0;
+	size_t n = cg_host()->n, next = 0, len;
+
+	/* As a rule they are in the order that they have here. */
+	for (const char *p = names; p; p = p[len] ? p + len + 1 : NULL) {
+		len = strcspn(p, ":");
+		for (size_t k = 0; k < n; k++) {
+			size_t i = (next + k) % n;
+
+			if (strncmp(host.h[i].name, p, len) != 0 || host.h[i].name[len])
+				continue;
+			mask |= BIT(i);
+			next = i + 1;
+			break;
+		}
+	}
+	return mask;
 }
 
 int cg_found(const struct cg *cg)

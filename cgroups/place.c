@@ -85,7 +85,7 @@ int cg_place(const struct cg_host *host, const char *path, char out[CG_PATH_MAX]
 		return 0;
 	}
 	/* v2's, where there is one. */
-	for (size_t i = host->n; i-- > 0;)
+	for (size_t i = 0; i < host->n; i++)
 		if (host->h[i].mount[0])
 			base_of(host, &host->h[i], first);
 	n = (size_t)snprintf(out, CG_PATH_MAX, "%s/%s", first, path);

@@ -41,7 +41,7 @@ static int publish(struct create *c)
 		.version = { STATE_VERSION, true }, .id = c->req->id, .bundle = c->bundle, .rootfs = c->rootfs,
 		.created = c->created, .pid = { c->t.pid, true }, .start_time = { c->t.start_time, true },
 		.cgroup = { c->t.cg.hiers ? c->t.cg.path : NULL, c->t.cg.unit[0] ? c->t.cg.unit : NULL,
-			    { c->t.cg.hiers, true }, { c->t.cg.made, true } },
+			    c->t.cg.hiers, c->t.cg.made, NULL, NULL },
 		.filtered = c->child.seccomp.insns != NULL,
 		.config = c->config,
 		.namespaces = { joinable(c->spec) | c->more_namespaces, true }, .own_userns = c->child.own_userns,

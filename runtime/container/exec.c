@@ -243,9 +243,7 @@ static int join_cgroup(struct joining *j)
 
 	if (!j->s.cgroup.path)
 		return 0;
-	snprintf(j->cg.path, sizeof j->cg.path, "%s", j->s.cgroup.path);
-	j->cg.hiers = j->s.cgroup.hiers.v;
-	snprintf(j->cg.unit, sizeof j->cg.unit, "%s", j->s.cgroup.unit ? j->s.cgroup.unit : "");
+	state_group(&j->s, &j->cg);
 	/* As runc: better outside of its limits than not at all, for who has no right to get in. */
 	if (!j->req->cgroups.n && cg_join_denied(&j->cg, which, sizeof which)) {
 		log_warn("%s: the process runs outside of the container's cgroup: %s is not ours to write",

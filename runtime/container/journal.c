@@ -84,11 +84,13 @@ static void swap_char(char *s, char from, char to)
 
 int journal_cgroup_made(int fd, const struct cg *cg)
 {
-	char text[CG_PATH_MAX + 48], path[CG_PATH_MAX];
+	char text[CG_PATH_MAX + 2 * CG_NAMES_MAX + 16], path[CG_PATH_MAX], hiers[CG_NAMES_MAX], made[CG_NAMES_MAX];
 
 	memcpy(path, cg->path, sizeof path);
 	swap_char(path, '\n', '\v');
-	snprintf(text, sizeof text, "made %u %u %s\n", cg->hiers, cg->made, path);
+	cg_names(cg->hiers, hiers);
+	cg_names(cg->made, made);
+	snprintf(text, sizeof text, "made %s %s %s\n", hiers, made, path);
 	return line(fd, text);
 }
 
@@ -169,21 +171,35 @@ int journal_load_process(int dir_fd, struct arena *a, struct json **tree, struct
 	return bind_decode(a, &spec_process_record, *tree, out);
 }
 
+/* Where no name is known the group is not: what is there by its path is looked for, as if it had not been made yet. */
+static void read_made(const char *l, struct journal *j)
+{
+	char hiers[CG_NAMES_MAX], made[CG_NAMES_MAX];
+	int at = 0;
+
+	_Static_assert(CG_NAMES_MAX == 640, "the widths below");
+	if (sscanf(l, "made %639s %639s %n", hiers, made, &at) != 2 || l[at] != '/')
+		return;
+	j->hiers = cg_named(hiers);
+	j->made = cg_named(made) & j->hiers;
+	j->cgroup_made = j->hiers != 0;
+	snprintf(j->cgroup, sizeof j->cgroup, "%s", l + at);
+	swap_char(j->cgroup, '\v', '\n');
+}
+
 static void read_line(const char *l, struct journal *j)
 {
-	unsigned step, hiers, made;
+	unsigned step;
 	unsigned long long start;
-	int pid, at = 0;
+	int pid;
 
 	if (sscanf(l, "step %u", &step) == 1 && step < 64)
 		j->steps |= UINT64_C(1) << step;
 	else if (sscanf(l, "pid %d %llu", &pid, &start) == 2)
 		j->pid = pid, j->start_time = start;
-	else if (sscanf(l, "made %u %u %n", &hiers, &made, &at) == 2 && at > 0) {
-		j->hiers = hiers, j->made = made, j->cgroup_made = true;
-		snprintf(j->cgroup, sizeof j->cgroup, "%s", l + at);
-		swap_char(j->cgroup, '\v', '\n');
-	} else if (str_starts(l, "unit "))
+	else if (str_starts(l, "made "))
+		read_made(l, j);
+	else if (str_starts(l, "unit "))
 		snprintf(j->unit, sizeof j->unit, "%s", l + 5);
 	else if (str_starts(l, "resctrl "))
 		read_rdt(l, &j->rdt);

@@ -22,10 +22,11 @@ const char *status_name(enum status s);
 
 struct state_listener { const char *path, *metadata; };
 struct state_rdt { const char *group; bool monitor; };	/* NULL: the root's own */
-struct state_cgroup { const char *path, *unit; struct opt_u32 hiers, made; };	/* unit: systemd's name of it */
+/* unit: systemd's name of it; the masks are in the file by names, which are for state_load() and state_save() alone. */
+struct state_cgroup { const char *path, *unit; uint32_t hiers, made; const char *hier_names, *made_names; };
 
 struct state {
-	struct opt_u32 version;			/* of this record; newer than ours is refused */
+	struct opt_u32 version;			/* of this record; another than ours is refused */
 	const char *id, *bundle, *rootfs, *config, *created, *owner;	/* config: the file; NULL: not from a file */
 	struct opt_i64 pid;
 	struct opt_u64 start_time;
@@ -42,7 +43,7 @@ struct state {
 	struct arena arena;
 	struct json *tree;
 };
-enum { STATE_VERSION = 1 };
+enum { STATE_VERSION = 2 };			/* 1 had hierarchies by their places in the kernel's list */
 
 /* root is created 0700 when missing. */
 int state_root(const char *root);

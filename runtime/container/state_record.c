@@ -9,8 +9,8 @@
 static const struct field cgroup_fields[] = {
 	F(struct state_cgroup, "path",  K_STR, path),
 	F(struct state_cgroup, "unit",  K_STR, unit),
-	F(struct state_cgroup, "hiers", K_U32, hiers),
-	F(struct state_cgroup, "made",  K_U32, made),
+	F(struct state_cgroup, "hiers", K_STR, hier_names),
+	F(struct state_cgroup, "made",  K_STR, made_names),
 	{ 0 }
 };
 static const struct record cgroup_record = RECORD("cgroup", struct state_cgroup, cgroup_fields);
@@ -85,8 +85,16 @@ int state_save(int dir_fd, const struct state *s)
 {
 	auto_buf struct buf b = { 0 };
 	struct jout o = { .b = &b };
+	char hiers[CG_NAMES_MAX], made[CG_NAMES_MAX];
+	struct state named = *s;
 
-	bind_encode(&o, NULL, &state_record, s);
+	if (s->cgroup.path) {
+		cg_names(s->cgroup.hiers, hiers);
+		cg_names(s->cgroup.made, made);
+		named.cgroup.hier_names = hiers;
+		named.cgroup.made_names = made;
+	}
+	bind_encode(&o, NULL, &state_record, &named);
 	buf_puts(&b, "\n");
 	if (b.oom)
 		return fail(ENOMEM, "write state.json: out of memory");
@@ -114,6 +122,20 @@ static bool is_group(const char *stored)
 	return false;
 }
 
+static int check_group(const char *id, struct state_cgroup *g)
+{
+	if (g->unit && (strlen(g->unit) >= CG_UNIT_MAX || strchr(g->unit, '/')))
+		return fail(EINVAL, "state of %s is corrupt: state.json: cgroup.unit is no name of a unit", id);
+	if (!g->path)
+		return 0;
+	TRY(cg_host_check());
+	g->hiers = g->hier_names ? cg_named(g->hier_names) : 0;
+	g->made = g->made_names ? cg_named(g->made_names) : 0;
+	if (g->made & ~g->hiers || !is_group(g->path))
+		return fail(EINVAL, "state of %s is corrupt: state.json: cgroup is not a container's", id);
+	return 0;
+}
+
 static int decode(const char *id, struct json *tree, struct state *out)
 {
 	struct arena a = { 0 };
@@ -121,21 +143,15 @@ static int decode(const char *id, struct json *tree, struct state *out)
 
 	out->arena = a;
 	out->tree = tree;
+	/* It comes first, before what another version has otherwise. */
+	if (out->version.set && out->version.v != STATE_VERSION)
+		return fail_as(ERR_UNSUPPORTED, "state of %s has version %u, this vzrun knows %d", id, out->version.v,
+			       STATE_VERSION);
 	if (r < 0)
 		return fail_in(r, "state of %s is corrupt: state.json", id);
-	if (out->version.v > STATE_VERSION)
-		return fail_as(ERR_UNSUPPORTED, "state of %s has version %u, this vzrun knows up to %d", id,
-			       out->version.v, STATE_VERSION);
 	if (!str_eq(out->id, id) || out->pid.v < 1 || out->pid.v > INT32_MAX)
 		return fail(EINVAL, "state of %s is corrupt: state.json: id or pid is wrong", id);
-	if (out->cgroup.unit && (strlen(out->cgroup.unit) >= CG_UNIT_MAX || strchr(out->cgroup.unit, '/')))
-		return fail(EINVAL, "state of %s is corrupt: state.json: cgroup.unit is no name of a unit", id);
-	if (out->cgroup.path)
-		TRY(cg_host_check());
-	if (out->cgroup.path && (out->cgroup.hiers.v >> cg_host()->n || out->cgroup.made.v & ~out->cgroup.hiers.v ||
-				 !is_group(out->cgroup.path)))
-		return fail(EINVAL, "state of %s is corrupt: state.json: cgroup is not a container's", id);
-	return 0;
+	return check_group(id, &out->cgroup);
 }
 
 int state_load_at(int fd, const char *path, const char *id, struct state *out)
@@ -179,6 +195,6 @@ void state_group(const struct state *s, struct cg *cg)
 	if (!s->cgroup.path)
 		return;
 	snprintf(cg->path, sizeof cg->path, "%s", s->cgroup.path);
-	cg->hiers = s->cgroup.hiers.v;
-	cg->made = s->cgroup.made.v;
+	cg->hiers = s->cgroup.hiers;
+	cg->made = s->cgroup.made;
 }

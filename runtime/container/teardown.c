@@ -217,8 +217,8 @@ static void from_state(struct teardown *t, const struct state *s, const struct j
 		t->cg.made = j->made;
 	} else if (s->cgroup.path) {
 		snprintf(t->cg.path, sizeof t->cg.path, "%s", s->cgroup.path);
-		t->cg.hiers = s->cgroup.hiers.v;
-		t->cg.made = s->cgroup.made.v;
+		t->cg.hiers = s->cgroup.hiers;
+		t->cg.made = s->cgroup.made;
 		snprintf(t->cg.unit, sizeof t->cg.unit, "%s", s->cgroup.unit ? s->cgroup.unit : "");
 		t->group_unsure = true;
 	}

@@ -59,8 +59,8 @@ static int widen(const struct opened *o, struct cg *cg, const struct cg_resource
 	TRY(journal_cgroup_made(journal, &wider));
 	TRY(fault_point("widen the cgroup"));
 	TRY(cg_extend(cg, mask));
-	s.cgroup.hiers.v = cg->hiers;
-	s.cgroup.made.v = cg->made;
+	s.cgroup.hiers = cg->hiers;
+	s.cgroup.made = cg->made;
 	return state_save(o->dir_fd, &s);
 }
 

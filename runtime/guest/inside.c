@@ -174,8 +174,7 @@ int exposure_limits(struct arena *a, const char *root, const char *id, struct ma
 	struct cg_stats s;
 
 	TRY(container_info(root, id, &i));
-	cg = (struct cg){ .hiers = i.s.cgroup.hiers.v };
-	snprintf(cg.path, sizeof cg.path, "%s", i.s.cgroup.path ? i.s.cgroup.path : "");
+	state_group(&i.s, &cg);
 	container_info_free(&i);
 	if (!*cg.path || cg_stats(&cg, &s) < 0) {
 		err_clear();

@@ -10,9 +10,8 @@ int guest_cg(const struct guest_where *at, const char *name, struct cg *out)
 	struct container_info i;
 
 	TRY(container_info(at->root, name, &i));
-	*out = (struct cg){ .hiers = i.s.cgroup.hiers.v, .made = i.s.cgroup.made.v };
-	snprintf(out->path, sizeof out->path, "%s", i.s.cgroup.path ? i.s.cgroup.path : "");
-	snprintf(out->unit, sizeof out->unit, "%s", i.s.cgroup.unit ? i.s.cgroup.unit : "");
+	*out = (struct cg){ 0 };
+	state_group(&i.s, out);
 	container_info_free(&i);
 	return 0;
 }

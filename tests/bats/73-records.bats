@@ -8,14 +8,20 @@ teardown() { engine_teardown; }
 
 running() { args sleep 300; create; vz start "$ID"; }
 is_hierarchy() { mountpoint -q "$1" && [ -e "$1/cgroup.procs" ]; }
+a_hierarchy() {
+	local at
+	for at in /sys/fs/cgroup/pids /sys/fs/cgroup/unified /sys/fs/cgroup; do ! is_hierarchy "$at" || break; done
+	echo "$at"
+}
 forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROOT/$ID/state.json"; }
 
 @test "a forged cgroup in state.json is never aimed at" {
-	local path victim
+	local path victim group
 	running
-	mkdir -p "/sys/fs/cgroup/pids/vzrun-t$$-victim"
+	group=$(a_hierarchy)/vzrun-t$$-victim
+	mkdir "$group"
 	sleep 300 3>&- & victim=$!
-	echo "$victim" >"/sys/fs/cgroup/pids/vzrun-t$$-victim/cgroup.procs"
+	echo "$victim" >"$group/cgroup.procs"
 	cp "$ROOT/$ID/state.json" "$B/good"
 	for path in "" / /. /.. "/../../../tmp" "/vzrun-t$$-victim"; do
 		cp "$B/good" "$ROOT/$ID/state.json"
@@ -26,7 +32,7 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 	vz delete -f "$ID"
 	kill -0 "$victim"
 	kill -KILL "$victim"; wait_for gone "$victim"
-	wait_for rmdir "/sys/fs/cgroup/pids/vzrun-t$$-victim"
+	wait_for rmdir "$group"
 	[ -z "$(state_left)" ]
 }
 
@@ -40,20 +46,49 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 	[ -z "$(groups_left)$(state_left)" ]
 }
 
-@test "a hierarchy that somebody mounts meanwhile does not lead a record to other groups" {
+@test "hierarchies that others mount and unmount meanwhile do not lead a record to other groups" {
 	is_hierarchy /sys/fs/cgroup/freezer || skip "kernel: no cgroup v1"
-	local pid
-	running
-	pid=$(pid_of)
-	mkdir "$B/named"
-	# It is the whole kernel's; it goes with the mount.
-	# shellcheck disable=SC2016
-	run unshare -m sh -c 'mount -t cgroup -o none,name=vzrun-t cgroup "$0" && "$2" --root "$3" exec "$1" true &&
-		"$2" --root "$3" pause "$1" && "$2" --root "$3" state "$1" && "$2" --root "$3" delete -f "$1"' \
-		"$B/named" "$ID" "$VZ" "$ROOT"
+	args sleep 300
+	mkdir "$B/before" "$B/after"
+	# They are the whole kernel's, and go with the mounts.
+	cat >"$B/turn" <<-'E'
+		set -e
+		v() { "$VZ" --root "$ROOT" "$@"; }
+		cd "$B"
+		mount -t cgroup -o none,name=vzrun-before cgroup before
+		v create "$ID" </dev/null >/dev/null 2>&1
+		v start "$ID"
+		umount before
+		v exec "$ID" true
+		mount -t cgroup -o none,name=vzrun-after cgroup after
+		v exec "$ID" true
+		v pause "$ID"
+		v state "$ID"
+		v delete -f "$ID"
+	E
+	run env VZ="$VZ" ROOT="$ROOT" B="$B" ID="$ID" unshare -m sh "$B/turn"
 	ok
 	has '"status": "paused"'
-	gone "$pid"
+	[ -z "$(groups_left)$(state_left)" ]
+}
+
+@test "the record of an older vzrun is refused by name, and delete -f takes the container down" {
+	local p
+	running
+	p=$(pid_of)
+	forge '.version = 1 | .cgroup.hiers = 3 | .cgroup.made = 3'
+	sed -i 's/^made [^ ]* [^ ]*/made 3 3/' "$ROOT/$ID/journal"
+	run vz state "$ID"
+	fails 1 "state of $ID has version 1, this vzrun knows 2"
+	run vz delete "$ID"
+	fails 1 "state of $ID has version 1, this vzrun knows 2"
+	kill -0 "$p"
+	run vz recover
+	ok
+	kill -0 "$p"
+	run vz delete -f "$ID"
+	ok
+	gone "$p"
 	[ -z "$(groups_left)$(state_left)" ]
 }
 
@@ -95,8 +130,7 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 
 @test "what lives in a group by the id's name is killed only by who says so" {
 	local at p
-	for at in /sys/fs/cgroup/pids /sys/fs/cgroup/unified /sys/fs/cgroup; do ! is_hierarchy "$at" || break; done
-	at=$at/vzrun-$ID
+	at=$(a_hierarchy)/vzrun-$ID
 	mkdir "$at"
 	sleep 300 3>&- & p=$!
 	echo "$p" >"$at/cgroup.procs"

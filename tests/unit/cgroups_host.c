@@ -13,26 +13,33 @@ TEST(self)
 
 	cg_parse_self(self_text, &h);
 	CHECK(h.n == 4);
-	CHECK_STR(h.h[0].name, "unified");
-	CHECK(h.h[0].v2 && !h.h[1].v2);
-	CHECK_STR(h.h[1].name, "cpu,cpuacct");
-	CHECK_STR(h.h[1].own, "/a b:c");
-	CHECK_STR(h.h[2].own, "/process_api/9c4c");
-	CHECK_STR(h.h[3].name, "name=systemd");
+	CHECK_STR(h.h[0].name, "name=systemd");
+	CHECK_STR(h.h[1].own, "/process_api/9c4c");
+	CHECK_STR(h.h[2].name, "cpu,cpuacct");
+	CHECK_STR(h.h[2].own, "/a b:c");
+	CHECK_STR(h.h[3].name, "unified");
+	CHECK(h.h[3].v2 && !h.h[2].v2);
 }
 
-/* Numbers are on record: a hierarchy that somebody mounts later, which the kernel lists first, changes none. */
-TEST(self_grows)
+/* What is on record holds whatever hierarchies others mount and unmount meanwhile. */
+TEST(names)
 {
-	static struct cg_host before, after;
-	char text[256];
+	struct cg_host *h = (struct cg_host *)cg_host(), saved = *h;
+	char text[CG_NAMES_MAX];
 
-	snprintf(text, sizeof text, "10:name=new:/\n%s", self_text);
-	cg_parse_self(self_text, &before);
-	cg_parse_self(text, &after);
-	CHECK(after.n == before.n + 1);
-	for (size_t i = 0; i < before.n; i++)
-		CHECK_STR(after.h[i].name, before.h[i].name);
+	*h = (struct cg_host){ 0 };
+	cg_parse_self(self_text, h);
+	cg_names(BIT(1) | BIT(2) | BIT(3), text);
+	CHECK_STR(text, "memory:cpu,cpuacct:unified");
+	CHECK(cg_named(text) == (BIT(1) | BIT(2) | BIT(3)));
+	*h = (struct cg_host){ 0 };
+	cg_parse_self("11:pids:/\n10:name=systemd:/\n3:cpu,cpuacct:/\n2:name=memory:/\n0::/\n", h);
+	CHECK(cg_named(text) == (BIT(2) | BIT(4)));
+	CHECK(cg_named("unified:pids:cpu:cpu,cpuacct,x:") == (BIT(0) | BIT(4)));
+	cg_names(0, text);
+	CHECK_STR(text, "-");
+	CHECK(cg_named(text) == 0 && cg_named("") == 0 && cg_named("3") == 0);
+	*h = saved;
 }
 
 TEST(self_odd)
@@ -65,13 +72,13 @@ TEST(mountinfo)
 			"37 31 0:33 / /cg/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
 			"38 31 0:34 /away /cg/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
 			"39 31 0:35 /user/x /cg/v2 rw - cgroup2 cgroup2 rw,nsdelegate", &h);
-	CHECK_STR(h.h[0].mount, "/cg/v2");
+	CHECK_STR(h.h[0].mount, "/cg/systemd");
 	CHECK_STR(h.h[0].own, "/");
-	CHECK_STR(h.h[1].mount, "/cg/cpu");
-	CHECK_STR(h.h[1].own, "/a b:c");
-	CHECK_STR(h.h[2].mount, "/sys/fs/cgroup/m x");
-	CHECK_STR(h.h[2].own, "/9c4c");
-	CHECK_STR(h.h[3].mount, "/cg/systemd");
+	CHECK_STR(h.h[1].mount, "/sys/fs/cgroup/m x");
+	CHECK_STR(h.h[1].own, "/9c4c");
+	CHECK_STR(h.h[2].mount, "/cg/cpu");
+	CHECK_STR(h.h[2].own, "/a b:c");
+	CHECK_STR(h.h[3].mount, "/cg/v2");
 	CHECK_STR(h.h[3].own, "/");
 }
 
@@ -85,7 +92,7 @@ TEST(places)
 	h.layout = CG_HYBRID;
 	cg_parse_self("4:memory:/own\n3:perf_event:/nowhere\n1:cpu:/\n0::/\n", &h);
 	for (size_t i = 0; i < h.n; i++)
-		strcpy(h.h[i].mount, i == 2 ? "" : "/sys/fs/cgroup/x");
+		strcpy(h.h[i].mount, i == 1 ? "" : "/sys/fs/cgroup/x");
 	CHECK(cg_place(&h, "/vzrun/web", out) == 0);
 	CHECK_STR(out, "/vzrun/web");
 	CHECK(cg_place(&h, "vzrun/web", out) == 0);
@@ -156,5 +163,5 @@ TEST(mountinfo_unreadable)
 	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 }
 
-UNIT_MAIN(UNIT(self), UNIT(self_grows), UNIT(self_odd), UNIT(mountinfo), UNIT(places), UNIT(controllers),
+UNIT_MAIN(UNIT(self), UNIT(names), UNIT(self_odd), UNIT(mountinfo), UNIT(places), UNIT(controllers),
 	  UNIT(mountinfo_unreadable))

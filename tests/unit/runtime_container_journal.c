@@ -52,16 +52,32 @@ TEST(resctrl_stays_in)
 /* A record that was cut, by a signal or a full disk, does not grow together with the next. */
 TEST(cut_line_is_taken_off)
 {
-	static const struct cg cg = { .path = "/right", .hiers = 3, .made = 1 };
+	static const struct cg cg = { .path = "/right\nmemory:/x/right", .hiers = 1 };
 	static struct journal j;
 	auto_close int fd = openat(dir, "journal", O_WRONLY | O_CREAT | O_CLOEXEC, 0600), again = -1;
-	static const char text[] = "step 1\ncgroup /right\nmade 1 1 /wr";
+	static const char text[] = "step 1\ncgroup /right\nmade memory memory /wr";
 
 	CHECK(write(fd, text, sizeof text - 1) > 0);
 	again = journal_reopen(dir);
 	CHECK(again >= 0 && journal_cgroup_made(again, &cg) == 0);
 	CHECK(journal_read(dir, &j) == 0);
-	CHECK(str_eq(j.cgroup, "/right") && j.cgroup_made && j.hiers == 3 && j.steps == 2);
+	/* A host without cgroups has none to find again. */
+	CHECK(j.cgroup_made == (cg_host()->n > 0) && j.hiers == j.cgroup_made && j.made == 0 && j.steps == 2);
+	CHECK_STR(j.cgroup, "/right\nmemory:/x/right");
+	CHECK(unlinkat(dir, "journal", 0) == 0);
+}
+
+/* Which hierarchies were meant by numbers nobody knows: the path is all that is taken. */
+TEST(numbers_of_old)
+{
+	static struct journal j;
+	auto_close int fd = openat(dir, "journal", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	static const char text[] = "cgroup /right\nmade 3 1 /right\vmemory:/x/right\n";
+
+	CHECK(write(fd, text, sizeof text - 1) > 0);
+	CHECK(journal_read(dir, &j) == 0);
+	CHECK(!j.cgroup_made && !j.hiers && !j.made);
+	CHECK_STR(j.cgroup, "/right\nmemory:/x/right");
 	CHECK(unlinkat(dir, "journal", 0) == 0);
 }
 
@@ -82,7 +98,8 @@ TEST(cut_write_is_told)
 }
 
 static const struct unit units[] = {
-	UNIT(resctrl_comes_back), UNIT(resctrl_stays_in), UNIT(cut_line_is_taken_off), UNIT(cut_write_is_told),
+	UNIT(resctrl_comes_back), UNIT(resctrl_stays_in), UNIT(cut_line_is_taken_off), UNIT(numbers_of_old),
+	UNIT(cut_write_is_told),
 };
 
 int main(void)
