@@ -15,13 +15,15 @@
 int net_compare_open(struct net_compare *c)
 {
 	TRY(nlq_open(&c->route, NETLINK_ROUTE));
-	return net_host_read(&c->route, &c->host);
+	TRY(net_host_read(&c->route, &c->host));
+	return net_fixed_read(&c->route, &c->host, &c->fixed);
 }
 
 void net_compare_close(struct net_compare *c)
 {
 	nlq_close(&c->route);
 	net_host_free(&c->host);
+	net_fixed_free(&c->fixed);
 }
 
 void net_compare_tell(struct net_compare *c, int mend, const char *fmt, ...)
@@ -104,10 +106,24 @@ static void look_at_addresses(struct net_compare *c, const struct net_link *l)
 	look_at_old_addresses(c, l);
 }
 
+static void look_at_fixed(struct net_compare *c, const struct net_link *l)
+{
+	for (size_t i = 0; i < c->fixed.n; i++) {
+		const struct net_fixed *f = &c->fixed.v[i];
+		char mac[18];
+
+		if (f->bridge != l->index)
+			continue;
+		net_mac_text(f->mac, mac);
+		net_compare_tell(c, MEND_PORTS, "bridge %s: somebody fixed where %s is", l->name, mac);
+	}
+}
+
 static void look_at_own(struct net_compare *c, const struct net_link *l)
 {
 	const struct net_def *d = c->d;
 	uint32_t mtu = d->mtu ? d->mtu : 1500;
+	char odd[NET_ODD_TEXT];
 
 	if (net_bridge_lost_mac(c->h, d->name, l)) {
 		net_compare_tell(c, MEND_UP, "bridge %s has another MAC address than its own", d->bridge);
@@ -121,11 +137,15 @@ static void look_at_own(struct net_compare *c, const struct net_link *l)
 		net_compare_tell(c, MEND_UP, "bridge %s learns from link-local frames: a guest can take its neighbours' traffic",
 				 d->bridge);
 	if (l->odd)
-		net_compare_tell(c, MEND_UP, "bridge %s: %s is not as the kernel makes it", d->bridge, l->odd);
+		net_compare_tell(c, MEND_UP, "bridge %s: not as the kernel makes it: %s", d->bridge,
+				 net_odd_switches(l, odd, sizeof odd));
+	if (l->no_arp)
+		net_compare_tell(c, MEND_UP, "bridge %s does not speak ARP", d->bridge);
 	if (l->master)
 		net_compare_tell(c, MEND_UP, "bridge %s is a part of another link", d->bridge);
 	if (l->mtu != mtu)
 		net_compare_tell(c, MEND_UP, "bridge %s has MTU %u, not %u", d->bridge, l->mtu, mtu);
+	look_at_fixed(c, l);
 	look_at_addresses(c, l);
 	net_bridge_check_switches(d->bridge, see_switch, c);
 	if (d->mode != NET_ISOLATED && net_forwarding_check_bridge(d->bridge, see_switch, c) < 0)
@@ -181,11 +201,33 @@ static int look_at_tunnel(struct net_compare *c, const struct net_link *bridge)
 	return 0;
 }
 
+/* Within the network's own bridge: where a switch or a fixed address leads frames astray. */
+static void look_at_switches(struct net_compare *c, const struct net_user *u, const struct net_link *l, bool stuck)
+{
+	char odd[NET_ODD_TEXT];
+
+	if (l->odd)
+		net_compare_tell(c, MEND_PORTS, "port %s of %s: not as the kernel makes it: %s", u->host_if, u->owner,
+				 net_odd_switches(l, odd, sizeof odd));
+	if (stuck)
+		net_compare_tell(c, MEND_PORTS, "port %s of %s lets nothing pass", u->host_if, u->owner);
+}
+
+static int look_at_vlan(struct net_compare *c, const struct net_user *u, const struct net_link *l)
+{
+	int r = c->d->vlan ? net_vlan_is(&c->route, l->index, c->d->vlan) : 1;
+
+	TRY(r);
+	if (!r)
+		net_compare_tell(c, MEND_PORTS, "port %s of %s is not in VLAN %u alone", u->host_if, u->owner, c->d->vlan);
+	return 0;
+}
+
 static int look_at_port(void *ctx, const struct net_user *u)
 {
 	struct net_compare *c = ctx;
 	const struct net_link *l = net_host_link(&c->host, u->host_if), *b = net_host_link(&c->host, c->d->bridge);
-	bool isolated = net_def_isolates(c->d), stuck = l && b && l->stuck && !b->odd;	/* by STP: no fault of the port's */
+	bool isolated = net_def_isolates(c->d);
 	uint32_t mtu = c->d->mtu ? c->d->mtu : 1500;
 
 	/* Without a link the guest is not running. */
@@ -196,16 +238,10 @@ static int look_at_port(void *ctx, const struct net_user *u)
 	else if (l->isolated != isolated)
 		net_compare_tell(c, MEND_PORTS, "port %s of %s is %s", u->host_if, u->owner,
 			isolated ? "not isolated" : "isolated");
-	if (c->d->mode != NET_BRIDGE && l->master == b->index && (l->odd || stuck))
-		net_compare_tell(c, MEND_PORTS, "port %s of %s: %s is not as the kernel makes it", u->host_if, u->owner,
-			l->odd ? l->odd : "its state");
-	if (c->d->vlan) {
-		int r = net_vlan_is(&c->route, l->index, c->d->vlan);
-
-		TRY(r);
-		if (!r)
-			net_compare_tell(c, MEND_PORTS, "port %s of %s is not in VLAN %u alone", u->host_if, u->owner, c->d->vlan);
-	}
+	/* Stuck by STP is no fault of the port's. */
+	if (c->d->mode != NET_BRIDGE && l->master == b->index)
+		look_at_switches(c, u, l, l->stuck && !b->odd);
+	TRY(look_at_vlan(c, u, l));
 	if (!l->guarded)
 		net_compare_tell(c, MEND_PORTS, "port %s of %s lets frames to the host past its bridge", u->host_if, u->owner);
 	if (!l->up)

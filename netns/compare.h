@@ -3,7 +3,7 @@
  * mends.
  */
 #pragma once
-#include "netns/host.h"
+#include "netns/fixed.h"
 #include "netns/network.h"
 #include "netns/users.h"
 
@@ -14,6 +14,7 @@ struct net_compare {
 	const struct net_home *h;
 	int dir;
 	struct net_host host;
+	struct net_fixed_list fixed;
 	struct nlq route;
 	/* Of each difference. network: NULL where it is the host's. */
 	int (*differs)(void *ctx, const struct network_difference *d);

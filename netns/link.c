@@ -43,59 +43,96 @@ static bool forwards(struct nlattr *af_spec)
 	return v != 0;
 }
 
-/* Of a bridge, as a new one has them: what keeps frames from where they go, or brings them to who they are not for. */
-static const struct { int attr; size_t size; uint32_t usual; const char *name; } bridge_switches[] = {
+/*
+ * As the kernel makes them, of a bridge and of its port: what keeps frames from where they go, or brings them to whom
+ * they are not for. An older kernel has less.
+ */
+struct usual { int attr; unsigned size, value; const char *name; };
+static const struct usual bridge_switches[] = {
 	{ IFLA_BR_STP_STATE, 4, 0, "stp_state" },
 	{ IFLA_BR_VLAN_FILTERING, 1, 0, "vlan_filtering" },
 	{ IFLA_BR_GROUP_FWD_MASK, 2, 0, "group_fwd_mask" },
 	{ IFLA_BR_AGEING_TIME, 4, 30000, "ageing_time" },
 };
+static const struct usual port_switches[] = {
+	{ IFLA_BRPORT_LEARNING, 1, 1, "learning" },
+	{ IFLA_BRPORT_UNICAST_FLOOD, 1, 1, "flood" },
+	{ IFLA_BRPORT_MCAST_FLOOD, 1, 1, "mcast_flood" },
+	{ IFLA_BRPORT_BCAST_FLOOD, 1, 1, "bcast_flood" },
+	{ IFLA_BRPORT_MODE, 1, 0, "hairpin" },
+	{ IFLA_BRPORT_GUARD, 1, 0, "guard" },
+	{ IFLA_BRPORT_PROTECT, 1, 0, "root_block" },
+	{ IFLA_BRPORT_FAST_LEAVE, 1, 0, "fastleave" },
+	{ IFLA_BRPORT_MULTICAST_ROUTER, 1, 1, "mcast_router" },
+	{ IFLA_BRPORT_MCAST_TO_UCAST, 1, 0, "mcast_to_unicast" },
+	{ IFLA_BRPORT_PROXYARP, 1, 0, "proxy_arp" },
+	{ IFLA_BRPORT_PROXYARP_WIFI, 1, 0, "proxy_arp_wifi" },
+	{ IFLA_BRPORT_NEIGH_SUPPRESS, 1, 0, "neigh_suppress" },
+	{ IFLA_BRPORT_GROUP_FWD_MASK, 2, 0, "group_fwd_mask" },
+	{ IFLA_BRPORT_VLAN_TUNNEL, 1, 0, "vlan_tunnel" },
+	{ IFLA_BRPORT_LOCKED, 1, 0, "locked" },
+	{ IFLA_BRPORT_BACKUP_PORT, 4, 0, "backup_port" },
+};
+enum { ODD_MAX = 32 };	/* bits of net_link.odd */
+_Static_assert(COUNT(bridge_switches) <= ODD_MAX && COUNT(port_switches) <= ODD_MAX, "each has a bit");
 
-static void read_bridge_switches(struct nlattr *data, bool no_arp, struct net_link *l)
+union value { uint8_t one; uint16_t two; uint32_t four; };
+
+static uint32_t odd_of(const struct usual *u, size_t n, struct nlattr **a)
 {
-	for (size_t i = 0; i < COUNT(bridge_switches); i++) {
-		struct nlattr *a = nla_find(nla_data(data), nla_len(data), bridge_switches[i].attr);
-		size_t size = bridge_switches[i].size;
-		union { uint8_t one; uint16_t two; uint32_t four; } v = { .four = 0 };
+	uint32_t odd = 0;
 
-		if (!a || nla_memcpy(&v, a, (int)size) != (int)size)
+	for (size_t i = 0; i < n; i++) {
+		union value v = { .four = 0 };
+
+		if (!a[u[i].attr] || nla_memcpy(&v, a[u[i].attr], (int)u[i].size) != (int)u[i].size)
 			continue;
-		if ((size == 1 ? v.one : size == 2 ? v.two : v.four) == bridge_switches[i].usual)
-			continue;
-		l->odd = bridge_switches[i].name;
-		l->odd_switches |= 1U << i;
+		if ((u[i].size == 1 ? v.one : u[i].size == 2 ? v.two : v.four) != u[i].value)
+			odd |= UINT32_C(1) << i;
 	}
-	if (no_arp)
-		l->odd = "arp";
+	return odd;
 }
 
-static void read_bridge(struct nlattr *info, bool no_arp, struct net_link *l)
+static void put_usual(struct nlq *q, const struct usual *u, size_t n, uint32_t odd)
+{
+	for (size_t i = 0; i < n; i++) {
+		union value v = { .four = u[i].value };
+
+		if (u[i].size == 1)
+			v.one = (uint8_t)u[i].value;
+		else if (u[i].size == 2)
+			v.two = (uint16_t)u[i].value;
+		if (odd & UINT32_C(1) << i)
+			nlq_put(q, u[i].attr, &v, u[i].size);
+	}
+}
+
+const char *net_odd_switches(const struct net_link *l, char *out, size_t size)
+{
+	const struct usual *u = l->bridge ? bridge_switches : port_switches;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ODD_MAX && n < size; i++)
+		if (l->odd & UINT32_C(1) << i)
+			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", u[i].name);
+	return out;
+}
+
+static void read_bridge(struct nlattr *info, struct net_link *l)
 {
 	struct nlattr *data = nla_find(nla_data(info), nla_len(info), IFLA_INFO_DATA);
-	struct nlattr *options = data ? nla_find(nla_data(data), nla_len(data), IFLA_BR_MULTI_BOOLOPT) : NULL;
+	struct nlattr *a[IFLA_BR_MAX + 1];
 	struct br_boolopt_multi o;
-	struct nlattr *on = data ? nla_find(nla_data(data), nla_len(data), IFLA_BR_VLAN_FILTERING) : NULL;
-	struct nlattr *first = data ? nla_find(nla_data(data), nla_len(data), IFLA_BR_VLAN_DEFAULT_PVID) : NULL;
 
-	l->knows_vlans = first != NULL;
-	l->filters_vlans = first && on && nla_get_u8(on);
-	l->default_vlan = first ? nla_get_u16(first) : 0;
-	if (options && nla_memcpy(&o, options, sizeof o) == sizeof o)
+	if (!data || nla_parse_nested(a, IFLA_BR_MAX, data, NULL) < 0)
+		return;
+	l->knows_vlans = a[IFLA_BR_VLAN_DEFAULT_PVID];
+	l->filters_vlans = l->knows_vlans && a[IFLA_BR_VLAN_FILTERING] && nla_get_u8(a[IFLA_BR_VLAN_FILTERING]);
+	l->default_vlan = l->knows_vlans ? nla_get_u16(a[IFLA_BR_VLAN_DEFAULT_PVID]) : 0;
+	if (a[IFLA_BR_MULTI_BOOLOPT] && nla_memcpy(&o, a[IFLA_BR_MULTI_BOOLOPT], sizeof o) == sizeof o)
 		l->believes = !(o.optval & 1 << BR_BOOLOPT_NO_LL_LEARN);
-	if (data)
-		read_bridge_switches(data, no_arp, l);
+	l->odd = odd_of(bridge_switches, COUNT(bridge_switches), a);
 }
-
-/* Of a bridge's port, as a new one has them; an older kernel has less. */
-static const struct { int attr; uint8_t usual; const char *name; } port_switches[] = {
-	{ IFLA_BRPORT_LEARNING, 1, "learning" },
-	{ IFLA_BRPORT_UNICAST_FLOOD, 1, "flood" },
-	{ IFLA_BRPORT_MCAST_FLOOD, 1, "mcast_flood" },
-	{ IFLA_BRPORT_BCAST_FLOOD, 1, "bcast_flood" },
-	{ IFLA_BRPORT_PROXYARP, 0, "proxy_arp" },
-	{ IFLA_BRPORT_NEIGH_SUPPRESS, 0, "neigh_suppress" },
-	{ IFLA_BRPORT_LOCKED, 0, "locked" },
-};
 
 static void read_port(struct nlattr *info, bool carrier, struct net_link *l)
 {
@@ -106,12 +143,7 @@ static void read_port(struct nlattr *info, bool carrier, struct net_link *l)
 		return;
 	l->isolated = a[IFLA_BRPORT_ISOLATED] && nla_get_u8(a[IFLA_BRPORT_ISOLATED]);
 	l->stuck = carrier && a[IFLA_BRPORT_STATE] && nla_get_u8(a[IFLA_BRPORT_STATE]) != BR_STATE_FORWARDING;
-	for (size_t i = 0; i < COUNT(port_switches); i++) {
-		struct nlattr *v = a[port_switches[i].attr];
-
-		if (v && nla_get_u8(v) != port_switches[i].usual)
-			l->odd = port_switches[i].name;
-	}
+	l->odd = odd_of(port_switches, COUNT(port_switches), a);
 }
 
 void net_link_read(const struct nlmsghdr *h, struct net_link *l)
@@ -140,14 +172,15 @@ void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 		nla_strlcpy(l->alias, a[IFLA_IFALIAS], sizeof l->alias);
 	if (a[IFLA_AF_SPEC])
 		l->forwards = forwards(a[IFLA_AF_SPEC]);
-	l->guarded = info->ifi_flags & IFF_NOARP && a[IFLA_GROUP] && nla_get_u32(a[IFLA_GROUP]) == NET_PORT_GROUP;
+	l->no_arp = info->ifi_flags & IFF_NOARP;
+	l->guarded = l->no_arp && a[IFLA_GROUP] && nla_get_u32(a[IFLA_GROUP]) == NET_PORT_GROUP;
 	of = a[IFLA_LINKINFO];
 	kind = of ? nla_find(nla_data(of), nla_len(of), IFLA_INFO_KIND) : NULL;
 	if (kind)
 		nla_strlcpy(l->kind, kind, sizeof l->kind);
 	l->bridge = kind && str_eq(l->kind, "bridge");
 	if (l->bridge)
-		read_bridge(of, info->ifi_flags & IFF_NOARP, l);
+		read_bridge(of, l);
 	slave = of && l->master ? nla_find(nla_data(of), nla_len(of), IFLA_INFO_SLAVE_KIND) : NULL;
 	if (slave && nla_strcmp(slave, "bridge") == 0)
 		read_port(of, info->ifi_flags & IFF_RUNNING, l);
@@ -288,15 +321,7 @@ static void port_switch(struct nlq *q, int attr, uint8_t v) { nlq_put(q, attr, &
 
 void net_usual_bridge(struct nlq *q, const struct net_link *l)
 {
-	for (size_t i = 0; i < COUNT(bridge_switches); i++) {
-		uint32_t four = bridge_switches[i].usual;
-		uint16_t two = (uint16_t)four;
-		uint8_t one = (uint8_t)four;
-		size_t size = bridge_switches[i].size;
-
-		if (l->odd_switches & 1U << i)
-			nlq_put(q, bridge_switches[i].attr, size == 1 ? (void *)&one : size == 2 ? (void *)&two : (void *)&four, size);
-	}
+	put_usual(q, bridge_switches, COUNT(bridge_switches), l->odd);
 }
 
 void net_isolate_port(struct nlq *q, const char *name, bool on)
@@ -315,8 +340,7 @@ void net_mend_port(struct nlq *q, const struct net_link *l, bool isolated)
 
 	port_data(q, l->name, &info, &data);
 	port_switch(q, IFLA_BRPORT_ISOLATED, isolated);
-	for (size_t i = 0; i < COUNT(port_switches); i++)
-		port_switch(q, port_switches[i].attr, port_switches[i].usual);
+	put_usual(q, port_switches, COUNT(port_switches), l->odd);
 	if (l->stuck)
 		port_switch(q, IFLA_BRPORT_STATE, BR_STATE_FORWARDING);
 	nlq_end(q, data);

@@ -12,8 +12,8 @@ struct net_link {
 	bool up, bridge;
 	bool forwards;		/* IPv4 packets that come in here are routed on */
 	bool isolated;		/* a bridge's port that reaches no other isolated one */
-	const char *odd;	/* of a bridge or its port: a switch that is not as the kernel makes it; NULL: none */
-	unsigned odd_switches;	/* of a bridge: which, for net_usual_bridge() */
+	bool no_arp;
+	uint32_t odd;		/* of a bridge or its port: the switches that are not as the kernel makes them */
 	bool guarded;		/* of a guest's port: what comes in by it, and not by its bridge, is dropped */
 	bool stuck;		/* it has a carrier, and nothing passes */
 	bool knows_vlans, filters_vlans;	/* of a bridge: the kernel can, it does */
@@ -48,9 +48,12 @@ void net_del_address(struct nlq *q, int index, int family, const void *addr, uns
 void net_link_up(struct nlq *q, const char *name);
 /* A port of a bridge: whether it reaches other isolated ones. After it has joined. */
 void net_isolate_port(struct nlq *q, const char *name, bool on);
+/* "hairpin, guard": the odd switches of l by name. Returns out. */
+enum { NET_ODD_TEXT = 256 };
+const char *net_odd_switches(const struct net_link *l, char *out, size_t size);
 /* To the newest request, in the data of bridge l: its odd switches as the kernel makes them. */
 void net_usual_bridge(struct nlq *q, const struct net_link *l);
-/* As net_isolate_port(), and every switch as the kernel makes it. l: as it is. */
+/* As net_isolate_port(), and its odd switches as the kernel makes them. l: as it is. */
 void net_mend_port(struct nlq *q, const struct net_link *l, bool isolated);
 /* The route to what is on the link itself, as the kernel makes it for an address. */
 void net_add_link_route(struct nlq *q, int index, int family, const void *to, unsigned prefix,

@@ -102,10 +102,23 @@ def links(m, by):
     yield "a guest's port is down", lambda: host.run("ip", "link", "set", green.port, "down")
     yield "a port is not isolated any more", lambda: host.run("bridge", "link", "set", "dev", m.cell1.nic.port,
                                                                "isolated", "off")
-    for switch in "learning", "flood", "bcast_flood":
-        yield "a guest's port has %s off" % switch, lambda s=switch: host.run("bridge", "link", "set", "dev", green.port, s,
-                                                                             "off")
-    yield "a guest's port is locked", lambda: host.run("bridge", "link", "set", "dev", green.port, "locked", "on")
+    port = "bridge", "link", "set", "dev", green.port
+    for switch in "learning", "flood", "mcast_flood", "bcast_flood":
+        yield "a guest's port has %s off" % switch, lambda s=switch: host.run(*port, s, "off")
+    for switch in ("locked", "hairpin", "guard", "root_block", "fastleave", "mcast_to_unicast", "neigh_suppress",
+                   "vlan_tunnel"):
+        yield "a guest's port has %s on" % switch, lambda s=switch: host.run(*port, s, "on")
+    for switch in "proxy_arp", "proxy_arp_wifi":
+        yield "a guest's port has %s on" % switch, lambda s=switch: host.run(
+            "ip", "link", "set", green.port, "type", "bridge_slave", s, "on")
+    yield "groups go to a guest's port unasked", lambda: host.run(*port, "mcast_router", "2")
+    yield "a guest's port forwards LLDP", lambda: host.run("ip", "link", "set", green.port, "type", "bridge_slave",
+                                                          "group_fwd_mask", "0x4000")
+    yield "a guest's port has another's as its backup", lambda: host.run(*port, "backup_port", m.green2.nic.port)
+    fix = "bridge", "fdb", "replace", m.green2.nic.mac
+    yield "a guest's address is fixed at another's port", lambda: host.run(*fix, "dev", green.port, "master", "static")
+    yield "the host takes a guest's frames by its port", lambda: host.run(*fix, "dev", green.port, "master", "local")
+    yield "the host takes a guest's frames", lambda: host.run(*fix, "dev", green.bridge, "self", "local")
     yield "a guest's port lets nothing pass", lambda: host.run("bridge", "link", "set", "dev", green.port, "state", "0")
     for switch, value in ("stp_state", 1), ("vlan_filtering", 1), ("group_fwd_mask", 16384), ("ageing_time", 0):
         yield "the bridge has %s %d" % (switch, value), lambda s=switch, v=value: host.run(

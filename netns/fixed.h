@@ -1,0 +1,12 @@
+/* Addresses that somebody fixed in a bridge: frames for one go where it says, whoever has it. */
+#pragma once
+#include "netns/host.h"
+
+/* port: the bridge itself where the host takes them. */
+struct net_fixed { int bridge, port; unsigned char mac[6]; uint16_t vlan; };
+struct net_fixed_list { struct net_fixed *v; size_t n; };
+/* Of all bridges of the host but for what links have themselves. h: as net_host_read() gave it. */
+int net_fixed_read(struct nlq *q, const struct net_host *h, struct net_fixed_list *out);
+void net_fixed_free(struct net_fixed_list *l);
+/* Takes those of one bridge out; gone already is success. */
+int net_fixed_drop(struct nlq *q, const struct net_fixed_list *l, int bridge);
