@@ -109,7 +109,7 @@ int net_bridge_of_others(struct nlq *q, const struct net_home *h, bool (*counts)
 	return r < 0 ? net_fail_talk(q, r, "list links") : o.found;
 }
 
-struct named { const struct net_home *h; const char *network; char link[IFNAMSIZ]; };
+struct named { const struct net_home *h; const char *network; char link[IFNAMSIZ], by_alias[IFNAMSIZ]; };
 
 static void see_link(void *ctx, size_t i, const struct nlmsghdr *h)
 {
@@ -120,6 +120,8 @@ static void see_link(void *ctx, size_t i, const struct nlmsghdr *h)
 	net_link_read(h, &l);
 	if (net_bridge_is_ours(n->h, n->network, &l))
 		snprintf(n->link, sizeof n->link, "%s", l.name);
+	else if (net_bridge_lost_mac(n->h, n->network, &l))
+		snprintf(n->by_alias, sizeof n->by_alias, "%s", l.name);
 }
 
 int net_bridge_look(struct nlq *q, const struct net_home *h, const char *network, char link[IFNAMSIZ])
@@ -133,8 +135,8 @@ int net_bridge_look(struct nlq *q, const struct net_home *h, const char *network
 	r = nlq_talk(q, see_link, &n);
 	if (r < 0)
 		return net_fail_talk(q, r, "list links");
-	snprintf(link, IFNAMSIZ, "%s", n.link);
-	return n.link[0] != '\0';
+	snprintf(link, IFNAMSIZ, "%s", n.link[0] ? n.link : n.by_alias);
+	return link[0] != '\0';
 }
 
 const struct net_subnet net_link_local = { AF_INET6, 64, { 0xfe, 0x80 } };

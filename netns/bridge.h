@@ -9,7 +9,7 @@ bool net_bridge_is_ours(const struct net_home *h, const char *network, const str
 /* It is, by its alias, and somebody gave it another MAC address; and what gives it its own again. */
 bool net_bridge_lost_mac(const struct net_home *h, const char *network, const struct net_link *l);
 int net_bridge_restore_mac(struct nlq *q, const struct net_home *h, const char *network, const struct net_link *l);
-/* 1: it stands, and this is its name, whatever the definition says. */
+/* 1: it stands, and this is its name, whatever the definition says; it may have lost its MAC address. */
 int net_bridge_look(struct nlq *q, const struct net_home *h, const char *network, char link[IFNAMSIZ]);
 /* An address of the bridge's that was set for this network and is its no more: the file said another subnet once. */
 bool net_bridge_outgrew(const struct net_def *d, const struct net_host_addr *a);

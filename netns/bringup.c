@@ -76,13 +76,13 @@ static int define(void *ctx)
 		return r;
 	if (d->mode == NET_BRIDGE)
 		return 0;
-	if (r == 0 && net_bridge_lost_mac(u->h, d->name, &u->link)) {
+	ours = r == 0 && (net_bridge_is_ours(u->h, d->name, &u->link) || net_bridge_lost_mac(u->h, d->name, &u->link));
+	if (!ours)
+		TRY(ours = take_renamed(u));
+	if (ours && net_bridge_lost_mac(u->h, d->name, &u->link)) {
 		TRY(net_bridge_restore_mac(&u->q, u->h, d->name, &u->link));
 		TRY(net_link_find(&u->q, d->bridge, &u->link));
 	}
-	ours = r == 0 && net_bridge_is_ours(u->h, d->name, &u->link);
-	if (!ours)
-		TRY(ours = take_renamed(u));
 	TRY(net_draft_clash(&c, ours ? u->link.index : 0));
 	if (r < 0 || ours)
 		return 0;

@@ -423,6 +423,27 @@ for line in tell:
 	h ip link show vzbr0
 }
 
+@test "a bridge that has another name and another MAC address is known by its alias" {
+	net create web
+	guest A a network=web
+	h ip link set vzbr0 down
+	h ip link set vzbr0 name lan7 address 02:00:00:00:00:99
+	h ip link set lan7 up
+	run net apply
+	[ "$status" -eq 0 ]
+	[ "$(bridge_of web)" = lan7 ]
+	run ! h ip link show vzbr0
+	net check
+	pings "$A" 192.0.2.2
+	pings "$A" 2001:db8::2
+	h "$T" teardown "$H" a
+	h "$T" release "$H" a
+	h ip link set lan7 down
+	h ip link set lan7 name lan8 address 02:00:00:00:00:99
+	net rm web
+	run ! h ip link show lan8
+}
+
 @test "an old gateway's address goes alone: what was set within its subnet stays" {
 	net create web --subnet 10.99.0.0/24 --subnet6 none
 	h sysctl -qw net.ipv4.conf.all.promote_secondaries=0 net.ipv4.conf.vzbr0.promote_secondaries=0
