@@ -214,6 +214,11 @@ int cg_freeze(const struct cg *cg, bool frozen);
 int cg_freezer(const struct cg *cg, char *buf, size_t size);	/* the directory where it does so; -ENOTSUP, too */
 int cg_is_frozen(const struct cg *cg);			/* 1, 0 */
 /*
+ * For a command that asks cg_is_frozen() of many groups: the root of the v2 tree stays open until the process ends (and
+ * its mount busy), and they are looked for from there: half the time of a look is the way from "/".
+ */
+void cg_look_at_many(void);
+/*
  * SIGKILL (or sig) to every process of the group and below: by cgroup.kill where there is a v2 tree,
  * else frozen first, then until none is left to signal. Does not wait for the last to be dead.
  */

@@ -196,6 +196,28 @@ int cg_freeze(const struct cg *cg, bool frozen)
 	return v2 ? freeze_v2(dir, frozen) : freeze_v1(dir, frozen);
 }
 
+static int tree_fd = -1;	/* of cg_look_at_many() */
+
+void cg_look_at_many(void)
+{
+	int tree = cg_v2_hier();
+
+	if (tree >= 0 && tree_fd < 0)
+		tree_fd = open(cg_host()->h[tree].mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static ssize_t peek_events(const struct cg *cg, size_t tree, char *text, size_t size)
+{
+	char path[CG_FULL];
+	const char *file = cg_file(cg, tree, "cgroup.events", path);
+
+	if (tree_fd >= 0) {
+		file += strlen(cg_host()->h[tree].mount);
+		file += strspn(file, "/");
+	}
+	return file_peek(tree_fd >= 0 ? tree_fd : AT_FDCWD, file, text, size);
+}
+
 int cg_is_frozen(const struct cg *cg)
 {
 	int tree = cg_v2_hier(), v1 = cg_ctl_hier(CTL_FREEZER);
@@ -203,8 +225,7 @@ int cg_is_frozen(const struct cg *cg)
 	ssize_t n;
 
 	/* Kernels before 5.2 have no such line there. */
-	if (tree >= 0 && (cg->hiers & BIT(tree)) &&
-	    file_peek(AT_FDCWD, cg_file(cg, (size_t)tree, "cgroup.events", path), text, sizeof text) > 0 &&
+	if (tree >= 0 && (cg->hiers & BIT(tree)) && peek_events(cg, (size_t)tree, text, sizeof text) > 0 &&
 	    strstr(text, "frozen "))
 		return cg_word_in(text, "frozen 1", 8, '\n');
 	if (v1 < 0 || !(cg->hiers & BIT(v1)))

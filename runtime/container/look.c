@@ -74,6 +74,7 @@ int container_list(const char *root, int (*each)(void *, const struct container_
 
 	if (fd < 0)
 		return fail_errno("open %s", root);
+	cg_look_at_many();
 	return state_each(fd, list_one, &l);
 }
 
