@@ -262,6 +262,7 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	wait_for test -s "$B/rootfs/n"
 	vz pause "$ID"
 	[ "$(status_of)" = paused ]
+	[ "$(vz list -f json | jq -r --arg id "$ID" '.[] | select(.id == $id).status')" = paused ]
 	run vz pause "$ID"
 	fails 1 "container not running or created: paused"
 	a=$(cat "$B/rootfs/n"); sleep 0.2; [ "$(cat "$B/rootfs/n")" = "$a" ]
