@@ -18,39 +18,39 @@ struct image_args {
 
 #define A struct image_args
 #define IMAGE_OPTS                                                                                      \
-	OSTR(A, 0, "image-path", "DIR", o.image_path, "the image directory (default: ./checkpoint)"),   \
-	OSTR(A, 0, "work-path", "DIR", o.work_path, "where criu works and logs (default: the image directory)"), \
+	OSTR_OCI(A, 0, "image-path", "DIR", o.image_path, "the image directory (default: ./checkpoint)"),   \
+	OSTR_OCI(A, 0, "work-path", "DIR", o.work_path, "where criu works and logs (default: the image directory)"), \
 	OFLAG(A, 0, "tcp-established", o.tcp_established, "connections may be open"),                   \
 	OFLAG(A, 0, "ext-unix-sk", o.ext_unix_sk, "UNIX sockets may be connected to the outside"),      \
 	OFLAG(A, 0, "shell-job", o.shell_job, "the terminal may be the caller's"),                      \
 	OFLAG(A, 0, "file-locks", o.file_locks, "files may be locked"),                                 \
 	OFLAG(A, 0, "lazy-pages", o.lazy_pages, "bring memory when it is used (userfaultfd)"),          \
 	OFLAG(A, 0, "auto-dedup", o.auto_dedup, "keep no page twice over a chain of images"),           \
-	OSTR(A, 0, "manage-cgroups-mode", "MODE", o.cgroups_mode, "soft, full, strict or ignore"),      \
-	OSTR(A, 0, "empty-ns", "network", empty_ns, "make that namespace, but nothing in it")
+	OSTR_OCI(A, 0, "manage-cgroups-mode", "MODE", o.cgroups_mode, "soft, full, strict or ignore"),      \
+	OSTR_OCI(A, 0, "empty-ns", "network", empty_ns, "make that namespace, but nothing in it")
 
 static const struct opt checkpoint_opts[] = {
 	IMAGE_OPTS,
-	OSTR(A, 0, "parent-path", "DIR", o.parent_path,
+	OSTR_OCI(A, 0, "parent-path", "DIR", o.parent_path,
 	     "the image that came before, relative to the image directory"),
 	OFLAG(A, 0, "leave-running", o.leave_running, "let the container go on"),
 	OFLAG(A, 0, "pre-dump", o.pre_dump, "dump the memory only, and let the container go on"),
-	OSTR(A, 0, "page-server", "ADDRESS:PORT", o.page_server, "send the memory there"),
+	OSTR_OCI(A, 0, "page-server", "ADDRESS:PORT", o.page_server, "send the memory there"),
 	OINT(A, 0, "status-fd", "FD", status_fd, 0, INT32_MAX, "say there that lazy pages can be asked for"),
 	OFLAG(A, 0, "discard", discard, "a guest: give its checkpoint up, so that it can be started"),
 	{ 0 }
 };
 static const struct opt restore_opts[] = {
 	IMAGE_OPTS,
-	OSTR(A, 'b', "bundle", "DIR", bundle, "the OCI bundle (default: the current directory)"),
-	OSTR(A, 0, "config", "FILE", config, "the configuration (default: config.json of the bundle)"),
-	OSTR(A, 0, "console-socket", "PATH", console_socket, "UNIX socket that receives the terminal's master"),
-	OSTR(A, 0, "pid-file", "FILE", pid_file, "write the pid of the first process there"),
+	OSTR_OCI(A, 'b', "bundle", "DIR", bundle, "the OCI bundle (default: the current directory)"),
+	OSTR_OCI(A, 0, "config", "FILE", config, "the configuration (default: config.json of the bundle)"),
+	OSTR_OCI(A, 0, "console-socket", "PATH", console_socket, "UNIX socket that receives the terminal's master"),
+	OSTR_OCI(A, 0, "pid-file", "FILE", pid_file, "write the pid of the first process there"),
 	OFLAG(A, 'd', "detach", detach, "do not wait for the container"),
 	OFLAG(A, 0, "no-subreaper", no_subreaper, "do not adopt the container's orphans"),
 	OFLAG(A, 0, "no-pivot", no_pivot, "taken for the engines' sake: criu enters the root in its own way"),
-	OSTR(A, 0, "lsm-profile", "TYPE:NAME", o.lsm_profile, "confine the processes by this profile"),
-	OSTR(A, 0, "lsm-mount-context", "CONTEXT", o.lsm_mount_context, "label mounts with this context"),
+	OSTR_OCI(A, 0, "lsm-profile", "TYPE:NAME", o.lsm_profile, "confine the processes by this profile"),
+	OSTR_OCI(A, 0, "lsm-mount-context", "CONTEXT", o.lsm_mount_context, "label mounts with this context"),
 	{ 0 }
 };
 #undef A

@@ -20,14 +20,14 @@ struct create_args {
 };
 
 #define CREATE_OPTS                                                                                     \
-	OSTR(struct create_args, 'b', "bundle", "DIR", bundle, "the OCI bundle (default: the current directory)"), \
-	OSTR(struct create_args, 0, "console-socket", "PATH", console_socket,                           \
+	OSTR_OCI(struct create_args, 'b', "bundle", "DIR", bundle, "the OCI bundle (default: the current directory)"), \
+	OSTR_OCI(struct create_args, 0, "console-socket", "PATH", console_socket,                           \
 	     "UNIX socket that receives the terminal's master"),                                        \
-	OSTR(struct create_args, 'f', "config", "FILE", config,                                          \
+	OSTR_OCI(struct create_args, 'f', "config", "FILE", config,                                          \
 	     "the configuration (default: config.json of the bundle)"),                                 \
-	OSTR(struct create_args, 0, "pidfd-socket", "PATH", pidfd_socket,                               \
+	OSTR_OCI(struct create_args, 0, "pidfd-socket", "PATH", pidfd_socket,                               \
 	     "UNIX socket that receives a pidfd of the first process"),                                 \
-	OSTR(struct create_args, 0, "pid-file", "FILE", pid_file, "write the pid of the first process there"), \
+	OSTR_OCI(struct create_args, 0, "pid-file", "FILE", pid_file, "write the pid of the first process there"), \
 	OFLAG(struct create_args, 0, "no-pivot", no_pivot, "chroot instead of pivot_root (for a ramdisk root)"), \
 	OFLAG(struct create_args, 0, "no-new-keyring", no_new_keyring, "stay in the caller's session keyring"), \
 	OINT(struct create_args, 0, "preserve-fds", "N", preserve_fds, 0, 1000, "pass N more descriptors, from 3 on")

@@ -18,7 +18,7 @@ struct update_args {
 
 #define A struct update_args
 static const struct opt update_opts[] = {
-	OSTR(A, 'r', "resources", "FILE|-", file, "take the resources from a JSON file, or from standard input"),
+	OSTR_OCI(A, 'r', "resources", "FILE|-", file, "take the resources from a JSON file, or from standard input"),
 	OINT(A, 0, "blkio-weight", "N", weight, 0, 1000, "weight of block I/O, 10 to 1000"),
 	OU64(A, 0, "cpu-period", "USEC", cpu.period, "period of the CPU quota"),
 	OINT(A, 0, "cpu-quota", "USEC", cpu.quota, INT64_MIN, INT64_MAX, "CPU time in a period; -1: no limit"),
@@ -27,16 +27,16 @@ static const struct opt update_opts[] = {
 	OINT(A, 0, "cpu-rt-runtime", "USEC", cpu.realtime_runtime, -1, INT64_MAX, "real-time CPU time in a period"),
 	OU64(A, 0, "cpu-share", "N", cpu.shares, "CPU weight against other containers (default: 1024)"),
 	OINT(A, 0, "cpu-idle", "0|1", cpu.idle, 0, 1, "1: only CPU time that nobody else wants"),
-	OSTR(A, 0, "cpuset-cpus", "LIST", cpu.cpus, "CPUs to use, such as 0-3,7"),
-	OSTR(A, 0, "cpuset-mems", "LIST", cpu.mems, "memory nodes to use"),
+	OSTR_OCI(A, 0, "cpuset-cpus", "LIST", cpu.cpus, "CPUs to use, such as 0-3,7"),
+	OSTR_OCI(A, 0, "cpuset-mems", "LIST", cpu.mems, "memory nodes to use"),
 	{ 0, "kernel-memory", "SIZE", OPT_STR, OPT_AT(A, kernel, const char *), NULL },
 	{ 0, "kernel-memory-tcp", "SIZE", OPT_STR, OPT_AT(A, kernel_tcp, const char *), NULL },
 	OLIMIT(A, 0, "memory", memory.limit, "memory limit"),
 	OLIMIT(A, 0, "memory-reservation", memory.reservation, "memory that is left alone while the host has some"),
 	OLIMIT(A, 0, "memory-swap", memory.swap, "limit of memory and swap together"),
 	OINT(A, 0, "pids-limit", "N", pids.limit, INT64_MIN, INT64_MAX, "number of processes; -1: no limit"),
-	OSTR(A, 0, "l3-cache-schema", "SCHEMA", l3, "Intel RDT: shares of the level 3 cache"),
-	OSTR(A, 0, "mem-bw-schema", "SCHEMA", mem_bw, "Intel RDT: shares of memory bandwidth"),
+	OSTR_OCI(A, 0, "l3-cache-schema", "SCHEMA", l3, "Intel RDT: shares of the level 3 cache"),
+	OSTR_OCI(A, 0, "mem-bw-schema", "SCHEMA", mem_bw, "Intel RDT: shares of memory bandwidth"),
 	{ 0 }
 };
 #undef A

@@ -44,8 +44,8 @@ static int store_flag(const struct opt *o, void *at, const char *value, struct a
 
 static int store_str(const struct opt *o, void *at, const char *value, struct arena *a)
 {
-	(void)o, (void)a;
-	*(const char **)at = value;
+	(void)a;
+	*(const char **)at = o->flags & OPT_EMPTY && !*value ? NULL : value;
 	return 0;
 }
 

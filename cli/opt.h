@@ -36,7 +36,10 @@ enum opt_kind {		/* and what it writes; "not given" is all zeros */
 	OPT_STRV,	/* struct strv; repeatable, lives as long as run() */
 	OPT_FN,		/* anything: fn checks the value and writes it */
 };
-enum { OPT_EVERYWHERE = 1 };	/* a global option that is also known after the command */
+enum {
+	OPT_EVERYWHERE = 1,	/* a global option that is also known after the command */
+	OPT_EMPTY = 2,		/* OPT_STR: an empty value is none, as engines and runc have it */
+};
 
 /* Writes *at. Its failure is shown as "--name: MESSAGE"; the class is ERR_USAGE unless it says another. */
 typedef int opt_fn(void *at, const char *value, struct arena *a);
@@ -60,6 +63,7 @@ struct opt {
 
 #define OFLAG(T, l, n, m, h)             { l, n, NULL, OPT_FLAG, OPT_AT(T, m, bool), h }
 #define OSTR(T, l, n, arg, m, h)         { l, n, arg, OPT_STR, OPT_AT(T, m, const char *), h }
+#define OSTR_OCI(T, l, n, arg, m, h)     { l, n, arg, OPT_STR, OPT_AT(T, m, const char *), h, .flags = OPT_EMPTY }
 #define OINT(T, l, n, arg, m, lo, hi, h) { l, n, arg, OPT_INT, OPT_AT(T, m, struct opt_i64), h, lo, hi }
 #define OU64(T, l, n, arg, m, h)         { l, n, arg, OPT_U64, OPT_AT(T, m, struct opt_u64), h }
 #define OSIZE(T, l, n, m, h)             { l, n, "SIZE", OPT_SIZE, OPT_AT(T, m, struct opt_u64), h }

@@ -8,6 +8,7 @@
 #include <endian.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 /* An image may put control characters into a name: they must not reach a terminal. */
 static const char *shown(const char *raw)
@@ -96,6 +97,10 @@ static int decide_device(const struct tar_entry *e, const struct member_rules *r
 	}
 	if (!rules->devices)
 		return fail_as(ERR_IMAGE, "%s: a device node", shown(e->path));
+	/* A tar's numbers have more digits than the kernel's have bits: 12 and 20. */
+	if (major(e->rdev) > 4095 || minor(e->rdev) > 1048575)
+		return fail_as(ERR_IMAGE, "%s: device %u:%u: the kernel has no such number", shown(e->path), major(e->rdev),
+			       minor(e->rdev));
 	/* Overlayfs would take it for a whiteout. */
 	if (e->type == TAR_CHAR && e->rdev == 0)
 		return fail_as(ERR_IMAGE, "%s: a character device 0:0", shown(e->path));

@@ -145,6 +145,12 @@ static enum tar_type type_of(struct archive_entry *e)
 	}
 }
 
+/* Of a device's number, which may have more bits in a tar: none becomes another's for that. */
+static unsigned part(dev_t n)
+{
+	return n > UINT32_MAX ? UINT32_MAX : (unsigned)n;
+}
+
 int tar_next(struct tar *t, struct tar_entry *e)
 {
 	int r = archive_read_next_header(t->members, &t->entry);
@@ -159,7 +165,7 @@ int tar_next(struct tar *t, struct tar_entry *e)
 		.path = archive_entry_pathname(t->entry), .type = type_of(t->entry),
 		.mode = archive_entry_perm(t->entry), .size = (uint64_t)archive_entry_size(t->entry),
 		.mtime = { archive_entry_mtime(t->entry), archive_entry_mtime_nsec(t->entry) },
-		.rdev = makedev(archive_entry_rdevmajor(t->entry), archive_entry_rdevminor(t->entry)),
+		.rdev = makedev(part(archive_entry_rdevmajor(t->entry)), part(archive_entry_rdevminor(t->entry))),
 	};
 	uid = archive_entry_uid(t->entry);
 	gid = archive_entry_gid(t->entry);

@@ -183,6 +183,8 @@ int spec_process_check(const struct spec_process *p)
 {
 	size_t i = 0;
 
+	if (p->console_size.height.set != p->console_size.width.set)
+		return fail(EINVAL, "consoleSize.%s: missing", p->console_size.height.set ? "width" : "height");
 	if (p->cwd[0] != '/')
 		return fail(EINVAL, "cwd: \"%s\" is not absolute", p->cwd);
 	if (p->args.n == 0)

@@ -189,6 +189,12 @@ letters_of() { sed -nE 's/^ +--[a-z-]+( value)?, -([a-z])( value)?  .*/\2/p; s/^
 		0 | delete --force=true @ID
 		0 | create -bundle . -preserve-fds 0 @ID
 		0 | delete -f @ID
+		# An empty value is none.
+		0 | --log= create --bundle= --pid-file= --console-socket= @ID
+		0 | start @ID
+		0 | exec --cwd= --pid-file= --process= --process-label= --apparmor= @ID true
+		0 | update --resources= --cpuset-cpus= @ID
+		0 | delete -f @ID
 	T
 }
 

@@ -116,6 +116,18 @@ P
 	[ "$output" = "vzrun-image: import: $T/d: ./x/zero: a device node" ]
 	img import --ref dev:1 --allow-devices "$T/d"
 	[ "$(stat -c '%F %t %T' "$(img resolve dev:1 | tail -1)/x/zero")" = "character special file 1 5" ]
+	python3 - "$T" <<'P'
+import sys, tarfile
+for name, n in ("bits", 4096), ("digits", 2 ** 32 + 1):
+    with tarfile.open("%s/%s.tar" % (sys.argv[1], name), "w", format=tarfile.GNU_FORMAT) as t:
+        i = tarfile.TarInfo("x")
+        i.type, i.devmajor, i.devminor = tarfile.BLKTYPE, n, 1
+        t.addfile(i)
+P
+	run -13 img import --ref dev:2 --allow-devices "$T/bits.tar"
+	[ "$output" = "vzrun-image: import: $T/bits.tar: x: device 4096:1: the kernel has no such number" ]
+	run -13 img import --ref dev:2 --allow-devices "$T/digits.tar"
+	[[ "$output" = *"x: device 4294967295:1: the kernel has no such number" ]]
 }
 
 @test "the extractor has its own root, no network, few capabilities" {

@@ -82,6 +82,19 @@ TEST(fake_whiteout)
 	CHECK_FAILS(member_decide(&e, &rules, &m), "etc: a character device 0:0");
 }
 
+TEST(impossible_devices)
+{
+	const struct member_rules rules = { &limits_default, true, false };
+	struct tar_entry e = { .path = "x", .type = TAR_BLOCK, .rdev = makedev(4095, 1048575) };
+
+	CHECK(member_decide(&e, &rules, &m) == 0);
+	e.rdev = makedev(4096, 0);
+	CHECK_FAILS(member_decide(&e, &rules, &m), "x: device 4096:0: the kernel has no such number");
+	e.rdev = makedev(1, 1048576);
+	CHECK_FAILS(member_decide(&e, &rules, &m), "x: device 1:1048576: the kernel has no such number");
+	CHECK(err_class() == ERR_IMAGE);
+}
+
 TEST(attributes)
 {
 	static const char v2[20] = "\x01\x00\x00\x02", v3[24] = "\x01\x00\x00\x03";
