@@ -149,5 +149,5 @@ TEST(what_an_archive_is)
 	CHECK(KIND("./") == ARCHIVE_ROOTFS);
 }
 
-UNIT_MAIN(UNIT(paths), UNIT(whiteouts), UNIT(kinds), UNIT(fake_whiteout), UNIT(attributes), UNIT(limits),
-	  UNIT(what_an_archive_is))
+UNIT_MAIN(UNIT(paths), UNIT(whiteouts), UNIT(kinds), UNIT(fake_whiteout), UNIT(impossible_devices), UNIT(attributes),
+	  UNIT(limits), UNIT(what_an_archive_is))
