@@ -25,7 +25,7 @@ int stats_run(struct cli *g, void *args, int argc, char **argv);	/* cmd_stats.c 
 
 /* cmd_life.c: what ran in the foreground is taken down; the first failure is the one that is told. */
 struct container;
-int delete_after(const struct cli *g, const struct container *c, int status);
+int delete_after(const struct container *c, int status);
 
 /* cmd_doctor.c: the row `doctor` of the host's. */
 struct doctor_args { const char *inside, *report; };

@@ -186,7 +186,7 @@ static int restore_run(struct cli *g, void *args, int argc, char **argv)
 	status = container_go(&c);
 	if (status >= 0)
 		status = supervise(&c, !a->no_subreaper);
-	return delete_after(g, &c, status);
+	return delete_after(&c, status);
 }
 
 const struct cmd checkpoint_cmds[] = {

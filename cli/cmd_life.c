@@ -100,27 +100,26 @@ static int create_run(struct cli *g, void *args, int argc, char **argv)
 	return made;
 }
 
-int delete_after(const struct cli *g, const struct container *c, int status)
+int delete_after(const struct container *c, int status)
 {
 	struct err_saved s;
 
 	err_save(&s);
-	if (container_take_down(g->root, c) < 0 && status >= 0)
+	if (container_take_down(c) < 0 && status >= 0)
 		return -EIO;
 	if (status < 0)
 		err_restore(&s);
 	return status;
 }
 
-static int run_detached(const struct cli *g, const struct container_req *r, bool keep)
+static int run_detached(const struct container_req *r, bool keep)
 {
 	auto_container struct container c = CONTAINER_INIT;
 	int status;
 
 	TRY(container_create(r, false, &c));
-	container_unlock(&c);
-	status = container_start(g->root, r->id, notifies());
-	return status < 0 && !keep ? delete_after(g, &c, status) : status;
+	status = container_start_made(&c, notifies());
+	return status < 0 && !keep ? delete_after(&c, status) : status;
 }
 
 static int run_run(struct cli *g, void *args, int argc, char **argv)
@@ -132,7 +131,7 @@ static int run_run(struct cli *g, void *args, int argc, char **argv)
 
 	(void)argc;
 	if (a->detach)
-		return run_detached(g, &r, a->keep);
+		return run_detached(&r, a->keep);
 	if (!a->no_subreaper)
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	r.keep_tty = !a->console_socket;
@@ -143,9 +142,9 @@ static int run_run(struct cli *g, void *args, int argc, char **argv)
 	if (status >= 0)
 		status = supervise(&c, !a->no_subreaper);
 	if (status >= 0)
-		return a->keep || container_end(g->root, &c) >= 0 ? status : -EIO;
+		return a->keep || container_end(&c) >= 0 ? status : -EIO;
 	drop_fd(&c.sync);
-	return delete_after(g, &c, status);
+	return delete_after(&c, status);
 }
 
 static const struct opt start_opts[] = { GUEST_START_OPTS(struct guest_start_args), { 0 } };

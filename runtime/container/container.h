@@ -76,11 +76,12 @@ int container_create(const struct container_req *req, bool run, struct container
 int container_go(struct container *c);
 /* Lets go of everything but the container. */
 void container_release(struct container *c);
-void container_unlock(struct container *c);	/* others may work on it; what is ours to know of it stays */
 #define auto_container __attribute__((cleanup(container_release)))
 
 /* notifies: NOTIFY_SOCKET is ours to serve, and it returns when the process has said that it is ready. */
 int container_start(const char *root, const char *id, bool notifies);
+/* What container_create() made and nobody could touch yet: its lock is held until the word to go. */
+int container_start_made(const struct container *c, bool notifies);
 int container_kill(const char *root, const char *id, int sig, bool all);
 int container_pause(const char *root, const char *id, bool pause);
 /*
@@ -96,9 +97,9 @@ int container_delete(const char *root, const char *id, bool force);
  * After supervise(), container_delete(force) for what container_create() made: where nobody has touched it
  * since, the record is not read again.
  */
-int container_end(const char *root, const struct container *c);
+int container_end(const struct container *c);
 /* The same whatever state it is in. Where somebody deleted it, nothing: the id may be another's by now. */
-int container_take_down(const char *root, const struct container *c);
+int container_take_down(const struct container *c);
 /* Everything that killed creations left under root; the number of ids cleaned. only: one id, or NULL. */
 int container_recover(const char *root, const char *only);
 

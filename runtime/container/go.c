@@ -59,16 +59,11 @@ int container_go(struct container *c)
 	return r;
 }
 
-void container_unlock(struct container *c)
-{
-	/* The parked child holds copies of the descriptor until it executes: unlock by word. */
-	if (c->dir_fd >= 0)
-		(void)flock(c->dir_fd, LOCK_UN);
-}
-
 void container_release(struct container *c)
 {
-	container_unlock(c);
+	/* Others may hold copies of the descriptor: unlock by word. */
+	if (c->dir_fd >= 0)
+		(void)flock(c->dir_fd, LOCK_UN);
 	drop_fd(&c->dir_fd);
 	drop_fd(&c->root_fd);
 	drop_fd(&c->sync);

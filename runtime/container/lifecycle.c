@@ -169,28 +169,42 @@ static void destroy_opened(struct opened *o, const char *id)
 	err_restore(&why);
 }
 
-int container_start(const char *root, const char *id, bool notifies)
+static int start_opened(struct opened *o, bool notifies)
 {
-	auto_opened struct opened o;
 	auto_close int notify = -1;
 	bool destroy = false;
 	int r;
 
-	TRY(opened_container(root, id, true, &o));
-	if (o.status == ST_PAUSED)
+	if (o->status == ST_PAUSED)
 		return fail_as(ERR_STATE, "cannot start a container in the paused state");
-	if (o.status != ST_CREATED)
-		return fail_as(ERR_STATE, o.status == ST_STOPPED ? "cannot start a container that has stopped"
-								 : "cannot start an already running container");
-	if (notifies && (notify = notify_listen(o.dir_fd)) < 0 && notify != -ENOENT)
+	if (o->status != ST_CREATED)
+		return fail_as(ERR_STATE, o->status == ST_STOPPED ? "cannot start a container that has stopped"
+								  : "cannot start an already running container");
+	if (notifies && (notify = notify_listen(o->dir_fd)) < 0 && notify != -ENOENT)
 		return notify;
-	r = start(&o, &destroy);
+	r = start(o, &destroy);
 	/* Silence. A seccomp agent that refuses the connection is told as that. */
 	if (r == -ECHILD)
-		r = launch_outlived("start", o.pidfd, r);
+		r = launch_outlived("start", o->pidfd, r);
 	if (destroy)
-		destroy_opened(&o, id);
-	return r >= 0 && notify >= 0 ? notify_wait(notify, (pid_t)o.s.pid.v, o.pidfd) : r;
+		destroy_opened(o, o->s.id);
+	return r >= 0 && notify >= 0 ? notify_wait(notify, (pid_t)o->s.pid.v, o->pidfd) : r;
+}
+
+int container_start(const char *root, const char *id, bool notifies)
+{
+	auto_opened struct opened o;
+
+	TRY(opened_container(root, id, true, &o));
+	return start_opened(&o, notifies);
+}
+
+int container_start_made(const struct container *c, bool notifies)
+{
+	auto_opened struct opened o;
+
+	TRY(opened_made(c, &o));
+	return start_opened(&o, notifies);
 }
 
 enum how { DELETE_IDLE, DELETE_FORCE, DELETE_UNFINISHED };
@@ -251,24 +265,27 @@ static bool is_untouched(const struct container *c)
 	return memcmp(&c->mark, &now, sizeof now) == 0;
 }
 
-int container_take_down(const char *root, const struct container *c)
+int container_take_down(const struct container *c)
 {
+	auto_opened struct opened o = { .root_fd = -1, .dir_fd = -1, .pidfd = -1 };
+
 	if (is_gone(c))
 		return 0;
-	/* The deletion would wait for us. */
-	if (flock(c->dir_fd, LOCK_UN) < 0)
-		return fail_errno("unlock the state of %s", c->id);
-	return container_delete(root, c->id, true);
+	int r = opened_made(c, &o);
+	if (o.dir_fd < 0)
+		return r;
+	TRY(cg_host_check());
+	return delete_opened(&o, c->id, r, true);
 }
 
-int container_end(const char *root, const struct container *c)
+int container_end(const struct container *c)
 {
 	static struct teardown t;
 
 	if (is_gone(c))
 		return 0;
 	if (!is_untouched(c))
-		return container_take_down(root, c);
+		return container_take_down(c);
 	FRESH(t);
 	memcpy(t.id, c->id, sizeof t.id);
 	t.journal = -1;

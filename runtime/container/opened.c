@@ -21,6 +21,15 @@ int opened_root(const char *root, const char *id)
 	return fd < 0 ? fail_errno("open %s", root) : fd;
 }
 
+static int look(struct opened *o)
+{
+	int status = state_status(o->dir_fd, &o->s, &o->pidfd);
+
+	TRY(status);
+	o->status = (enum status)status;
+	return 0;
+}
+
 int opened_container(const char *root, const char *id, bool lock, struct opened *o)
 {
 	*o = (struct opened){ .root_fd = -1, .dir_fd = -1, .pidfd = -1 };
@@ -29,10 +38,18 @@ int opened_container(const char *root, const char *id, bool lock, struct opened 
 	o->dir_fd = state_open(o->root_fd, id, lock);
 	TRY(o->dir_fd);
 	TRY(lock ? state_load(o->dir_fd, id, &o->s) : state_load_unlocked(o->dir_fd, id, &o->s));
-	int status = state_status(o->dir_fd, &o->s, &o->pidfd);
-	TRY(status);
-	o->status = (enum status)status;
-	return 0;
+	return look(o);
+}
+
+int opened_made(const struct container *c, struct opened *o)
+{
+	*o = (struct opened){ .root_fd = -1, .dir_fd = -1, .pidfd = -1 };
+	o->root_fd = fcntl(c->root_fd, F_DUPFD_CLOEXEC, 3);
+	o->dir_fd = o->root_fd < 0 ? -1 : fcntl(c->dir_fd, F_DUPFD_CLOEXEC, 3);
+	if (o->dir_fd < 0)
+		return fail_errno("hold the state of %s", c->id);
+	TRY(state_load(o->dir_fd, c->id, &o->s));
+	return look(o);
 }
 
 void opened_group(const struct opened *o, struct cg *cg)

@@ -8,6 +8,8 @@ struct opened { int root_fd, dir_fd, pidfd; struct state s; enum status status; 
 int opened_root(const char *root, const char *id);
 /* pidfd is -1 when its init is dead. ERR_NOT_FOUND: "container \"x\" does not exist". */
 int opened_container(const char *root, const char *id, bool lock, struct opened *o);
+/* The same of what container_create() made, under the lock that it holds, whoever may have its id by now. */
+int opened_made(const struct container *c, struct opened *o);
 void opened_free(struct opened *o);
 #define auto_opened __attribute__((cleanup(opened_free)))
 

@@ -187,20 +187,42 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 	is running
 }
 
-@test "a run -d whose container another has replaced leaves that one alone" {
-	local first
-	args sleep 300
-	(cd "$B" && exec strace -o /dev/null -e trace=flock -e inject=flock:delay_enter=3000000:when=3 \
+# run_slowly COUNT ENTER|EXIT: run -d, which rests at its flock(2) of this number
+run_slowly() {
+	(cd "$B" && exec strace -o /dev/null -e trace=flock -e "inject=flock:delay_$2=3000000:when=$1" \
 		"$VZ" --root "$ROOT" run -d "$ID" </dev/null >"$B/said" 2>&1 3>&-) & JOB=$!
-	wait_for is created
+}
+
+@test "a run -d starts what it made, not what another made by then under its id" {
+	args sleep 300
+	run_slowly 2 exit
+	wait_for test -e "$ROOT/$ID/state.json"
 	vz delete -f "$ID"
-	create; vz start "$ID"
-	first=$(pid_of)
+	create
+	ended "$JOB"
+	is created
+}
+
+@test "a run -d that fails when another has its id leaves that one alone" {
+	args sleep 300
+	cfg '.hooks.startContainer = [{path: "/bin/false"}]'
+	run_slowly 3 enter
+	wait_for is stopped
+	vz delete -f "$ID"
+	create
 	ended "$JOB"
 	[ "$status" -ne 0 ]
-	grep -q "does not exist" "$B/said"
-	is running
-	[ "$(pid_of)" = "$first" ]
+	is created
+}
+
+@test "a run -d that is killed before the word to go leaves no lock" {
+	args sleep 300
+	run sh -c 'cd "$1" && strace -o /dev/null -e trace=connect -e inject=connect:signal=KILL "$2" --root "$3" run -d "$4" \
+		</dev/null >/dev/null 2>&1 3>&-' - "$B" "$VZ" "$ROOT" "$ID"
+	[ "$status" -ne 0 ]
+	is created
+	timeout 10 "$VZ" --root "$ROOT" delete -f "$ID"
+	[ -z "$(groups_left)$(state_left)" ]
 }
 
 @test "delete -f of a state that lost its cgroup uses the journal's" {
