@@ -302,9 +302,9 @@ int lsm_label_sockets(int procfd, const char *label)
 	return lsm_selinux_on() ? no_file(lsm_write_own(procfd, "attr/sockcreate", ""), "attr/sockcreate") : 0;
 }
 
-int lsm_quote_option(const char *label, char *out, size_t size)
+int lsm_quote_option(const char *kind, const char *label, char *out, size_t size)
 {
-	int n = snprintf(out, size, "context=\"%s\"", label);
+	int n = snprintf(out, size, "%s=\"%s\"", kind, label);
 
 	if (n >= 0 && (size_t)n < size)
 		return 0;
@@ -313,14 +313,21 @@ int lsm_quote_option(const char *label, char *out, size_t size)
 	return fail(ENAMETOOLONG, "mount label \"%s\" is too long", label);
 }
 
-int lsm_mount_option(const char *label, char *out, size_t size)
+int lsm_mount_option(const char *kind, const char *label, char *out, size_t size)
 {
+	static const char *const kinds[] = { "context", "rootcontext", "fscontext", "defcontext" };
+	size_t i = 0;
+
 	if (size)
 		out[0] = '\0';
+	while (kind && i < COUNT(kinds) && !str_eq(kind, kinds[i]))
+		i++;
+	if (i == COUNT(kinds))
+		return fail(EINVAL, "\"%s\" is not one of context, rootcontext, fscontext, defcontext", kind);
 	if (!label || !*label)
 		return 0;
 	TRY(lsm_check_grammar("mount label", label));
 	if (ignored(lsm_selinux_on(), "SELinux", label))
 		return 0;
-	return lsm_quote_option(label, out, size);
+	return lsm_quote_option(kinds[i], label, out, size);
 }

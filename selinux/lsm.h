@@ -37,8 +37,11 @@ int lsm_verify_exec(int procfd, const char *selinux_label, const char *apparmor_
 int lsm_enter(int procfd, const char *selinux_label);
 /* The label of new keyrings. */
 int lsm_label_keyring(int procfd, const char *selinux_label);
-/* "context=\"LABEL\"" for mount data, or "" when SELinux is off or label is NULL. -ENAMETOOLONG. */
-int lsm_mount_option(const char *label, char *out, size_t size);
+/*
+ * "context=\"LABEL\"" for mount data, or "" when SELinux is off or label is NULL. kind: another of mount(8)'s four
+ * options in the place of context, or NULL. -EINVAL: it is none; -ENAMETOOLONG.
+ */
+int lsm_mount_option(const char *kind, const char *label, char *out, size_t size);
 /*
  * The sockets that the calling thread makes next have the label of a process. NULL: as the policy says again.
  */

@@ -78,6 +78,9 @@ enum mnt_plan_flag {
 	MNT_PLAN_DELEGATE = 2,		/* the guest's init manages its own cgroups */
 };
 
+/* crun's, and so Podman's label=nested: the option of mount(8) by which new file systems get linux.mountLabel. */
+#define CONTEXT_ANNOTATION "run.oci.mount_context_type"
+
 int mnt_plan_spec(const struct spec *s, unsigned flags, struct mnt_plan *out);
 /*
  * The first bind of `name` gets a detached tree of the caller's, who keeps the descriptor; binds of NAME/PATH

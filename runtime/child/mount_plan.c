@@ -257,7 +257,8 @@ static int plan_all(const struct spec *s, unsigned flags, struct mnt_plan *p)
 	struct label label = { .label = s->linux_ ? s->linux_->mount_label : NULL };
 	const char *masks = NULL;
 
-	TRY_IN(lsm_mount_option(label.label, label.option, sizeof label.option), "linux.mountLabel");
+	TRY_IN(lsm_mount_option(map_get(&s->annotations, CONTEXT_ANNOTATION), label.label, label.option,
+				sizeof label.option), "linux.mountLabel");
 	LIST_EACH(struct spec_mount, m, s->mounts)
 		TRY_IN(plan_mount(p, s, &label, m, flags), "mounts[%zu] (%s)",
 		       (size_t)(m - (struct spec_mount *)s->mounts.v), m->dst);

@@ -141,6 +141,7 @@ static void put_annotations(struct jout *o)
 	jout_str(o, NULL, UNIT_ANNOTATION);
 	jout_str(o, NULL, CHECKPOINT_ANNOTATION);
 	jout_str(o, NULL, GROUPS_ANNOTATION);
+	jout_str(o, NULL, CONTEXT_ANNOTATION);
 	jout_close(o, ']');
 }
 

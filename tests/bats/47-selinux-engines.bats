@@ -57,6 +57,33 @@ engine() {
 	vz delete -f "$ID"
 }
 
+@test "Podman's label=nested: the label is that of a mount's root, and files in it may be given others" {
+	local pid
+	labelled c1,c2
+	sh_ 'touch /dev/shm/x; sleep 300'
+	# nested KIND: a container with the annotation, its shared memory's options among the mounts
+	nested() {
+		[ -z "$1" ] || cfg --arg k "$1" '.annotations["run.oci.mount_context_type"] = $k'
+		runcon system_u:system_r:container_runtime_t:s0 "$VZ" --root "$ROOT" run -d -b "$B" "$ID" </dev/null >/dev/null 2>&1
+		pid=$(vz state "$ID" | jq -r .pid)
+		wait_for test -e "/proc/$pid/root/dev/shm/x"
+		run grep -oE '[a-z]*context="[^"]*"' <(grep ' /dev/shm ' "/proc/$pid/mounts")
+	}
+	nested ''
+	says "context=\"$F:c1,c2\""
+	run chcon "$F:c3,c4" "/proc/$pid/root/dev/shm/x"
+	[ "$status" -ne 0 ]
+	vz delete -f "$ID"
+	nested rootcontext
+	says "rootcontext=\"$F:c1,c2\""
+	[ "$(stat -c %C "/proc/$pid/root/dev/shm")" = "$F:c1,c2" ]
+	chcon "$F:c3,c4" "/proc/$pid/root/dev/shm/x"
+	vz delete -f "$ID"
+	cfg '.annotations["run.oci.mount_context_type"] = "size=1,context"'
+	run engine run -b "$B" "$ID"
+	has 'linux.mountLabel: "size=1,context" is not one of context, rootcontext, fscontext, defcontext'
+}
+
 @test "containers of an engine and guests of vzrun are kept from each other and from the host by the policy alone" {
 	mkdir "$BATS_TEST_TMPDIR"/{host,other,guest}
 	for d in host other guest; do echo "secret-$d" >"$BATS_TEST_TMPDIR/$d/f"; done

@@ -33,14 +33,18 @@ TEST(mount_option)
 {
 	char out[64] = "x", small[10] = "x";
 
-	CHECK(lsm_quote_option(S0, out, sizeof out) == 0);
+	CHECK(lsm_quote_option("context", S0, out, sizeof out) == 0);
 	CHECK_STR(out, "context=\"" S0 "\"");
-	CHECK_FAILS(lsm_quote_option("a", small, sizeof small), "mount label \"a\" is too long");
+	CHECK_FAILS(lsm_quote_option("context", "a", small, sizeof small), "mount label \"a\" is too long");
 	CHECK_STR(small, "");
-	CHECK(lsm_mount_option(NULL, out, sizeof out) == 0);
+	CHECK(lsm_mount_option(NULL, NULL, out, sizeof out) == 0);
+	CHECK_STR(out, "");
+	CHECK(lsm_mount_option("rootcontext", NULL, out, sizeof out) == 0);
+	CHECK_FAILS(lsm_mount_option("size=1,context", S0, out, sizeof out),
+		    "\"size=1,context\" is not one of context, rootcontext, fscontext, defcontext");
 	CHECK_STR(out, "");
 	strcpy(out, "x");
-	CHECK_FAILS(lsm_mount_option("a\",rw,context=\"b", out, sizeof out),
+	CHECK_FAILS(lsm_mount_option(NULL, "a\",rw,context=\"b", out, sizeof out),
 		    "mount label \"a\",rw,context=\"b\": character 2 is not allowed");
 	CHECK_STR(out, "");
 }
