@@ -92,6 +92,20 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 	[ -z "$(groups_left)$(state_left)" ]
 }
 
+@test "where it cannot be told which boot this is no process is taken for dead" {
+	local word
+	running
+	for word in state delete; do
+		# shellcheck disable=SC2016
+		run unshare -m sh -c 'mount --bind /dev/null /proc/sys/kernel/random/boot_id && exec "$0" --root "$1" "$2" "$3"' \
+			"$VZ" "$ROOT" "$word" "$ID"
+		if [ "$(jq '.startTime >= 9223372036854775808' "$ROOT/$ID/state.json")" = true ]; then
+			fails 1 "look whether process $(pid_of) lives: Input/output error"
+		fi
+		is running
+	done
+}
+
 @test "delete of a container whose journal is gone leaves no process of it, and keeps the record until then" {
 	local pid
 	cfg '.linux.namespaces |= map(select(.type != "pid"))'

@@ -54,6 +54,27 @@ sweep() {
 	fails 255 'say "pid": send a message: Operation not permitted'
 }
 
+@test "a container that could not read the runtime's last word is created all the same" {
+	engine_setup
+	args sleep 300
+	I=$TOP/build/tools/inject
+	seen=$BATS_TEST_TMPDIR/seen
+	# to its process's end, which outlives the command
+	slowly() { "$I" -w -o "$seen" "$@" "$VZ" --root "$ROOT" create -b "$B" "$ID" </dev/null >"$B/said" 2>&1 3>&- & JOB=$!; }
+	slowly list
+	wait_for is created
+	vz delete -f "$ID"
+	ended "$JOB"
+	call=$(sed -n 's/^call \(0\.1:[0-9]*\) recvmsg$/\1/p' "$seen" | tail -1)
+	slowly fail "$call" EIO
+	wait_for is created
+	vz start "$ID"
+	is running
+	vz delete -f "$ID"
+	ended "$JOB"
+	[ "$(cat "$seen")" = "hit $call recvmsg" ]
+}
+
 # told CALL ERROR WORD: of all calls of that name in a run one, made to fail, ends it with this word and status
 told() {
 	local point

@@ -1,8 +1,10 @@
 #include "cgroups/internal.h"
 #include "tests/unit/unit.h"
 
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static const char self_text[] =
     "9:name=systemd:/\n4:memory:/process_api/9c4c\n2:cpu,cpuacct:/a b:c\n0::/user/x\n";
@@ -135,6 +137,32 @@ static void mountinfo_late(void)
 	CHECK_FAILS(cg_open(&cg, "/vzrun-x"), "read which cgroups this host has: Too many open files");
 }
 
+/* Some stand still already: a signal would not reach them, and a delete has to thaw them. */
+TEST(freezing)
+{
+	static const struct { const char *state; int frozen; } rows[] = {
+		{ "THAWED\n", 0 }, { "FREEZING\n", 1 }, { "FROZEN\n", 1 },
+	};
+	char top[] = "/tmp/vzrun-freezer-XXXXXX", file[64];
+	int i = cg_ctl_hier(CTL_FREEZER);
+	struct cg cg = { .path = "", .hiers = i >= 0 ? BIT(i) : 0 };
+
+	if (i < 0 || i == cg_v2_hier())
+		return;
+	CHECK(mkdtemp(top) != NULL);
+	snprintf(file, sizeof file, "%s/freezer.state", top);
+	struct cg_hier *h = &((struct cg_host *)cg_host())->h[i], saved = *h;
+	strcpy(h->mount, top);
+	for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+		FILE *f = fopen(file, "w");
+
+		CHECK(f && fputs(rows[k].state, f) >= 0 && fclose(f) == 0);
+		CHECK(cg_is_frozen(&cg) == rows[k].frozen);
+	}
+	*h = saved;
+	CHECK(unlink(file) == 0 && rmdir(top) == 0);
+}
+
 /* Is the first at its usual place? If not, mountinfo was read before we could be in the way. */
 static bool unread_yet(void)
 {
@@ -164,4 +192,4 @@ TEST(mountinfo_unreadable)
 }
 
 UNIT_MAIN(UNIT(self), UNIT(names), UNIT(self_odd), UNIT(mountinfo), UNIT(places), UNIT(controllers),
-	  UNIT(mountinfo_unreadable))
+	  UNIT(mountinfo_unreadable), UNIT(freezing))
