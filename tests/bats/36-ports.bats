@@ -113,6 +113,17 @@ batches() {
 	h strace -qq -e trace=sendmsg -o "$BATS_TEST_TMPDIR/calls" "$VZ" --root "$ROOT" "$@" >/dev/null
 	grep -c NFNL_MSG_BATCH_BEGIN "$BATS_TEST_TMPDIR/calls"
 }
+# batches_of_start NAME: the same of a start, whose keeper opens the ports and stays
+batches_of_start() {
+	local strace
+
+	h strace -f -qq -e trace=sendmsg -o "$BATS_TEST_TMPDIR/calls" "$VZ" --root "$ROOT" start "$1" >/dev/null 3>&- &
+	strace=$!
+	until [ "$(state_of "$1" | sort -u)" = open ]; do sleep 0.1; done
+	kill "$strace"
+	builtin wait "$strace" 2>/dev/null || true
+	grep -c NFNL_MSG_BATCH_BEGIN "$BATS_TEST_TMPDIR/calls"
+}
 
 @test "a range of a thousand ports is a few changes, whatever stands beside it" {
 	lab_guest web
@@ -127,6 +138,12 @@ batches() {
 	# What somebody has taken out is no hindrance.
 	h nft delete element inet "$(h nft list tables inet | awk '/vzrun/ { print $3 }')" host_any4 '{ tcp . 30007 }'
 	[ "$(batches port rm web 10000)" -le 4 ]
+	gets 192.0.2.50 "$LAN" 192.0.2.1 30500
+	vz stop web >/dev/null
+	n=$(batches_of_start web)
+	[ "$n" -le 8 ] || { echo "a start: $n transactions"; return 1; }
+	web=$(init_of web)
+	serve "$web" 10500
 	gets 192.0.2.50 "$LAN" 192.0.2.1 30500
 	shut "$WORLD" 192.0.2.1 10000
 	vz port rm web 30000-31023 >/dev/null
