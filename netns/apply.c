@@ -29,7 +29,7 @@ struct run {
 	size_t networks, damaged, unmended;
 	difference_fn *told;		/* what network_apply() was given */
 	void *told_ctx;
-	char first[256], try[128];	/* of what could not be mended, and what to do instead */
+	char first[256], try[NETWORK_TRY_MAX];	/* of what could not be mended, and what to do instead */
 	difference_fn *others;		/* of that, the others; NULL: it is not told yet */
 	int mend;			/* of the host, and what any network needs of the firewall */
 };

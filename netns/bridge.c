@@ -266,7 +266,7 @@ bool net_bridge_may_have_outgrown(const struct net_def *d, const struct net_host
 	struct net_subnet s = a->a;
 
 	net_subnet_mask(&s);
-	return !a->ours && !within(d, &a->a) && net_subnet_last(&s) >= NET_FIRST &&
+	return !a->ours && !a->theirs && !within(d, &a->a) && net_subnet_last(&s) >= NET_FIRST &&
 	       net_subnet_offset(&s, a->a.addr) == NET_GATEWAY;
 }
 

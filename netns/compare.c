@@ -78,7 +78,9 @@ static void look_at_old_addresses(struct net_compare *c, const struct net_link *
 					 a[i].a.prefix);
 		if (marked || !net_bridge_may_have_outgrown(c->d, &a[i]))
 			continue;
-		snprintf(c->hint, sizeof c->hint, "if it is not yours: ip addr del %s/%u dev %s", text, a[i].a.prefix, l->name);
+		snprintf(c->hint, sizeof c->hint,
+			 "if it is not yours: ip addr del %s/%u dev %s   |   if it is: ip addr change %s/%u dev %s metric 1", text,
+			 a[i].a.prefix, l->name, text, a[i].a.prefix, l->name);
 		net_compare_tell(c, MEND_NOT, "bridge %s has the address %s/%u, a former gateway's or somebody's own", l->name, text,
 				 a[i].a.prefix);
 	}

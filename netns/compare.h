@@ -21,7 +21,7 @@ struct net_compare {
 	void *ctx;
 	/* While it runs. */
 	const struct net_def *d;
-	char hint[96];			/* what to try, where it is not apply */
+	char hint[NETWORK_TRY_MAX];			/* what to try, where it is not apply */
 	char failed[256];		/* what was told of last that could not be looked at */
 	int mend, result;
 	size_t n;

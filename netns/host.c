@@ -56,7 +56,8 @@ bool net_host_addr_read(const struct nlmsghdr *m, struct net_host_addr *out)
 		return false;
 	by = nlmsg_find_attr(w, sizeof *a, IFA_PROTO);
 	*out = (struct net_host_addr){ (int)a->ifa_index, { .family = a->ifa_family, .prefix = a->ifa_prefixlen },
-				       by && nla_get_u8(by) == NET_ADDRESS_OURS };
+				       .ours = by && nla_get_u8(by) == NET_ADDRESS_OURS,
+				       .theirs = nlmsg_find_attr(w, sizeof *a, IFA_RT_PRIORITY) };
 	memcpy(out->a.addr, nla_data(v), (size_t)nla_len(v));
 	return true;
 }

@@ -10,6 +10,7 @@ struct net_host_addr {
 	int index;
 	struct net_subnet a;		/* the whole address, not cut at its prefix */
 	bool ours;			/* it has the mark of a network's own (net_mark_address()) */
+	bool theirs;			/* it has a metric, which no network's own has */
 };
 struct net_host {
 	struct net_link *links;		/* by name */

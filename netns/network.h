@@ -47,9 +47,10 @@ int network_users(const char *home, const char *name, int (*each)(void *ctx, con
 int network_drops(const char *home, void (*each)(void *ctx, const char *reason, uint64_t packets), void *ctx);
 
 /* Something that is not as the definition says. */
+enum { NETWORK_TRY_MAX = 256 };
 struct network_difference {
 	const char *network;		/* NULL: of none alone */
-	char what[512], try[128];	/* try: "" when there is nothing to say */
+	char what[512], try[NETWORK_TRY_MAX];	/* try: "" when there is nothing to say */
 	bool mendable;			/* by network_apply() */
 };
 /*

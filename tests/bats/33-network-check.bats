@@ -470,11 +470,20 @@ for line in tell:
 	run net apply
 	[ "$status" -eq 5 ]
 	[[ $output == *"vzrun: network web: bridge vzbr0 has the address 10.99.0.1/24, a former gateway's or somebody's own"* ]]
-	[[ $output == *"  try    if it is not yours: ip addr del 10.99.0.1/24 dev vzbr0" ]]
+	[[ $output == *"  try    if it is not yours: ip addr del 10.99.0.1/24 dev vzbr0   |   if it is: ip addr change 10.99.0.1/24 dev vzbr0 metric 1" ]]
 	# It does not forget.
 	run net check
-	[ "$output" = "web: bridge vzbr0 has the address 10.99.0.1/24, a former gateway's or somebody's own; try: if it is not yours: ip addr del 10.99.0.1/24 dev vzbr0" ]
+	[ "$output" = "web: bridge vzbr0 has the address 10.99.0.1/24, a former gateway's or somebody's own; try: if it is not yours: ip addr del 10.99.0.1/24 dev vzbr0   |   if it is: ip addr change 10.99.0.1/24 dev vzbr0 metric 1" ]
+	# Somebody says that it is his: it stays, and ours have their mark from now on.
+	h ip addr change 10.99.0.1/24 dev vzbr0 metric 1
+	h ip -6 addr add fd98::1/64 dev vzbr0 nodad
+	h ip -6 addr change fd98::1/64 dev vzbr0 metric 1
+	net check
+	net apply
+	net check
+	[[ "$(h ip -o addr show dev vzbr0)" == *" 10.99.0.1/24 metric 1 "* ]]
 	h ip addr del 10.99.0.1/24 dev vzbr0
+	h ip -6 addr del fd98::1/64 dev vzbr0
 	net check
 	[ "$(h ip -o addr show dev vzbr0 | awk '{ print $4 }' | sort | tr '\n' ' ')" = \
 		"10.97.0.7/24 10.98.0.1/24 fd99::1/64 fe80::1/64 " ]
