@@ -139,8 +139,8 @@ static void look_at_own(struct net_compare *c, const struct net_link *l)
 		net_compare_tell(c, MEND_UP, "bridge %s learns from link-local frames: a guest can take its neighbours' traffic",
 				 d->bridge);
 	if (l->odd)
-		net_compare_tell(c, MEND_UP, "bridge %s: not as the kernel makes it: %s", d->bridge,
-				 net_odd_switches(l, odd, sizeof odd));
+		net_compare_tell(c, MEND_UP, "bridge %s: somebody changed %s", d->bridge,
+				 net_odd_text(l, l->odd, odd, sizeof odd));
 	if (l->no_arp)
 		net_compare_tell(c, MEND_UP, "bridge %s does not speak ARP", d->bridge);
 	if (l->master)
@@ -206,11 +206,12 @@ static int look_at_tunnel(struct net_compare *c, const struct net_link *bridge)
 /* Within the network's own bridge: where a switch or a fixed address leads frames astray. */
 static void look_at_switches(struct net_compare *c, const struct net_user *u, const struct net_link *l, bool stuck)
 {
-	char odd[NET_ODD_TEXT];
+	uint32_t hairpin = net_way_reflects(c->dir, u->record, u->nic->index) ? NET_ODD_HAIRPIN : 0, odd = l->odd ^ hairpin;
+	char text[NET_ODD_TEXT];
 
-	if (l->odd)
-		net_compare_tell(c, MEND_PORTS, "port %s of %s: not as the kernel makes it: %s", u->host_if, u->owner,
-				 net_odd_switches(l, odd, sizeof odd));
+	if (odd)
+		net_compare_tell(c, MEND_PORTS, "port %s of %s: somebody changed %s", u->host_if, u->owner,
+				 net_odd_text(l, odd, text, sizeof text));
 	if (stuck)
 		net_compare_tell(c, MEND_PORTS, "port %s of %s lets nothing pass", u->host_if, u->owner);
 }

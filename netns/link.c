@@ -55,11 +55,11 @@ static const struct usual bridge_switches[] = {
 	{ IFLA_BR_AGEING_TIME, 4, 30000, "ageing_time" },
 };
 static const struct usual port_switches[] = {
+	{ IFLA_BRPORT_MODE, 1, 0, "hairpin" },	/* NET_ODD_HAIRPIN */
 	{ IFLA_BRPORT_LEARNING, 1, 1, "learning" },
 	{ IFLA_BRPORT_UNICAST_FLOOD, 1, 1, "flood" },
 	{ IFLA_BRPORT_MCAST_FLOOD, 1, 1, "mcast_flood" },
 	{ IFLA_BRPORT_BCAST_FLOOD, 1, 1, "bcast_flood" },
-	{ IFLA_BRPORT_MODE, 1, 0, "hairpin" },
 	{ IFLA_BRPORT_GUARD, 1, 0, "guard" },
 	{ IFLA_BRPORT_PROTECT, 1, 0, "root_block" },
 	{ IFLA_BRPORT_FAST_LEAVE, 1, 0, "fastleave" },
@@ -107,13 +107,13 @@ static void put_usual(struct nlq *q, const struct usual *u, size_t n, uint32_t o
 	}
 }
 
-const char *net_odd_switches(const struct net_link *l, char *out, size_t size)
+const char *net_odd_text(const struct net_link *l, uint32_t odd, char *out, size_t size)
 {
 	const struct usual *u = l->bridge ? bridge_switches : port_switches;
 	size_t n = 0;
 
 	for (size_t i = 0; i < ODD_MAX && n < size; i++)
-		if (l->odd & UINT32_C(1) << i)
+		if (odd & UINT32_C(1) << i)
 			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? ", " : "", u[i].name);
 	return out;
 }

@@ -48,9 +48,11 @@ void net_del_address(struct nlq *q, int index, int family, const void *addr, uns
 void net_link_up(struct nlq *q, const char *name);
 /* A port of a bridge: whether it reaches other isolated ones. After it has joined. */
 void net_isolate_port(struct nlq *q, const char *name, bool on);
-/* "hairpin, guard": the odd switches of l by name. Returns out. */
+/* The bit that we turn, too: a port gives back what came by it. */
+enum { NET_ODD_HAIRPIN = 1 };
+/* "hairpin, guard": such switches of l by name. Returns out. */
 enum { NET_ODD_TEXT = 256 };
-const char *net_odd_switches(const struct net_link *l, char *out, size_t size);
+const char *net_odd_text(const struct net_link *l, uint32_t odd, char *out, size_t size);
 /* To the newest request, in the data of bridge l: its odd switches as the kernel makes them. */
 void net_usual_bridge(struct nlq *q, const struct net_link *l);
 /* As net_isolate_port(), and its odd switches as the kernel makes them. l: as it is. */

@@ -335,7 +335,7 @@ int net_portmap_enter(const struct net_home *h, int dir, const struct net_portma
 	if (c->up)
 		TRY(net_way_make(h, dir, c->is, &c->t));
 	TRY(changed(nft_change(h->table, NULL, &c->new), h));
-	return c->was ? net_way_leave(dir, c->was, &c->old_t, c->is, &c->t) : 0;
+	return c->was ? net_way_leave(h, dir, c->was, &c->old_t, c->is, &c->t) : 0;
 }
 
 /* ---- what stands ----------------------------------------------------------------------------------------------- */

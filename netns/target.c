@@ -109,41 +109,53 @@ static bool off_bridge(const char *name)
  * Where bridged packets pass the IP hooks (bridge-nf-call-iptables), what is translated back into its own segment
  * stays on the bridge, which gives nothing back to the port that it came from, unless it is told to.
  */
-static int reflect(const struct net_home *h, const struct net_record *r, const struct net_target *t)
+static bool reflects(const struct net_target *t, unsigned index)
 {
 	static const char *const switches[] = { "/proc/sys/net/bridge/bridge-nf-call-iptables",
 						"/proc/sys/net/bridge/bridge-nf-call-ip6tables" };
+	char now[8];
+
+	for (int six = 0; six < 2; six++)
+		if (t->way[six].is && t->way[six].index == index &&
+		    file_peek(AT_FDCWD, switches[six], now, sizeof now) > 0 && now[0] == '1')
+			return true;
+	return false;
+}
+
+bool net_way_reflects(int dir, const struct net_record *r, unsigned index)
+{
+	struct net_target t;
+
+	if (!r->ports.n)
+		return false;
+	if (net_target_of(dir, r, &t) >= 0)
+		return reflects(&t, index);
+	err_clear();
+	return false;
+}
+
+static int reflect(const struct net_home *h, const char *owner, const struct net_way *w, uint8_t on)
+{
+	struct ifinfomsg m = { .ifi_family = AF_BRIDGE };
 	auto_nlq struct nlq q = { 0 };
-	char name[IFNAMSIZ], now[8];
+	char name[IFNAMSIZ];
+	struct nlattr *info;
 	struct net_link l;
-	uint8_t on = 1;
+	int r;
 
-	for (int six = 0; six < 2; six++) {
-		struct ifinfomsg m = { .ifi_family = AF_BRIDGE };
-		struct nlattr *info;
-		int got;
-
-		if (!t->way[six].is || file_peek(AT_FDCWD, switches[six], now, sizeof now) < 1 || now[0] != '1')
-			continue;
-		if (!q.sk)
-			TRY(nlq_open(&q, NETLINK_ROUTE));
-		net_host_if(h, r->owner, t->way[six].index, name);
-		got = net_link_find(&q, name, &l);
-		if (got == -ENODEV)
-			continue;
-		TRY(got);
-		m.ifi_index = l.index;
-		nlq_add(&q, RTM_SETLINK, 0, &m, sizeof m);
-		info = nlq_nest(&q, IFLA_PROTINFO | NLA_F_NESTED);
-		nlq_put(&q, IFLA_BRPORT_MODE, &on, sizeof on);
-		nlq_end(&q, info);
-		got = nlq_talk(&q, NULL, NULL);
-		if (got < 0 && off_bridge(name))
-			continue;
-		if (got < 0)
-			return net_fail_talk(&q, got, "let bridge %s reflect to port %s", t->way[six].bridge, name);
-	}
-	return 0;
+	TRY(nlq_open(&q, NETLINK_ROUTE));
+	net_host_if(h, owner, w->index, name);
+	r = net_link_find(&q, name, &l);
+	if (r < 0)
+		return r == -ENODEV ? 0 : r;
+	m.ifi_index = l.index;
+	nlq_add(&q, RTM_SETLINK, 0, &m, sizeof m);
+	info = nlq_nest(&q, IFLA_PROTINFO | NLA_F_NESTED);
+	nlq_put(&q, IFLA_BRPORT_MODE, &on, sizeof on);
+	nlq_end(&q, info);
+	r = nlq_talk(&q, NULL, NULL);
+	return r >= 0 || off_bridge(name) ? 0 : net_fail_talk(&q, r, "%s port %s of bridge %s reflect",
+							       on ? "let" : "no longer let", name, w->bridge);
 }
 
 static bool has_lan(const struct net_record *r)
@@ -162,13 +174,22 @@ int net_way_make(const struct net_home *h, int dir, const struct net_record *r, 
 		TRY(net_localnet(dir, bridge, true));
 	if (has_lan(r))
 		TRY(net_onlink_refresh(h, dir));
-	return reflect(h, r, t);
+	for (int six = 0; six < 2; six++)
+		if (t->way[six].is && reflects(t, t->way[six].index))
+			TRY(reflect(h, r->owner, &t->way[six], 1));
+	return 0;
 }
 
-int net_way_leave(int dir, const struct net_record *was, const struct net_target *was_t, const struct net_record *is,
-		  const struct net_target *is_t)
+int net_way_leave(const struct net_home *h, int dir, const struct net_record *was, const struct net_target *was_t,
+		  const struct net_record *is, const struct net_target *is_t)
 {
 	const char *before = wants_localnet(was, was_t), *after = wants_localnet(is, is_t);
 
+	for (int six = 0; six < 2; six++) {
+		const struct net_way *w = &was_t->way[six];
+
+		if (w->is && reflects(was_t, w->index) && !(is && reflects(is_t, w->index)))
+			TRY(reflect(h, was->owner, w, 0));
+	}
 	return before && !(after && str_eq(before, after)) ? localnet_off(dir, was->owner, before) : 0;
 }

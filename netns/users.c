@@ -54,6 +54,7 @@ int net_users_each(const struct net_home *h, int dirfd, const char *network,
 
 		if (r < 0 && r != -ENOENT)
 			return r;
+		u.record = &held.r;
 		u.nic = held.tree ? net_record_nic(&held.r, f.v[i].index) : NULL;
 		if (!u.nic || !str_eq(u.nic->network, network))
 			continue;

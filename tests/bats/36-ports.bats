@@ -108,6 +108,36 @@ teardown() { lab_teardown; }
 	done
 }
 
+@test "a port at its bridge reflects as long as bridged packets pass the IP hooks and something is published" {
+	local g port
+
+	h sysctl -qw net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1 || skip "kernel: no br_netfilter"
+	lab_guest web
+	lab_guest near
+	serve "$web" 80
+	vz port add web 8080:80 --expose world >/dev/null
+	for g in web near; do
+		[[ $(dial "${!g}" 192.0.2.1 8080) == 10.* ]]
+	done
+	vz network check
+	for port in $(h ip -br link show type veth | awk '{ sub("@.*", "", $1); print $1 }' | grep '^vz'); do
+		h bridge -d link show dev "$port" | grep -q 'hairpin on' || continue
+		h bridge link set dev "$port" hairpin off
+		run vz network check
+		[ "$status" -eq 1 ]
+		[[ $output == *"port $port of web: somebody changed hairpin; "* ]]
+		vz network apply
+		h bridge -d link show dev "$port" | grep -q 'hairpin on'
+		vz network check
+		vz port rm web 8080 >/dev/null
+		h bridge -d link show dev "$port" | grep -q 'hairpin off'
+		vz network check
+		return
+	done
+	echo "no port reflects"
+	return 1
+}
+
 # batches WORD...: how many transactions of nftables this command of vzrun's takes
 batches() {
 	h strace -qq -e trace=sendmsg -o "$BATS_TEST_TMPDIR/calls" "$VZ" --root "$ROOT" "$@" >/dev/null
