@@ -28,8 +28,11 @@ int limits_apply(pid_t pid, const struct list *rlimits)
 			continue;
 		if (errno != EPERM || prlimit(pid, what, NULL, &now) < 0)
 			return fail_errno("%s", l->type);
-		return fail(EPERM, "%s: cannot raise the hard limit from %ju to %ju: CAP_SYS_RESOURCE is missing",
-			    l->type, (uintmax_t)now.rlim_max, (uintmax_t)want.rlim_max);
+		/* Podman tells what is not permitted by errno's own words. */
+		errno = EPERM;
+		return fail_errno("%s: cannot raise the hard limit from %ju to %ju%s without CAP_SYS_RESOURCE", l->type,
+				  (uintmax_t)now.rlim_max, (uintmax_t)want.rlim_max,
+				  what == RLIMIT_NOFILE ? " past fs.nr_open or" : "");
 	}
 	return 0;
 }

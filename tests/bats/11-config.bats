@@ -71,7 +71,9 @@ Groups:	 "
 	capsh --has-p=cap_sys_resource 2>/dev/null && skip "kernel: we have CAP_SYS_RESOURCE"
 	cfg --argjson n $((hard + 1)) '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 10, hard: $n}]'
 	go
-	fails 1 "RLIMIT_NOFILE: cannot raise the hard limit from $hard to $((hard + 1)): CAP_SYS_RESOURCE is missing"
+	# "Operation not permitted" is what Podman reads
+	fails 1 "RLIMIT_NOFILE: cannot raise the hard limit from $hard to $((hard + 1)) past fs.nr_open or without \
+CAP_SYS_RESOURCE: Operation not permitted"
 }
 
 caps() { grep "^Cap$1" <<<"$output" | awk '{ print $2 }'; }

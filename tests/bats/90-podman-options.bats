@@ -55,6 +55,7 @@ Cpus_allowed_list:	0
 @test "a limit that cannot be is refused by name" {
 	WANT=126 once --ulimit nofile=99999999:99999999 -- true
 	has "RLIMIT_NOFILE: cannot raise the hard limit"
+	has "OCI permission denied"
 	once --memory 600k -- true
 	[ "$status" -eq 0 ] || has "memory limit too low"
 }
