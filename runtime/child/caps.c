@@ -151,7 +151,7 @@ int caps_clamp(struct cap_sets *s)
 	TRY(get_caps(&permitted, &inheritable));
 	warn_lost(s->effective & ~s->permitted, "effective only where it is permitted");
 	bounding = read_bounding(wanted);
-	lost = (s->bounding & ~bounding) | ((s->permitted | (s->effective & s->permitted) | s->ambient) & ~permitted) |
+	lost = (s->bounding & ~bounding) | ((s->permitted | s->ambient) & ~permitted) |
 	       (s->inheritable & ~(inheritable | (permitted & bounding)));
 	warn_lost(lost, "not ours to give");
 	s->bounding &= bounding;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /*
@@ -44,10 +45,22 @@ int notify_begin(struct child *c)
 	return 0;
 }
 
+/* Under a filter that lets nothing begin nothing could be said, either: by its signal nobody would know why. */
+static int check_exec(const struct child *c)
+{
+	int nr = c->program > 0 ? SYS_execveat : SYS_execve;
+
+	if (!seccomp_refuses(&c->seccomp, nr) || !seccomp_refuses(&c->seccomp, SYS_execve))
+		return 0;
+	return fail(EPERM, "exec: \"%s\": operation not permitted: the system-call filter refuses execve(2)",
+		    c->process->args.v[0]);
+}
+
 int notify_attach(struct child *c)
 {
 	int listener = -1, status = 0, r;
 
+	TRY(check_exec(c));
 	if (!c->seccomp.notify)
 		return seccomp_attach(&c->seccomp, NULL);
 	if (c->notify_pid <= 0)

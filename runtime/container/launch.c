@@ -355,6 +355,9 @@ static int what_it_said(struct launch *l, int r)
 		;
 	if (m < 0 && m != -ECHILD)
 		return m;
+	/* What is missing are its files in /proc, which went with it: that is no cause. */
+	if (m == -ECHILD && (r == -ENOENT || r == -ESRCH))
+		return fail_in(m, "container init");
 	err_restore(&ours);
 	return r;
 }

@@ -290,6 +290,21 @@ vzrun"
 	has "Operation not permitted"
 }
 
+@test "seccomp: a filter under which nothing can begin is told as that" {
+	local nnp filter
+	for nnp in true false; do
+		for filter in '{defaultAction: "SCMP_ACT_ERRNO"}' '{defaultAction: "SCMP_ACT_KILL_PROCESS"}' \
+			'{defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["execve"], action: "SCMP_ACT_KILL"}]}'; do
+			cfg --argjson nnp $nnp ".process.noNewPrivileges = \$nnp | .linux.seccomp = $filter"
+			go; fails 1 'exec: "/bin/true": operation not permitted: the system-call filter refuses execve(2)'
+		done
+	done
+	# By its arguments it may still let one pass.
+	cfg '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["execve"], action: "SCMP_ACT_ERRNO",
+		args: [{index: 0, value: 0, op: "SCMP_CMP_EQ"}]}]}'
+	go; ok
+}
+
 @test "seccomp reaches exec" {
 	cfg '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO"}]}'
 	args sleep 300
