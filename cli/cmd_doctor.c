@@ -111,7 +111,9 @@ static int inside_run(struct cli *g, const struct doctor_args *a)
 		TRY(running(g, a->inside));
 		TRY_IN(exposure_inside(g->root, a->inside, &report), "%s", a->inside);
 	} else {
-		TRY(file_read(AT_FDCWD, a->report, &text, NULL));
+		int r = file_read_named(AT_FDCWD, a->report, &text, NULL);
+
+		TRY(r == -ENOENT ? fail_class(r, ERR_NOT_FOUND) : r);
 	}
 	TRY(exposure_host(&arena, &facts));
 	if (a->inside)

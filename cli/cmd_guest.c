@@ -296,11 +296,27 @@ static int logs_run(struct cli *g, void *args, int argc, char **argv)
 }
 
 struct set_args { struct guest_set_req r; };
+
+/* As create's; a number of processes is no size. */
+static int number_of_pids(void *at, const char *value, struct arena *a)
+{
+	struct opt_i64 *out = at;
+
+	(void)a;
+	out->set = true;
+	out->v = -1;
+	if (str_eq(value, "-1") || str_eq(value, "max") || str_eq(value, "unlimited"))
+		return 0;
+	if (str_i64(value, 0, PIDS_MAX, &out->v) < 0)
+		return fail(EINVAL, "\"%s\" is neither 1 to %d nor -1", value, PIDS_MAX);
+	return 0;
+}
+
 static const struct opt set_opts[] = {
 	OLIMIT(struct set_args, 0, "memory", r.memory, "memory limit"),
 	OLIMIT(struct set_args, 0, "swap", r.swap, "swap limit, beside the memory (needs --memory)"),
 	OSTR(struct set_args, 0, "cpus", "N|-1", r.cpus, "processors' worth of time: 2, 0.5; -1: no limit"),
-	{ 0, "pids", "N|-1", OPT_LIMIT, OPT_AT(struct set_args, r.pids, struct opt_i64), "most processes and threads" },
+	OFN(struct set_args, 0, "pids", "N|-1", r.pids, number_of_pids, "most processes and threads; -1: no limit"),
 	OSTRV(struct set_args, 0, "ip", "ADDRESS|auto|none[,net=NAME]", r.nics.ip, "address of an interface"),
 	OSTRV(struct set_args, 0, "ip6", "ADDRESS|auto|none[,net=NAME]", r.nics.ip6, "the same, IPv6 only"),
 	OSTRV(struct set_args, 0, "ip-del", "ADDRESS", r.nics.ip_del, "take an address away"),

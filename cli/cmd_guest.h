@@ -3,6 +3,8 @@
 #include "cli/opt.h"
 #include "runtime/guest/guest.h"
 
+enum { PIDS_MAX = 4194304 };		/* the kernel's own, of 64 bits */
+
 struct guest_create_args {
 	const char *image, *rootfs, *template, *storage, *userns, *selinux, *apparmor, *hostname, *cpus;
 	struct opt_u64 memory, swap;
@@ -23,7 +25,7 @@ struct guest_create_args {
 	OSIZE(T, 0, "memory", m.memory, "memory limit"),                                                      \
 	OSIZE(T, 0, "swap", m.swap, "swap limit, beside the memory"),                                         \
 	OSTR(T, 0, "cpus", "N", m.cpus, "processors' worth of time: 2, 0.5"),                                 \
-	OINT(T, 0, "pids", "N", m.pids, 1, 4194304, "most processes and threads (default: 4096)"),             \
+	OINT(T, 0, "pids", "N", m.pids, 1, PIDS_MAX, "most processes and threads (default: 4096)"),             \
 	OSTRV(T, 0, "net", "NETWORK|none", m.net, "network; repeatable, an interface each (default: default)"),   \
 	OSTRV(T, 0, "ip", "ADDRESS|auto[,net=NAME]", m.nics.ip, "address (default: a free one); repeatable"),  \
 	OSTRV(T, 0, "ip6", "ADDRESS|auto[,net=NAME]", m.nics.ip6, "the same, IPv6 only"),                      \

@@ -44,7 +44,7 @@ int seccomp_attach(const struct seccomp_prog *p, int *listener);
 /* Whether who is under the program may make this call, its arguments 0, and goes on: it may be refused, not more. */
 bool seccomp_spares(const struct seccomp_prog *p, int nr);
 
-/* Whether nobody under the program ever makes this call, whatever the arguments (all bits clear, and set, are tried). */
+/* Whether nobody under the program makes this call, whatever the arguments: all bits clear, and all set, are tried. */
 bool seccomp_refuses(const struct seccomp_prog *p, int nr);
 
 void seccomp_free(struct seccomp_prog *p);

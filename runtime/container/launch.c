@@ -24,7 +24,10 @@ static int open_proc_ns(pid_t pid, const char *name)
 
 	snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? fail_errno("open %s", path) : fd;
+	if (fd >= 0)
+		return fd;
+	/* They go before it is reaped. */
+	return errno == ENOENT ? fail(ECHILD, "container init: the process is dead") : fail_errno("open %s", path);
 }
 
 int launch_listen_fds(void)
@@ -355,9 +358,6 @@ static int what_it_said(struct launch *l, int r)
 		;
 	if (m < 0 && m != -ECHILD)
 		return m;
-	/* What is missing are its files in /proc, which went with it: that is no cause. */
-	if (m == -ECHILD && (r == -ENOENT || r == -ESRCH))
-		return fail_in(m, "container init");
 	err_restore(&ours);
 	return r;
 }

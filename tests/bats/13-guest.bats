@@ -90,6 +90,8 @@ teardown() { guest_teardown; }
 	vz resume "$G"
 	run vz set "$G" --pids 0
 	refuses 2 "--pids: 0 is no limit that a guest could run with"
+	run vz set "$G" --pids 1K
+	refuses 2 'set: --pids: "1K" is neither 1 to 4194304 nor -1'
 	run vz recover "$G-x"
 	refuses 3 "there is neither a guest nor a container \"$G-x\""
 	echo '{' >"$(conf "$G-b")"

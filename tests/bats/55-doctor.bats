@@ -34,6 +34,8 @@ finds() { row "$1" 'findings[]' | grep -qF -- "$2" || { echo "$1 has not $2: $(r
 	run --separate-stderr vz --json doctor
 	[ "$(jq -r .schema <<<"$output")" = vzrun/1 ]
 	[ "$(jq '[.checks[] | select(.state != "ok" and .remedy == null)] | length' <<<"$output")" = 0 ]
+	run vz doctor --report "$BATS_TEST_TMPDIR/none"
+	refuses 3 "open $BATS_TEST_TMPDIR/none: No such file or directory"
 }
 
 @test "the host: a helper that is not there, a namespace that may not be made" {
