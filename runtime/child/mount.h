@@ -136,14 +136,16 @@ struct mnt_ctx {
 	const struct cg *cg;
 	/* private to the engine */
 	bool own_links;			/* links lead to no destination but those of the root itself */
-	int proc_fd;			/* what is mounted on /proc, -1 when nothing is */
+	int view_fd[2];			/* what is mounted on each of mnt_views, -1 when nothing is */
 	int null_fd, mask_fd;
 	int parent_fd;			/* of the last destination below /dev, /proc or /sys: most come in rows */
 	bool parent_on_proc;
 	char parent[PATH_MAX];
 };
-#define MNT_CTX_INIT { .root_fd = -1, .bundle_fd = -1, .host_proc = -1, .proc_fd = -1, .null_fd = -1, \
+#define MNT_CTX_INIT { .root_fd = -1, .bundle_fd = -1, .host_proc = -1, .view_fd = { -1, -1 }, .null_fd = -1, \
 		       .mask_fd = -1, .parent_fd = -1 }
+/* "/proc" and "/sys", in which paths are covered; mount_target.c. */
+extern const char *const mnt_views[2];
 
 /* Runs op[from, to). Errors name the destination. */
 int mnt_execute(struct mnt_ctx *c, struct mnt_plan *p, size_t from, size_t to);

@@ -131,14 +131,18 @@ static bool is_absent(const struct mnt_op *op, int r)
 }
 
 /*
- * Below /proc by the procfs itself: whoever shares the image may have moved the directory that it is mounted
- * on, and in whatever bears its name now there would be nothing to cover.
+ * Below /proc and /sys by what is mounted there: whoever shares the image may have moved the directory that it is
+ * mounted on, and in whatever bears its name now there would be nothing to cover.
  */
 static int open_covered(const struct mnt_ctx *c, const char *dst)
 {
-	if (c->proc_fd < 0 || !mnt_is_below(dst, "/proc") || undefended("proc-mount"))
-		return c->own_links ? path_open_own(c->root_fd, dst) : path_open(c->root_fd, dst, O_PATH);
-	return path_open(c->proc_fd, dst[5] ? dst + 5 : "/", O_PATH);
+	for (size_t i = 0; i < COUNT(mnt_views) && !undefended("proc-mount"); i++) {
+		const char *rest = dst + strlen(mnt_views[i]);
+
+		if (c->view_fd[i] >= 0 && mnt_is_below(dst, mnt_views[i]))
+			return path_open(c->view_fd[i], *rest ? rest : "/", O_PATH);
+	}
+	return c->own_links ? path_open_own(c->root_fd, dst) : path_open(c->root_fd, dst, O_PATH);
 }
 
 static int do_ro(struct mnt_ctx *c, struct mnt_op *op)

@@ -179,10 +179,13 @@ int mnt_open_parent(struct mnt_ctx *c, const char *dst, const char **name)
 	return c->parent_on_proc ? fail(EPERM, "the path leads into a procfs") : fd;
 }
 
+const char *const mnt_views[2] = { "/proc", "/sys" };
+
 /* What is mounted over the root is the root from now on; a procfs in the one below is out of sight. */
 static int new_root(struct mnt_ctx *c, int tree)
 {
-	drop_fd(&c->proc_fd);
+	for (size_t i = 0; i < COUNT(c->view_fd); i++)
+		drop_fd(&c->view_fd[i]);
 	drop_fd(&c->root_fd);
 	c->root_fd = fcntl(tree, F_DUPFD_CLOEXEC, 3);
 	return c->root_fd < 0 ? fail_errno("keep the root") : 0;
@@ -200,9 +203,12 @@ int mnt_attach_at(struct mnt_ctx *c, int at, int tree, const char *dst)
 		return fail_errno("attach the mount");
 	if (str_eq(dst, "/"))
 		return new_root(c, tree);
-	if (!str_eq(dst, "/proc"))
-		return 0;
-	drop_fd(&c->proc_fd);
-	c->proc_fd = fcntl(tree, F_DUPFD_CLOEXEC, 3);
-	return c->proc_fd < 0 ? fail_errno("keep the procfs") : 0;
+	for (size_t i = 0; i < COUNT(c->view_fd); i++) {
+		if (!str_eq(dst, mnt_views[i]))
+			continue;
+		drop_fd(&c->view_fd[i]);
+		c->view_fd[i] = fcntl(tree, F_DUPFD_CLOEXEC, 3);
+		return c->view_fd[i] < 0 ? fail_errno("keep %s", dst) : 0;
+	}
+	return 0;
 }

@@ -225,6 +225,28 @@ all_caps() {
 	beats mask-source masks
 }
 
+@test "R6: /proc and /sys of the image are moved away before their files are masked, and an empty directory has the name" {
+	# As whoever shares the image can; a hook does it at the very moment.
+	local at
+	cat >"$T/move" <<-'M'
+		#!/bin/sh
+		[ -e "$1.moved" ] || { mv "$1" "$1.moved" && mkdir "$1"; }
+	M
+	chmod 755 "$T/move"
+	cfg '.linux.maskedPaths = ["/proc/timer_list", "/sys/kernel"] | .linux.readonlyPaths = []
+		| del(.mounts[] | select(.destination == "/sys/fs/cgroup"))
+		| (.mounts[] | select(.destination == "/sys").options) -= ["ro"]'
+	for at in proc sys; do
+		cfg --arg at "$B/rootfs/$at" --arg run "$T/move" '.hooks.createRuntime = [{path: $run, args: ["move", $at]}]'
+		sh_ 'for f in /proc.moved/timer_list /sys.moved/kernel/notes; do [ -s $f ] || [ -n "$(head -c1 $f)" ] && echo open; done; true'
+		unmasked() {
+			rm -rf "$B/rootfs/$at.moved"; mkdir -p "$B/rootfs/$at"
+			once; [[ "$output" == *open* ]]
+		}
+		beats proc-mount unmasked
+	done
+}
+
 @test "R7: capabilities that a file takes from the inheritable set (CVE-2022-29162, CVE-2022-27650)" {
 	mkdir "$B/rootfs/caps"; cp "$BUSYBOX" "$B/rootfs/caps/busybox"
 	setcap cap_net_raw=ei "$B/rootfs/caps/busybox"
