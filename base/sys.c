@@ -308,3 +308,29 @@ bool sys_is_host_root(void)
 	}
 	return known == YES;
 }
+
+int sys_open_ns(pid_t pid, const char *name)
+{
+	char path[48];
+
+	snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, name);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+int sys_is_our_ns(int ns, const char *name)
+{
+	struct stat its, own;
+	char path[48];
+
+	snprintf(path, sizeof path, "/proc/self/ns/%s", name);
+	if (fstat(ns, &its) < 0 || stat(path, &own) < 0)
+		return -1;
+	return its.st_dev == own.st_dev && its.st_ino == own.st_ino;
+}
+
+bool sys_has_own_ns(pid_t pid, const char *name)
+{
+	auto_close int ns = sys_open_ns(pid, name);
+
+	return ns >= 0 && sys_is_our_ns(ns, name) == 0;
+}

@@ -45,6 +45,12 @@ int sys_is_alive(pid_t pid, uint64_t birth);
  */
 int sys_pidfd_of(pid_t pid, uint64_t birth);
 int sys_pidfd_kill(int pidfd, int sig);
+/* A namespace of the process, by its name in /proc/PID/ns. ENOENT: it is dead, though perhaps not reaped. */
+int sys_open_ns(pid_t pid, const char *name);
+/* 1: it is the one that we are in, 0: another. */
+int sys_is_our_ns(int ns, const char *name);
+/* The process is in another one than we; false, too, when it cannot be told. */
+bool sys_has_own_ns(pid_t pid, const char *name);
 /* The number that a process has in the innermost of its pid namespaces; 0 when it is gone. */
 pid_t sys_inner_pid(pid_t pid);
 /* The state letter of a process (R, S, Z, ...); 0 when it is gone. */

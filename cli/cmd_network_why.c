@@ -67,17 +67,13 @@ static int split(const char *text, struct question *q)
 /* The namespace of a guest that runs. 0: it does not. */
 static int namespace_of(const struct question *q, const char *name, int *fd)
 {
-	char path[64];
-	pid_t pid;
-	auto_close int alive = guest_init(&q->at, name, &pid);
-
-	if (alive < 0) {
-		err_clear();
-		return 0;
-	}
-	snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
-	return *fd < 0 ? fail_errno("%s", path) : 1;
+	*fd = guest_netns(&q->at, name);
+	if (*fd >= 0)
+		return 1;
+	if (err_class() != ERR_STATE)
+		return *fd;
+	err_clear();
+	return 0;
 }
 
 static bool has(const struct net_port *p, int family)

@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/scope.h"
+#include "base/sys.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <sys/fsuid.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* The mount namespace after the others: paths change. */
@@ -54,21 +54,17 @@ static int add_join(struct ns_plan *p, const struct spec *s, int type)
 /* Joined by its path it may be the caller's own, whose settings would change for all in it. */
 static int check_sysctls(const struct ns_plan *p, const struct map *sysctl)
 {
-	struct stat its, own;
-	char path[32];
-
 	for (size_t i = 0; i < sysctl->n && !undefended("sysctl-names"); i++) {
 		int type = spec_sysctl_ns(sysctl->v[i].key);
 		const struct ns_join *j = ns_joined(p, type);
+		const char *name = name_of(spec_ns_names, type);
+		int ours = j ? sys_is_our_ns(j->fd, type == CLONE_NEWNET ? "net" : name) : 0;
 
-		if (!j)
-			continue;
-		snprintf(path, sizeof path, "/proc/self/ns/%s", type == CLONE_NEWNET ? "net" : name_of(spec_ns_names, type));
-		if (fstat(j->fd, &its) < 0 || stat(path, &own) < 0)
-			return fail_errno("%s", path);
-		if (its.st_dev == own.st_dev && its.st_ino == own.st_ino)
+		if (ours < 0)
+			return fail_errno("the %s namespace in linux.namespaces", name);
+		if (ours)
 			return fail(EINVAL, "linux.sysctl.%s: the %s namespace in linux.namespaces is the caller's own",
-				    sysctl->v[i].key, name_of(spec_ns_names, type));
+				    sysctl->v[i].key, name);
 	}
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "base/sys.h"
 #include "runtime/container/opened.h"
 
 #include <fcntl.h>
@@ -77,15 +78,6 @@ static int refuse_mount(const struct mounted *m)
 	return fail_as(ERR_UNSUPPORTED, "what was mounted inside at %s (%s) is not carried by a checkpoint", m->at, m->type);
 }
 
-static bool has_own_groups(pid_t pid)
-{
-	struct stat own, its;
-	char path[40];
-
-	snprintf(path, sizeof path, "/proc/%d/ns/cgroup", (int)pid);
-	return stat("/proc/self/ns/cgroup", &own) == 0 && stat(path, &its) == 0 && own.st_ino != its.st_ino;
-}
-
 static int put_external_mounts(const struct opened *c, const struct checkpoint_opts *with, const struct image *image,
 			       struct buf *opts)
 {
@@ -103,7 +95,7 @@ static int put_external_mounts(const struct opened *c, const struct checkpoint_o
 			return fail_as(ERR_CHECKPOINT, "container %s has more than %zu mounts", c->s.id, COUNT(l.v));
 		l.n += parse_mount(line, &l.v[l.n]);
 	}
-	find_inner(&l, &(struct dumped){ with->guest, has_own_groups((pid_t)c->s.pid.v) });
+	find_inner(&l, &(struct dumped){ with->guest, sys_has_own_ns((pid_t)c->s.pid.v, "cgroup") });
 	jout_open(&o, NULL, '[');
 	for (size_t i = 0; i < l.n; i++)
 		if (!l.v[i].inner) {

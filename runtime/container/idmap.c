@@ -95,15 +95,13 @@ static _Noreturn void hold_namespace(const int pipe_fd[2])
 
 static int mapped_namespace(pid_t pid, const struct list *uids, const struct list *gids)
 {
-	char path[40];
 	int fd;
 
 	TRY(fault_point("ids of a mount"));
 	TRY(write_map(pid, "gid_map", gids));
 	TRY(write_map(pid, "uid_map", uids));
-	snprintf(path, sizeof path, "/proc/%d/ns/user", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? fail_errno("open %s", path) : fd;
+	fd = sys_open_ns(pid, "user");
+	return fd < 0 ? fail_errno("open the user namespace of process %d", (int)pid) : fd;
 }
 
 int idmap_namespace(const struct list *uids, const struct list *gids)

@@ -19,15 +19,12 @@
 
 static int open_proc_ns(pid_t pid, const char *name)
 {
-	char path[48];
-	int fd;
+	int fd = sys_open_ns(pid, name);
 
-	snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
-	/* They go before it is reaped. */
-	return errno == ENOENT ? fail(ECHILD, "container init: the process is dead") : fail_errno("open %s", path);
+	return errno == ENOENT ? fail(ECHILD, "container init: the process is dead")
+			       : fail_errno("open the %s namespace of process %d", name, (int)pid);
 }
 
 int launch_listen_fds(void)

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -22,15 +21,8 @@ struct netdev_loan {
 static int open_netns(const struct launch *l)
 {
 	const struct ns_join *joined = ns_joined(&l->child->ns, CLONE_NEWNET);
-	char path[48];
-	int fd;
+	int fd = joined ? fcntl(joined->fd, F_DUPFD_CLOEXEC, 3) : sys_open_ns(l->pid, "net");
 
-	if (joined)
-		fd = fcntl(joined->fd, F_DUPFD_CLOEXEC, 3);
-	else {
-		snprintf(path, sizeof path, "/proc/%d/ns/net", (int)l->pid);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
 	return fd < 0 ? fail_errno("open the container's network namespace") : fd;
 }
 

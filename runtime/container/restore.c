@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 /* The mount namespace that we left, and the root in it. */
@@ -231,16 +230,6 @@ static int put_options(struct restoring *r)
 	return restore_mountpoints(r->c);
 }
 
-/* criu may have put it into a time namespace, where its clocks go on: exec goes there too. */
-static bool has_own_time(pid_t pid)
-{
-	struct stat own, its;
-	char path[40];
-
-	snprintf(path, sizeof path, "/proc/%d/ns/time", (int)pid);
-	return stat("/proc/self/ns/time", &own) == 0 && stat(path, &its) == 0 && own.st_ino != its.st_ino;
-}
-
 static int take_over(struct create *c, pid_t pid)
 {
 	TRY(on_record(c, pid));
@@ -250,7 +239,8 @@ static int take_over(struct create *c, pid_t pid)
 	if (c->launch.pidfd < 0)
 		return errno == ESRCH ? fail(ESRCH, "the restored process died at once") :
 		       fail_errno("look for process %d", (int)pid);
-	if (has_own_time(pid))
+	/* criu may have put it there, where its clocks go on: exec goes there too. */
+	if (sys_has_own_ns(pid, "time"))
 		c->more_namespaces |= CLONE_NEWTIME;
 	c->t.ours = true;
 	return 0;

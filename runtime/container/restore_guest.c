@@ -6,6 +6,7 @@
 #include "runtime/container/checkpoint_io.h"
 #include "base/file.h"
 #include "base/scope.h"
+#include "base/sys.h"
 #include "runtime/container/create.h"
 
 #include <fcntl.h>
@@ -213,19 +214,17 @@ int restore_guest_network(const struct create *c, const struct image *image, pid
 {
 	/* What the guest has written below /proc/sys/net. */
 	auto_free char *settings = NULL;
-	struct stat own, its;
-	char path[40];
 	int r = file_read(image->dir, IMAGE_SYSCTLS, &settings, NULL);
 
 	if (r < 0 && r != -ENOENT)
 		return fail_in(r, "%s/" IMAGE_SYSCTLS, image->path);
 	err_clear();
-	snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
-	auto_close int net = open(path, O_RDONLY | O_CLOEXEC);
-	if (net < 0 || fstat(net, &its) < 0 || stat("/proc/self/ns/net", &own) < 0)
-		return fail_errno("open %s", path);
+	auto_close int net = sys_open_ns(pid, "net");
+	int ours = net < 0 ? -1 : sys_is_our_ns(net, "net");
+	if (ours < 0)
+		return fail_errno("open the network namespace of process %d", (int)pid);
 	/* Never ours, whatever criu's order of things. */
-	if (own.st_ino == its.st_ino && own.st_dev == its.st_dev)
+	if (ours)
 		return fail_as(ERR_CHECKPOINT, "criu has made no network namespace yet");
 	TRY_IN(net_attach_all(c->req->ports, c->req->n_ports, net, settings), "network");
 	return 0;

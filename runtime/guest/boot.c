@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/scope.h"
+#include "base/sys.h"
 #include "netns/ports.h"
 #include "selinux/lsm.h"
 
@@ -101,11 +102,8 @@ static bool is_systemd(pid_t pid)
 
 static int open_netns(struct keeper *k)
 {
-	char path[40];
-
-	snprintf(path, sizeof path, "/proc/%d/ns/net", (int)k->pid);
-	k->netns = open(path, O_RDONLY | O_CLOEXEC);
-	return k->netns < 0 ? fail_errno("open %s", path) : 0;
+	k->netns = sys_open_ns(k->pid, "net");
+	return k->netns < 0 ? fail_errno("open the guest's network namespace") : 0;
 }
 
 /* The guest may write to it as to a socket of its own, and under SELinux no other guest may. */

@@ -62,8 +62,7 @@ int try_idmap(const void *dir)
 		snprintf(path, sizeof path, "/proc/%d/%s_map", (int)pid, i ? "uid" : "gid");
 		(void)file_poke(AT_FDCWD, path, "0 1000000 65536");
 	}
-	snprintf(path, sizeof path, "/proc/%d/ns/user", (int)pid);
-	ns = open(path, O_RDONLY | O_CLOEXEC);
+	ns = sys_open_ns(pid, "user");
 	tree = open_tree(AT_FDCWD, dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	shift.userns_fd = (uint64_t)ns;
 	int r = ns < 0 || tree < 0 ? -1 : mount_setattr(tree, "", AT_EMPTY_PATH, &shift, sizeof shift);

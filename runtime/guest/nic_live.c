@@ -2,12 +2,11 @@
 #include "runtime/guest/nic.h"
 #include "base/fault.h"
 #include "base/scope.h"
+#include "base/sys.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const struct net_port *at_index(const struct net_port *p, size_t n, unsigned index)
 {
@@ -196,13 +195,14 @@ static int restore_route(const struct nic_live *l)
 
 static int open_netns(struct nic_live *l)
 {
-	struct stat own, its;
+	int ours;
 
 	l->netns = guest_netns(&l->g->at, l->g->name);
 	TRY(l->netns);
-	if (stat("/proc/self/ns/net", &own) < 0 || fstat(l->netns, &its) < 0)
+	ours = sys_is_our_ns(l->netns, "net");
+	if (ours < 0)
 		return fail_errno("the network namespace of guest \"%s\"", l->g->name);
-	if (own.st_ino == its.st_ino && own.st_dev == its.st_dev)
+	if (ours)
 		return fail_as(ERR_STATE, "guest \"%s\" has the host's network: there is nothing to add to", l->g->name);
 	return 0;
 }

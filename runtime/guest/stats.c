@@ -2,8 +2,6 @@
 #include "base/scope.h"
 #include "base/sys.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 
 int guest_cg(const struct guest_where *at, const char *name, struct cg *out)
 {
@@ -23,7 +21,6 @@ static int not_running(const char *name)
 
 int guest_netns(const struct guest_where *at, const char *name)
 {
-	char path[40];
 	pid_t pid;
 	auto_close int init = guest_init(at, name, &pid);
 	auto_close int fd = -1;
@@ -31,10 +28,9 @@ int guest_netns(const struct guest_where *at, const char *name)
 
 	if (init < 0)
 		return init == -ESRCH || init == -ENODATA || err_class() == ERR_NOT_FOUND ? not_running(name) : init;
-	snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = sys_open_ns(pid, "net");
 	if (fd < 0)
-		return errno == ENOENT ? not_running(name) : fail_errno("open %s", path);
+		return errno == ENOENT ? not_running(name) : fail_errno("open the network namespace of guest \"%s\"", name);
 	/* The number was this process's when it was opened if the process lives afterwards. */
 	dead = sys_pidfd_wait(init, 0);
 	if (dead < 0)
