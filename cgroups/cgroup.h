@@ -70,7 +70,8 @@ struct cg {
 };
 
 /* ---- the configuration's slice ------------------------------------------------------------ */
-struct cg_device_rule { struct opt_bool allow; const char *type, *access; struct opt_i64 major, minor; };
+/* lax: an allowance that is left out where the groups above do not have it. */
+struct cg_device_rule { struct opt_bool allow; const char *type, *access; struct opt_i64 major, minor; bool lax; };
 struct cg_memory { struct opt_i64 limit, reservation, swap, kernel, kernel_tcp; struct opt_u64 swappiness;
 		   struct opt_bool disable_oom_killer, use_hierarchy, check_before_update; };
 struct cg_cpu { struct opt_u64 shares, burst, period, realtime_period;

@@ -17,7 +17,7 @@ int cg_dev_of(const struct cg_device_rule *rule, struct dev *out)
 		{ 'r', ACC_READ }, { 'w', ACC_WRITE }, { 'm', ACC_MKNOD },
 	};
 
-	*out = (struct dev){ .allow = rule->allow.v, .type = 'a', .major = -1, .minor = -1 };
+	*out = (struct dev){ .allow = rule->allow.v, .lax = rule->lax, .type = 'a', .major = -1, .minor = -1 };
 	if (rule->type && *rule->type)
 		/* "u" is what mknod(1) calls an unbuffered character device. */
 		out->type = *rule->type == 'u' ? 'c' : *rule->type;
@@ -50,6 +50,7 @@ static int except(struct dev_list *l, const struct dev *d)
 	for (size_t i = 0; i < l->n; i++)
 		if (wider(&l->v[i], d) && wider(d, &l->v[i])) {
 			l->v[i].acc |= d->acc;
+			l->v[i].lax &= d->lax;
 			return 0;
 		}
 	if (l->n == l->room) {
@@ -219,6 +220,17 @@ static int poke(int fd, const char *file, const char *text)
 	return fail_class(r, r == -EPERM ? ERR_PERMISSION : ERR_OTHER);
 }
 
+static int allow_one(int fd, const struct dev *d)
+{
+	char text[64];
+	int r = poke(fd, "devices.allow", dev_text(d, text));
+
+	if (r != -EPERM || !d->lax)
+		return r;
+	err_clear();
+	return 0;
+}
+
 static bool listed(const char *list, const char *line)
 {
 	return cg_word_in(list, line, strlen(line), '\n');
@@ -234,7 +246,7 @@ static int write_difference(int allow, int deny, const char *now, const struct d
 
 	for (size_t i = 0; i < want->n; i++)
 		if (!listed(now, dev_text(&want->v[i], wanted)))
-			TRY(poke(allow, "devices.allow", wanted));
+			TRY(allow_one(allow, &want->v[i]));
 	for (const char *p = now, *end; *p; p = *end ? end + 1 : end) {
 		bool keep = false;
 		char type;
@@ -298,8 +310,8 @@ static int apply_v1(const struct cg *cg, size_t i, const struct dev_list *want)
 	}
 	TRY(poke(want->allow ? allow : deny, want->allow ? "devices.allow" : "devices.deny", "a"));
 	for (size_t k = 0; k < want->n; k++)
-		TRY(poke(want->allow ? deny : allow, want->allow ? "devices.deny" : "devices.allow",
-			 dev_text(&want->v[k], text)));
+		TRY(want->allow ? poke(deny, "devices.deny", dev_text(&want->v[k], text))
+				: allow_one(allow, &want->v[k]));
 	return 0;
 }
 

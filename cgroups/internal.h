@@ -111,7 +111,7 @@ void cg_cpu_as_is(const char *dir, bool v2, struct cg_cpu *c);
 
 /* ---- devices.c, devices_bpf.c ---- */
 enum { ACC_MKNOD = 1, ACC_READ = 2, ACC_WRITE = 4, ACC_ALL = 7 };
-struct dev { bool allow; char type; int64_t major, minor; unsigned acc; };	/* type a b c; -1: any */
+struct dev { bool allow, lax; char type; int64_t major, minor; unsigned acc; };	/* type a b c; -1: any */
 /* A default and the exceptions from it; stays where it is. */
 struct dev_list { struct dev *v; size_t n, room; bool allow; struct dev few[32]; };
 int cg_dev_of(const struct cg_device_rule *rule, struct dev *out);

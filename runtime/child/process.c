@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,8 +139,17 @@ static int set_groups(const struct child *c)
 	/* Where an ordinary user mapped himself only, the kernel denies it for good (user_namespaces(7)). */
 	if (code == EPERM && g->n == 0 && groups_denied(c))
 		return 0;
+	if (code == EINVAL && g->n <= NGROUPS_MAX)
+		return fail(EINVAL, "additional groups: the user namespace does not map all of them");
 	errno = code;
 	return fail_errno("set %zu additional groups", g->n);
+}
+
+/* The kernel calls an id that is not mapped an invalid argument. */
+static int fail_id(const char *kind, uint32_t id)
+{
+	return errno == EINVAL ? fail(EINVAL, "become %s %u: the user namespace does not map it", kind, id)
+			       : fail_errno("become %s %u", kind, id);
 }
 
 int stage_ids(struct child *c)
@@ -151,9 +161,9 @@ int stage_ids(struct child *c)
 		return fail_errno("keep the capabilities");
 	TRY(set_groups(c));
 	if (setresgid(u->gid.v, u->gid.v, u->gid.v) < 0)
-		return fail_errno("become group %u", u->gid.v);
+		return fail_id("group", u->gid.v);
 	if (setresuid(u->uid.v, u->uid.v, u->uid.v) < 0)
-		return fail_errno("become user %u", u->uid.v);
+		return fail_id("user", u->uid.v);
 	return prctl(PR_SET_DUMPABLE, undefended("dumpable")) < 0 ? fail_errno("hide from ptrace") : 0;
 }
 

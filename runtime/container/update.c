@@ -7,9 +7,30 @@
 #include <string.h>
 #include <unistd.h>
 
+static bool refuses_all(const struct cg_device_rule *r)
+{
+	return !r->allow.v && (!r->type || !*r->type || *r->type == 'a') && (!r->major.set || r->major.v < 0) &&
+	       (!r->minor.set || r->minor.v < 0) &&
+	       (!r->access || !*r->access || (strchr(r->access, 'r') && strchr(r->access, 'w') && strchr(r->access, 'm')));
+}
+
+/* Where rules begin to differ: behind what refuses everything, with which an engine begins. */
+static size_t behind_refusal(const struct list *rules)
+{
+	size_t at = 0, i = 0;
+
+	LIST_EACH(struct cg_device_rule, r, *rules) {
+		i++;
+		if (refuses_all(r))
+			at = i;
+	}
+	return at;
+}
+
 /*
  * What every container may use whatever its rules say, as the specification has it: the default
- * devices, pseudo-terminals, and making (not opening) any node.
+ * devices, pseudo-terminals, and making (not opening) any node. And the device of tunnels, unless a rule
+ * closes it: with runc and crun it has always been open, and Kubernetes has no way to ask for it.
  */
 static int with_default_devices(struct arena *a, const struct list *rules, struct list *out)
 {
@@ -18,18 +39,24 @@ static int with_default_devices(struct arena *a, const struct list *rules, struc
 		{ "c", 1, 7, "rwm" }, { "c", 1, 8, "rwm" }, { "c", 1, 9, "rwm" }, { "c", 5, 0, "rwm" },
 		{ "c", 5, 2, "rwm" }, { "c", 136, -1, "rwm" },
 	};
-	struct cg_device_rule *v = arena_alloc(a, rules->n + COUNT(always), sizeof *v);
+	static const struct cg_device_rule tun = { .allow = { true, true }, .type = "c", .access = "rwm",
+						   .major = { 10, true }, .minor = { 200, true }, .lax = true };
+	const struct cg_device_rule *own = rules->v;
+	size_t n = rules->n + 1, at = behind_refusal(rules);
+	struct cg_device_rule *v = arena_alloc(a, n + COUNT(always), sizeof *v);
 
 	if (!v)
 		return fail(ENOMEM, "out of memory");
-	memcpy(v, rules->v, rules->n * sizeof *v);
+	memcpy(v, own, at * sizeof *v);
+	v[at] = tun;
+	memcpy(v + at + 1, own + at, (rules->n - at) * sizeof *v);
 	for (size_t i = 0; i < COUNT(always); i++)
-		v[rules->n + i] = (struct cg_device_rule){
+		v[n + i] = (struct cg_device_rule){
 			.allow = { true, true }, .type = always[i].type, .access = always[i].access,
 			.major = { always[i].major, always[i].major >= 0 },
 			.minor = { always[i].minor, always[i].minor >= 0 },
 		};
-	*out = (struct list){ v, rules->n + COUNT(always) };
+	*out = (struct list){ v, n + COUNT(always) };
 	return 0;
 }
 

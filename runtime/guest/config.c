@@ -273,18 +273,21 @@ static int fill_devices(struct guest *g, struct arena *a, const struct guest_pla
 		{ "fuse", { .path = "/dev/fuse", .type = S_IFCHR, .major = { 10, true }, .minor = { 229, true } } },
 		{ "tun", { .path = "/dev/net/tun", .type = S_IFCHR, .major = { 10, true }, .minor = { 200, true } } },
 	};
+	const struct spec_device *tun = &known[1].d;
 	struct spec_linux *l = g->spec.linux_;
 	struct cg_resources *r = l->resources ? l->resources : arena_alloc(a, 1, sizeof *r);
 	struct spec_device *v = more(a, l->devices.v, l->devices.n, COUNT(known), sizeof *v);
 	struct cg_device_rule *rules = !r ? NULL :
-		more(a, r->devices.v, r->devices.n, COUNT(known) + 1, sizeof *rules);
+		more(a, r->devices.v, r->devices.n, COUNT(known) + 2, sizeof *rules);
 
 	if (!r || !v || !rules)
 		return no_memory();
-	/* First the refusal of everything; then what the file says. */
-	memmove(rules + 1, rules, r->devices.n * sizeof *rules);
+	/* First the refusal of everything, tunnels by name, which others have open; then what the file says. */
+	memmove(rules + 2, rules, r->devices.n * sizeof *rules);
 	rules[0] = (struct cg_device_rule){ .allow = { false, true }, .access = "rwm" };
-	r->devices.n++;
+	rules[1] = (struct cg_device_rule){ .allow = { false, true }, .type = "c", .major = tun->major,
+					    .minor = tun->minor, .access = "rwm" };
+	r->devices.n += 2;
 	for (size_t i = 0; i < COUNT(known); i++) {
 		if (!guest_wants(g, known[i].feature))
 			continue;

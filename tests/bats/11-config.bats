@@ -57,6 +57,24 @@ Groups:	5 6 "
 Groups:	 "
 }
 
+@test "a user or group that the user namespace does not map is told as that, for what joins as well" {
+	users
+	args true
+	cfg '.process.user = {uid: 70000, gid: 0}'
+	go
+	fails 1 "become user 70000: the user namespace does not map it"
+	cfg '.process.user = {uid: 0, gid: 70000}'
+	go
+	fails 1 "become group 70000: the user namespace does not map it"
+	cfg '.process.user = {uid: 0, gid: 0, additionalGids: [5, 70000]}'
+	go
+	fails 1 "additional groups: the user namespace does not map all of them"
+	cfg '.process.user = {uid: 0, gid: 0} | .process.args = ["sleep", "300"]'
+	create "$ID"; vz start "$ID"
+	run vz exec -u 70000 "$ID" true
+	fails 255 "become user 70000: the user namespace does not map it"
+}
+
 @test "rlimits" {
 	cfg '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 77, hard: 88}, {type: "RLIMIT_CORE", soft: 0, hard: 0}]'
 	inside 'ulimit -n; ulimit -Hn; ulimit -c'

@@ -125,6 +125,19 @@ teardown() { guest_teardown; }
 	vz stop -k "$G"
 }
 
+@test "the device of tunnels is closed to a guest that has not the feature" {
+	grep -qw tun /proc/misc || skip "kernel: no tun"
+	[ -d /sys/fs/cgroup/devices ] || [ -e /sys/fs/cgroup/cgroup.controllers ] || skip "kernel: no cgroups for devices"
+	busybox_guest --net none
+	mknod -m 666 "$VZRUN_HOME/tun" c 10 200
+	edit --arg f "$VZRUN_HOME/tun" '.mounts += [{destination: "/dev/net/tun", type: "bind", source: $f, options: ["bind"]}]'
+	vz start "$G"
+	run vz exec "$G" sh -c 'exec 3<>/dev/net/tun'
+	[ "$status" -ne 0 ]
+	has "Operation not permitted"
+	vz stop -k "$G"
+}
+
 @test "a range of user ids that another guest has is refused" {
 	busybox_guest --userns 1000000 --net none
 	vz create "$G-b" --template busybox --userns 1040000 --net none

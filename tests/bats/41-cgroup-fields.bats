@@ -264,6 +264,39 @@ OPEN='t() { mknod /n $1 $2 $3 2>/dev/null; if head -c0 /n 2>/dev/null; then echo
 not written"
 }
 
+@test "devices: that of tunnels is open, as with runc and crun, unless a rule closes it, or a group above" {
+	need_devices
+	grep -qw tun /proc/misc || skip "kernel: no tun"
+	cfg '.linux.resources = {devices: [{allow: false, access: "rwm"}]}'
+	nodes "$OPEN; t c 10 200; t c 10 229; mknod /k c 10 200; { true <>/k; } 2>/dev/null && echo written"
+	says "10:200 opens
+10:229 not
+written"
+	cfg '.linux.resources.devices += [{allow: false, type: "c", major: 10, minor: 200, access: "rwm"}]'
+	nodes "$OPEN; t c 10 200; t c 1 3"
+	says "10:200 not
+1:3 opens"
+	cfg '.linux.resources.devices |= reverse'
+	nodes "$OPEN; t c 10 200"
+	says "10:200 opens"
+	cfg '.linux.resources.devices = [{allow: true, access: "rwm"}, {allow: false, type: "c", major: 10, minor: 200, access: "w"}]'
+	nodes "$OPEN; t c 10 200; { true <>/k; } 2>/dev/null || echo 'not written'"
+	says "10:200 opens
+not written"
+	[ -d /sys/fs/cgroup/devices ] || return 0
+	local rule g=/sys/fs/cgroup/devices/vzrun-bats-$ID
+	mkdir "$g"
+	echo a >"$g/devices.deny"
+	for rule in 'c *:* m' 'b *:* m' 'c 1:* rwm' 'c 5:* rwm' 'c 136:* rwm'; do echo "$rule" >"$g/devices.allow"; done
+	cfg '.linux.cgroupsPath = $g + "/c" | .linux.resources.devices = [{allow: false}]' --arg g "/vzrun-bats-$ID"
+	sh_ "$OPEN; t c 10 200; t c 1 3"
+	go
+	rmdir /sys/fs/cgroup/*"/vzrun-bats-$ID"
+	ok
+	says "10:200 not
+1:3 opens"
+}
+
 @test "devices: without any rule it is as if all were denied" {
 	need_devices
 	cfg 'del(.linux.resources)'
