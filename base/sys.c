@@ -7,12 +7,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -326,6 +328,14 @@ int sys_is_our_ns(int ns, const char *name)
 	if (fstat(ns, &its) < 0 || stat(path, &own) < 0)
 		return -1;
 	return its.st_dev == own.st_dev && its.st_ino == own.st_ino;
+}
+
+bool sys_ns_lets_back(const char *name)
+{
+	auto_close int ns = sys_open_ns(getpid(), name);
+	auto_close int owner = ns < 0 ? -1 : ioctl(ns, NS_GET_USERNS);
+
+	return owner >= 0;
 }
 
 bool sys_has_own_ns(pid_t pid, const char *name)

@@ -49,6 +49,11 @@ int sys_pidfd_kill(int pidfd, int sig);
 int sys_open_ns(pid_t pid, const char *name);
 /* 1: it is the one that we are in, 0: another. */
 int sys_is_our_ns(int ns, const char *name);
+/*
+ * Whether setns(2) leads back into our own namespace of that name: our user namespace owns it, or one below. The host's
+ * is left for good by root of a user namespace that an engine made.
+ */
+bool sys_ns_lets_back(const char *name);
 /* The process is in another one than we; false, too, when it cannot be told. */
 bool sys_has_own_ns(pid_t pid, const char *name);
 /* The number that a process has in the innermost of its pid namespaces; 0 when it is gone. */

@@ -102,6 +102,8 @@ int ns_plan(const struct spec *s, struct ns_plan *out)
 		p.late_flags |= p.clone_flags & CLONE_NEWIPC;
 	p.new_time = p.clone_flags & CLONE_NEWTIME;
 	p.clone_flags &= ~(p.late_flags | CLONE_NEWTIME);
+	p.far_pid = ns_joined(&p, CLONE_NEWPID) && !sys_ns_lets_back("pid");
+	p.far_time = p.new_time && !sys_ns_lets_back("time");
 	*out = p;
 	return 0;
 }
@@ -137,7 +139,7 @@ static int set_offsets(const struct spec *s)
 /* Whoever owns a new user namespace owns the clocks in it: criu, and setns(2) from within, ask for that. */
 static bool time_is_childs(const struct ns_plan *p)
 {
-	return p->new_time && p->clone_flags & CLONE_NEWUSER;
+	return p->new_time && (p->far_time || p->clone_flags & CLONE_NEWUSER);
 }
 
 int ns_make_time(const struct ns_plan *p, const struct spec *s)
@@ -207,7 +209,7 @@ int ns_go_back(struct ns_back *back)
 
 bool ns_two_steps(const struct ns_plan *p)
 {
-	return ns_joined(p, CLONE_NEWUSER) || ((p->clone_flags & CLONE_NEWUSER) && p->n > 0);
+	return p->far_pid || ns_joined(p, CLONE_NEWUSER) || ((p->clone_flags & CLONE_NEWUSER) && p->n > 0);
 }
 
 static int join(const struct ns_join *j)

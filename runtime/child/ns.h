@@ -16,6 +16,7 @@ struct ns_plan {
 	 */
 	uint64_t late_flags;
 	bool new_time;			/* unshared, before a process is in it, so that offsets can be set */
+	bool far_pid, far_time;		/* to our own one we would not come back */
 	struct ns_join join[8];		/* by path, in the order in which they are joined */
 	size_t n;
 	uid_t owner;			/* of a new user namespace: who its own root is on the host */
@@ -26,7 +27,8 @@ void ns_plan_close(struct ns_plan *p);
 const struct ns_join *ns_joined(const struct ns_plan *p, int type);
 /*
  * Whether the container's first process is made by another one, which joins: a user namespace that exists is
- * to own the new ones, and one that is new has no rights over those that exist.
+ * to own the new ones, and one that is new has no rights over those that exist. So it is where the runtime would not
+ * come back from the pid namespace that is joined.
  */
 bool ns_two_steps(const struct ns_plan *p);
 
@@ -43,7 +45,10 @@ int ns_go_back(struct ns_back *back);
  * and locked memory, the kernel takes from its owner's, too: root's would be one stock for all, and the host's.
  */
 int ns_be_owner(const struct ns_plan *p);
-/* In the child, still with all rights in its new user namespace: the time namespace that is to belong to that. */
+/*
+ * In the child, still with all rights in its new user namespace: the time namespace that is to belong to that, or
+ * from which the runtime would not come back.
+ */
 int ns_make_time(const struct ns_plan *p, const struct spec *s);
 /* In the child, without two steps: everything by descriptor but pid. */
 int ns_join_rest(const struct ns_plan *p);

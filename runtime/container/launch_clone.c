@@ -62,7 +62,8 @@ static bool loopback_outside(const struct child *c)
 	uint64_t flags = c->spec ? c->ns.clone_flags : 0;
 
 	return flags & CLONE_NEWNET && !(flags & CLONE_NEWUSER) && !ns_two_steps(&c->ns) && !c->n_ports &&
-	       !(c->spec->hooks && c->spec->hooks->of[HOOK_CREATE_CONTAINER].n) && caps_hold(needed);
+	       !(c->spec->hooks && c->spec->hooks->of[HOOK_CREATE_CONTAINER].n) && caps_hold(needed) &&
+	       sys_ns_lets_back("net");
 }
 
 int launch_clone(struct launch *l)

@@ -178,6 +178,36 @@ stopped() { [ "$(u "$D/vzrun" state r | jq -r .status)" = stopped ]; }
 	[ "${lines[0]}" = 0 ]
 }
 
+@test "root of a user namespace of the user's: new network and time namespaces, another container's pid namespace" {
+	ranged
+	edit 'del(.linux.uidMappings, .linux.gidMappings) | .linux.namespaces |= map(select(.type != "user")) + [{type: "network"}]'
+	edit '.process.args = ["sh", "-c", "grep -c 127.0.0.1 /proc/net/fib_trie"]'
+	run u unshare -Ur "$D/vzrun" run r
+	ok; says 2
+	if [ -e /proc/self/ns/time ]; then
+		edit '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {boottime: {secs: 864000000}}
+			| .process.args = ["sh", "-c", "cut -d. -f1 /proc/uptime"]'
+		run u unshare -Ur "$D/vzrun" run r
+		ok
+		[ "$output" -gt 864000000 ]
+	fi
+	edit '.process.args = ["sh", "-c", "while :; do sleep 4242; done"]'
+	cat >"$D/join" <<-END
+		trap '"$D/vzrun" delete -f one' EXIT
+		"$D/vzrun" run -d one >/dev/null
+		pid=\$("$D/vzrun" state one | jq .pid)
+		jq --arg p "/proc/\$pid/ns/pid" '.linux.namespaces |= map(if .type == "pid" then .path = \$p else . end)
+			| .process.args = ["sh", "-c", "echo here; grep -c . /proc/1/cmdline; cut -d. -f1 /proc/uptime"]' <"$C" >"$D/b/next"
+		mv "$D/b/next" "$C"
+		"$D/vzrun" run two
+		"$D/vzrun" exec one sh -c 'echo \$\$'
+	END
+	run u unshare -Ur sh "$D/join"
+	ok
+	[ "${lines[0]} ${lines[1]}" = "here 1" ]
+	[ "${lines[3]}" -gt 1 ]
+}
+
 @test "a user namespace joined by path" {
 	ranged
 	edit '.process.args = ["sh", "-c", "id -u; cat /proc/self/uid_map"]'
