@@ -162,8 +162,7 @@ static void put_freezer(const struct opened *c, struct buf *opts)
 	static struct cg cg;
 	char dir[CG_PATH_MAX + 512];
 
-	opened_group(c, &cg);
-	if (cg_freezer(&cg, dir, sizeof dir) == 0)
+	if (opened_group(c, &cg) == 0 && cg_freezer(&cg, dir, sizeof dir) == 0)
 		criu_text(opts, CRIU_FREEZE_CGROUP, dir);
 	else
 		err_clear();

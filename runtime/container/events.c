@@ -172,7 +172,7 @@ static int watch(struct watch *w)
 	TRY(opened_container(w->req->root, w->req->id, false, &w->o));
 	if (w->o.status == ST_STOPPED)
 		return fail_as(ERR_STATE, "container with id %s is not running", w->req->id);
-	opened_group(&w->o, &w->cg);
+	state_group(&w->o.s, &w->cg);
 	if (w->req->once)
 		return say_stats(w);
 	TRY(open_watch(w));

@@ -1,5 +1,6 @@
 #include "runtime/container/state.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/scope.h"
 
 #include <fcntl.h>
@@ -228,4 +229,13 @@ int journal_read(int dir_fd, struct journal *out)
 	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
 		read_line(l, out);
 	return 0;
+}
+
+void journal_group(const struct journal *j, const struct state *s, struct cg *cg)
+{
+	memcpy(cg->path, j->cgroup, sizeof cg->path);
+	cg->hiers = j->hiers;
+	cg->made = j->made;
+	if (s->cgroup.path && !str_eq(s->cgroup.path, j->cgroup))
+		log_warn("state of %s: its records name two cgroups; %s is taken", s->id, j->cgroup);
 }

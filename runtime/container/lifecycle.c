@@ -83,7 +83,7 @@ int container_kill(const char *root, const char *id, int sig, bool all)
 	auto_opened struct opened o;
 
 	TRY(opened_container(root, id, false, &o));
-	opened_group(&o, &cg);
+	TRY(opened_group(&o, &cg));
 	if (all && cg.hiers)
 		return cg_kill(&cg, sig);
 	if (sig == SIGKILL && (o.status == ST_STOPPED || !opened_is_first((pid_t)o.s.pid.v))) {
@@ -118,7 +118,7 @@ int container_pause(const char *root, const char *id, bool pause)
 		return fail_as(ERR_STATE, "container not running or created: %s", status_name(o.status));
 	if (!pause && o.status != ST_PAUSED)
 		return fail_as(ERR_STATE, "container not paused");
-	opened_group(&o, &cg);
+	TRY(opened_group(&o, &cg));
 	if (!cg.hiers)
 		return fail_as(ERR_UNSUPPORTED, "container %s has no cgroup: it cannot be paused", id);
 	return cg_freeze(&cg, pause);

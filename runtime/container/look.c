@@ -86,6 +86,6 @@ int container_pids(const char *root, const char *id, pid_t **pids, size_t *n)
 	*pids = NULL;
 	*n = 0;
 	TRY(opened_container(root, id, false, &o));
-	opened_group(&o, &cg);
+	TRY(opened_group(&o, &cg));
 	return cg.hiers ? cg_pids(&cg, true, pids, n) : opened_members(&o, pids, n);
 }

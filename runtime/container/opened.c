@@ -52,7 +52,16 @@ int opened_made(const struct container *c, struct opened *o)
 	return look(o);
 }
 
-void opened_group(const struct opened *o, struct cg *cg)
+int opened_group(const struct opened *o, struct cg *cg)
 {
+	static struct journal j;
+
 	state_group(&o->s, cg);
+	if (!cg->hiers)
+		return 0;
+	TRY(journal_read(o->dir_fd, &j));
+	/* While they agree the state's is the better one: an update that was killed may not have made all that it said. */
+	if (j.cgroup_made && !str_eq(j.cgroup, cg->path))
+		journal_group(&j, &o->s, cg);
+	return 0;
 }

@@ -15,8 +15,8 @@ void opened_free(struct opened *o);
 
 /* lifecycle.c: `delete --force` of one that was opened with the lock and a state that could be read. */
 int opened_delete(struct opened *o);
-/* Its group as the state has it; hiers 0 when it has none. */
-void opened_group(const struct opened *o, struct cg *cg);
+/* Its group, to act on, as the records agree on it; hiers 0 when it has none. */
+int opened_group(const struct opened *o, struct cg *cg);
 /*
  * members.c: for a container without a group (a user on v1): the processes of its pid namespace, malloc'ed.
  */

@@ -122,6 +122,8 @@ int journal_process(int fd, const struct spec_process *p);
 /* The tree is the caller's, and out points into it and into a. */
 int journal_load_process(int dir_fd, struct arena *a, struct json **tree, struct spec_process *out);
 int journal_read(int dir_fd, struct journal *out);	/* no journal: all empty */
+/* Where cgroup_made: the journal's, which was there before the group. A state that names another is told. */
+void journal_group(const struct journal *j, const struct state *s, struct cg *cg);
 
 /*
  * The state of one, and its status, at this moment: without a lock, and without a descriptor of anything.

@@ -212,18 +212,11 @@ static void from_state(struct teardown *t, const struct state *s, const struct j
 	t->start_time = s->start_time.v;
 	memcpy(t->cg.unit, j->unit, sizeof t->cg.unit);
 	if (j->cgroup_made) {
-		memcpy(t->cg.path, j->cgroup, sizeof t->cg.path);
-		t->cg.hiers = j->hiers;
-		t->cg.made = j->made;
+		journal_group(j, s, &t->cg);
 	} else if (s->cgroup.path) {
-		snprintf(t->cg.path, sizeof t->cg.path, "%s", s->cgroup.path);
-		t->cg.hiers = s->cgroup.hiers;
-		t->cg.made = s->cgroup.made;
-		snprintf(t->cg.unit, sizeof t->cg.unit, "%s", s->cgroup.unit ? s->cgroup.unit : "");
+		state_group(s, &t->cg);
 		t->group_unsure = true;
 	}
-	if (j->cgroup_made && s->cgroup.path && !str_eq(s->cgroup.path, j->cgroup))
-		log_warn("state of %s: its records name two cgroups; %s is taken", t->id, j->cgroup);
 }
 
 int teardown_load(struct teardown *t, const char *id, int loaded, const struct state *s, uint64_t *steps)

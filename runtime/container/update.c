@@ -103,7 +103,7 @@ static int update(const struct opened *o, const struct cg_resources *wanted)
 	if (r.pids && r.pids->limit.v == 0)
 		r.pids = NULL;
 	TRY_IN(cg_check(&r), "resources");
-	opened_group(o, &cg);
+	TRY(opened_group(o, &cg));
 	if (!cg.hiers)
 		return fail_as(ERR_STATE, "container %s has no cgroup: its limits cannot be changed", o->s.id);
 	TRY(widen(o, &cg, &r));

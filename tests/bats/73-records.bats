@@ -16,23 +16,28 @@ a_hierarchy() {
 forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROOT/$ID/state.json"; }
 
 @test "a forged cgroup in state.json is never aimed at" {
-	local path victim group
+	local path victim at groups=()
 	running
-	group=$(a_hierarchy)/vzrun-t$$-victim
-	mkdir "$group"
 	sleep 300 3>&- & victim=$!
-	echo "$victim" >"$group/cgroup.procs"
+	for at in /sys/fs/cgroup/{pids,freezer,unified} /sys/fs/cgroup; do
+		is_hierarchy "$at" || continue
+		groups+=("$at/vzrun-t$$-victim")
+		mkdir "${groups[-1]}"
+		echo "$victim" >"${groups[-1]}/cgroup.procs"
+	done
 	cp "$ROOT/$ID/state.json" "$B/good"
 	for path in "" / /. /.. "/../../../tmp" "/vzrun-t$$-victim"; do
 		cp "$B/good" "$ROOT/$ID/state.json"
 		forge ".cgroup.path = \"$path\""
 		run vz kill --all "$ID" KILL || true
-		kill -0 "$victim" || { echo "killed by path '$path'"; return 1; }
+		run vz pause "$ID" || true
+		run vz resume "$ID" || true
+		[[ "$(sed 's/^[^)]*) //' "/proc/$victim/stat")" = S* ]] || { echo "killed or frozen by path '$path'"; return 1; }
 	done
 	vz delete -f "$ID"
 	kill -0 "$victim"
 	kill -KILL "$victim"; wait_for gone "$victim"
-	wait_for rmdir "$group"
+	wait_for rmdir "${groups[@]}"
 	[ -z "$(state_left)" ]
 }
 
