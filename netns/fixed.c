@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-struct reading { const struct net_host *h; struct net_fixed_list *out; bool oom; };
+struct numbered { int index; const struct net_link *l; };
+struct reading { struct numbered *links; size_t n; struct net_fixed_list *out; bool oom; };
 
 void net_fixed_free(struct net_fixed_list *l)
 {
@@ -15,21 +16,28 @@ void net_fixed_free(struct net_fixed_list *l)
 	*l = (struct net_fixed_list){ 0 };
 }
 
-/* NULL: it came since links were listed. */
-static const struct net_link *link_at(const struct net_host *h, int index)
+static int by_index(const void *a, const void *b)
 {
-	for (size_t i = 0; i < h->nlinks; i++)
-		if (h->links[i].index == index)
-			return &h->links[i];
-	return NULL;
+	return ((const struct numbered *)a)->index - ((const struct numbered *)b)->index;
 }
 
-/* What the bridge takes in for the host: its own address, and the port's. */
-static bool of_link(const struct net_host *h, const struct net_fixed *f)
+static int number_links(const struct net_host *h, struct reading *r)
 {
-	const struct net_link *port = link_at(h, f->port), *bridge = link_at(h, f->bridge);
+	r->links = calloc(h->nlinks + 1, sizeof *r->links);
+	if (!r->links)
+		return fail(ENOMEM, "list the addresses of bridges: out of memory");
+	for (; r->n < h->nlinks; r->n++)
+		r->links[r->n] = (struct numbered){ h->links[r->n].index, &h->links[r->n] };
+	qsort(r->links, r->n, sizeof *r->links, by_index);
+	return 0;
+}
 
-	return !port || !bridge || memcmp(f->mac, port->mac, 6) == 0 || memcmp(f->mac, bridge->mac, 6) == 0;
+/* The address of the link itself; one that came since links were listed has any. */
+static bool is_its_own(const struct reading *r, int index, const unsigned char mac[6])
+{
+	struct numbered key = { index, NULL }, *found = bsearch(&key, r->links, r->n, sizeof key, by_index);
+
+	return !found || memcmp(mac, found->l->mac, 6) == 0;
 }
 
 /* The master is told by the bridge alone: a list that a link keeps of its own (a tunnel's peers) is another matter. */
@@ -48,7 +56,8 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *m)
 	f = (struct net_fixed){ .bridge = (int)nla_get_u32(a[NDA_MASTER]), .port = n->ndm_ifindex,
 				.vlan = a[NDA_VLAN] ? nla_get_u16(a[NDA_VLAN]) : 0 };
 	memcpy(f.mac, nla_data(a[NDA_LLADDR]), 6);
-	if (n->ndm_state & NUD_PERMANENT && of_link(r->h, &f))
+	/* What the bridge takes in for the host. */
+	if (n->ndm_state & NUD_PERMANENT && (is_its_own(r, f.port, f.mac) || is_its_own(r, f.bridge, f.mac)))
 		return;
 	v = reallocarray(r->out->v, r->out->n + 1, sizeof *v);
 	r->oom |= !v;
@@ -61,11 +70,13 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *m)
 int net_fixed_read(struct nlq *q, const struct net_host *h, struct net_fixed_list *out)
 {
 	struct ifinfomsg of_all = { .ifi_family = AF_BRIDGE };
-	struct reading r = { .h = h, .out = out };
+	struct reading r = { .out = out };
 	int code;
 
+	TRY(number_links(h, &r));
 	nlq_add(q, RTM_GETNEIGH, NLM_F_DUMP, &of_all, sizeof of_all);
 	code = nlq_talk(q, see, &r);
+	free(r.links);
 	/* A kernel without bridges. */
 	if (code == -EOPNOTSUPP)
 		return 0;
