@@ -1,6 +1,7 @@
 #include "netns/loan.h"
 #include "base/clock.h"
 #include "netns/addr.h"
+#include "netns/addrtext.h"
 #include "netns/altname.h"
 #include "netns/link.h"
 
@@ -128,21 +129,12 @@ static void see_address(void *ctx, size_t i, const struct nlmsghdr *h)
 {
 	struct addresses *s = ctx;
 	const struct ifaddrmsg *m = NLMSG_DATA(h);
-	struct nlattr *a[IFA_MAX + 1], *addr;
-	char text[INET6_ADDRSTRLEN], broadcast[INET_ADDRSTRLEN];
 
 	(void)i;
-	if (h->nlmsg_type != RTM_NEWADDR || (int)m->ifa_index != s->index || m->ifa_scope != RT_SCOPE_UNIVERSE ||
-	    !(m->ifa_flags & IFA_F_PERMANENT) || s->n == ADDRESSES_MAX ||
-	    nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof *m, a, IFA_MAX, NULL) < 0)
-		return;
-	addr = a[IFA_LOCAL] ? a[IFA_LOCAL] : a[IFA_ADDRESS];
-	if (!addr || !inet_ntop(m->ifa_family, nla_data(addr), text, sizeof text))
-		return;
-	if (a[IFA_BROADCAST] && inet_ntop(AF_INET, nla_data(a[IFA_BROADCAST]), broadcast, sizeof broadcast))
-		s->v[s->n++] = arena_printf(s->a, "%s/%u brd %s", text, m->ifa_prefixlen, broadcast);
-	else
-		s->v[s->n++] = arena_printf(s->a, "%s/%u", text, m->ifa_prefixlen);
+	if (h->nlmsg_type == RTM_NEWADDR && (int)m->ifa_index == s->index && m->ifa_scope == RT_SCOPE_UNIVERSE &&
+	    m->ifa_flags & IFA_F_PERMANENT && s->n < ADDRESSES_MAX &&
+	    (m->ifa_family == AF_INET || m->ifa_family == AF_INET6))
+		s->v[s->n++] = net_address_text(s->a, h);
 }
 
 static int note_addresses(struct nlq *q, const struct net_link *s, struct arena *a, struct strv *out)
@@ -155,6 +147,9 @@ static int note_addresses(struct nlq *q, const struct net_link *s, struct arena 
 	r = nlq_talk(q, see_address, &found);
 	if (r < 0)
 		return net_fail_talk(q, r, "list the addresses of %s", s->name);
+	for (size_t i = 0; i < found.n; i++)
+		if (!found.v[i])
+			return fail(ENOMEM, "list the addresses of %s: out of memory", s->name);
 	return strv_copy(a, found.v, found.n, out);
 }
 
@@ -271,31 +266,30 @@ int net_loan_give(const struct net_port *p, int netns_fd)
 static int add_address(struct nlq *q, const struct net_loan *l, int index, const char *text)
 {
 	int family = strchr(text, ':') ? AF_INET6 : AF_INET, r;
-	const char *brd = strstr(text, " brd ");
 	struct ifaddrmsg m = { .ifa_family = (unsigned char)family, .ifa_index = (unsigned)index };
 	char bare[64];
-	struct in_addr broadcast;
 	struct net_wish w;
 
 	snprintf(bare, sizeof bare, "%.*s", (int)strcspn(text, " "), text);
 	TRY_IN(net_wish_parse(bare, family, &w), "lent link %s", l->device);
 	m.ifa_prefixlen = (unsigned char)w.prefix;
 	nlq_add(q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof m);
-	nlq_put(q, IFA_LOCAL, w.addr, net_addr_size(family));
-	nlq_put(q, IFA_ADDRESS, w.addr, net_addr_size(family));
-	if (brd && inet_pton(AF_INET, brd + 5, &broadcast) == 1)
-		nlq_put(q, IFA_BROADCAST, &broadcast, sizeof broadcast);
-	/* It was there before: nobody else took it since. */
-	if (family == AF_INET6)
-		nlq_put_u32(q, IFA_FLAGS, IFA_F_NODAD | IFA_F_PERMANENT);
+	net_address_put(q, family, text, &w);
 	r = nlq_talk(q, NULL, NULL);
 	return r < 0 ? net_fail_talk(q, r, "%s: give it back its address %s", l->device, bare) : 0;
 }
 
 static int add_addresses(struct nlq *q, const struct net_loan *l, int index)
 {
-	for (size_t i = 0; i < l->addresses.n; i++)
-		TRY(add_address(q, l, index, l->addresses.v[i]));
+	const struct strv *a = &l->addresses;
+
+	for (size_t i = 0; i < a->n; i++)
+		if (!strchr(a->v[i], ':'))
+			TRY(add_address(q, l, index, a->v[i]));
+	/* A new one of IPv6 goes before those that are there. */
+	for (size_t i = a->n; i-- > 0;)
+		if (strchr(a->v[i], ':'))
+			TRY(add_address(q, l, index, a->v[i]));
 	return 0;
 }
 

@@ -160,7 +160,7 @@ struct net_loan {
 	const char *was_alias, *mac, *permanent, *kind;	/* may be NULL; kind: "" is a card's */
 	struct opt_u32 number, mtu;	/* number: on the host */
 	bool up;
-	struct strv addresses;		/* "10.0.0.5/24", "10.0.0.5/24 brd 10.0.0.255" */
+	struct strv addresses;		/* netns/addrtext.h */
 	struct strv altnames;		/* by which it is called as well */
 };
 extern const struct record net_loan_record;

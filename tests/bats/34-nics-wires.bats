@@ -14,6 +14,10 @@ wire() {
 	h ip link property add dev p0 altname uplink
 	h ip addr add 10.99.0.7/24 dev p0
 	h ip addr add fd99::7/64 dev p0 nodad
+	# A line to one neighbour; what some manager of networks sets.
+	h ip addr add 10.98.0.7 peer 10.98.0.8/32 dev p0
+	h ip addr add 10.97.0.7/24 brd + dev p0 metric 300
+	h ip addr add fd97::7/64 dev p0 nodad noprefixroute
 	h ip link set p0 up
 	in_ns "$THERE" ip addr add 10.99.0.1/24 dev p1
 	in_ns "$THERE" ip link set p1 up
@@ -102,7 +106,7 @@ on() {
 
 @test "a physical interface goes in, and comes back with all that it was: rm, stop, without a keeper" {
 	wire
-	local was
+	local was keeper init stop
 	was=$(wire_state)
 	guest_on '' --net red
 	vz nic add "$G" --physical p0 --ip 10.99.0.5/24 --name phys0 >/dev/null
@@ -132,6 +136,16 @@ on() {
 	pings "$G" 10.99.0.1
 	kill -9 "$(keeper_of)"
 	vz stop -k "$G" >/dev/null
+	as_it_was
+	# Killed when it has been asked: what it has not cleared up is done for it.
+	vz start "$G" >/dev/null
+	keeper=$(keeper_of) init=$(init_of "$G")
+	kill -STOP "$keeper"
+	vz stop -k "$G" >/dev/null 3>&- &
+	stop=$!
+	until grep -q '^State:.Z' "/proc/$init/status"; do sleep 0.05; done
+	kill -9 "$keeper"
+	builtin wait "$stop"
 	as_it_was
 	# Its name is somebody else's meanwhile: it is back, and that is said.
 	vz start "$G" >/dev/null
