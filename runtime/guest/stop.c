@@ -149,7 +149,7 @@ static int clear_up(const struct guest_where *at, const char *name, const char *
 struct stopping {
 	const struct guest_where *at;
 	const char *name;
-	int init, keeper;
+	int init, keeper, dir;	/* dir: the guest's; -1: it is gone */
 	pid_t pid;
 	bool lent;		/* it has links that are not of its networks */
 };
@@ -277,7 +277,9 @@ static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *kille
 	/* One that could not be reached may be clearing up all the same; who boots the guest anew is not meant. */
 	if (s->keeper < 0 && (s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING, s->pid)) < 0)
 		err_clear();
-	if (s->keeper >= 0 && keeper_done(s->keeper))
+	/* One that was killed meanwhile has left its socket, and all else. */
+	if (s->keeper >= 0 && keeper_done(s->keeper) &&
+	    faccessat(s->dir, "keeper.sock", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	return clear_up(s->at, s->name, *killed ? "killed by the host; it had no keeper"
 						: "stopped by the host; it had no keeper", netns);
@@ -297,7 +299,7 @@ static int kill_lost(struct stopping *s)
 
 int guest_stop(const struct guest_where *at, const char *name, const uint64_t *timeout_ms, bool *killed)
 {
-	struct stopping s = { .at = at, .name = name, .init = -1, .keeper = -1 };
+	struct stopping s = { .at = at, .name = name, .init = -1, .keeper = -1, .dir = -1 };
 	auto_guest struct guest g = { .dir_fd = -1 };
 	uint64_t ms = DEFAULT_MS;
 	int r;
@@ -314,6 +316,7 @@ int guest_stop(const struct guest_where *at, const char *name, const uint64_t *t
 	TRY(r);
 	if (guest_open(at, name, false, &g) < 0)
 		err_clear();
+	s.dir = g.dir_fd;
 	s.lent = g.dir_fd >= 0 && links_any(g.dir_fd);
 	if (timeout_ms)
 		ms = *timeout_ms;
