@@ -147,6 +147,9 @@ enum { FW_COUNTERS = sizeof fw_counters / sizeof fw_counters[0] };
  */
 #define FW_NO_PORT "iifgroup " FW_TEXT(NET_PORT_GROUP) " " NAMED("detour") "drop"
 
+/* In a VRF the link that a packet came by is the VRF's, and the bridge the second one. */
+#define FW_STRANGER "iifname != @bridges meta sdifname != @bridges "
+
 /* Before the administrator's chains (priority 0). What stands already costs one look, what is not ours three. */
 static const char *const fw_forward[] = {
 	"ip hdrlength > 5 jump steered",
@@ -155,7 +158,7 @@ static const char *const fw_forward[] = {
 	FW_ESTABLISHED,
 	"ct state related jump related",
 	FW_NO_PORT,
-	"iifname != @bridges oifname != @bridges accept",
+	FW_STRANGER "oifname != @bridges accept",
 	/* Bridged packets may come by here (bridge-nf-call-ip6tables): neighbours are found whatever a guest's rules say. */
 	"iifname . oifname @links icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
 	"iifname @bridges jump asking",
@@ -187,6 +190,7 @@ static const char *const fw_forward[] = {
 
 static const char *const fw_inward[] = {
 	"iifname @bridges return",
+	"meta sdifname @bridges return",
 	"oifname @inward accept",
 	"oifname . meta l4proto . th dport @inward_port accept",
 	NULL
@@ -203,7 +207,7 @@ static const char *const fw_inward[] = {
 static const char *const fw_input[] = {
 	FW_NO_PORT,
 	"udp dport . @th,96,24 @vnis jump from_peer",
-	"iifname != @bridges accept",
+	FW_STRANGER "accept",
 	FW_ESTABLISHED,
 	"ct state related jump related",
 	"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld-listener-report, "

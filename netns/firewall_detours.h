@@ -23,7 +23,7 @@ enum { FW_METERS = sizeof fw_meters / sizeof fw_meters[0] };
  * connection is known: an echo that the host answered would be an established one that leads into any segment.
  */
 static const char *const fw_steered[] = {
-	"iifname != @bridges oifname != @bridges return",
+	FW_STRANGER "oifname != @bridges return",
 	"meta nfproto ipv6 " NAMED("detour") "drop",
 	"ip option lsrr exists " NAMED("detour") "drop",
 	"ip option ssrr exists " NAMED("detour") "drop",
@@ -34,7 +34,7 @@ static const char *const fw_steered[] = {
  * believes. Each packet is looked at: the number can change within a connection.
  */
 static const char *const fw_to_peer[] = {
-	"iifname != @bridges return",
+	FW_STRANGER "return",
 	"udp dport . @th,96,24 . ip daddr @peers4 " NAMED("rogue_tunnel") "drop",
 	"udp dport . @th,96,24 . ip6 daddr @peers6 " NAMED("rogue_tunnel") "drop",
 	NULL
@@ -58,7 +58,7 @@ static const char *const fw_asking[] = {
  * connection whose ports it guesses, and the kernel takes it to whoever that is.
  */
 static const char *const fw_related[] = {
-	"iifname != @bridges accept",
+	FW_STRANGER "accept",
 	"iifname . ct original ip saddr @self4 accept",
 	"iifname . ct original ip6 saddr @self6 accept",
 	"iifname . ct reply ip saddr @self4 accept",

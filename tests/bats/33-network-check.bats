@@ -444,6 +444,38 @@ for line in tell:
 	run ! h ip link show lan8
 }
 
+@test "bridges in a VRF are as closed as out of it; who comes by one is outside" {
+	h ip link add vrf7 type vrf table 77 2>/dev/null || skip "kernel: no VRFs"
+	h ip link set vrf7 up
+	h sysctl -qw net.ipv4.tcp_l3mdev_accept=1 net.ipv4.conf.vrf7.forwarding=1
+	net create web
+	net create db
+	guest A a network=web
+	guest C c network=db
+	serve "$HOST" 7777
+	serve "$C" 80
+	h ip link set vzbr0 master vrf7
+	h ip link set vzbr1 master vrf7
+	[ "$(dial "$A" 10.77.0.1 7777)" = refused ]
+	closed "$A" 192.0.2.1 7777
+	closed "$A" "$(ip4_of c)" 80
+	closed "$A" "$(ip6_of c)" 80
+	run net check
+	[[ $output == *"web: bridge vzbr0 is a part of another link"* ]]
+	net apply
+	net check
+	pings "$A" 192.0.2.2
+	# The way out is in one, and a route leads from there to the bridge.
+	h ip link set up0 master vrf7
+	h ip route add 10.77.0.0/16 dev vzbr0 vrf vrf7
+	h ip route add 192.0.2.0/24 dev up0
+	o ip route add 10.77.0.0/16 via 192.0.2.1
+	serve "$A" 80
+	closed "$OUT" "$(ip4_of a)" 80
+	net allow outside web --port 80
+	reaches "$OUT" "$(ip4_of a)" 80
+}
+
 @test "an old gateway's address goes alone: what was set within its subnet stays" {
 	net create web --subnet 10.99.0.0/24 --subnet6 none
 	h sysctl -qw net.ipv4.conf.all.promote_secondaries=0 net.ipv4.conf.vzbr0.promote_secondaries=0
