@@ -4,7 +4,7 @@
  */
 #include "netns/bridge.h"
 #include "netns/firewall.h"
-#include "netns/host.h"
+#include "netns/fixed.h"
 #include "netns/hostlinks.h"
 #include "netns/kernel.h"
 #include "netns/net.h"
@@ -103,8 +103,14 @@ static void ask_host(struct nlq *q)
 {
 	auto_net_host struct net_host h = { 0 };
 
-	if (net_host_read(q, &h) == 0)
+	struct net_fixed_list fixed = { 0 };
+
+	if (net_host_read(q, &h) == 0) {
 		(void)net_host_link(&h, "eth0");
+		if (net_fixed_read(q, &h, &fixed) == 0)
+			(void)net_fixed_drop(q, &fixed, 1);
+	}
+	net_fixed_free(&fixed);
 }
 
 static void ask_own_links(struct nlq *q)
