@@ -150,7 +150,7 @@ static int rejoin_port(void *ctx, const struct net_user *u)
 		net_mend_port(j->q, &l, net_def_isolates(j->d));
 	r = nlq_talk(j->q, NULL, NULL);
 	if (r == 0 && j->d->vlan) {
-		TRY(net_vlan_access(j->q, u->host_if, j->d->bridge, j->d->vlan));
+		TRY(net_vlan_access(j->q, u->host_if, j->d->bridge, j->d->vlan, false));
 		net_link_up(j->q, u->host_if);
 		r = nlq_talk(j->q, NULL, NULL);
 	}

@@ -5,7 +5,6 @@
 #include "netns/elements.h"
 #include "netns/kernel.h"
 #include "netns/portmap.h"
-#include "netns/vlan.h"
 #include "netns/vxlan.h"
 
 #include <arpa/inet.h>
@@ -24,6 +23,7 @@ void net_compare_close(struct net_compare *c)
 	nlq_close(&c->route);
 	net_host_free(&c->host);
 	net_fixed_free(&c->fixed);
+	net_vlans_free(&c->vlans);
 }
 
 void net_compare_tell(struct net_compare *c, int mend, const char *fmt, ...)
@@ -218,10 +218,10 @@ static void look_at_switches(struct net_compare *c, const struct net_user *u, co
 
 static int look_at_vlan(struct net_compare *c, const struct net_user *u, const struct net_link *l)
 {
-	int r = c->d->vlan ? net_vlan_is(&c->route, l->index, c->d->vlan) : 1;
-
-	TRY(r);
-	if (!r)
+	if (!c->d->vlan)
+		return 0;
+	TRY(net_vlans_read(&c->route, &c->vlans));
+	if (!net_vlan_is(&c->vlans, l->index, c->d->vlan))
 		net_compare_tell(c, MEND_PORTS, "port %s of %s is not in VLAN %u alone", u->host_if, u->owner, c->d->vlan);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "netns/fixed.h"
 #include "netns/network.h"
 #include "netns/users.h"
+#include "netns/vlan.h"
 
 /* What is to be done about it. */
 enum { MEND_UP = 1, MEND_FIREWALL = 2, MEND_PORTS = 4, MEND_ROUTES = 8, MEND_NOT = 16, MEND_NAMES = 32 };
@@ -15,6 +16,7 @@ struct net_compare {
 	int dir;
 	struct net_host host;
 	struct net_fixed_list fixed;
+	struct net_vlans vlans;
 	struct nlq route;
 	/* Of each difference. network: NULL where it is the host's. */
 	int (*differs)(void *ctx, const struct network_difference *d);

@@ -88,7 +88,7 @@ static int join_vlan(struct nlq *q, const struct net_port *p)
 {
 	int r;
 
-	TRY(net_vlan_access(q, p->host_if, p->bridge, p->vlan));
+	TRY(net_vlan_access(q, p->host_if, p->bridge, p->vlan, true));
 	net_link_up(q, p->host_if);
 	r = nlq_talk(q, NULL, NULL);
 	return r < 0 ? net_fail_talk(q, r, "port %s: up", p->host_if) : 0;

@@ -324,6 +324,13 @@ teardown() { spaces_end; }
 		h bridge vlan add vid 9 dev "$(port_of a)"
 		run net check
 		[[ $output == "lan: port $(port_of a) of a is not in VLAN 7 alone;"* ]]
+		h bridge vlan add vid 2-6 dev "$(port_of a)"
+		h bridge vlan del vid 7 dev "$(port_of a)"
+		net apply
+		net check
+		[ "$(h bridge -j vlan show dev "$(port_of a)" | jq -c '[.[0].vlans[] | .vlan]')" = "[7]" ]
+		pings "$A" "$(ip4_of b)"
+		not_pings "$A" "$(ip4_of c)"
 	else
 		h ip link add br0 type bridge
 		refused 8 "network lan: vlan: this kernel's bridges do not filter VLANs (CONFIG_BRIDGE_VLAN_FILTERING)" \

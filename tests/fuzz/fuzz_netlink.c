@@ -174,9 +174,12 @@ static bool counts(const struct net_home *h) { return h->id & 1; }
 static void ask_bridge(struct nlq *q)
 {
 	struct net_home h = { .id = 1 }, heir;
+	struct net_vlans vlans = { 0 };
 
 	(void)net_bridge_of_others(q, &h, counts, &heir);
-	(void)net_vlan_is(q, 3, 100);
+	if (net_vlans_read(q, &vlans) == 0)
+		(void)net_vlan_is(&vlans, 3, 100);
+	net_vlans_free(&vlans);
 }
 
 static void ask_trace(struct nlq *q)
