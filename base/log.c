@@ -9,14 +9,25 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct { int fd, diverted; bool json, debug; } sink = { .fd = -1, .diverted = -1 };
+static struct { int fd, diverted; bool json; enum log_level least; } sink = {
+	.fd = -1, .diverted = -1, .least = LOG_INFO,
+};
 
 static const char *const level_name[] = { "debug", "info", "warning", "error" };
 
-int log_open(const char *path, bool json, bool debug)
+enum log_level log_level_of(const char *name)
+{
+	enum log_level l = LOG_DEBUG;
+
+	while (name && l < LOG_ERROR && !str_eq(name, level_name[l]))
+		l++;
+	return name ? l : LOG_INFO;
+}
+
+int log_open(const char *path, bool json, enum log_level least)
 {
 	sink.json = json;
-	sink.debug = debug;
+	sink.least = least;
 	if (!path)
 		return 0;
 	sink.fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -25,7 +36,7 @@ int log_open(const char *path, bool json, bool debug)
 
 bool log_debug_on(void)
 {
-	return sink.debug;
+	return sink.least == LOG_DEBUG;
 }
 
 int log_fd(void)
@@ -66,7 +77,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_list ap;
 	int n;
 
-	if (level == LOG_DEBUG && !sink.debug)
+	if (level < sink.least)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(msg, sizeof msg, fmt, ap);

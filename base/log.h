@@ -8,8 +8,10 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
-/* Expected errors: those of open(2) on path. NULL path: stderr only. */
-int log_open(const char *path, bool json, bool debug);
+/* By its name; LOG_INFO without one. */
+enum log_level log_level_of(const char *name);
+/* Expected errors: those of open(2) on path. NULL path: stderr only. What is below `least` is not written. */
+int log_open(const char *path, bool json, enum log_level least);
 void log_at(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
 bool log_debug_on(void);
 int log_fd(void);	/* of the log file; -1 without one */

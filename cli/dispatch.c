@@ -17,6 +17,7 @@ const struct opt cli_opts[] = {
 	OSTR(T, 0, "home", "DIR", home, "where guests and images are kept (/var/lib/vzrun, or $VZRUN_HOME)"),
 	OSTR_OCI(T, 0, "log", "FILE", log, "append warnings and errors to FILE"),
 	OCHOICE(T, 0, "log-format", "text|json", log_format, "the form of the log's lines (text)"),
+	OCHOICE(T, 0, "log-level", "debug|info|warning|error", log_level, "from what on lines are written (info)"),
 	{ 0, "debug", NULL, OPT_FLAG, OPT_AT(T, debug, bool), "log every step", .flags = OPT_EVERYWHERE },
 	OFLAG(T, 0, "systemd-cgroup", systemd_cgroup, "the same as --cgroup-manager systemd"),
 	OCHOICE(T, 0, "cgroup-manager", "cgroupfs|systemd|disabled", cgroup_manager,
@@ -312,7 +313,7 @@ int cli_run(struct cli *g, const struct cmd_group *groups, int argc, char **argv
 	f.cmd = in_groups(groups, f.argv[0]);
 	/* To an engine whatever fails is 1, from here on. */
 	cli_speak(g, f.cmd && f.cmd->flags & (CMD_OCI | CMD_EXEC) ? CMD_OCI : 0);
-	TRY(log_open(g->log, str_eq(g->log_format, "json"), g->debug));
+	TRY(log_open(g->log, str_eq(g->log_format, "json"), g->debug ? LOG_DEBUG : log_level_of(g->log_level)));
 	if (!f.cmd)
 		return usage_failed(unknown_command(groups, NULL, f.argv[0]));
 	snprintf(f.path, sizeof f.path, "%s", f.cmd->name);

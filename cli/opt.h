@@ -79,6 +79,7 @@ struct cli {
 	const char *root, *home;	/* absolute */
 	bool root_given;		/* by --root */
 	const char *log, *log_format;	/* log_format: "text" or "json" */
+	const char *log_level;		/* NULL, or one of log.h's */
 	const char *cgroup_manager;	/* "cgroupfs", "systemd" or "disabled" */
 	const char *rootless;		/* "auto", "true" or "false" */
 	const char *criu;		/* the program; NULL: the one in PATH */

@@ -177,7 +177,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (getenv("VZRUN_DEBUG"))
-		(void)log_open("/dev/stderr", false, true);
+		(void)log_open("/dev/stderr", false, LOG_DEBUG);
 	a.j.b = &a.out;
 	r = parse(&a, &home, argc, argv);
 	if (r == 0)

@@ -96,6 +96,14 @@ running() { created "$@"; vz start "${1:-$ID}"; }
 	tail -1 "$log" | jq -e '.level == "error" and (.msg | contains("does not exist")) and (.time | length > 18)'
 	rm "$log"
 	cd "$B"
+	vz --log "$log" --log-level error run "$ID" </dev/null
+	[ ! -s "$log" ]
+	run vz --log "$log" --log-level=error state "$ID"
+	grep -q level=error "$log"
+	rm "$log"
+	vz --log "$log" --log-format json --log-level debug run "$ID" </dev/null
+	jq -e 'select(.level == "debug")' "$log" >/dev/null
+	rm "$log"
 	vz --log "$log" --log-format json --debug run "$ID" </dev/null
 	jq -e 'select(.level == "debug")' "$log" >/dev/null
 	[ -z "$(jq -c 'select(.level == "error")' "$log")" ]

@@ -230,6 +230,9 @@ valid() { python3 "$SCHEMA" "$1"; }
 	run v --cgroup-manager disabled run "$ID"
 	ok
 	says "vzrun: warning: no cgroup is made (--cgroup-manager disabled): linux.resources is not applied"
+	run v --log-level error --cgroup-manager disabled run "$ID"
+	ok
+	says ""
 	cfg 'del(.linux.resources.memory)'
 	run v --cgroup-manager disabled run "$ID"
 	ok

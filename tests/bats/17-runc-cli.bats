@@ -92,6 +92,7 @@ letters_of() { sed -nE 's/^ +--[a-z-]+( value)?, -([a-z])( value)?  .*/\2/p; s/^
 		# Before the command it is the administrator's voice as much as an engine's: 2, as for his own commands.
 		vz:2 | --nope list | unknown option --nope
 		vz:2 | --log-format yaml list | log-format
+		vz:2 | --log-level loud list | log-level
 		vz:2 | nope | unknown command
 	T
 }
