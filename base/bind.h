@@ -92,3 +92,5 @@ const char *map_get(const struct map *m, const char *key);	/* NULL when absent *
 bool strv_has(const struct strv *s, const char *word);
 /* The list of n words, in the arena; the words stay where they are. */
 int strv_copy(struct arena *a, const char *const *v, size_t n, struct strv *out);
+/* One word more at the end of a list that began empty and was made by this alone. */
+int strv_add(struct arena *a, struct strv *s, const char *word);

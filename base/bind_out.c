@@ -45,6 +45,23 @@ int strv_copy(struct arena *a, const char *const *v, size_t n, struct strv *out)
 	return 0;
 }
 
+int strv_add(struct arena *a, struct strv *s, const char *word)
+{
+	/* The room is the next power of two above n, so it is full exactly when n + 1 is one. */
+	if ((s->n & (s->n + 1)) == 0) {
+		const char **more = arena_alloc(a, 2 * (s->n + 1), sizeof *more);
+
+		if (!more)
+			return fail(ENOMEM, "out of memory");
+		if (s->n)
+			memcpy(more, s->v, s->n * sizeof *more);
+		s->v = more;
+	}
+	s->v[s->n++] = word;
+	s->v[s->n] = NULL;
+	return 0;
+}
+
 bool strv_has(const struct strv *s, const char *word)
 {
 	for (size_t i = 0; i < s->n; i++)

@@ -35,25 +35,11 @@ const struct opt *each_opts(unsigned flags)
 /* tagged: some have the tags, in whatever state. */
 struct choice { struct cli *g; struct guest_where at; struct arena *a; struct strv names; bool tagged; };
 
-/* The table's end is where the next one goes; its room is doubled when it is full. */
 static int add_name(struct choice *c, const char *name)
 {
-	struct strv *s = &c->names;
+	const char *copy = arena_strdup(c->a, name);
 
-	if ((s->n & (s->n + 1)) == 0) {
-		const char **more = arena_alloc(c->a, 2 * (s->n + 1), sizeof *more);
-
-		if (!more)
-			return fail(ENOMEM, "out of memory");
-		if (s->n)
-			memcpy(more, s->v, s->n * sizeof *more);
-		s->v = more;
-	}
-	s->v[s->n] = arena_strdup(c->a, name);
-	if (!s->v[s->n])
-		return fail(ENOMEM, "out of memory");
-	s->v[++s->n] = NULL;
-	return 0;
+	return copy ? strv_add(c->a, &c->names, copy) : fail(ENOMEM, "out of memory");
 }
 
 /* 0: no; a guest whose file is damaged has no tags that anybody could know. */

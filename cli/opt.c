@@ -138,22 +138,8 @@ static int store_choice(const struct opt *o, void *at, const char *value, struct
 
 static int store_strv(const struct opt *o, void *at, const char *value, struct arena *a)
 {
-	struct strv *s = at;
-
 	(void)o;
-	/* The room is the next power of two above n, so it is full exactly when n + 1 is one. */
-	if ((s->n & (s->n + 1)) == 0) {
-		const char **more = arena_alloc(a, 2 * (s->n + 1), sizeof *more);
-
-		if (!more)
-			return fail(ENOMEM, "out of memory");
-		if (s->n)
-			memcpy(more, s->v, s->n * sizeof *more);
-		s->v = more;
-	}
-	s->v[s->n++] = value;
-	s->v[s->n] = NULL;
-	return 0;
+	return strv_add(a, at, value);
 }
 
 static int store_fn_value(const struct opt *o, void *at, const char *value, struct arena *a)

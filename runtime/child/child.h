@@ -15,9 +15,9 @@
 #include "runtime/child/sync.h"
 
 /*
- * A file that the runtime puts into the root before it is anyone's (hostname, hosts, resolv.conf of a guest).
+ * A file that the runtime puts into the root before it is anyone's (hostname, hosts, resolv.conf of a guest); keep: not
+ * when something is there.
  */
-/* keep: not when something is there */
 struct child_file { const char *path, *text; mode_t mode; bool keep; };
 
 struct child {

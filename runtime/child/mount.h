@@ -24,27 +24,26 @@ enum mnt_verb {
 };
 
 enum mnt_flag {
-	MNT_OPTIONAL = 1,	/* skip when dst is not there */
-	MNT_REC = 2,
-	MNT_NOFOLLOW_SRC = 4,	/* do not follow a link at the end of src */
-	MNT_DELEGATED = 8,	/* MNT_CGROUP: name=systemd and unified stay writable */
-	MNT_BIND_NODES = 16,	/* MNT_NODE: bind, we may not mknod */
-	MNT_REMOUNT_BIND = 32,	/* MNT_REMOUNT: attributes of the mount only */
-	MNT_KEEP = 64,		/* MNT_LINK, MNT_NODE: what is already there stays */
-	MNT_ENOENT_SRC = 128,	/* MNT_BIND: skip when src is not there */
-	MNT_EARLY = 256,	/* MNT_BIND: opened by the runtime, while it is still the host's tree */
-	MNT_PEER = 512,		/* MNT_BIND: "shared" reaches the host's mount, too */
-	MNT_COPY_LINK = 1024,	/* MNT_BIND: a source that is a link is made anew at dst */
-	MNT_NOFOLLOW_DST = 2048,	/* MNT_BIND: do not follow a link at the end of dst, cover it */
-	MNT_MODE_OF_DST = 4096,	/* MNT_FS: the root gets the mode of what it covers, if that was there before */
-	MNT_COPY_UP = 8192,	/* MNT_FS: starts with the content of what it covers */
-	MNT_IDMAP = 16384,	/* ids are mapped by idmap_fd */
-	MNT_IDMAP_REC = 32768,	/* the mounts below, too */
-	MNT_RIGHTS = 65536,	/* MNT_NODE: its mode or its owner was asked for */
-	MNT_INSIDE = 131072,	/* MNT_BIND: src is a path of the container, mounted before */
-	MNT_ABSENT = 262144,	/* by mnt_execute: there was nothing to do */
-	MNT_NO_LINKS = 1048576,	/* MNT_BIND: a link on the way to src is refused, and one in it on the way to a dst */
-	MNT_RO_LAST = 524288,	/* MNT_FS: read-only when the root is finished: there is more to come in it */
+	MNT_OPTIONAL = 1 << 0,	/* skip when dst is not there */
+	MNT_REC = 1 << 1,
+	MNT_NOFOLLOW_SRC = 1 << 2,	/* do not follow a link at the end of src */
+	MNT_DELEGATED = 1 << 3,	/* MNT_CGROUP: name=systemd and unified stay writable */
+	MNT_BIND_NODES = 1 << 4,	/* MNT_NODE: bind, we may not mknod */
+	MNT_REMOUNT_BIND = 1 << 5,	/* MNT_REMOUNT: attributes of the mount only */
+	MNT_KEEP = 1 << 6,	/* MNT_LINK, MNT_NODE: what is already there stays */
+	MNT_NO_LINKS = 1 << 7,	/* MNT_BIND: a link on the way to src is refused, and one in it on the way to a dst */
+	MNT_EARLY = 1 << 8,	/* MNT_BIND: opened by the runtime, while it is still the host's tree */
+	MNT_PEER = 1 << 9,	/* MNT_BIND: "shared" reaches the host's mount, too */
+	MNT_COPY_LINK = 1 << 10,	/* MNT_BIND: a source that is a link is made anew at dst */
+	MNT_NOFOLLOW_DST = 1 << 11,	/* MNT_BIND: do not follow a link at the end of dst, cover it */
+	MNT_MODE_OF_DST = 1 << 12,	/* MNT_FS: the root gets the mode of what it covers, if that was there before */
+	MNT_COPY_UP = 1 << 13,	/* MNT_FS: starts with the content of what it covers */
+	MNT_IDMAP = 1 << 14,	/* ids are mapped by idmap_fd */
+	MNT_IDMAP_REC = 1 << 15,	/* the mounts below, too */
+	MNT_RIGHTS = 1 << 16,	/* MNT_NODE: its mode or its owner was asked for */
+	MNT_INSIDE = 1 << 17,	/* MNT_BIND: src is a path of the container, mounted before */
+	MNT_ABSENT = 1 << 18,	/* by mnt_execute: there was nothing to do */
+	MNT_RO_LAST = 1 << 19,	/* MNT_FS: read-only when the root is finished: there is more to come in it */
 };
 
 struct mnt_op {

@@ -52,8 +52,6 @@ static int leave_peers(int tree, const struct mnt_op *op)
 static int open_early(struct mnt_op *op, int bundle_fd)
 {
 	op->src_fd = mnt_open_source(bundle_fd, op);
-	if (op->src_fd == -ENOENT && op->flags & MNT_ENOENT_SRC)
-		return 0;
 	TRY(op->src_fd);
 	TRY(leave_peers(op->src_fd, op));
 	return op->flags & MNT_IDMAP ? mnt_idmap(op->src_fd, op->idmap_fd, op->flags & MNT_IDMAP_REC, NULL) : 0;
@@ -125,8 +123,6 @@ int mnt_bind(struct mnt_ctx *c, struct mnt_op *op)
 
 	if (mnt < 0) {
 		own = op->flags & MNT_INSIDE ? open_inside(c, op) : mnt_open_source(c->bundle_fd, op);
-		if (own == -ENOENT && op->flags & MNT_ENOENT_SRC)
-			return 0;
 		TRY(own);
 		TRY(leave_peers(own, op));
 		mnt = own;

@@ -30,9 +30,7 @@ static int set_attributes(int mnt, unsigned flags, uint64_t attr)
 {
 	struct mount_attr a = { .attr_set = attr };
 
-	return mount_setattr(mnt, "", AT_EMPTY_PATH | flags, &a, sizeof a) < 0
-		? fail_errno("attributes of the cgroups")
-										 : 0;
+	return mount_setattr(mnt, "", AT_EMPTY_PATH | flags, &a, sizeof a) < 0 ? fail_errno("attributes of the cgroups") : 0;
 }
 
 static uint64_t attributes(const struct cg *cg, const struct mnt_op *op, const struct cg_hier *h)

@@ -120,7 +120,7 @@ int mnt_verify(const struct mnt_ctx *c, const struct mnt_plan *p, const char *mo
 	for (const struct mnt_op *op = p->op; op < p->op + p->n; op++) {
 		const struct row *row;
 
-		if (!wants_ro(op) || op->flags & (MNT_ABSENT | MNT_ENOENT_SRC) || overruled(p, op))
+		if (!wants_ro(op) || op->flags & MNT_ABSENT || overruled(p, op))
 			continue;
 		row = find(c, &t, op->dst);
 		if (!row)

@@ -12,10 +12,6 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 
-#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
-#endif
-
 enum { ARCHS_MAX = 32, X32_BIT = 0x40000000, KEY_FORMAT = 1, LAYOUT = 1 };
 
 static const struct { uint32_t ret; bool with_errno; } actions[] = {

@@ -8,9 +8,6 @@
 #ifndef SECCOMP_FILTER_FLAG_TSYNC_ESRCH
 #define SECCOMP_FILTER_FLAG_TSYNC_ESRCH (1UL << 4)
 #endif
-#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
-#endif
 
 static const struct { int code; const char *why, *try; } causes[] = {
 	{ EACCES, "without no_new_privs the kernel takes a filter only from a process with CAP_SYS_ADMIN",

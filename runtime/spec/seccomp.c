@@ -1,11 +1,6 @@
 #include "runtime/spec/seccomp.h"
 
-#include <linux/seccomp.h>
 #include <stdio.h>
-
-#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
-#endif
 
 enum { ERRNO_MAX = 4095, TRACE_MAX = 65535 };
 

@@ -1,6 +1,11 @@
 /* The `linux.seccomp` section of an OCI configuration: its struct, its table and its checks. */
 #pragma once
 #include "base/bind.h"
+#include <linux/seccomp.h>
+
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
 
 /* Enumerations start at 1: bind's 0 is "absent". */
 enum seccomp_action {

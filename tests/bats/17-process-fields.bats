@@ -295,6 +295,13 @@ true" ]
 	[ "$(grep -c 'SELinux is off on this host: "system_u:object_r:container_file_t:s0:c1,c2" has no effect' <<<"$output")" = 1 ]
 	[ "$(grep -c 'AppArmor is off on this host: "some-profile" has no effect' <<<"$output")" = 1 ]
 	has ran
+	# Of exec an empty one is none, and what joins has the container's own.
+	running
+	run vz exec --apparmor "" --process-label= "$ID" true
+	ok
+	has 'AppArmor is off on this host: "some-profile" has no effect'
+	has 'SELinux is off on this host: "system_u:system_r:container_t:s0:c1,c2" has no effect'
+	vz delete -f "$ID"
 	cfg 'del(.process.selinuxLabel, .process.apparmorProfile, .linux.mountLabel)'
 	running
 	run vz exec --apparmor other --process-label a:b:c:s0 "$ID" echo joined
