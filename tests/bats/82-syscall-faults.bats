@@ -128,11 +128,11 @@ told() {
 }
 
 @test "containers made: a sample of system calls failed and killed" {
-	sweep 8 "create,create (user ns),start,run,exec"
+	sweep 8 "create,create (user ns),start,run,run -d,exec"
 }
 
 @test "containers kept and removed: a sample of system calls failed and killed" {
-	sweep 8 "update,kill,pause,resume,delete -f,recover"
+	sweep 8 "update,kill,pause,resume,delete -f,ps,events,recover"
 }
 
 @test "guests: a sample of system calls failed and killed" {

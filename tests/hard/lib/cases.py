@@ -212,6 +212,14 @@ class Run(Container):
     def done(self): return self.compare(self.stdout) or (None if self.status() == "none" else "the container is left")
 
 
+class RunDetached(Create):
+    name = "run -d"
+    def argv(self): return ["run", "-d", "-b", BUNDLE, self.id]
+
+    def done(self):
+        return self.report_of_file() or (None if self.status() == "running" else "runs, and is " + self.status())
+
+
 class Exec(Sleeper):
     name = "exec"
     reused = True
@@ -334,6 +342,18 @@ class List(State):
         return None if told or re.search(self.id + r".*created", self.stdout) else "says %r" % self.stdout
 
 
+class Ps(State):
+    name = "ps"
+    def argv(self): return ["ps", self.id]
+    def done(self): return None if re.search(r"\d+ .*vzrun", self.stdout) else "says %r" % self.stdout
+
+
+class Events(State):
+    name = "events"
+    def argv(self): return ["events", "--stats", self.id]
+    def done(self): return None if json.loads(self.stdout)["id"] == self.id else "says %r" % self.stdout
+
+
 class Recover(Sleeper):
     """After a create that was killed half way."""
     name = "recover"
@@ -360,4 +380,5 @@ class Recover(Sleeper):
         return None if not os.path.exists(STATE + "/" + self.id) and not host.groups(self.prefix) else "left something"
 
 
-CONTAINERS = [Create, CreateUser, Start, Run, Exec, Update, Kill, Pause, Resume, Delete, State, List, Recover]
+CONTAINERS = [Create, CreateUser, Start, Run, RunDetached, Exec, Update, Kill, Pause, Resume, Delete, State, List, Ps, Events,
+              Recover]
