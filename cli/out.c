@@ -142,6 +142,16 @@ static int error_json(int r, int status, const char *msg)
 	return out_close(&o);
 }
 
+/* Where there is no memory to compose it. */
+static void say_bare(const char *text)
+{
+	char line[1024];
+
+	snprintf(line, sizeof line, "%s", text);
+	str_line(line);
+	fprintf(stderr, "vzrun: %s\n", line);
+}
+
 int out_error(const struct cli *g, int r)
 {
 	const char *text = err_text(), *known = strerrordesc_np(-r);
@@ -168,7 +178,10 @@ int out_error(const struct cli *g, int r)
 		explain(&b, "try", err_try_text());
 	}
 	fflush(stdout);
-	fputs(buf_text(&b), stderr);
+	if (b.oom)
+		say_bare(text);
+	else
+		fputs(buf_text(&b), stderr);
 	return status;
 }
 

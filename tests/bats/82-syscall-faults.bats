@@ -54,6 +54,13 @@ sweep() {
 	fails 255 'say "pid": send a message: Operation not permitted'
 }
 
+@test "who gets no memory at all still says so" {
+	engine_setup
+	run strace -o /dev/null -e inject=mmap,brk:error=ENOMEM "$VZ" --root "$ROOT" create -b "$B" "$ID"
+	[ "$status" -ne 0 ]
+	[[ "$output" = "vzrun: "*[mM]emory* ]]
+}
+
 @test "a container that could not read the runtime's last word is created all the same" {
 	engine_setup
 	args sleep 300
