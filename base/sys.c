@@ -293,21 +293,29 @@ static bool has_all_ids(void)
 	return len < 0 || (sscanf(map, "%u %u %u", &inside, &outside, &n) == 3 && outside == 0 && n == UINT32_MAX);
 }
 
-bool sys_is_host_root(void)
+/* The first user namespace has a number of its own: PROC_USER_INIT_INO. */
+static bool in_first_userns(void)
 {
 	enum { UNKNOWN, NO, YES };
 	static int known;
 	char name[32];
 
 	if (known == UNKNOWN) {
-		/* The first user namespace has a number of its own: PROC_USER_INIT_INO. */
 		ssize_t n = readlink("/proc/self/ns/user", name, sizeof name - 1);
 
 		name[n > 0 ? n : 0] = '\0';
-		bool first = n < 0 || str_eq(name, "user:[4026531837]");
-
-		known = geteuid() == 0 && (first || has_all_ids()) ? YES : NO;
+		known = n < 0 || str_eq(name, "user:[4026531837]") ? YES : NO;
 	}
+	return known == YES;
+}
+
+bool sys_is_host_root(void)
+{
+	enum { UNKNOWN, NO, YES };
+	static int known;
+
+	if (known == UNKNOWN)
+		known = geteuid() == 0 && (in_first_userns() || has_all_ids()) ? YES : NO;
 	return known == YES;
 }
 
@@ -332,6 +340,9 @@ int sys_is_our_ns(int ns, const char *name)
 
 bool sys_ns_lets_back(const char *name)
 {
+	/* All others are below. */
+	if (in_first_userns())
+		return true;
 	auto_close int ns = sys_open_ns(getpid(), name);
 	auto_close int owner = ns < 0 ? -1 : ioctl(ns, NS_GET_USERNS);
 
