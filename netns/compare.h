@@ -32,6 +32,8 @@ int net_compare_open(struct net_compare *c);
 void net_compare_close(struct net_compare *c);
 /* 0 or positive: what would mend it, or'ed. What `differs` returns below 0 ends it. */
 int net_compare(struct net_compare *c, const struct net_def *d);
+/* Of its network: the ports of its guests, and what else is in its bridge (NULL: there is none). */
+int net_compare_ports(struct net_compare *c, const struct net_link *bridge);
 /* What belongs to no network alone. */
 int net_compare_host(struct net_compare *c);
 /* The elements of both tables; only: what one network is about. */

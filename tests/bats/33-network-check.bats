@@ -444,6 +444,42 @@ for line in tell:
 	run ! h ip link show lan8
 }
 
+@test "what else is in a network's bridge is told, and is the administrator's to take out" {
+	local port
+	net create web
+	net create far --vxlan 7 --peer 192.0.2.2 --subnet 10.66.0.0/24
+	guest A a network=web
+	net check
+	h ip link add eno7 type veth peer name eno8
+	h ip link set eno7 master vzbr0 up
+	run net check
+	[ "$status" -eq 1 ]
+	[ "$output" = "web: bridge vzbr0 has a port eno7, which is no guest's; try: ip link set eno7 nomaster" ]
+	run net apply
+	[ "$status" -eq 5 ]
+	h ip -o link show eno7 | grep -q ' master vzbr0 '
+	h ip link set eno7 nomaster
+	net check
+	port=$(port_of a)
+	h ip link set "$port" down
+	h ip link set "$port" name lost0
+	h ip link set lost0 up
+	run net check
+	[ "$status" -eq 1 ]
+	[ "$output" = "web: bridge vzbr0 has a port lost0, which somebody renamed: a guest's, whom nothing keeps from spoofing; try: restart the guest behind it" ]
+	h ip link set lost0 down
+	h ip link set lost0 name "$port"
+	h ip link set "$port" up
+	net check
+	# Of a stranger's bridge by the network's name nothing is said but that.
+	h ip link del vzbr0
+	h ip link add vzbr0 type bridge
+	h ip link set eno7 master vzbr0
+	run net check web
+	[[ $output == *"link vzbr0 is not this network's bridge, but somebody else's"* ]]
+	[[ $output != *eno7* ]]
+}
+
 @test "bridges in a VRF are as closed as out of it; who comes by one is outside" {
 	h ip link add vrf7 type vrf table 77 2>/dev/null || skip "kernel: no VRFs"
 	h ip link set vrf7 up
