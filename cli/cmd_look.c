@@ -46,10 +46,12 @@ static int list_each(void *p, const struct container_info *i)
 {
 	struct list_ctx *c = p;
 
-	if (c->quiet) {
-		table_str(c->t, i->s.id);
+	if (c->json && c->quiet) {
+		jout_str(&c->o, NULL, i->s.id);
 	} else if (c->json) {
 		container_info_json(&c->o, NULL, i);
+	} else if (c->quiet) {
+		table_str(c->t, i->s.id);
 	} else {
 		table_str(c->t, i->s.id);
 		table_cell(c->t, "%d", (int)i->pid);
@@ -69,8 +71,9 @@ static int list_run(struct cli *g, void *args, int argc, char **argv)
 	auto_buf struct buf b = { 0 };
 	auto_table struct table t = { .head = a->quiet ? id_only : head, .no_head = a->quiet,
 				      .gap = a->quiet ? 1 : 3, .min = a->quiet ? 1 : 12 };
+	/* To runc IDs only are no JSON, whatever the format. */
 	struct list_ctx c = { .t = &t, .o = { .b = &b }, .quiet = a->quiet,
-			      .json = g->json || (a->format && str_eq(a->format, "json")) };
+			      .json = g->json || (!a->quiet && a->format && str_eq(a->format, "json")) };
 	int r;
 
 	(void)argc;
@@ -82,7 +85,7 @@ static int list_run(struct cli *g, void *args, int argc, char **argv)
 	if (r < 0 && (r != -ENOENT || g->root_given))
 		return r;
 	err_clear();
-	if (!c.json || c.quiet)
+	if (!c.json)
 		return table_print(&t);
 	jout_close(&c.o, ']');
 	return print(&b);

@@ -99,6 +99,8 @@ valid() { python3 "$SCHEMA" "$1"; }
 	[[ "${lines[1]}" =~ ^$ID\ +[0-9]+\ +running\ +$B\ +20[0-9T:.-]+Z\ +root$ ]]
 	v list -f json | jq -e --arg id "$ID" '.[0].id == $id and .[0].status == "running" and .[0].pid > 0'
 	[ "$(v list --quiet)" = "$ID" ]
+	[ "$(v list --quiet --format json)" = "$ID" ]
+	[ "$(v --json list --quiet | jq -c .)" = "[\"$ID\"]" ]
 	run v list -f yaml
 	[ "$status" -eq 1 ]
 }
