@@ -40,7 +40,8 @@ static const struct field cpu_fields[] = {
 static const struct record cpu_record = RECORD("cpu", struct cg_cpu, cpu_fields);
 
 static const struct field pids_fields[] = {
-	FR(struct cg_pids, "limit", K_I64, limit),
+	/* The schema still requires it; the specification's text, its types and runc since 1.4 do not. */
+	F(struct cg_pids, "limit", K_I64, limit),
 	{ 0 }
 };
 static const struct record pids_record = RECORD("pids", struct cg_pids, pids_fields);

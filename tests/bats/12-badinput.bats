@@ -208,7 +208,6 @@ refused() {
 	bad '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", flags: ["SECCOMP_X"]}' 'config.json: linux.seccomp: flags[0]: unknown value "SECCOMP_X"'
 	bad '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", defaultErrnoRet: 1}' 'config.json: linux.seccomp: defaultErrnoRet: SCMP_ACT_ALLOW returns no errno'
 	bad '.linux.cgroupsPath = "/a/../b"' '~config.json: linux.cgroupsPath: *'
-	bad '.linux.resources.pids = {}' 'config.json: linux.resources.pids.limit: missing'
 	bad '.linux.resources.memory = {limit: "1G"}' '~config.json: linux.resources.memory.limit: *'
 	bad '.linux.personality = {domain: "BSD"}' 'config.json: linux.personality.domain: unknown value "BSD"'
 	[ -z "$BAD" ]
