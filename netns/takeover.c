@@ -121,14 +121,24 @@ static int take_network(void *ctx, struct net_file *f)
 	return 0;
 }
 
+/* 1: it is; what cannot be looked at is not missing. */
+static int is_done(int dir)
+{
+	if (faccessat(dir, ".guests", F_OK, 0) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : fail_errno("networks/.guests");
+}
+
 static int take_over(int dir)
 {
 	auto_close int lock = net_dir_lock(dir), work = -1;
 	struct takeover t = { .dir = dir };
+	int done;
 
 	TRY(lock);
-	if (faccessat(dir, ".guests", F_OK, 0) == 0)
-		return 0;
+	done = is_done(dir);
+	if (done)
+		return done < 0 ? done : 0;
 	if (mkdirat(dir, WORK, 0700) < 0 && errno != EEXIST)
 		return fail_errno("networks/" WORK);
 	work = openat(dir, WORK, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -149,8 +159,12 @@ int net_store_open(const char *home, bool make)
 {
 	auto_close int dir = net_dir_open(home, make);
 
+	int done;
+
 	TRY(dir);
-	if (faccessat(dir, ".guests", F_OK, 0) < 0)
+	done = is_done(dir);
+	TRY(done);
+	if (!done)
 		TRY(take_over(dir));
 	return take_fd(&dir);
 }

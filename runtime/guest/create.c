@@ -2,6 +2,7 @@
 #include "runtime/guest/binds.h"
 #include "runtime/guest/checkpoint.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "base/proc.h"
 #include "base/scope.h"
@@ -99,7 +100,13 @@ static int unclaim(void *p)
 {
 	struct making *m = p;
 
-	return path_remove_tree(m->guests_fd, m->name);
+	return m->incomplete ? 0 : path_remove_tree(m->guests_fd, m->name);
+}
+
+static int noted(struct making *m, int r)
+{
+	m->incomplete |= r < 0;
+	return r;
 }
 
 static int find_image(void *p)
@@ -135,13 +142,16 @@ static int make_root(void *p)
 	return 0;
 }
 
-static int drop_root(void *p)
+static int remove_root(const struct making *m)
 {
-	struct making *m = p;
-
 	TRY(guest_checkpoint_drop(m->dir_fd));
 	TRY(path_remove_tree(m->dir_fd, "disk"));
 	return path_remove_tree(m->dir_fd, "rootfs");
+}
+
+static int drop_root(void *p)
+{
+	return noted(p, remove_root(p));
 }
 
 static int label(void *p)
@@ -162,14 +172,17 @@ static int label_binds(void *p)
 	return 0;
 }
 
-static int unlabel(void *p)
+static int remove_label(const struct making *m)
 {
-	struct making *m = p;
-
 	TRY(label_release(m->dir));
 	if (unlinkat(m->dir_fd, "label", 0) < 0 && errno != ENOENT)
 		return fail_errno("remove the label of %s", m->name);
 	return 0;
+}
+
+static int unlabel(void *p)
+{
+	return noted(p, remove_label(p));
 }
 
 static int wish(struct making *m)
@@ -209,20 +222,29 @@ static int parse_binds(struct making *m)
 	return 0;
 }
 
+static int unlease(void *p)
+{
+	struct making *m = p;
+
+	return noted(m, net_release(m->at->home, m->name));
+}
+
 static int lease(void *p)
 {
 	static struct net_port ports[NET_PORTS_MAX];
 	struct making *m = p;
 	size_t n = NET_PORTS_MAX;
+	struct err_saved why;
+	int r = m->nics.n ? net_claim(m->at->home, m->name, &(struct list){ m->nics.v, m->nics.n }, ports, &n) : 0;
 
-	return m->nics.n ? net_claim(m->at->home, m->name, &(struct list){ m->nics.v, m->nics.n }, ports, &n) : 0;
-}
-
-static int unlease(void *p)
-{
-	struct making *m = p;
-
-	return net_release(m->at->home, m->name);
+	if (r >= 0)
+		return 0;
+	/* It took back what it could. */
+	err_save(&why);
+	if (unlease(m) < 0)
+		log_warn("guest \"%s\" has addresses still: %s", m->name, err_text());
+	err_restore(&why);
+	return r;
 }
 
 /* What an image says goes into it: a guest that could never start is not made. */

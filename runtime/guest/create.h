@@ -21,6 +21,7 @@ struct making {
 	struct bind_word *binds;	/* as many as req->binds */
 	struct guest_labels labels;
 	int guests_fd, dir_fd;
+	bool incomplete;		/* something could not be undone: the directory stays, by which it is found */
 	struct arena arena;
 };
 #define MAKING_INIT(where, what) { .at = (where), .name = (what), .guests_fd = -1, .dir_fd = -1 }

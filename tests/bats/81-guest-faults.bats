@@ -100,6 +100,26 @@ kills() {
 @test "SIGKILL at every point of stop, then recover" { kills stop; }
 @test "SIGKILL at every point of destroy, then recover" { kills destroy; }
 
+@test "what a create that fails cannot take back is found by recover" {
+	local i n trace=$BATS_TEST_TMPDIR/trace failed=0
+	vz create "$G-first" --template busybox
+	strace -e trace=recvfrom -o "$trace" "$VZ" --root "$ROOT" create "$G" --template busybox
+	n=$(grep -c recvfrom "$trace")
+	vz destroy "$G"
+	for i in $(seq "$n"); do
+		run strace -e "inject=recvfrom:error=ENOMEM:when=$i+" -o /dev/null "$VZ" --root "$ROOT" create "$G" --template busybox
+		if [ "$status" -ne 0 ]; then
+			failed=$((failed + 1))
+			vz recover
+			[ ! -e "$VZRUN_HOME/networks/.guests/$G.json" ] || { echo "at $i of $n its addresses are left: $output"; false; }
+			[ ! -e "$VZRUN_HOME/guests/$G" ]
+		else
+			vz destroy "$G"
+		fi
+	done
+	[ "$failed" -gt 3 ]
+}
+
 private_files() { find "$VZRUN_HOME" "$ROOT" -name '.*.*' -not -path "$STORE/*"; }
 # cut_off COMMAND...: with a number of its own each time for the word %. Killed before each rename by which a new text takes
 # the place of an old one; what is left goes with the same command again, or else with recover.
