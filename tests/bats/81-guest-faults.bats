@@ -120,6 +120,16 @@ kills() {
 	[ "$failed" -gt 3 ]
 }
 
+@test "networks that cannot be looked at are not taken for those of an older vzrun" {
+	vz create "$G" --template busybox
+	run strace -o /dev/null -e inject=faccessat,faccessat2:error=EIO "$VZ" --root "$ROOT" network ls
+	[ "$status" -ne 0 ]
+	has "networks/.guests: Input/output error"
+	[ ! -e "$VZRUN_HOME/networks/.takeover" ]
+	run vz network check
+	ok
+}
+
 private_files() { find "$VZRUN_HOME" "$ROOT" -name '.*.*' -not -path "$STORE/*"; }
 # cut_off COMMAND...: with a number of its own each time for the word %. Killed before each rename by which a new text takes
 # the place of an old one; what is left goes with the same command again, or else with recover.
