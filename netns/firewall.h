@@ -336,7 +336,7 @@ static const struct fw_chain fw_chains[] = {
 	{ FW_BRIDGE, "from_ll", "", fw_from_ll, -1 },
 	{ FW_BRIDGE, "many4", "", fw_many4, 1 },
 	{ FW_BRIDGE, "many6", "", fw_many6, 1 },
-	{ FW_BRIDGE, "to_dhcp", "", fw_to_dhcp, 1 },
+	{ FW_BRIDGE, "udp4", "", fw_udp4, 1 },
 	{ FW_BRIDGE, "from4", "", fw_from4, 1 },
 	{ FW_BRIDGE, "from_arp", "", fw_from_arp, 1 },
 	{ FW_BRIDGE, "nd_target", "", fw_nd_target, 2 },

@@ -39,17 +39,21 @@ static const char *const fw_many4[] = {
 	NULL
 };
 /*
- * To servers and to clients, who believe an answer from any port. Whose lease it is about, it says in the message: a
- * server that is told of a neighbour's refusal gives it none.
+ * DHCP, to servers and to clients, who believe an answer from any port. Whose lease it is about, it says in the
+ * message: a server that is told of a neighbour's refusal gives it none. A client that reads frames by itself looks at
+ * less of a header than the kernel: where version or length are none of IPv4's, rules know no ports, and it is dropped.
  */
-static const char *const fw_to_dhcp[] = {
+static const char *const fw_udp4[] = {
+	"@th,16,16 != 67-68 return",
+	"iifname != @ports return",
+	"ip frag-off & 0x1fff != 0 return",
 	"udp dport 67 iifname . @th,288,48 @lladdr return",
 	NAMED("rogue_dhcp") "drop",
 	NULL
 };
 static const char *const fw_from4[] = {
 	"meta pkttype { broadcast, multicast } iifname @ports jump many4",
-	"udp dport 67-68 iifname @ports jump to_dhcp",
+	"@nh,72,8 17 jump udp4",
 	"ether daddr @fw_macs jump to_host",
 	"iifname . ether saddr . ip saddr vmap @src4",
 	"iifname . ether saddr @anyip goto watched",

@@ -244,6 +244,10 @@ def rogue_frames(p):
     yield "rogue_dhcp", "DHCP offer, first fragment", p.eth4(fragment4(f.ip4(p.ip, p.vip, f.UDP, f.udp(67, 68, f.dhcp(
         2, 2, p.vmac))), 0))
     advertise = p.udp6(src=p.ll, dst=p.vll, sport=547, dport=546)
+    # A client that reads frames by itself may look at less of a header than the kernel does.
+    frame = offer(p, dst=p.vip, to=p.vmac)
+    yield "rogue_dhcp", "DHCP offer in a header of another version", frame[:14] + bytes([0x05]) + frame[15:]
+    yield "rogue_dhcp", "DHCP offer in a header that says more than is there", frame[:16] + b"\xff\xff" + frame[18:]
     yield "rogue_dhcp", "DHCPv6 advertise", p.eth6(advertise)
     yield "rogue_dhcp", "DHCPv6 advertise from another port", p.eth6(p.udp6(src=p.ll, dst=p.vll, sport=9999, dport=546))
     wrapped = f.destination_options(f.UDP, f.udp6(p.ll, p.vll, 547, 546, b"data"))
@@ -339,7 +343,7 @@ def cut(frame, n):
 def short_frames(p):
     whole4, whole6 = p.eth4(p.udp4()), p.eth6(p.udp6())
     for n in 0, 1, 8, 15:
-        yield "spoof_ip4", "IPv4 of %d bytes" % n, cut(whole4, n)
+        yield "spoof_ip4 rogue_dhcp", "IPv4 of %d bytes" % n, cut(whole4, n)
     for n in 0, 1, 8, 23:
         yield "spoof_ip6 other_proto", "IPv6 of %d bytes" % n, cut(whole6, n)
     for n in 0, 1, 8, 17:
