@@ -19,7 +19,7 @@
  * One loop on descriptors: the process, our signals, our terminal and the container's.
  * A direction whose reader is full stops being read; nothing is buffered without bound.
  */
-struct pipe { int from, to; char buf[8192]; size_t n, at; bool eof; };
+struct pipe { int from, to; char buf[8192]; size_t n, at; bool eof, broken; };
 
 struct loop {
 	struct container *c;
@@ -60,7 +60,7 @@ static void pump(struct pipe *p, short can_read, short can_write)
 		if (n > 0)
 			p->at += (size_t)n;
 		else if (n < 0 && errno != EAGAIN && errno != EINTR)
-			p->eof = true, p->at = p->n;	/* nobody reads it any more */
+			p->broken = errno == EPIPE, p->eof = true, p->at = p->n;
 	}
 	if (p->at == p->n && can_read && !p->eof) {
 		ssize_t n = read(p->from, p->buf, sizeof p->buf);
@@ -128,6 +128,9 @@ static int turn(struct loop *l)
 	if (tty) {
 		pump(&l->in, p[2].revents, p[4].revents & POLLOUT);
 		pump(&l->out, p[4].revents & (POLLIN | POLLHUP | POLLERR), p[3].revents);
+		/* Nobody reads it any more (`| head`): what a pipe tells its writer a terminal tells by being gone. */
+		if (l->out.broken)
+			drop_fd(&l->c->tty);
 	}
 	/* We are who is waited for: the container lives no longer than we do. */
 	if (p[5].revents)

@@ -193,6 +193,19 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$VZ" --root "$ROOT" exec -t "$ID" yes </d
 	ended "$JOB"
 }
 
+@test "whoever read the terminal's output is gone: the program hears of it, as of a broken pipe" {
+	headed() { run bash -c 'timeout -k 1 20 "$@" </dev/null | head -n 1; exit "${PIPESTATUS[0]}"' - "$VZ" --root "$ROOT" "$@"; }
+	cfg '.process.terminal = true'
+	sh_ 'i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i + 1)); done; exit 7'
+	headed run -b "$B" "$ID"
+	[ "$status" = 7 ]
+	cfg '.process.terminal = false'
+	running
+	headed exec -t "$ID" sh -c 'while :; do echo more; done'
+	[ "$status" = 129 ]
+	[ "$(status_of)" = running ]
+}
+
 @test "exec -d -t with a console socket" {
 	running
 	S=$BATS_TEST_TMPDIR/s
