@@ -126,10 +126,12 @@ static int await_starter(struct child *c)
 	if (fd < 0)
 		return fail_errno("wait for the start");
 	drop_fd(&c->start_fd);
-	/* Failures and, by closing at exec, success go to the starter from here on. */
-	if (dup3(fd, c->sync, O_CLOEXEC) < 0)
-		return fail_errno("wait for the start");
-	close(fd);
+	/*
+	 * Failures and, by closing at exec, success go to the starter from here on. Not by the former number: that may be
+	 * more than RLIMIT_NOFILE allows by now.
+	 */
+	drop_fd(&c->sync);
+	c->sync = fd;
 	return sync_hear(c->sync, SYNC_GO, NULL);
 }
 

@@ -75,6 +75,14 @@ Groups:	 "
 	fails 255 "become user 70000: the user namespace does not map it"
 }
 
+@test "a process with few descriptors is created, started and joined" {
+	cfg '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 16, hard: 16}]'
+	args sleep 300
+	create; vz start "$ID"
+	run vz exec "$ID" sh -c 'ulimit -n'
+	says 16
+}
+
 @test "rlimits" {
 	cfg '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 77, hard: 88}, {type: "RLIMIT_CORE", soft: 0, hard: 0}]'
 	inside 'ulimit -n; ulimit -Hn; ulimit -c'
