@@ -242,7 +242,7 @@ static int lease(void *p)
 	/* It took back what it could. */
 	err_save(&why);
 	if (unlease(m) < 0)
-		log_warn("guest \"%s\" has addresses still: %s", m->name, err_text());
+		log_warn("guest \"%s\" may have addresses still (vzrun recover): %s", m->name, err_text());
 	err_restore(&why);
 	return r;
 }
