@@ -13,11 +13,13 @@
 
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
 
-/* The classes are the exit codes of the guest commands. */
+/* The classes are the exit codes of the guest commands; the last two those of exec and enter, as a shell has them. */
 enum err_class {
 	ERR_OTHER = 1, ERR_USAGE = 2, ERR_NOT_FOUND = 3, ERR_EXISTS = 4, ERR_STATE = 5, ERR_LOCKED = 6,
 	ERR_PERMISSION = 7, ERR_UNSUPPORTED = 8, ERR_RESOURCE = 9, ERR_CONFIG = 10, ERR_TIMEOUT = 11,
 	ERR_ADDRESS = 12, ERR_IMAGE = 13, ERR_STORAGE = 14, ERR_CHECKPOINT = 15, ERR_PARTIAL = 16,
+	ERR_EXEC = 126, ERR_NO_PROGRAM = 127,
+	ERR_CLASSES
 };
 
 /* At the origin: record the message (replacing any other) and return -code. */

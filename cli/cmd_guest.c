@@ -83,11 +83,7 @@ int guest_voice(struct cli *g, const char *name, int r)
 
 int guest_exec_status(void)
 {
-	const char *e = strstr(err_text(), "exec: \"");
-
-	if (!e)
-		return 125;
-	return strstr(e, "executable file not found") || strstr(e, "no such file") ? 127 : 126;
+	return err_class() >= ERR_EXEC ? (int)err_class() : 125;
 }
 
 int guest_create_cmd(struct cli *g, const struct guest_create_args *a, const char *name, int argc,

@@ -155,7 +155,8 @@ static void say_bare(const char *text)
 int out_error(const struct cli *g, int r)
 {
 	const char *text = err_text(), *known = strerrordesc_np(-r);
-	int status = g->failed ? g->failed : (int)err_class();
+	/* A guest's init is no command: what keeps it from being executed is an error like others. */
+	int class = err_class() < ERR_EXEC ? (int)err_class() : ERR_OTHER, status = g->failed ? g->failed : class;
 	auto_buf struct buf b = { 0 };
 	struct err_saved said;
 

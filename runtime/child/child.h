@@ -146,6 +146,8 @@ int stage_exec(struct child *c);
 
 /* Looks for args[0] as execvp would, with the reasons engines match by text. exec.c */
 int exe_find(struct arena *a, const char *name, const char *path_env, const char **out);
+/* `exec: "name": what`, by which engines sort errors: ERR_NO_PROGRAM for ENOENT, else ERR_EXEC. */
+int exe_refuse(int code, const char *name, const char *what);
 /* Explains why execve failed with `code`: the file, its interpreter, its loader or its architecture. */
 int exe_explain(const char *path, int code);
 /* The home directory of uid in the root's /etc/passwd; "/" when there is none (rule R14). */

@@ -10,10 +10,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Engines sort errors by these words; they are runc's. */
-static int refuse(int code, const char *name, const char *what)
+static int classify(int r)
 {
-	return fail(code, "exec: \"%s\": %s", name, what);
+	return fail_class(r, r == -ENOENT ? ERR_NO_PROGRAM : ERR_EXEC);
+}
+
+/* Engines sort errors by these words; they are runc's. */
+int exe_refuse(int code, const char *name, const char *what)
+{
+	return classify(fail(code, "exec: \"%s\": %s", name, what));
 }
 
 static int check(const char *path)
@@ -56,9 +61,9 @@ static int find_in_path(struct arena *a, const char *name, const char *path_env,
 		if (!*p)
 			break;
 	}
-	return denied ? refuse(EACCES, name, "permission denied")
-		      : unknown ? refuse(unknown, name, strerrordesc_np(unknown))
-		      : refuse(ENOENT, name, "executable file not found in $PATH");
+	return denied ? exe_refuse(EACCES, name, "permission denied")
+		      : unknown ? exe_refuse(unknown, name, strerrordesc_np(unknown))
+		      : exe_refuse(ENOENT, name, "executable file not found in $PATH");
 }
 
 int exe_find(struct arena *a, const char *name, const char *path_env, const char **out)
@@ -73,11 +78,11 @@ int exe_find(struct arena *a, const char *name, const char *path_env, const char
 	if (r == 0)
 		return 0;
 	if (r == -ENOENT || r == -ENOTDIR)
-		return fail(-r, "exec: \"%s\": stat %s: %s", name, name,
-			    r == -ENOENT ? "no such file or directory" : "not a directory");
+		return classify(fail(-r, "exec: \"%s\": stat %s: %s", name, name,
+				     r == -ENOENT ? "no such file or directory" : "not a directory"));
 	if (r != -EACCES && r != -EISDIR)
-		return refuse(-r, name, strerrordesc_np(-r));
-	return refuse(EACCES, name, r == -EISDIR ? "is a directory: permission denied" : "permission denied");
+		return exe_refuse(-r, name, strerrordesc_np(-r));
+	return exe_refuse(EACCES, name, r == -EISDIR ? "is a directory: permission denied" : "permission denied");
 }
 
 static int explain_script(const char *path, const char *head)
@@ -85,8 +90,8 @@ static int explain_script(const char *path, const char *head)
 	char interpreter[256];
 
 	if (sscanf(head, "#! %255[^ \t\n]", interpreter) != 1)
-		return fail(ENOEXEC, "exec: \"%s\": its first line names no interpreter", path);
-	return fail(ENOENT, "exec %s: no such file or directory: its interpreter is %s", path, interpreter);
+		return exe_refuse(ENOEXEC, path, "its first line names no interpreter");
+	return classify(fail(ENOENT, "exec %s: no such file or directory: its interpreter is %s", path, interpreter));
 }
 
 /* The program interpreter (loader) of an ELF file, or "". */
@@ -121,16 +126,14 @@ int exe_explain(const char *path, int code)
 	if (n > (ssize_t)sizeof(Elf64_Ehdr) && memcmp(head, ELFMAG, SELFMAG) == 0 && code == ENOENT) {
 		elf_loader(fd, loader, sizeof loader);
 		if (*loader)
-			return fail(ENOENT, "exec %s: no such file or directory: its ELF loader is %s", path, loader);
+			return classify(fail(ENOENT, "exec %s: no such file or directory: its ELF loader is %s",
+					     path, loader));
 	}
 	if (code == ENOEXEC && n > SELFMAG && memcmp(head, ELFMAG, SELFMAG) == 0)
-		return fail(ENOEXEC, "exec: \"%s\": exec format error: made for another architecture", path);
-	errno = code;
+		return exe_refuse(code, path, "exec format error: made for another architecture");
 	if (code == ENOEXEC)
-		return fail(ENOEXEC, "exec: \"%s\": exec format error: neither a program nor a script", path);
-	if (code == EACCES)
-		return fail(EACCES, "exec: \"%s\": permission denied", path);
-	return fail_errno("exec: \"%s\"", path);
+		return exe_refuse(code, path, "exec format error: neither a program nor a script");
+	return exe_refuse(code, path, code == EACCES ? "permission denied" : strerrordesc_np(code));
 }
 
 const char *home_of(struct arena *a, int root_fd, uid_t uid)

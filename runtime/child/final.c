@@ -176,7 +176,7 @@ static int exec_program(const struct child *c)
 		snprintf(path, sizeof path, "/proc/self/fd/%d", c->program);
 		execve(path, (char *const *)c->process->args.v, (char *const *)c->env);
 	}
-	return fail_errno("exec: \"%s\"", c->process->args.v[0]);
+	return exe_refuse(errno, c->process->args.v[0], strerrordesc_np(errno));
 }
 
 int stage_exec(struct child *c)

@@ -52,8 +52,8 @@ static int check_exec(const struct child *c)
 
 	if (!seccomp_refuses(&c->seccomp, nr) || !seccomp_refuses(&c->seccomp, SYS_execve))
 		return 0;
-	return fail(EPERM, "exec: \"%s\": operation not permitted: the system-call filter refuses execve(2)",
-		    c->process->args.v[0]);
+	return exe_refuse(EPERM, c->process->args.v[0],
+			  "operation not permitted: the system-call filter refuses execve(2)");
 }
 
 int notify_attach(struct child *c)

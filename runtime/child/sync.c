@@ -68,7 +68,7 @@ static int failed(struct packet *p)
 
 	p->text[sizeof p->text - 1] = '\0';
 	r = fail(p->code > 0 ? p->code : EIO, "%s", p->text);
-	return p->class > ERR_OTHER && p->class <= ERR_PARTIAL ? fail_class(r, (enum err_class)p->class) : r;
+	return p->class > ERR_OTHER && p->class < ERR_CLASSES ? fail_class(r, (enum err_class)p->class) : r;
 }
 
 int sync_next(int fd, pid_t *pid, int *passed)

@@ -199,6 +199,9 @@ teardown() { guest_teardown; }
 		run -127 vz $c "$G" /no/such
 		run -126 vz $c "$G" /etc/passwd
 		run -126 vz $c "$G" /etc
+		vz exec "$G" sh -c 'echo "#!/no/such" >/tmp/s; chmod 755 /tmp/s'
+		run -127 vz $c "$G" /tmp/s
+		has 'exec /tmp/s: no such file or directory: its interpreter is /no/such'
 	done
 	[ "$(vz exec -u nobody "$G" id -u)" = 65534 ]
 	run -125 vz exec -u stranger "$G" id
