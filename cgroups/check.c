@@ -132,8 +132,11 @@ static int check_memory(const struct cg_memory *m)
 static int check_set(const char *place, const char *s)
 {
 	uint64_t bits[CG_SET_WORDS];
+	int r = s ? str_list(s, CG_SET_MAX, bits) : 0;
 
-	return s && str_list(s, CG_SET_MAX, bits) < 0 ? bad("%s: \"%s\" is no list such as 0-3,7", place, s) : 0;
+	if (r == -ERANGE)
+		return bad("%s: \"%s\" goes beyond the host's highest", place, s);
+	return r < 0 ? bad("%s: \"%s\" is no list such as 0-3,7", place, s) : 0;
 }
 
 static int check_cpu(const struct cg_cpu *c)

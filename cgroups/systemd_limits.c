@@ -44,7 +44,10 @@ static int add_set(struct props *p, const char *name, const char *set, unsigned 
 		return 0;
 	if (!mask)
 		return fail(ENOMEM, "out of memory");
-	if (str_list(set, CG_SET_MAX, bits) < 0)
+	int r = str_list(set, CG_SET_MAX, bits);
+	if (r == -ERANGE)
+		return fail_as(ERR_CONFIG, "%s: \"%s\" goes beyond the host's highest", name, set);
+	if (r < 0)
 		return fail_as(ERR_CONFIG, "%s: \"%s\" is no list such as 0-3,7", name, set);
 	for (size_t i = 0; i <= CG_SET_MAX / 8; i++) {
 		mask[i] = (uint8_t)(bits[i / 8] >> i % 8 * 8);

@@ -144,7 +144,7 @@ static int ps_run(struct cli *g, void *args, int argc, char **argv)
 	struct ps_args *a = args;
 	auto_free pid_t *pids = NULL;
 	auto_buf struct buf b = { 0 };
-	const char *ps[64] = { "ps", "-ef" };
+	auto_free const char **ps = calloc((size_t)argc + 2, sizeof *ps);	/* the least: ps -ef and the end */
 	size_t n;
 	int status;
 
@@ -158,7 +158,11 @@ static int ps_run(struct cli *g, void *args, int argc, char **argv)
 		jout_close(&o, ']');
 		return print(&b);
 	}
-	for (int i = 1; i < argc && i < 62; i++)
+	if (!ps)
+		return fail(ENOMEM, "out of memory");
+	ps[0] = "ps";
+	ps[1] = "-ef";
+	for (int i = 1; i < argc; i++)
 		ps[i] = argv[i];
 	TRY(proc_run(&(struct proc_req){ .path = "ps", .argv = ps, .out = &b, .timeout_ms = 10000 }, &status));
 	if (status != 0)

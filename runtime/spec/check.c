@@ -179,12 +179,22 @@ static int check_ids(const struct spec_user *u)
 	return 0;
 }
 
+/* The kernel's struct winsize has 16 bits for each. */
+static int check_console_size(const struct spec_box *b)
+{
+	if (b->height.set != b->width.set)
+		return fail(EINVAL, "consoleSize.%s: missing", b->height.set ? "width" : "height");
+	if (b->height.v > UINT16_MAX || b->width.v > UINT16_MAX)
+		return fail(ERANGE, "consoleSize.%s: %u is too large (at most %u)", b->height.v > UINT16_MAX ? "height" : "width",
+			    b->height.v > UINT16_MAX ? b->height.v : b->width.v, UINT16_MAX);
+	return 0;
+}
+
 int spec_process_check(const struct spec_process *p)
 {
 	size_t i = 0;
 
-	if (p->console_size.height.set != p->console_size.width.set)
-		return fail(EINVAL, "consoleSize.%s: missing", p->console_size.height.set ? "width" : "height");
+	TRY(check_console_size(&p->console_size));
 	if (p->cwd[0] != '/')
 		return fail(EINVAL, "cwd: \"%s\" is not absolute", p->cwd);
 	if (p->args.n == 0)

@@ -74,6 +74,8 @@ refused() {
 
 @test "process" {
 	bad '.process.consoleSize = {height: 24}' 'config.json: process: consoleSize.width: missing'
+	bad '.process.consoleSize = {height: 65536, width: 80}' 'config.json: process: consoleSize.height: 65536 is too large (at most 65535)'
+	bad '.process.consoleSize = {height: 24, width: 4294967295}' 'config.json: process: consoleSize.width: 4294967295 is too large (at most 65535)'
 	bad 'del(.process.cwd)' 'config.json: process.cwd: missing'
 	bad '.process.cwd = "relative"' 'config.json: process: cwd: "relative" is not absolute'
 	bad '.process.args = []' 'config.json: process: args: missing or empty'

@@ -115,6 +115,10 @@ valid() { python3 "$SCHEMA" "$1"; }
 	has "sleep 77"
 	run v ps "$ID" -o pid,comm
 	[ "${#lines[@]}" -eq 3 ]
+	# Many words, of which the last counts.
+	run v ps "$ID" $(printf -- '-e %.0s' {1..70}) -o pid,comm
+	ok
+	[[ ${lines[0]} != *TTY* ]]
 	run v ps "$ID" aux
 	[[ "${lines[0]}" =~ ^USER\ +PID ]]
 	run v ps "$ID" -o comm

@@ -31,6 +31,7 @@ static const struct { const char *text, *message; } wrong[] = {
 	{ "{\"cpu\":{\"idle\":2}}", "cpu.idle: 2 is above 1" },
 	{ "{\"cpu\":{\"idle\":-1}}", "cpu.idle: -1 is not in the range 0 to 1" },
 	{ "{\"cpu\":{\"cpus\":\"0-\"}}", "cpu.cpus: \"0-\" is no list such as 0-3,7" },
+	{ "{\"cpu\":{\"cpus\":\"0-99999\"}}", "cpu.cpus: \"0-99999\" goes beyond the host's highest" },
 	{ "{\"cpu\":{\"cpus\":\"3-1\"}}", "cpu.cpus: \"3-1\" is no list such as 0-3,7" },
 	{ "{\"cpu\":{\"mems\":\"0,\"}}", "cpu.mems: \"0,\" is no list such as 0-3,7" },
 	{ "{\"cpu\":{\"mems\":\"0 1\"}}", "cpu.mems: \"0 1\" is no list such as 0-3,7" },
