@@ -268,19 +268,56 @@ static int hear_first(const struct launch *l)
 	return fail(ECHILD, "the first of two processes died without a word");
 }
 
+/* What the talk still waits for. */
+enum { FOR_READY = 1, FOR_PID = 2 };
+
+static int hear(struct launch *l, unsigned *waits)
+{
+	bool container = l->child->spec != NULL;
+	auto_close int fd = -1;
+	pid_t pid = 0;
+
+	/* Of a joining process either may be heard first, the one that made it or the one that is ready. */
+	if (*waits & FOR_PID && (container || !(*waits & FOR_READY)))
+		TRY_IN(hear_first(l), "container init");
+	int m = sync_next(l->sync, &pid, &fd);
+	TRY_IN(m == -ECHILD ? m : 0, "container init");
+	TRY(m);
+	switch (m) {
+	case SYNC_CONSOLE:
+		drop_fd(&l->tty);
+		l->tty = take_fd(&fd);
+		return 0;
+	case SYNC_LISTENER:
+		return give_listener(l, &fd);
+	case SYNC_ROOTED:
+		return run_hooks(l);
+	case SYNC_READY:
+		*waits &= ~(unsigned)FOR_READY;
+		return 0;
+	case SYNC_PID:
+		if (!(*waits & FOR_PID))
+			break;
+		*waits &= ~(unsigned)FOR_PID;
+		TRY(change_over(l, pid));
+		return container ? say_mapped(l) : 0;
+	}
+	return fail(EPROTO, "unexpected message %d from the container's process", m);
+}
+
 static int talk(struct launch *l)
 {
-	/* A joining process is two: either may be heard first, the one that made it or the one that is ready. */
-	bool second = l->child->spec ? ns_two_steps(&l->child->ns)
-				     : (l->child->join_flags & CLONE_NEWPID) != 0;
+	const struct child *c = l->child;
+	bool two_steps = ns_two_steps(&c->ns), second = c->spec ? two_steps : (c->join_flags & CLONE_NEWPID) != 0;
 	/* Its pid is the one, and its ids are mapped. */
-	bool known = l->child->spec && !ns_two_steps(&l->child->ns), ready = false;
+	bool known = c->spec && !two_steps;
+	unsigned waits = FOR_READY | (second ? FOR_PID : 0);
 
-	if (l->child->join.by_systemd) {
-		TRY(cg_join_by_systemd(&l->child->join, l->pid));
+	if (c->join.by_systemd) {
+		TRY(cg_join_by_systemd(&c->join, l->pid));
 		TRY(sync_say(l->sync, SYNC_GROUPED));
 	}
-	if (!ns_two_steps(&l->child->ns))
+	if (!two_steps)
 		TRY(say_mapped(l));
 	TRY_IN(up_loopback(l), "network");
 	if (known)
@@ -289,38 +326,8 @@ static int talk(struct launch *l)
 		TRY(l->meanwhile(l->ctx));
 		self_settle();
 	}
-	while (!ready || second) {
-		pid_t pid = 0;
-		int fd = -1, m;
-
-		if (second && (ready || l->child->spec))
-			TRY_IN(hear_first(l), "container init");
-		m = sync_next(l->sync, &pid, &fd);
-		TRY_IN(m == -ECHILD ? m : 0, "container init");
-		TRY(m);
-		if (m == SYNC_CONSOLE) {
-			drop_fd(&l->tty);
-			l->tty = fd;
-			continue;
-		}
-		if (m == SYNC_LISTENER) {
-			TRY(give_listener(l, &fd));
-			continue;
-		}
-		drop_fd(&fd);
-		if (m == SYNC_READY) {
-			ready = true;
-		} else if (m == SYNC_PID && second) {
-			TRY(change_over(l, pid));
-			second = false;
-			if (l->child->spec)
-				TRY(say_mapped(l));
-		} else if (m == SYNC_ROOTED) {
-			TRY(run_hooks(l));
-		} else {
-			return fail(EPROTO, "unexpected message %d from the container's process", m);
-		}
-	}
+	while (waits)
+		TRY(hear(l, &waits));
 	if (!known)
 		give_streams(l);
 	return host_limits(l);
