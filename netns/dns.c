@@ -65,6 +65,9 @@ static int make_dir(const struct dns_where *w, gid_t gid)
 {
 	auto_close int all = make_in_all(w->name), dir = -1;
 
+	/* It may be there for nobody. */
+	if (all < 0)
+		(void)rmdir(NET_DNS_DIR);
 	TRY(all);
 	dir = openat(all, w->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0 || fchown(dir, 0, gid) < 0 || fchmod(dir, 0750) < 0)

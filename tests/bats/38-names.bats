@@ -302,6 +302,17 @@ same() { [ "$1" = "$2" ] || { echo "got:  $2"; echo "want: $1"; return 1; }; }
 		"$1" network rm "$2" && [ -d /run/vzrun-dns ] && "$1" network rm "$2-b" && [ ! -e /run/vzrun-dns ]' - "$VZ" "$N"
 }
 
+@test "no room for what dnsmasq reads: the directory of all does not stay" {
+	N=n$$-$BATS_TEST_NUMBER
+	run unshare -m --propagation private bash -c '
+		mount -t tmpfs -o nr_inodes=2 none /run || exit
+		"$1" network create "$2" --dns yes; status=$?
+		[ ! -e /run/vzrun-dns ] || echo "it is left"
+		exit "$status"' - "$VZ" "$N"
+	[ "$status" -eq 1 ]
+	[[ $output == "vzrun: network $N: names: create directory /run/vzrun-dns/"*".$N: No space left on device" ]]
+}
+
 @test "asked for and not there: refused by name, and nothing is left; not asked for: a network without" {
 	N=n$$-$BATS_TEST_NUMBER
 	VZRUN_DNSMASQ=$BATS_TEST_TMPDIR/none run vz network create "$N" --dns yes
