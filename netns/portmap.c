@@ -324,7 +324,9 @@ int net_portmap_retire(const struct net_home *h, const struct net_portmap_change
 	TRY(fault_point("ports that close"));
 	r = nft_change(h->table, &c->old, NULL);
 	/* Without the table nothing is led anywhere. */
-	return r == -ENOENT ? 0 : r;
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return net_way_unreflect(h, c->was, &c->old_t, c->is, &c->t);
 }
 
 int net_portmap_enter(const struct net_home *h, int dir, const struct net_portmap_change *c)
@@ -335,7 +337,7 @@ int net_portmap_enter(const struct net_home *h, int dir, const struct net_portma
 	if (c->up)
 		TRY(net_way_make(h, dir, c->is, &c->t));
 	TRY(changed(nft_change(h->table, NULL, &c->new), h));
-	return c->was ? net_way_leave(h, dir, c->was, &c->old_t, c->is, &c->t) : 0;
+	return c->was ? net_way_leave(dir, c->was, &c->old_t, c->is, &c->t) : 0;
 }
 
 /* ---- what stands ----------------------------------------------------------------------------------------------- */

@@ -180,16 +180,22 @@ int net_way_make(const struct net_home *h, int dir, const struct net_record *r, 
 	return 0;
 }
 
-int net_way_leave(const struct net_home *h, int dir, const struct net_record *was, const struct net_target *was_t,
-		  const struct net_record *is, const struct net_target *is_t)
+int net_way_unreflect(const struct net_home *h, const struct net_record *was, const struct net_target *was_t,
+		      const struct net_record *is, const struct net_target *is_t)
 {
-	const char *before = wants_localnet(was, was_t), *after = wants_localnet(is, is_t);
-
 	for (int six = 0; six < 2; six++) {
 		const struct net_way *w = &was_t->way[six];
 
 		if (w->is && reflects(was_t, w->index) && !(is && reflects(is_t, w->index)))
 			TRY(reflect(h, was->owner, w, 0));
 	}
+	return 0;
+}
+
+int net_way_leave(int dir, const struct net_record *was, const struct net_target *was_t, const struct net_record *is,
+		  const struct net_target *is_t)
+{
+	const char *before = wants_localnet(was, was_t), *after = wants_localnet(is, is_t);
+
 	return before && !(after && str_eq(before, after)) ? localnet_off(dir, was->owner, before) : 0;
 }

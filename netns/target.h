@@ -12,6 +12,11 @@ bool net_publish_of(const struct net_publish *p, int six);
 int net_way_make(const struct net_home *h, int dir, const struct net_record *r, const struct net_target *t);
 /* Whether its port at the bridge gives back what came by it, for its published ports' sake. */
 bool net_way_reflects(int dir, const struct net_record *r, unsigned index);
-/* After was: switches that nobody needs any more go back. is NULL: it is gone. */
-int net_way_leave(const struct net_home *h, int dir, const struct net_record *was, const struct net_target *was_t,
-		  const struct net_record *is, const struct net_target *is_t);
+/*
+ * From was to is (NULL: it is gone), switches that nobody needs any more go back: the port's before the record of the
+ * one gives way to that of the other, the bridge's after.
+ */
+int net_way_unreflect(const struct net_home *h, const struct net_record *was, const struct net_target *was_t,
+		      const struct net_record *is, const struct net_target *is_t);
+int net_way_leave(int dir, const struct net_record *was, const struct net_target *was_t, const struct net_record *is,
+		  const struct net_target *is_t);
