@@ -1,8 +1,10 @@
 #include "runtime/container/opened.h"
+#include "base/log.h"
 #include "base/scope.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 
 void opened_free(struct opened *o)
 {
@@ -63,5 +65,9 @@ int opened_group(const struct opened *o, struct cg *cg)
 	/* While they agree the state's is the better one: an update that was killed may not have made all that it said. */
 	if (j.cgroup_made && !str_eq(j.cgroup, cg->path))
 		journal_group(&j, &o->s, cg);
+	if (!str_eq(j.unit, cg->unit)) {
+		log_warn("state of %s: cgroup.unit is not what was made: \"%s\"", o->s.id, j.unit);
+		memcpy(cg->unit, j.unit, sizeof cg->unit);
+	}
 	return 0;
 }

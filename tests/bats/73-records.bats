@@ -41,6 +41,15 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 	[ -z "$(state_left)" ]
 }
 
+@test "a forged unit in state.json is never told systemd" {
+	running
+	forge '.cgroup.unit = "vzrun-none-of-ours.scope"'
+	run -0 vz update --cpu-share 512 "$ID"
+	has "state of $ID: cgroup.unit is not what was made"
+	vz delete -f "$ID"
+	[ -z "$(state_left)" ]
+}
+
 @test "delete -f without any record takes down what the id names" {
 	local pid
 	running
