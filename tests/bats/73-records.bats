@@ -43,7 +43,8 @@ forge() { jq -c "$1" "$ROOT/$ID/state.json" >"$B/forged" && cp "$B/forged" "$ROO
 
 @test "a forged unit in state.json is never told systemd" {
 	running
-	forge '.cgroup.unit = "vzrun-none-of-ours.scope"'
+	# Not by jq, which has no numbers of 64 bits.
+	sed -i 's/"cgroup":{/&"unit":"vzrun-none-of-ours.scope",/' "$ROOT/$ID/state.json"
 	run -0 vz update --cpu-share 512 "$ID"
 	has "state of $ID: cgroup.unit is not what was made"
 	vz delete -f "$ID"
