@@ -1,6 +1,7 @@
 #include "base/sys.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/ids.h"
 #include "base/path_walk.h"
 #include "base/scope.h"
 #include "base/str.h"
@@ -285,12 +286,13 @@ int sys_pidfd_wait(int pidfd, int ms)
 static bool has_all_ids(void)
 {
 	auto_close int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-	unsigned inside, outside, n;
+	struct idmap_range all;
 	char map[64];
+	const char *text = map;
 	ssize_t len = fd < 0 ? -1 : read(fd, map, sizeof map - 1);
 
 	map[len > 0 ? len : 0] = '\0';
-	return len < 0 || (sscanf(map, "%u %u %u", &inside, &outside, &n) == 3 && outside == 0 && n == UINT32_MAX);
+	return len < 0 || (idmap_next(&text, &all) && all.outside == 0 && all.n == UINT32_MAX);
 }
 
 /* The first user namespace has a number of its own: PROC_USER_INIT_INO. */

@@ -1,7 +1,9 @@
 /* The one file that includes libsystemd: vzrun-systemd's talk with a service manager. */
 #include "cgroups/systemd.h"
 #include "base/clock.h"
+#include "base/ids.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
 
@@ -90,17 +92,9 @@ static int open_system(sd_bus **out)
 /* Who is root of a user namespace is somebody else on the bus. */
 static unsigned host_uid(void)
 {
-	unsigned self = geteuid(), inside, outside, n;
-	FILE *f = fopen("/proc/self/uid_map", "re");
+	unsigned self = geteuid(), outside;
 
-	while (f && fscanf(f, "%u %u %u", &inside, &outside, &n) == 3)
-		if (self >= inside && self - inside < n) {
-			self = outside + (self - inside);
-			break;
-		}
-	if (f)
-		fclose(f);
-	return self;
+	return idmap_outside(AT_FDCWD, "/proc/self/uid_map", self, &outside) == 0 ? outside : self;
 }
 
 static int open_user(sd_bus **out)

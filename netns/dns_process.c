@@ -2,6 +2,7 @@
 #include "netns/dns_process.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/ids.h"
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/scope.h"
@@ -9,7 +10,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -138,6 +138,20 @@ void dns_process_tell(const struct dns_where *w)
 
 /* ---- start --------------------------------------------------------------------------------- */
 
+/* Whose uid is not root's. */
+static bool find_user(char *text, const char *name, struct dns_user *u)
+{
+	struct passwd_entry e;
+
+	while (passwd_next(&text, &e))
+		if (str_eq(e.name, name) && e.uid != 0) {
+			snprintf(u->name, sizeof u->name, "%s", e.name);
+			u->gid = e.gid;
+			return true;
+		}
+	return false;
+}
+
 /* Not getpwnam(): this executable is static, and the files are all that such a user comes from. */
 int dns_user_find(struct dns_user *u)
 {
@@ -145,15 +159,9 @@ int dns_user_find(struct dns_user *u)
 	bool found = false;
 
 	for (size_t i = 0; i < COUNT(wanted) && !found; i++) {
-		auto_fclose FILE *f = fopen("/etc/passwd", "re");
-		struct passwd *p;
+		auto_free char *text = NULL;
 
-		while (f && !found && (p = fgetpwent(f)))
-			if (str_eq(p->pw_name, wanted[i]) && p->pw_uid != 0) {
-				snprintf(u->name, sizeof u->name, "%s", p->pw_name);
-				u->gid = p->pw_gid;
-				found = true;
-			}
+		found = file_read(AT_FDCWD, "/etc/passwd", &text, NULL) == 0 && find_user(text, wanted[i], u);
 	}
 	auto_fclose FILE *f = found ? fopen("/etc/group", "re") : NULL;
 	for (struct group *g; f && (g = fgetgrent(f));)

@@ -1,5 +1,6 @@
 #include "runtime/child/child.h"
 #include "base/file.h"
+#include "base/ids.h"
 #include "base/path.h"
 #include "base/scope.h"
 
@@ -139,19 +140,12 @@ int exe_explain(const char *path, int code)
 const char *home_of(struct arena *a, int root_fd, uid_t uid)
 {
 	auto_free char *text = NULL;
-	char *save = NULL;
+	struct passwd_entry e;
 
 	if (path_read(root_fd, "/etc/passwd", 1 << 20, &text, NULL) < 0)
 		return "/";
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		char *field[7], *p = line;
-		uint64_t id;
-		int n = 0;
-
-		while (n < 7 && p)
-			field[n++] = strsep(&p, ":");
-		if (n == 7 && str_u64(field[2], UINT32_MAX, &id) == 0 && id == uid && *field[5])
-			return arena_strdup(a, field[5]);
-	}
+	for (char *rest = text; passwd_next(&rest, &e);)
+		if (e.uid == uid && *e.home)
+			return arena_strdup(a, e.home);
 	return "/";
 }

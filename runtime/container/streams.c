@@ -1,5 +1,6 @@
 #include "runtime/container/launch.h"
 #include "base/file.h"
+#include "base/ids.h"
 #include "base/log.h"
 #include "selinux/lsm.h"
 
@@ -10,26 +11,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What an id inside is to us: user_namespaces(7), uid_map. */
+/* What an id of the container is on the host. */
 static int host_id(const struct launch *l, uint32_t inside, uid_t *out)
 {
-	char path[40], text[4096];
-	unsigned from, to, n;
-	int used;
+	char path[40];
 
 	*out = inside;
 	if (!l->child->own_userns)
 		return 0;
 	snprintf(path, sizeof path, "/proc/%d/uid_map", (int)l->pid);
-	if (file_peek(AT_FDCWD, path, text, sizeof text) < 0)
-		return -ENOENT;
-	for (const char *p = text; sscanf(p, "%u %u %u%n", &from, &to, &n, &used) == 3; p += used) {
-		if (inside < from || inside - from >= n)
-			continue;
-		*out = to + (inside - from);
-		return 0;
-	}
-	return -ENOENT;
+	return idmap_outside(AT_FDCWD, path, inside, out);
 }
 
 /*

@@ -4,6 +4,7 @@
  */
 #include "runtime/guest/checkpoint.h"
 #include "base/file.h"
+#include "base/ids.h"
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/sys.h"
@@ -160,17 +161,14 @@ static char *boot_id_of(struct arena *a, pid_t init)
 
 static int id_base_of(pid_t init, uint32_t *base)
 {
-	unsigned inside, outside, size;
-	char path[40], text[256];
+	char path[40];
+	int r;
 
 	snprintf(path, sizeof path, "/proc/%d/uid_map", (int)init);
-	ssize_t n = file_peek(AT_FDCWD, path, text, sizeof text);
-	if (n < 0)
-		return fail((int)-n, "read %s: %s", path, strerrordesc_np((int)-n));
-	if (sscanf(text, "%u %u %u", &inside, &outside, &size) != 3)
-		return fail(EIO, "%s: no map of ids", path);
-	*base = outside;
-	return 0;
+	r = idmap_outside(AT_FDCWD, path, 0, base);
+	if (r == -ENODATA)
+		return fail(EIO, "%s: root is not mapped", path);
+	return r < 0 ? fail(-r, "read %s: %s", path, strerrordesc_np(-r)) : 0;
 }
 
 static int write_note(int dir, pid_t init)

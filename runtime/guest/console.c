@@ -1,5 +1,6 @@
 #include "runtime/guest/guest.h"
 #include "base/file.h"
+#include "base/ids.h"
 #include "base/path.h"
 #include "base/scope.h"
 
@@ -124,7 +125,7 @@ static int open_root(pid_t pid)
 int guest_user(const struct guest_where *at, const char *name, const char *user, char out[24])
 {
 	auto_free char *text = NULL;
-	char *save = NULL;
+	struct passwd_entry e;
 	pid_t pid;
 
 	TRY(guest_check_up(at, name, &pid));
@@ -132,18 +133,11 @@ int guest_user(const struct guest_where *at, const char *name, const char *user,
 	if (root < 0)
 		return fail_errno("the root of guest \"%s\"", name);
 	TRY_IN(path_read(root, "/etc/passwd", PASSWD_MAX, &text, NULL), "guest \"%s\"", name);
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		const char *field[4] = { NULL };
-		uint64_t uid, gid;
-
-		for (size_t i = 0; i < COUNT(field) && line; i++)
-			field[i] = strsep(&line, ":");
-		if (field[3] && str_eq(field[0], user) && str_u64(field[2], UINT32_MAX - 1, &uid) == 0 &&
-		    str_u64(field[3], UINT32_MAX - 1, &gid) == 0) {
-			snprintf(out, 24, "%ju:%ju", (uintmax_t)uid, (uintmax_t)gid);
+	for (char *rest = text; passwd_next(&rest, &e);)
+		if (str_eq(e.name, user)) {
+			snprintf(out, 24, "%u:%u", e.uid, e.gid);
 			return 0;
 		}
-	}
 	return fail_as(ERR_NOT_FOUND, "--user: guest \"%s\" has no user \"%.64s\" in its /etc/passwd", name, user);
 }
 
@@ -151,17 +145,17 @@ int guest_user(const struct guest_where *at, const char *name, const char *user,
 static const char *login_shell(struct arena *a, pid_t pid)
 {
 	auto_free char *text = NULL;
+	struct passwd_entry e;
 	auto_close int root = open_root(pid);
 
-	if (root >= 0 && path_read(root, "/etc/passwd", PASSWD_MAX, &text, NULL) >= 0 && str_starts(text, "root:")) {
-		char *colon, *end = strchr(text, '\n');
-
-		if (end)
-			*end = '\0';
-		colon = strrchr(text, ':');
-		auto_close int shell = colon && colon[1] == '/' ? path_open(root, colon + 1, O_PATH) : -1;
+	char *rest = root >= 0 && path_read(root, "/etc/passwd", PASSWD_MAX, &text, NULL) >= 0 ? text : NULL;
+	while (passwd_next(&rest, &e)) {
+		if (!str_eq(e.name, "root"))
+			continue;
+		auto_close int shell = *e.shell == '/' ? path_open(root, e.shell, O_PATH) : -1;
 		if (shell >= 0)
-			return arena_strdup(a, colon + 1);
+			return arena_strdup(a, e.shell);
+		break;
 	}
 	err_clear();
 	return "/bin/sh";

@@ -1,6 +1,7 @@
 /* resolv.conf of a guest that runs: its root may do anything with the file, its directory and its mounts meanwhile. */
 #include "runtime/guest/guest.h"
 #include "base/file.h"
+#include "base/ids.h"
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/sys.h"
@@ -16,16 +17,11 @@ static const char path[] = "/etc/resolv.conf", beside[] = ".vzrun-resolv.conf";
 /* On the host: whom a file belongs to that is root's inside. */
 static int root_of(int proc, const char *map, unsigned *id)
 {
-	char text[4096], *save = NULL;
-	ssize_t n = file_peek(proc, map, text, sizeof text);
-	unsigned inside;
+	int r = idmap_outside(proc, map, 0, id);
 
-	if (n < 0)
-		return fail((int)-n, "%s of the guest: %s", map, strerror((int)-n));
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		if (sscanf(line, "%u %u", &inside, id) == 2 && inside == 0)
-			return 0;
-	return fail(ENODATA, "%s of the guest has no root", map);
+	if (r == -ENODATA)
+		return fail(ENODATA, "%s of the guest has no root", map);
+	return r < 0 ? fail(-r, "%s of the guest: %s", map, strerror(-r)) : 0;
 }
 
 struct ids { uid_t uid; gid_t gid; };
