@@ -72,7 +72,7 @@ static int complete(const struct cli *g, struct image_args *a)
 /* A guest's image lies with its disk, to which it belongs, and is whole. */
 static int refuse_for_guests(const struct image_args *a)
 {
-	const struct { const char *option; bool given; } rows[] = {
+	const struct not_for_guests rows[] = {
 		{ "image-path", a->o.image_path }, { "work-path", a->o.work_path }, { "parent-path", a->o.parent_path },
 		{ "leave-running", a->o.leave_running }, { "pre-dump", a->o.pre_dump }, { "lazy-pages", a->o.lazy_pages },
 		{ "page-server", a->o.page_server }, { "status-fd", a->status_fd.set }, { "auto-dedup", a->o.auto_dedup },
@@ -81,10 +81,7 @@ static int refuse_for_guests(const struct image_args *a)
 		{ "lsm-profile", a->o.lsm_profile }, { "lsm-mount-context", a->o.lsm_mount_context },
 	};
 
-	for (size_t i = 0; i < COUNT(rows); i++)
-		if (rows[i].given)
-			return fail_as(ERR_USAGE, "--%s is not for guests", rows[i].option);
-	return 0;
+	return guest_refuse_options(rows, COUNT(rows));
 }
 
 static int answer(const struct cli *g, const char *name, const char *status, const struct guest_started *s)

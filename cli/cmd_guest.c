@@ -10,6 +10,19 @@
 
 /* The life of a guest. */
 
+int guest_check_when(bool only_now, bool only_next)
+{
+	return only_now && only_next ? fail_as(ERR_USAGE, "--now and --next exclude each other") : 0;
+}
+
+int guest_refuse_options(const struct not_for_guests *o, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (o[i].given)
+			return fail_as(ERR_USAGE, "--%s is not for guests", o[i].option);
+	return 0;
+}
+
 bool guest_asked_for(const struct guest_create_args *a)
 {
 	return a->image || a->rootfs || a->template;
@@ -323,8 +336,7 @@ static const struct opt set_opts[] = {
 	OSTR(struct set_args, 0, "hostname", "NAME", r.hostname, "host name inside, from the next start"),
 	OSTRV(struct set_args, 0, "tag-add", "TAG", r.tag_add, "a word to choose guests by; repeatable"),
 	OSTRV(struct set_args, 0, "tag-del", "TAG", r.tag_del, "take a tag away; repeatable"),
-	OFLAG(struct set_args, 0, "now", r.only_now, "change the running guest only, save nothing"),
-	OFLAG(struct set_args, 0, "next", r.only_next, "save for the next start only"),
+	WHEN_OPTS(struct set_args, r),
 	OFLAG(struct set_args, 0, "dry-run", r.dry_run, "check and show, change nothing"),
 	{ 0 }
 };
@@ -337,8 +349,7 @@ static int set_run(struct cli *g, void *args, int argc, char **argv)
 	struct jout o;
 
 	(void)argc;
-	if (r->only_now && r->only_next)
-		return fail_as(ERR_USAGE, "--now and --next exclude each other");
+	TRY(guest_check_when(r->only_now, r->only_next));
 	TRY(guest_set(&at, argv[0], r, &told));
 	if (!g->json)
 		return out_text(buf_text(&told));

@@ -48,6 +48,15 @@ static inline struct guest_where guest_at(const struct cli *g)
 /* The addresses that a guest holds, of both families, at the end of line, and as "addresses" of o if there is one. */
 void guest_put_addresses(struct jout *o, struct buf *line, const struct guest_where *at, const char *name);
 void stats_traffic_json(struct jout *o, const char *key, const struct guest_traffic *t);	/* cmd_stats.c */
+/* --now and --next, members of m in T. */
+#define WHEN_OPTS(T, m)                                                                       \
+	OFLAG(T, 0, "now", m.only_now, "change the running guest only, save nothing"),        \
+	OFLAG(T, 0, "next", m.only_next, "save for the next start only")
+/* ERR_USAGE: both at once. */
+int guest_check_when(bool only_now, bool only_next);
+/* ERR_USAGE names the first of the n options that is given: a guest knows none of them. */
+struct not_for_guests { const char *option; bool given; };
+int guest_refuse_options(const struct not_for_guests *o, size_t n);
 bool guest_asked_for(const struct guest_create_args *a);
 /* Of those that say how it is to be. */
 bool guest_options_given(const struct guest_create_args *a);

@@ -66,16 +66,13 @@ static struct container_req request(const struct cli *g, const struct create_arg
 
 static int refuse_for_guests(const struct create_args *a)
 {
-	const struct { const char *option; bool given; } rows[] = {
+	const struct not_for_guests rows[] = {
 		{ "bundle", a->bundle }, { "config", a->config }, { "console-socket", a->console_socket },
 		{ "pidfd-socket", a->pidfd_socket }, { "pid-file", a->pid_file }, { "no-pivot", a->no_pivot },
 		{ "no-new-keyring", a->no_new_keyring }, { "preserve-fds", a->preserve_fds.set },
 	};
 
-	for (size_t i = 0; i < COUNT(rows); i++)
-		if (rows[i].given)
-			return fail_as(ERR_USAGE, "--%s is not for guests", rows[i].option);
-	return 0;
+	return guest_refuse_options(rows, COUNT(rows));
 }
 
 static int create_run(struct cli *g, void *args, int argc, char **argv)

@@ -9,10 +9,6 @@
 
 /* nic add, rm, ls: the network interfaces of a guest. */
 
-#define WHEN_OPTS(T, m)                                                                       \
-	OFLAG(T, 0, "now", m.only_now, "change the running guest only, save nothing"),        \
-	OFLAG(T, 0, "next", m.only_next, "save for the next start only")
-
 struct add_args { struct guest_nic_req r; };
 static const struct opt add_opts[] = {
 	OSTR(struct add_args, 0, "network", "NETWORK", r.network, "a port of this network (default: default)"),
@@ -37,8 +33,7 @@ static int add_run(struct cli *g, void *args, int argc, char **argv)
 	struct jout o;
 
 	(void)argc;
-	if (r->only_now && r->only_next)
-		return fail_as(ERR_USAGE, "--now and --next exclude each other");
+	TRY(guest_check_when(r->only_now, r->only_next));
 	TRY(guest_nic_add(&at, argv[0], r, as));
 	if (!g->json) {
 		printf("%s: %s added\n", argv[0], as);
@@ -66,8 +61,7 @@ static int rm_run(struct cli *g, void *args, int argc, char **argv)
 	struct jout o;
 
 	(void)argc;
-	if (w->only_now && w->only_next)
-		return fail_as(ERR_USAGE, "--now and --next exclude each other");
+	TRY(guest_check_when(w->only_now, w->only_next));
 	TRY(guest_nic_rm(&at, argv[0], argv[1], w->only_now, w->only_next));
 	if (!g->json) {
 		printf("%s: %s removed\n", argv[0], argv[1]);

@@ -216,7 +216,7 @@ static int show_run(struct cli *g, void *args, int argc, char **argv)
 	       guest.conf.apparmor ? guest.conf.apparmor : "auto", tags.n ? buf_text(&tags) : "-",
 	       all.n ? buf_text(&all) : "-", guest.spec.hostname ? guest.spec.hostname : "-");
 	show_limits(&guest);
-	printf("config    %s/guests/%s/config.json\n", at.home, argv[0]);
+	printf("config    %s\n", guest_path(&guest.spec.arena, &at, argv[0], "config.json") ?: "config.json");
 	return 0;
 }
 
@@ -259,6 +259,7 @@ static void found(void *p, const char *place)
 static int lint_file(const struct cli *g, const char *path, struct json **tree)
 {
 	struct guest_where at = guest_at(g);
+	auto_arena struct arena a = { 0 };
 	int r = guest_lint(path, tree);
 	struct err_saved why;
 
@@ -268,7 +269,7 @@ static int lint_file(const struct cli *g, const char *path, struct json **tree)
 	bool guest = guest_exists(&at, path);
 	err_restore(&why);
 	if (guest)
-		err_try("vzrun lint %s/guests/%s/config.json", g->home, path);
+		err_try("vzrun lint %s", guest_path(&a, &at, path, "config.json") ?: path);
 	return r;
 }
 

@@ -148,6 +148,7 @@ int guest_apparmor_choose(struct guest *g, struct guest_plan *p)
 
 int guest_apparmor_load(const struct guest *g, const struct guest_plan *p)
 {
+	auto_arena struct arena a = { 0 };
 	auto_buf struct buf text = { 0 };
 
 	if (!p->own_profile)
@@ -155,7 +156,8 @@ int guest_apparmor_load(const struct guest *g, const struct guest_plan *p)
 	TRY(guest_apparmor_text(p->apparmor, &g->spec.process->caps->bounding, &text));
 	int r = lsm_profile_load(p->apparmor, buf_text(&text));
 	if (r < 0)
-		err_try("\"apparmor\": \"none\" in the vzrun object of %s/guests/%s/config.json", g->at.home, g->name);
+		err_try("\"apparmor\": \"none\" in the vzrun object of %s",
+			guest_path(&a, &g->at, g->name, "config.json") ?: "config.json");
 	return r;
 }
 

@@ -70,7 +70,6 @@ static int claim_addresses(struct keeper *k)
 
 static int plan_root(struct keeper *k)
 {
-	const char *home = k->g->at.home, *name = k->g->name;
 	struct arena *a = &k->plan.arena;
 	bool dir = k->g->conf.storage && str_eq(k->g->conf.storage, "dir");
 	const char **one;
@@ -78,13 +77,13 @@ static int plan_root(struct keeper *k)
 	k->plan.root = (struct container_root){ .idmap = k->plan.base != 0 };
 	if (!dir) {
 		k->plan.root.layers = k->g->conf.layers;
-		k->plan.root.upper_dir = arena_printf(a, "%s/guests/%s/disk", home, name);
+		k->plan.root.upper_dir = guest_path(a, &k->g->at, k->g->name, "disk");
 		return k->plan.root.upper_dir ? 0 : fail(ENOMEM, "out of memory");
 	}
 	one = arena_alloc(a, 2, sizeof *one);
 	if (!one)
 		return fail(ENOMEM, "out of memory");
-	one[0] = arena_printf(a, "%s/guests/%s/rootfs", home, name);
+	one[0] = guest_path(a, &k->g->at, k->g->name, "rootfs");
 	k->plan.root.layers = (struct strv){ one, 1 };
 	return 0;
 }
@@ -183,15 +182,15 @@ static int before_resuming(void *ctx)
 
 static int make_container(struct keeper *k)
 {
-	auto_buf struct buf bundle = { 0 };
 	struct container_req req = {
 		.root = k->g->at.root, .id = k->g->name, .spec = &k->g->spec, .overlay = &k->plan.root,
 		.ports = k->plan.ports, .n_ports = k->plan.n_ports, .files = k->plan.files, .n_files = k->plan.n_files,
 		.delegate = true, .keep_tty = true, .host_dir = k->host_dir,
 	};
 
-	buf_printf(&bundle, "%s/guests/%s", k->g->at.home, k->g->name);
-	req.bundle = buf_text(&bundle);
+	req.bundle = guest_path(&k->plan.arena, &k->g->at, k->g->name, NULL);
+	if (!req.bundle)
+		return fail(ENOMEM, "out of memory");
 	if (k->restore) {
 		k->restore->opts.commit = before_resuming;
 		k->restore->opts.ctx = k;

@@ -96,12 +96,12 @@ int guest_checkpoint_drop(int dir_fd)
 
 int checkpoint_hold(const struct guest *g, uint32_t base)
 {
-	auto_buf struct buf path = { 0 };
+	auto_arena struct arena a = { 0 };
 
 	if (!guest_suspended(g->dir_fd))
 		return 0;
-	buf_printf(&path, "%s/guests/%s/" IMAGE, g->at.home, g->name);
-	return path.oom ? fail(ENOMEM, "out of memory") : idrange_hold(base, buf_text(&path));
+	const char *path = guest_path(&a, &g->at, g->name, IMAGE);
+	return path ? idrange_hold(base, path) : fail(ENOMEM, "out of memory");
 }
 
 /* The ids that it had are anybody's. What is left of a claim the next one takes. */
@@ -274,17 +274,17 @@ static int check_network(struct suspending *s, const struct spec *spec)
 
 static int suspend(struct suspending *s, struct guest *g, const struct checkpoint_opts *o)
 {
-	auto_buf struct buf work = { 0 }, image = { 0 };
+	auto_arena struct arena a = { 0 };
 	struct checkpoint_opts with = *o;
 	struct guest_plan plan = { 0 };
 	char label[256];
 	pid_t init;
 	int r;
 
-	buf_printf(&work, "%s/guests/%s", s->at->home, s->name);
-	buf_printf(&image, "%s/" DUMPING, buf_text(&work));
-	with.image_path = buf_text(&image);
-	with.work_path = buf_text(&work);
+	with.image_path = guest_path(&a, s->at, s->name, DUMPING);
+	with.work_path = guest_path(&a, s->at, s->name, NULL);
+	if (!with.image_path || !with.work_path)
+		return fail(ENOMEM, "out of memory");
 	with.guest = with.empty_net = with.tcp_established = with.file_locks = true;
 	with.commit = complete;
 	with.ctx = s;
@@ -342,8 +342,8 @@ int checkpoint_open(struct guest_restore *r, const struct guest *g, const struct
 				? arena_strdup(&r->arena, r->note.boot_id) : NULL;
 	json_free(&tree);
 	TRY_IN(ret, IMAGE "/" NOTE);
-	r->opts.work_path = arena_printf(&r->arena, "%s/guests/%s", g->at.home, g->name);
-	r->opts.image_path = arena_printf(&r->arena, "%s/guests/%s/" IMAGE, g->at.home, g->name);
+	r->opts.work_path = guest_path(&r->arena, &g->at, g->name, NULL);
+	r->opts.image_path = guest_path(&r->arena, &g->at, g->name, IMAGE);
 	if (!r->opts.image_path || !r->opts.work_path)
 		return fail(ENOMEM, "out of memory");
 	r->opts.guest = r->opts.empty_net = r->opts.tcp_established = r->opts.file_locks = true;

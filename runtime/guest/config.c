@@ -246,7 +246,7 @@ static int own_node(struct guest *g, const char *name, const struct spec_device 
 		TRY(lsm_label_at(g->dir_fd, name, label));
 	}
 	m[mounts->n++] = (struct spec_mount){ .dst = d->path, .type = "bind", .options = { words, 3 },
-		.src = arena_printf(&g->spec.arena, "%s/guests/%s/%s", g->at.home, g->name, name) };
+		.src = guest_path(&g->spec.arena, &g->at, g->name, name) };
 	mounts->v = m;
 	return 0;
 }

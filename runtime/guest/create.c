@@ -86,12 +86,11 @@ static int take_name(struct making *m)
 static int claim(void *p)
 {
 	struct making *m = p;
-	auto_buf struct buf path = { 0 };
+	const char *path = guest_path(&m->arena, m->at, NULL, NULL);
 
-	buf_printf(&path, "%s/guests", m->at->home);
-	if (path.oom)
+	if (!path)
 		return fail(ENOMEM, "out of memory");
-	TRY(m->guests_fd = file_make_dirs(buf_text(&path), 0700));
+	TRY(m->guests_fd = file_make_dirs(path, 0700));
 	TRY(file_check_owners(m->at->home, "guests"));
 	return take_name(m);
 }
@@ -353,7 +352,7 @@ int guest_create(const struct guest_where *at, const char *name, const struct gu
 	TRY(guest_check_name(name));
 	TRY(check_words(req));
 	m.req = req;
-	m.dir = arena_printf(&m.arena, "%s/guests/%s", at->home, name);
+	m.dir = guest_path(&m.arena, at, name, NULL);
 	r = m.dir ? parse_binds(&m) : fail(ENOMEM, "out of memory");
 	if (r >= 0)
 		r = wish(&m);

@@ -44,26 +44,24 @@ static bool is_finished(const struct making *m)
 static int destroy(const struct guest_where *at, const char *name, bool force, bool unfinished)
 {
 	struct making m = MAKING_INIT(at, name);
-	auto_buf struct buf path = { 0 };
+	const char *guests;
 	uint64_t at_once = 0;
 	pid_t pid;
 	bool killed;
 	int r;
 
-	buf_printf(&path, "%s/guests", at->home);
-	if (path.oom)
-		return fail(ENOMEM, "out of memory");
 	TRY(m.dir_fd = guest_dir(at, name));
-	m.dir = arena_printf(&m.arena, "%s/guests/%s", at->home, name);
+	guests = guest_path(&m.arena, at, NULL, NULL);
+	m.dir = guest_path(&m.arena, at, name, NULL);
 	if (force && !(unfinished && is_finished(&m)) && guest_status(at, name, &pid) != GUEST_STOPPED &&
 	    guest_stop(at, name, &at_once, &killed) < 0 && err_class() != ERR_STATE) {
 		making_free(&m);
 		return -EIO;
 	}
 	err_clear();
-	m.guests_fd = open(buf_text(&path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = !m.dir ? fail(ENOMEM, "out of memory") :
-	    m.guests_fd < 0 ? fail_errno("open %s", buf_text(&path)) : guest_lock(m.dir_fd, name);
+	m.guests_fd = guests ? open(guests, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	r = !m.dir || !guests ? fail(ENOMEM, "out of memory") :
+	    m.guests_fd < 0 ? fail_errno("open %s", guests) : guest_lock(m.dir_fd, name);
 	if (r >= 0 && !(unfinished && is_finished(&m)))
 		r = take_apart(&m, force);
 	making_free(&m);

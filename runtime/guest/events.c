@@ -194,6 +194,8 @@ static void why_denied(const struct guest_where *at, const char *name, int dir_f
 		       struct jout *json)
 {
 	static struct denial d[DENIALS_MAX];
+	auto_arena struct arena a = { 0 };
+	const char *config = guest_path(&a, at, name, "config.json") ?: "config.json";
 	char label[256], keeper[256], profile[256];
 	size_t n;
 
@@ -212,10 +214,10 @@ static void why_denied(const struct guest_where *at, const char *name, int dir_f
 		jout_close(json, ']');
 	if (n && *d[n - 1].operation)
 		buf_printf(out, "  try   a profile that allows it, or none: \"apparmor\": \"PROFILE\" or \"none\" in the "
-			   "vzrun object of %s/guests/%s/config.json\n", at->home, name);
+			   "vzrun object of %s\n", config);
 	else if (n)
 		buf_printf(out, "  try   create --bind SRC:DST:z for a volume, or no label: \"selinux\": \"none\" in the "
-			   "vzrun object of %s/guests/%s/config.json\n", at->home, name);
+			   "vzrun object of %s\n", config);
 }
 
 int guest_why(const struct guest_where *at, const char *name, struct buf *out, struct jout *json)

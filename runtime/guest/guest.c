@@ -22,21 +22,26 @@ int guest_check_name(const char *name)
 	return -EINVAL;
 }
 
+char *guest_path(struct arena *a, const struct guest_where *at, const char *name, const char *file)
+{
+	return arena_printf(a, "%s/guests%s%s%s%s", at->home, name ? "/" : "", name ?: "", file ? "/" : "", file ?: "");
+}
+
 int guest_dir(const struct guest_where *at, const char *name)
 {
-	auto_buf struct buf path = { 0 };
+	auto_arena struct arena a = { 0 };
 	struct stat st;
 
 	TRY(guest_check_name(name));
-	buf_printf(&path, "%s/guests/%s", at->home, name);
-	if (path.oom)
+	const char *path = guest_path(&a, at, name, NULL);
+	if (!path)
 		return fail(ENOMEM, "out of memory");
-	auto_close int fd = open(buf_text(&path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0) {
 		TRY(file_check_owners(at->home, "guests"));
 		if (fstat(fd, &st) < 0)
 			return fail_errno("guest %s", name);
-		TRY(file_check_owner(&st, buf_text(&path)));
+		TRY(file_check_owner(&st, path));
 		return take_fd(&fd);
 	}
 	if (errno != ENOENT)
@@ -81,10 +86,12 @@ static bool is_half_made(int dir)
 
 static int no_config(const struct guest *g)
 {
+	auto_arena struct arena a = { 0 };
+
 	if (is_half_made(g->dir_fd))
 		return fail_as(ERR_NOT_FOUND, "guest \"%s\" is only half made (try: vzrun recover %s)", g->name, g->name);
 	fail_as(ERR_CONFIG, "guest \"%s\" has lost its config.json", g->name);
-	err_try("put it back to %s/guests/%s   |   vzrun destroy %s", g->at.home, g->name, g->name);
+	err_try("put it back to %s   |   vzrun destroy %s", guest_path(&a, &g->at, g->name, NULL) ?: "its place", g->name);
 	return -EINVAL;
 }
 
@@ -163,16 +170,16 @@ bool guest_exists(const struct guest_where *at, const char *name)
 
 int guest_each(const struct guest_where *at, int (*each)(void *, const char *), void *ctx)
 {
-	auto_buf struct buf path = { 0 };
+	auto_arena struct arena a = { 0 };
+	const char *path = guest_path(&a, at, NULL, NULL);
 	struct dirent **list;
 	int n, r = 0;
 
-	buf_printf(&path, "%s/guests", at->home);
-	if (path.oom)
+	if (!path)
 		return fail(ENOMEM, "out of memory");
-	n = scandir(buf_text(&path), &list, NULL, alphasort);
+	n = scandir(path, &list, NULL, alphasort);
 	if (n < 0)
-		return errno == ENOENT ? 0 : fail_errno("read %s", buf_text(&path));
+		return errno == ENOENT ? 0 : fail_errno("read %s", path);
 	for (int i = 0; i < n; i++) {
 		if (r >= 0 && str_is_name(list[i]->d_name))
 			r = each(ctx, list[i]->d_name);

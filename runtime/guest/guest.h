@@ -60,6 +60,8 @@ void guest_close(struct guest *g);
 int guest_look(const struct guest_where *at, const char *name);
 bool guest_exists(const struct guest_where *at, const char *name);	/* what cannot be looked at is none */
 int guest_check_name(const char *name);
+/* HOME/guests/NAME/FILE; file NULL: the directory; name NULL: that of all guests. NULL: out of memory. */
+char *guest_path(struct arena *a, const struct guest_where *at, const char *name, const char *file);
 int guest_dir(const struct guest_where *at, const char *name);	/* a descriptor; -ENOENT, ERR_NOT_FOUND */
 /* Never waits: ERR_LOCKED; ERR_NOT_FOUND: destroyed meanwhile. */
 int guest_lock(int dir_fd, const char *name);

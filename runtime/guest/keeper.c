@@ -17,12 +17,12 @@
 
 static int labels(struct keeper *k)
 {
-	auto_buf struct buf dir = { 0 };
+	auto_arena struct arena a = { 0 };
+	const char *dir = guest_path(&a, &k->g->at, k->g->name, NULL);
 
-	buf_printf(&dir, "%s/guests/%s", k->g->at.home, k->g->name);
-	if (dir.oom)
+	if (!dir)
 		return fail(ENOMEM, "out of memory");
-	TRY(label_get(k->g->dir_fd, buf_text(&dir), k->g->conf.selinux, &k->labels));
+	TRY(label_get(k->g->dir_fd, dir, k->g->conf.selinux, &k->labels));
 	TRY_IN(label_state(k->g->at.root, &k->labels), "SELinux: %s", k->g->at.root);
 	return label_layers(k->g->at.home, &k->g->conf.layers, &k->labels);
 }
