@@ -28,8 +28,8 @@ static int become_root(const struct child *c)
 	uid_t uid = c->process->user.uid.v;
 
 	/*
-	 * Ids are ours only now; whoever we were on the host has no business in here. Where nobody is 0 (EINVAL)
-	 * it is the process's user who may make files; the capabilities stay, as no 0 is left.
+	 * Only now are ids mapped; the caller's ids of the host must not remain. Where 0 is not mapped (EINVAL) the
+	 * process's own user makes the files; capabilities stay, as this is no change from 0 to another id.
 	 */
 	if (setresgid(0, 0, 0) < 0 && (errno != EINVAL || setresgid(gid, gid, gid) < 0))
 		return fail_errno("become group 0 of the user namespace, or group %u", gid);

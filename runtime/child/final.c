@@ -16,7 +16,7 @@
 /*
  * Joining a pid namespace takes effect for children only. The child is made when ids,
  * capabilities and dumpable state are final, so that nobody inside ever sees a process
- * of ours that is worth catching (CVE-2016-9962). clone, not clone3: filters know it better.
+ * of the runtime with more rights (CVE-2016-9962). clone, not clone3: seccomp profiles often refuse clone3.
  */
 int stage_second_process(struct child *c)
 {
@@ -24,7 +24,7 @@ int stage_second_process(struct child *c)
 
 	if (c->spec || !(c->join_flags & CLONE_NEWPID))
 		return 0;
-	/* With CLONE_PARENT the signal at its end is ours, and clone3 takes no other. */
+	/* With CLONE_PARENT the child's exit signal is the caller's own; clone3 refuses any other. */
 	pid = sys_clone(CLONE_PARENT, 0, -1, NULL);
 	/* pid_namespaces(7): a namespace whose first process is gone lacks memory, too. */
 	if (pid < 0)
@@ -40,7 +40,7 @@ static void close_between(int first, int last)
 {
 	if (first > last || close_range((unsigned)first, (unsigned)last, 0) == 0)
 		return;
-	/* Before Linux 5.9; no descriptor of ours is that high. */
+	/* Before Linux 5.9 there is no close_range(2); the runtime has no descriptor above this. */
 	for (int fd = first; fd <= last && fd < 65536; fd++)
 		close(fd);
 }
@@ -67,7 +67,7 @@ int stage_descriptors(struct child *c)
 
 	if (undefended("descriptors"))
 		return 0;
-	/* Where the caller left a gap, one of ours may be. */
+	/* The runtime's own descriptors may lie in gaps between those to be passed on. */
 	for (int fd = 3; fd < from; fd++)
 		if ((fcntl(fd, F_GETFD) & FD_CLOEXEC) && next_of(keep, COUNT(keep), fd) != fd)
 			close(fd);

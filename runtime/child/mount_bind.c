@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Where others may write, a link is theirs to choose what we mount. */
+/* In a directory that others may write to, a symbolic link would let them choose what is mounted. */
 static int open_without_links(int bundle_fd, const struct mnt_op *op, unsigned flags)
 {
 	auto_close int at = sys_openat2(bundle_fd, op->src, O_PATH, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);

@@ -12,7 +12,7 @@
  * The container's own group of each hierarchy, bound: seen through its cgroup namespace
  * the bind is the root of the hierarchy. Nothing above it is reachable, and it is
  * read-only unless the tree was handed to the guest. A container without a group lives
- * in ours, and sees that one.
+ * in the runtime's, and sees that one.
  */
 static int clone_group(const struct cg *cg, size_t i)
 {

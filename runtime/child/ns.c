@@ -226,8 +226,8 @@ int ns_join_rest(const struct ns_plan *p)
 }
 
 /*
- * Those that we may join as who we are, then the user namespace, then those that it gives the right to: they
- * may be owned by it, by the host, or by another one below the host.
+ * First the namespaces that the caller's credentials suffice for, then the user namespace, then those that membership
+ * in it gives the right to: a namespace may be owned by that one, by the host's, or by another below the host's.
  */
 int ns_join_all(const struct ns_plan *p)
 {

@@ -32,8 +32,8 @@ int stage_root(struct child *c)
 		return c->mnt.root_fd < 0 ? fail_errno("open /") : 0;
 	}
 	/*
-	 * A descriptor of the runtime's belongs to the runtime's mount namespace; paths are looked up anew in
-	 * ours.
+	 * The runtime's descriptor refers to a mount of the runtime's mount namespace; the child opens the path anew
+	 * in its own.
 	 */
 	c->bundle_fd = open(c->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (c->bundle_fd < 0 && c->root_tree < 0 && *c->spec->root_path != '/')

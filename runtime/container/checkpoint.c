@@ -156,7 +156,7 @@ static int put_joined_namespaces(const struct spec *s, struct buf *opts)
 	return 0;
 }
 
-/* Where pause does it: criu thaws that for as long as it works inside, and would wait for ever for another's. */
+/* The freezer that `pause` uses: criu thaws it while it works, and would wait for ever if another froze the tree. */
 static void put_freezer(const struct opened *c, struct buf *opts)
 {
 	static struct cg cg;

@@ -107,11 +107,11 @@ static int make_group(struct create *c, const char *given, const struct cg_resou
 	else
 		snprintf(path, sizeof path, "%svzrun-%s", sys_is_host_root() ? "/" : "", c->req->id);
 	TRY(journal_cgroup(c->t.journal, path));
-	/* Who names a group looks for it everywhere. */
+	/* A user who names a group expects it in every hierarchy. */
 	TRY(cg_create(&c->t.cg, path, limits, named ? CG_EVERYWHERE : CG_NEEDED));
 	if (given || c->t.cg.made == c->t.cg.hiers)
 		return 0;
-	/* What was there and empty, by our name for this id, is what an earlier one left: its limits, owner, groups below. */
+	/* An empty group of the default name is left from an earlier container: its limits, owner and subgroups must go. */
 	c->t.cg.made = c->t.cg.hiers;
 	TRY(cg_remove(&c->t.cg));
 	TRY(cg_create(&c->t.cg, path, limits, named ? CG_EVERYWHERE : CG_NEEDED));
@@ -285,7 +285,7 @@ static int hand_over(struct create *c)
 {
 	struct container *out = c->out;
 
-	/* After create the child waits at the start socket; ours is the last word over the pair. */
+	/* After `create` the child waits at its start socket; SYNC_GO is the last message over the socket pair. */
 	if (!c->run && !c->req->restore)
 		TRY(sync_say(c->launch.sync, SYNC_GO));
 	netdev_settle(&c->launch, false);

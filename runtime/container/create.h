@@ -23,9 +23,10 @@ int create_prepare(struct create *c);
 /* Its last part, for later when a source is still to be made. */
 int create_open_sources(struct create *c);
 /*
- * create_record.c: what exec needs later (create_save), then state.json. When nothing is to be done with a
- * container once it is ready, it goes on record while its process builds the root, and the word to go is
- * there when it is waited for: nobody waits for anybody. Both may be launch.meanwhile.
+ * create_record.c: what exec needs later (create_save), then state.json. Where nothing remains to be done between the
+ * child's "ready" and its "go" (create_may_go_ahead), create_go_ahead writes state.json while the child still builds
+ * its root, and sends SYNC_GO in advance: then neither process waits for the other. create_save and create_go_ahead may
+ * be launch.meanwhile.
  */
 bool create_may_go_ahead(const struct create *c);
 int create_save(void *create);

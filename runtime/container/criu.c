@@ -74,11 +74,11 @@ static int become_criu(const struct criu_run *r, int sock)
 
 	if (r->join)
 		TRY(cg_join_self(r->join));
-	/* What it restores has its session keyring, which shall hold no key of ours. */
+	/* Restored processes inherit criu's session keyring, which must not hold keys of the caller. */
 	if (r->type == CRIU_RESTORE && syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0) < 0 &&
 	    errno != ENOSYS)
 		return fail_errno("make a session keyring");
-	/* Ctrl-C at our terminal is not for who has stopped all of them: it hears that we are gone, and lets them run on. */
+	/* Ctrl-C must not kill criu while the tree is stopped: when the runtime ends criu resumes the tree. */
 	if (r->type != CRIU_RESTORE && setpgid(0, 0) < 0)
 		return fail_errno("make a process group");
 	TRY(place_fds(r, sock));
@@ -104,7 +104,7 @@ static int start(const struct criu_run *r, int sock, pid_t *pid)
 	auto_close int heard = says[0];
 	if (*pid < 0)
 		return fail_errno("start criu");
-	/* It closes by the exec; what comes before that is why there was none. */
+	/* The pipe is O_CLOEXEC: end of file means that the exec succeeded, text says why it did not. */
 	char text[512];
 	ssize_t n = TEMP_FAILURE_RETRY(read(heard, text, sizeof text - 1));
 	if (n <= 0)
@@ -120,7 +120,7 @@ static int ended(void)
 	return fail_as(ERR_CHECKPOINT, "criu ended without an answer");
 }
 
-/* Who is dead does not listen; why it died is in its log. */
+/* A criu that has died does not read; its log says why it died. */
 static int tell(int fd, const struct buf *b)
 {
 	int r = b->oom ? fail(ENOMEM, "out of memory") : dgram_send(fd, b->p, b->n, NULL, 0);
@@ -146,7 +146,7 @@ static int answer_notice(const struct criu_run *run, int fd, const struct answer
 	criu_num(&b, 3, r >= 0);
 	if (r >= 0)
 		return tell(fd, &b);
-	/* It undoes its work when it hears that; ours is the failure to tell. */
+	/* criu rolls back when it gets this answer; the error to report is the one that happened here. */
 	struct err_saved s;
 	err_save(&s);
 	(void)tell(fd, &b);
@@ -223,7 +223,7 @@ int criu_talk(struct criu_run *run)
 	r = run->started ? run->started(run->ctx, pid) : 0;
 	if (r >= 0)
 		r = converse(run, ours);
-	/* When the talk closes it ends: after its answer, or undoing what it had begun. */
+	/* criu exits when the socket closes: after its last answer, or after rolling back. */
 	drop_fd(&ours);
 	if (TEMP_FAILURE_RETRY(waitpid(pid, &status, 0)) == pid && r >= 0 && run->type != CRIU_PRE_DUMP &&
 	    !(WIFEXITED(status) && WEXITSTATUS(status) == 0))

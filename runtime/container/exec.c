@@ -244,7 +244,7 @@ static int join_cgroup(struct joining *j)
 	if (!j->s.cgroup.path)
 		return 0;
 	state_group(&j->s, &j->cg);
-	/* As runc: better outside of its limits than not at all, for who has no right to get in. */
+	/* As runc does: a caller without the right to join the cgroup gets a process outside of it rather than none. */
 	if (!j->req->cgroups.n && cg_join_denied(&j->cg, which, sizeof which)) {
 		log_warn("%s: the process runs outside of the container's cgroup: %s is not ours to write",
 			 j->req->id, which);
@@ -304,7 +304,7 @@ static int compose(struct joining *j)
 	return prepare(j);
 }
 
-/* r: a file was not there. Where the container goes that very moment it is that what there is to say. */
+/* r: a file was not found. If the container has ended meanwhile, that is the cause, and is told instead. */
 static int unless_gone(const struct joining *j, int r)
 {
 	struct err_saved missing;

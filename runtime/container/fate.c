@@ -26,7 +26,7 @@ int launch_fate(const char *who, int pidfd, const struct cg *group, int r)
 
 int launch_outlived(const char *doing, int init, int r)
 {
-	/* Silence; nobody at the socket; no such process; a pid namespace that takes no more of them: it may be dying. */
+	/* The peer closed, nobody listens, there is no such process, the pid namespace takes no more: init may be dying. */
 	bool dying = r == -ECHILD || r == -ECONNREFUSED || r == -ESRCH || r == -ENOMEM;
 
 	if (init < 0 || sys_pidfd_wait(init, dying ? DYING_MS : 0) != 1)

@@ -53,7 +53,7 @@ int container_go(struct container *c)
 		(void)flock(c->dir_fd, LOCK_UN);
 	if (r >= 0 && c->poststart)
 		r = run_poststart(c);
-	/* It must not go on; and bound by a filter that nobody answers for, it would hang. */
+	/* The process must not run on after a failed start; with a seccomp listener that nobody serves it would hang, too. */
 	if (r < 0 && (c->listens || c->poststart))
 		(void)sys_pidfd_kill(c->pidfd, SIGKILL);
 	return r;

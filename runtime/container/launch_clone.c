@@ -39,24 +39,24 @@ static int not_cloned(const struct child *c, uint64_t flags)
 						       : fail_errno("clone the container's first process");
 	const char *why = why_no_namespaces(r, flags);
 
-	/* In the message: it is all that an engine, and who has no rights, get to read. */
+	/* Part of the message, not a hint: engines pass on the message only. */
 	if (why)
 		return fail_class(fail(-r, "%s: %s", err_text(), why), r == -EPERM ? ERR_PERMISSION : ERR_RESOURCE);
 	if (r != -EACCES || c->join.v2_dir < 0)
 		return r;
-	/* cgroups(7): nobody may take a process over a border that is not his. */
+	/* cgroups(7): moving a process needs write access to the common ancestor of both cgroups. */
 	r = fail(EACCES, "join the cgroup: not permitted from here: the group that both lie in is not this user's");
 	err_try("start from a group of your own (systemd-run --user --scope -p Delegate=yes), or --systemd-cgroup");
 	return fail_class(r, ERR_PERMISSION);
 }
 
 /*
- * The kernel takes long for it, and the runtime has time while the child builds its root. In a user namespace it is not
- * the runtime that may; hooks inside find the network complete, and so do links.
+ * Whether the runtime brings up the loopback, which takes the kernel long, while the child builds its root. Not with a
+ * user namespace, whose network the runtime may not change, nor with hooks or links: they find the network complete.
  */
 static bool loopback_outside(const struct child *c)
 {
-	/* The child hides from who cannot trace it. */
+	/* The child is not dumpable: its namespaces can be opened only with the right to trace it. */
 	static const uint64_t needed = UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_NET_ADMIN |
 				       UINT64_C(1) << CAP_SYS_PTRACE;
 	uint64_t flags = c->spec ? c->ns.clone_flags : 0;

@@ -39,7 +39,7 @@ static int start(struct opened *o, bool *destroy)
 	if (sync < 0)
 		return launch_outlived("start", o->pidfd, sync);
 	TRY(fault_point("remove the start socket"));
-	/* From here on it counts as started, whatever exec brings; killed now, we leave one that has stopped. */
+	/* The container counts as started from here on, even if its exec fails: a start killed now leaves it stopped. */
 	if (unlinkat(o->dir_fd, "start", 0) < 0 && errno != ENOENT)
 		return fail_errno("remove the start socket");
 	TRY(fault_point("say go"));
@@ -100,7 +100,7 @@ int container_kill(const char *root, const char *id, int sig, bool all)
 		return errno == ESRCH ? not_running() : fail_errno("send signal %d to container %s", sig, id);
 	/* A frozen process keeps the signal waiting; killing must work on a paused container too. */
 	int r = sig == SIGKILL && o.status == ST_PAUSED ? cg_freeze(&cg, false) : 0;
-	/* Thawed by another, it is dead, and its group gone. */
+	/* The cgroup is gone: somebody else thawed it, so the signal has ended the process already. */
 	if (r == -ENOENT) {
 		err_clear();
 		return 0;
@@ -183,7 +183,7 @@ static int start_opened(struct opened *o, bool notifies)
 	if (notifies && (notify = notify_listen(o->dir_fd)) < 0 && notify != -ENOENT)
 		return notify;
 	r = start(o, &destroy);
-	/* Silence. A seccomp agent that refuses the connection is told as that. */
+	/* The process closed its socket without a word: it may be dead. Failures that it told stay as they are. */
 	if (r == -ECHILD)
 		r = launch_outlived("start", o->pidfd, r);
 	if (destroy)
@@ -245,7 +245,7 @@ int container_delete(const char *root, const char *id, bool force)
 	return delete_container(root, id, force ? DELETE_FORCE : DELETE_IDLE);
 }
 
-/* Somebody took it down: who has its name now is another. */
+/* The container was deleted meanwhile. Its name may be in use again, so the directory that was opened is asked. */
 static bool is_gone(const struct container *c)
 {
 	struct stat st;
@@ -309,11 +309,11 @@ static int recover_one(void *p, const char *id)
 	dir = state_open(r->root_fd, id, false);
 	if (dir < 0)
 		return err_class() == ERR_NOT_FOUND ? 0 : dir;
-	/* Somebody is at work on it: not ours to judge. */
+	/* Another command holds the lock: an unfinished creation may be that command's, and still go on. */
 	if (flock(dir, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? 0 : fail_errno("lock the state of %s", id);
 	int loaded = state_load(dir, id, &s);
-	/* A record that is corrupt is for `delete -f`: who asks for that wants it gone. */
+	/* A corrupt record is left alone here: only `delete -f` takes the container away whatever it is. */
 	if (loaded >= 0 || loaded == -EINVAL || err_class() == ERR_UNSUPPORTED)
 		return 0;
 	if (loaded != -ENODATA)

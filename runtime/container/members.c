@@ -14,7 +14,7 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 
-/* Its death ends all processes of its namespace; where it is not the first there, others outlive it. */
+/* Whether it is the init of its pid namespace, whose death ends all others there. */
 bool opened_is_first(pid_t pid)
 {
 	return sys_inner_pid(pid) == 1;
@@ -73,7 +73,7 @@ int opened_members(const struct opened *o, pid_t **pids, size_t *n)
 	if (o->pidfd < 0)
 		return 0;
 	snprintf(init, sizeof init, "%d", (int)o->s.pid.v);
-	/* In a namespace of others nothing tells the container's processes from theirs. */
+	/* In a pid namespace shared with others nothing tells the container's processes from the rest. */
 	if (!opened_is_first((pid_t)o->s.pid.v) || !pid_namespace(init, &ns))
 		return keep(pids, n, (pid_t)o->s.pid.v);
 	return list(ns, pids, n);

@@ -34,7 +34,7 @@ static void take_back(struct netdev_loan *loan)
 
 		if (!m->is[0] || net_move_back(m, loan->netns) >= 0)
 			continue;
-		/* The last one may never have left. */
+		/* The last device of the list may not have been moved at all: that it is not in the namespace is no failure. */
 		if (m->settled || err_class() != ERR_NOT_FOUND)
 			log_warn("network device %s was not brought back: %s", m->was, err_text());
 		err_clear();
@@ -54,7 +54,7 @@ static _Noreturn void stand_guard(const struct launch *l, int fd)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	(void)setsid();
 	if (TEMP_FAILURE_RETRY(read(fd, &word, 1)) == 0) {
-		/* It may have had the word to go by now: it is killed before its devices are taken. */
+		/* The container's process may run by now: it is killed before its devices are taken away. */
 		(void)sys_pidfd_kill(l->pidfd, SIGKILL);
 		take_back(l->lent);
 	}

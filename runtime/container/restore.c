@@ -78,7 +78,7 @@ static int put_namespaces(struct restoring *r)
 /*
  * criu wants the root to be a mount of its own, and its directories in its own mount namespace, which it
  * takes from us by descriptor. So we leave the host's: what is mounted here is seen by nobody else.
- * back: for who will return.
+ * back: what a caller needs that returns to the host's mount namespace (a keeper); NULL: the caller does not.
  */
 static int leave_mounts(struct left *back)
 {
@@ -113,7 +113,7 @@ static int private_root(const char *root)
 
 /* ---- the talk ----------------------------------------------------------------------------------- */
 
-/* The container's groups may be others than those of the image: those that criu itself was put into. */
+/* The cgroups need not be those of the checkpoint: the restored tree goes into those that criu itself was put into. */
 static int put_groups(void *ctx, pid_t criu)
 {
 	struct restoring *r = ctx;
@@ -148,7 +148,7 @@ static int on_record(struct create *c, pid_t pid)
 	auto_close int fd = pidfd_open(pid, 0);
 	uint64_t birth = fd < 0 ? 0 : sys_birth(pid, fd);
 
-	/* A record without it would be nobody's, and its process never ended. */
+	/* Without its start time `delete` could not tell the process from another of that pid, and would not end it. */
 	if (!birth)
 		return fail_errno("look when process %d was born", (int)pid);
 	c->t.pid = pid;
@@ -239,7 +239,7 @@ static int take_over(struct create *c, pid_t pid)
 	if (c->launch.pidfd < 0)
 		return errno == ESRCH ? fail(ESRCH, "the restored process died at once") :
 		       fail_errno("look for process %d", (int)pid);
-	/* criu may have put it there, where its clocks go on: exec goes there too. */
+	/* criu may restore into a time namespace, so that clocks continue: `exec` has to join it. */
 	if (sys_has_own_ns(pid, "time"))
 		c->more_namespaces |= CLONE_NEWTIME;
 	c->t.ours = true;
@@ -279,7 +279,7 @@ static int restore_out_here(struct restoring *r)
 	return restore_in(r);
 }
 
-/* We are the keeper, who lives on. */
+/* Runs in the keeper, which lives on and so returns to the host's mount namespace. */
 static int restore_a_guest(struct restoring *r)
 {
 	struct left here = { -1, -1 };
@@ -308,7 +308,7 @@ static int restore(struct restoring *r)
 	TRY(private_root(r->c->rootfs));
 	TRY(image_open(r->o, false, "restore.log", &r->image));
 	ret = restore_in(r);
-	/* The container has its own; ours would only keep the file system busy. */
+	/* The container has a mount of its own; this one would only keep the file system busy. */
 	(void)umount2(r->c->rootfs, MNT_DETACH);
 	restore_forget_mounts(r->c);
 	return ret;

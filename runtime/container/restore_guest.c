@@ -223,7 +223,7 @@ int restore_guest_network(const struct create *c, const struct image *image, pid
 	int ours = net < 0 ? -1 : sys_is_our_ns(net, "net");
 	if (ours < 0)
 		return fail_errno("open the network namespace of process %d", (int)pid);
-	/* Never ours, whatever criu's order of things. */
+	/* The runtime's own network namespace: nothing of the guest may be set up in it, in whatever order criu works. */
 	if (ours)
 		return fail_as(ERR_CHECKPOINT, "criu has made no network namespace yet");
 	TRY_IN(net_attach_all(c->req->ports, c->req->n_ports, net, settings), "network");

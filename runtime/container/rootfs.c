@@ -53,7 +53,7 @@ static int act_as(uid_t uid, gid_t gid)
 
 	setfsgid(gid);
 	setfsuid(uid);
-	/* They say what was, not whether it changed. */
+	/* setfsuid(2) and setfsgid(2) return the previous id, also on failure: an invalid id only asks. */
 	if ((gid_t)setfsgid((gid_t)-1) != gid || (uid_t)setfsuid((uid_t)-1) != uid)
 		return fail(EPERM, "act on files as user %u", (unsigned)uid);
 	if (syscall(SYS_capget, &h, d) < 0)

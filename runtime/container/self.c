@@ -24,7 +24,7 @@ char self_variable[SELF_VARIABLE_MAX] = SELF_DIR_VARIABLE "=";
 int self_tree = -1;
 static const char *dir = "";
 
-/* access(2) says so without adding up the free blocks of a file system, but only to who may write else. */
+/* access(2) is cheaper than statfs(2), which adds up free blocks, but says EROFS only to callers who may write. */
 static bool is_read_only(void)
 {
 	struct statfs fs;

@@ -227,7 +227,7 @@ void self_before_libc(long *sp)
 		file = open_tree_file(tree);
 	if (file > 0 && move_in((int)file, sp)) {
 		(void)call(SYS_close, file, 0, 0, 0, 0, 0);
-		/* A standard descriptor that the caller had closed is not ours to keep. */
+		/* 0, 1 and 2 are taken only if the caller had closed them, and have to stay closed. */
 		if (tree > 2)
 			self_tree = (int)tree;
 		else

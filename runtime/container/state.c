@@ -52,7 +52,7 @@ int state_claim(int root_fd, const char *id)
 		if (fd < 0 || TEMP_FAILURE_RETRY(flock(fd, LOCK_EX)) < 0) {
 			int r = fail_errno("lock the state directory of %s", id);
 
-			/* Empty, and whoever else may have it by now looks at it again. */
+			/* rmdir(2) takes an empty directory only, and another that claimed it meanwhile checks st_nlink, as below. */
 			(void)unlinkat(root_fd, id, AT_REMOVEDIR);
 			return r;
 		}
@@ -62,7 +62,7 @@ int state_claim(int root_fd, const char *id)
 			(void)unlinkat(root_fd, id, AT_REMOVEDIR);
 			return r;
 		}
-		/* A delete that came between took away what was still empty: only who has the lock may. */
+		/* A `delete` took the empty directory away between mkdir and flock: only the holder of the lock may keep it. */
 		if (st.st_nlink == 0)
 			continue;
 		return take_fd(&fd);

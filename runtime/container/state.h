@@ -48,8 +48,8 @@ enum { STATE_VERSION = 2 };			/* 1 had hierarchies by their places in the kernel
 /* root is created 0700 when missing. */
 int state_root(const char *root);
 /*
- * mkdir decides who owns the id: -EEXIST, ERR_EXISTS. Returns the locked directory, which is ours if we are the one who
- * begins its journal: ours may have been deleted before we had the lock, and this be another's.
+ * mkdir decides who owns the id: -EEXIST, ERR_EXISTS. Returns the locked directory. The caller owns it only once it has
+ * begun the journal in it: what it made may have been deleted before it had the lock, and this be another's.
  */
 int state_claim(int root_fd, const char *id);
 int state_is_claimed(const char *id);		/* that error */

@@ -132,7 +132,7 @@ static int turn(struct loop *l)
 		if (l->out.broken)
 			drop_fd(&l->c->tty);
 	}
-	/* We are who is waited for: the container lives no longer than we do. */
+	/* systemd watches this process as the main one of the service: the container does not outlive it. */
 	if (p[5].revents)
 		notify_pass(&l->c->notify, getpid());
 	if (p[0].revents || l->subreaper)
@@ -164,8 +164,9 @@ void supervise_soon(void)
 }
 
 /*
- * Where we write without ever waiting: who waits for a reader reaps nobody, and a pid namespace ends only when all in
- * it are reaped. Opened anew, for the mode of ours is the caller's, too; what is no terminal or pipe takes all at once.
+ * Standard output for writes that never block: while the supervisor waited for a reader it would reap nobody, and a pid
+ * namespace ends only when all its processes are reaped. It is opened anew because O_NONBLOCK of the inherited
+ * description would be the caller's as well; files other than terminals and pipes never block.
  */
 static int open_output(void)
 {

@@ -47,7 +47,7 @@ static void wait_killed(const struct cg *cg)
 	}
 }
 
-/* The unit of a record that is not sure: it is stopped if it is this container's by its own description. */
+/* A unit that may not have been made for this container is stopped only if its description names the container. */
 static int settle(struct teardown *t)
 {
 	int r;
@@ -74,8 +74,8 @@ static bool is_own_name(const struct teardown *t)
 }
 
 /*
- * The creation was killed while it made the group, before there was a process: who is in there now is another's, and
- * so is the group. By the name of this id no other has one.
+ * The creation was killed while it made the group, before there was a process: processes that are in it now are of
+ * another container, and so is the group. The default name, /vzrun-ID, is no other container's.
  */
 static bool is_anothers(const struct teardown *t)
 {
@@ -169,8 +169,8 @@ static int find_group(struct teardown *t, const char *path)
 
 /*
  * Without a journal the name is all there is: a group of our own making for this id is /vzrun-ID, and
- * whatever lives in it is the container's (rule R15). Killed is that only by who wants it gone whatever it is: the
- * records may be gone, or the creation was killed before it wrote any, and another root has a container of this id.
+ * whatever lives in it is the container's (rule R15). Its processes are killed only with `delete -f`: either the
+ * records were lost, or a container with this id belongs to another --root.
  */
 static int group_by_name(struct teardown *t)
 {
@@ -192,7 +192,7 @@ static int from_journal(struct teardown *t, const struct journal *j, uint64_t *s
 		t->cg.hiers = j->hiers;
 		t->cg.made = j->made;
 	} else if (*j->cgroup) {
-		/* Killed while making it: whatever is there and empty was begun by us or is nobody's. */
+		/* The creation was killed while it made the group: an empty one of that path is its own, or unused. */
 		TRY(find_group(t, j->cgroup));
 		t->group_unsure = true;
 	} else if (*j->unit) {

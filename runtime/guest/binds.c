@@ -49,7 +49,7 @@ static bool is_own(const char *dst)
 	return false;
 }
 
-/* All of its files but the whole of it. */
+/* Below /proc, where only files may be covered. */
 static bool is_file_of_proc(const char *dst)
 {
 	return mnt_is_below(dst, "/proc") && !str_eq(dst, "/proc");

@@ -25,7 +25,7 @@
 #define SPENT IMAGE ".spent"
 #define NOTE "guest.json"
 
-/* What criu's image takes for granted, and is ours to make. */
+/* What criu's image relies on and does not contain: a restore has to make it the same again. */
 static const struct field note_fields[] = {
 	F(struct checkpoint_note, "idBase", K_U32, base),
 	F(struct checkpoint_note, "bootId", K_STR, boot_id),
@@ -104,7 +104,7 @@ int checkpoint_hold(const struct guest *g, uint32_t base)
 	return path ? idrange_hold(base, path) : fail(ENOMEM, "out of memory");
 }
 
-/* The ids that it had are anybody's. What is left of a claim the next one takes. */
+/* The range of ids that the checkpoint held is free. If this fails, the next claim of the range removes the rest. */
 static void let_go(void)
 {
 	if (idrange_sweep() < 0)
@@ -125,7 +125,7 @@ int guest_discard(const struct guest_where *at, const char *name)
 	return 0;
 }
 
-/* criu mounts anew what has the guest's label, and does so without it. */
+/* criu mounts file systems anew without their SELinux context, so the guest could not use them. */
 static int refuse_label(const char *label)
 {
 	if (!*label)
@@ -230,7 +230,7 @@ static int complete(void *ctx)
 	TRY(sync_all(image));
 	if (renameat(s->dir, DUMPING, s->dir, IMAGE) < 0)
 		return fail_errno("name the checkpoint");
-	/* Its keeper does so, too, unless it is killed. */
+	/* The keeper holds the range as well, unless it is killed first. */
 	if (s->base)
 		TRY(checkpoint_hold(s->g, s->base));
 	return fsync(s->dir) < 0 ? fail_errno("sync the directory of the guest") : 0;

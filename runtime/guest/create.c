@@ -76,7 +76,7 @@ static int take_name(struct making *m)
 		}
 	}
 	int empty = is_empty(m->dir_fd);
-	/* Of what is another's this takes nothing. */
+	/* rmdir(2) fails on a directory that is not empty, so another's guest is safe. */
 	if (empty < 0)
 		(void)unlinkat(m->guests_fd, m->name, AT_REMOVEDIR);
 	TRY(empty);
@@ -161,7 +161,7 @@ static int label(void *p)
 	return dir_storage(m) ? 0 : label_layers(m->at->home, &m->image.layers, &m->labels);
 }
 
-/* What was labelled stays so: no label that it had would be right for a second guest of the name. */
+/* Not undone: no earlier label of a volume would suit another guest of this name. */
 static int label_binds(void *p)
 {
 	struct making *m = p;
@@ -238,7 +238,7 @@ static int lease(void *p)
 
 	if (r >= 0)
 		return 0;
-	/* It took back what it could. */
+	/* The failed lease has undone what it could; what remains is released here, or told. */
 	err_save(&why);
 	if (unlease(m) < 0)
 		log_warn("guest \"%s\" may have addresses still (vzrun recover): %s", m->name, err_text());
@@ -278,7 +278,7 @@ static int remove_config(void *p)
 
 	static const char *const files[] = { "events.1", "events", "config.json" };
 
-	/* With events and without a configuration it would be one that somebody took the file from. */
+	/* Events go first: a directory with events but no config.json counts as a guest that lost the file. */
 	for (size_t i = 0; i < COUNT(files); i++)
 		if (unlinkat(m->dir_fd, files[i], 0) < 0 && errno != ENOENT)
 			return fail_errno("remove %s of %s", files[i], m->name);

@@ -40,7 +40,7 @@ const struct exposure_row exposure_rows[EXPOSURE_ROWS] = {
 	  "services of systemd are confined by them" },
 };
 
-/* Rows of the report that are ours under another name, or depend on whose namespace it is. */
+/* Rows of the probe's report that findings name differently, or that depend on whether the namespace is the host's. */
 static const struct { const char *row, *space, *shared, *own; } renamed[] = {
 	{ "capability",      "ns-user",   "host-capability", "capability" },
 	{ "sysctl-net",      "ns-net",    "proc-writable",   "own-sysctl" },
@@ -162,7 +162,7 @@ static const char *const spaces[] = {
 	"ns-user", "ns-mnt", "ns-pid", "ns-net", "ns-ipc", "ns-uts", "ns-cgroup", "ns-time",
 };
 
-/* "PID NAMESPACE", or "PID unknown": it may not be looked at, so it is not one of ours. */
+/* "PID NAMESPACE"; "PID unknown": a process that may not be looked at, so none of the guest's own. */
 static int add_process(struct reading *r, const char *text)
 {
 	const char *space = strchr(text, ' ');

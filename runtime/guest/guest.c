@@ -312,7 +312,7 @@ static int recover_one(void *p, const char *name)
 	if (idle <= 0)
 		return idle;
 	if (faccessat(dir, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		/* Of one that runs, too: nobody else is at work on it. */
+		/* Of a running guest, too: the lock says that no other command is at work on it. */
 		int dumps = guest_checkpoint_sweep(dir), n = guest_sweep(r->at, name, dir), files = file_sweep(dir, ".");
 
 		TRY(dumps);
@@ -342,7 +342,7 @@ int guest_recover(const struct guest_where *at, const char *only)
 	TRY(n);
 	TRY(guest_each(at, recover_one, &r));
 	n += r.n;
-	/* The others' is no business of one. */
+	/* What follows is shared by all guests: not for a command that names one. */
 	if (only)
 		return n;
 	TRY(r.n = idrange_sweep());

@@ -19,7 +19,7 @@
  * useradd's and systemd's, and around whatever /etc/subuid gives away.
  */
 #define RUN_DIR "/run/vzrun-ids"
-/* The processes of a checkpoint have theirs still, also when the machine was off meanwhile. */
+/* Ranges of checkpointed processes: persistent, because a checkpoint survives a reboot of the host. */
 #define HELD_DIR "/var/lib/vzrun-ids"
 enum { FIRST = 0x70000000, SIZE = 65536, SLOTS = 2048 };
 
@@ -88,8 +88,9 @@ static int try_slot(int dir, uint32_t base)
 }
 
 /*
- * -EAGAIN: it is in use; -EBUSY: held. Asked before, so that nobody who comes back to his own finds it locked; and
- * under the lock, because who is suspended meanwhile holds it before he releases it.
+ * -EAGAIN: the slot is in use; -EBUSY: a checkpoint holds it. That is asked before the slot is locked, so that the
+ * checkpoint's own guest does not find it locked by a searcher; and again under the lock, because a guest that is being
+ * suspended writes the hold before it releases the slot.
  */
 static int free_slot(int dir, uint32_t base, const char *checkpoint)
 {
@@ -270,7 +271,7 @@ static int sweep_running(void)
 	if (r >= 0 && errno)
 		r = fail_errno("read %s", RUN_DIR);
 	closedir(d);
-	/* Who was killed between making it and claiming in it left it empty. */
+	/* A process killed between making the directory and its first claim left it empty. */
 	n += rmdir(RUN_DIR) == 0 && n == 0;
 	return r < 0 ? r : n;
 }

@@ -27,7 +27,7 @@ static int labels(struct keeper *k)
 	return label_layers(k->g->at.home, &k->g->conf.layers, &k->labels);
 }
 
-/* Hooks are the administrator's programs: they run as he does, and so does who starts them. */
+/* A keeper with hooks stays unconfined: hooks are the administrator's programs, and inherit the keeper's domain. */
 static int confine(struct keeper *k)
 {
 	TRY(fault_point("keeper's domain"));
@@ -47,7 +47,7 @@ static int sockets(struct keeper *k)
 	return 0;
 }
 
-/* What is not listened to any more costs nobody time but the sender; so does who talks and never gets ready. */
+/* The socket is closed after READY=1, or too many messages without it: no guest may keep its keeper busy. */
 static void on_notify(struct keeper *k)
 {
 	char text[1024];
@@ -180,7 +180,7 @@ static enum ending watch(struct keeper *k)
 
 	while (waitpid(k->pid, &status, WNOHANG) != k->pid)
 		turn(k, true);
-	/* What it wrote last; who else has the terminal may write for ever. */
+	/* The guest's last output. Bounded: another process that has the terminal open may write for ever. */
 	for (int i = 0; i < CONSOLE_LAST && keeper_console(k); i++)
 		;
 	/* A stop that was asked for a moment ago lies in a socket still. */
@@ -225,7 +225,7 @@ static int one_boot(struct keeper *k, enum ending *end)
 
 	if (r >= 0) {
 		(void)flock(k->g->dir_fd, LOCK_UN);
-		/* Not before: who is told may do at once what wants the lock. */
+		/* After the unlock: a starter that hears of it may at once run a command that takes the lock. */
 		keeper_up(k, restored);
 		spec_free(&k->g->spec);
 		*end = watch(k);
@@ -325,7 +325,7 @@ _Noreturn void keeper_main(struct guest *g, int report, const struct checkpoint_
 	if (r < 0)
 		(void)event_add(g->dir_fd, &(struct guest_event){ .event = "failed", .detail = s.text });
 	(void)unlinkat(g->dir_fd, "keeper.sock", 0);
-	/* By word: at exit the sockets close first, and who waits for them would find the lock held. */
+	/* Unlocked explicitly: exit closes the sockets first, and a waiting client would find the lock still held. */
 	(void)flock(g->dir_fd, LOCK_UN);
 	err_restore(&s);
 	keeper_tell(&k, r < 0 ? KEEPER_FAILED : KEEPER_ENDED, r);

@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* All of ours close at exec; what does not was the caller's: its pipe would never see the end. */
+/* A descriptor without close-on-exec is inherited: kept open, a pipe of the caller's would never reach its end. */
 static void close_inherited(void)
 {
 	DIR *d = opendir("/proc/self/fd");

@@ -224,7 +224,7 @@ int label_get(int dir_fd, const char *dir, const char *word, struct guest_labels
 	return str_eq(had, out->process) ? 0 : label_root(dir_fd, out);
 }
 
-/* One of the store that has not its label yet. Others' directories are theirs to label. */
+/* Labels a layer of the store that has no label yet. Layers outside of the store are left to their owner. */
 static int label_layer(const char *home, const char *path)
 {
 	auto_buf struct buf store = { 0 };

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 /*
- * Whether the kernel's names of groups are ours: a host that is itself a container has a part of the tree, and does not
- * know which.
+ * Whether group names in the kernel's log are those seen here: in a cgroup namespace, as when the host is itself a
+ * container, paths are relative to a root that is not known.
  */
 static bool names_whole(const char *group, pid_t pid)
 {

@@ -50,8 +50,8 @@ static int report_failure(const struct keeper_packet *p)
 }
 
 /*
- * With its last word the keeper lets go of us; where that was lost, it says it again to who asks. 0: it died, and the
- * pending error says so.
+ * The keeper closes the connection after its last message. Where that was lost, a new connection gets it again. 0: the
+ * keeper died, and the pending error says so.
  */
 static int ask_again(const struct guest_where *at, const char *name, int *fd)
 {
@@ -214,7 +214,7 @@ static int start(const struct guest_where *at, const char *name, bool wait, uint
 	keeper = fork_keeper(&g, &report, restore);
 	TRY_IN(keeper, "guest \"%s\" not started", name);
 	r = wait_for_start(at, name, &report, wait, timeout_ms ? begin + timeout_ms : 0, out);
-	/* Who failed has cleared up when it is gone; who was killed has not. */
+	/* A keeper that failed clears up before it exits; one that was killed has not. */
 	if (r < 0 && r != -ETIMEDOUT) {
 		struct err_saved s;
 

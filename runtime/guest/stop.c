@@ -117,7 +117,7 @@ bool keeper_done(int keeper)
 	return false;
 }
 
-/* Without a keeper nobody else clears up; but what somebody started meanwhile is not ours. */
+/* Without a keeper this command clears up; but not what another `start` has begun meanwhile. */
 static int clear_up(const struct guest_where *at, const char *name, const char *how, int netns)
 {
 	struct net_port ports[NET_PORTS_MAX];
@@ -262,7 +262,7 @@ static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *kille
 	if (guest_status(s->at, s->name, &pid) == GUEST_PAUSED)
 		TRY(unless_ended(container_pause(s->at->root, s->name, false)));
 	s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING, 0);
-	/* What its keeper would hold; who has links of others' too, which are to come back: it may answer, and be dying. */
+	/* The keeper holds the network namespace; with lent links it is held here too: a keeper that answers may be dying. */
 	auto_close int netns = s->keeper < 0 || s->lent ? guest_netns(s->at, s->name) : -1;
 	*killed = !ends_when_asked(s, ms, signal);
 	err_clear();
@@ -274,10 +274,10 @@ static int stop(struct stopping *s, uint64_t ms, const char *signal, bool *kille
 	reap_again();
 	TRY(r);
 	TRY(fault_point("wait for the keeper"));
-	/* One that could not be reached may be clearing up all the same; who boots the guest anew is not meant. */
+	/* A keeper that could not be reached may be clearing up; `pid` excludes one that boots the guest anew. */
 	if (s->keeper < 0 && (s->keeper = keeper_connect(s->at, s->name, KEEPER_STOPPING, s->pid)) < 0)
 		err_clear();
-	/* One that was killed meanwhile has left its socket, and all else. */
+	/* A keeper that was killed meanwhile left its socket, and everything else that it should clear up. */
 	if (s->keeper >= 0 && keeper_done(s->keeper) &&
 	    faccessat(s->dir, "keeper.sock", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
