@@ -2,6 +2,7 @@
 #include "base/scope.h"
 #include "cli/cmd_guest.h"
 #include "runtime/container/container.h"
+#include "runtime/guest/console.h"
 
 #include <string.h>
 

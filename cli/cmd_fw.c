@@ -2,6 +2,7 @@
 #include "base/scope.h"
 #include "cli/cmd_guest.h"
 #include "cli/out.h"
+#include "runtime/guest/ports.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,6 +2,9 @@
 #include "base/scope.h"
 #include "cli/cmd_guest.h"
 #include "cli/out.h"
+#include "runtime/guest/console.h"
+#include "runtime/guest/life.h"
+#include "runtime/guest/set.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -2,6 +2,8 @@
 #pragma once
 #include "cli/opt.h"
 #include "runtime/guest/guest.h"
+#include "runtime/guest/nics.h"
+#include "runtime/guest/stats.h"
 
 enum { PIDS_MAX = 4194304 };		/* the kernel's own, of 64 bits */
 

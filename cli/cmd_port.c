@@ -4,6 +4,7 @@
 #include "cli/cmd_guest.h"
 #include "cli/out.h"
 #include "netns/ports.h"
+#include "runtime/guest/ports.h"
 
 #include <stdio.h>
 #include <string.h>

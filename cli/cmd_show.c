@@ -4,6 +4,8 @@
 #include "cli/cmd_guest.h"
 #include "cli/out.h"
 #include "runtime/container/container.h"
+#include "runtime/guest/events.h"
+#include "runtime/guest/life.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

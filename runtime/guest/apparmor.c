@@ -1,5 +1,5 @@
 /* A guest's AppArmor profile: what a whole distribution under its own init needs, less what reaches the host. */
-#include "runtime/guest/guest.h"
+#include "runtime/guest/apparmor.h"
 #include "base/scope.h"
 #include "runtime/guest/profile.h"
 #include "selinux/lsm.h"

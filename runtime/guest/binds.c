@@ -2,6 +2,8 @@
 #include "runtime/guest/binds.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "runtime/child/mount.h"
+#include "runtime/container/container.h"
 #include "selinux/lsm.h"
 
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 /* The words of --bind: SRC:DST[:OPTION,...]. OPTION: one of a bind mount's (ro, nosuid, idmap, ...), z or Z. */
 #pragma once
-#include "runtime/guest/guest.h"
+#include "base/bind.h"
+#include "runtime/guest/label.h"
 
 struct bind_word {
 	const char *src, *dst;

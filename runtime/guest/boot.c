@@ -1,11 +1,15 @@
 #include "runtime/guest/keeper.h"
-#include "runtime/guest/nic.h"
 #include "base/dgram.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/scope.h"
 #include "base/sys.h"
 #include "netns/ports.h"
+#include "runtime/guest/apparmor.h"
+#include "runtime/guest/events.h"
+#include "runtime/guest/files.h"
+#include "runtime/guest/idrange.h"
+#include "runtime/guest/nic.h"
 #include "selinux/lsm.h"
 
 #include <fcntl.h>

@@ -8,7 +8,11 @@
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/sys.h"
+#include "runtime/guest/events.h"
+#include "runtime/guest/idrange.h"
+#include "runtime/guest/keeper_wire.h"
 #include "runtime/guest/nic.h"
+#include "runtime/guest/stats.h"
 #include "selinux/lsm.h"
 
 #include <dirent.h>

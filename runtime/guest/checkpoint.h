@@ -1,7 +1,8 @@
 /* Suspending a guest and going on with it. `checkpoint`, `restore` and the keeper. */
 #pragma once
 #include "runtime/container/checkpoint.h"
-#include "runtime/guest/guest.h"
+#include "runtime/guest/label.h"
+#include "runtime/guest/life.h"
 
 /*
  * Its processes go to HOME/guests/NAME/checkpoint and are ended. Of o count criu, ext_unix_sk and shell_job. A failure

@@ -1,8 +1,9 @@
-#include "runtime/guest/guest.h"
+#include "runtime/guest/console.h"
 #include "base/file.h"
 #include "base/ids.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "runtime/guest/keeper_wire.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -3,6 +3,7 @@
 #include "base/dgram.h"
 #include "base/file.h"
 #include "base/scope.h"
+#include "runtime/guest/console.h"
 
 #include <fcntl.h>
 #include <poll.h>

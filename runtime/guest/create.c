@@ -1,11 +1,14 @@
 #include "runtime/guest/create.h"
-#include "runtime/guest/binds.h"
-#include "runtime/guest/checkpoint.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/proc.h"
 #include "base/scope.h"
+#include "runtime/guest/apparmor.h"
+#include "runtime/guest/binds.h"
+#include "runtime/guest/checkpoint.h"
+#include "runtime/guest/events.h"
+#include "runtime/guest/set.h"
 
 #include <dirent.h>
 #include <fcntl.h>

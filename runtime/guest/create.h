@@ -8,6 +8,8 @@
 #pragma once
 #include "base/steps.h"
 #include "images/image.h"
+#include "runtime/guest/label.h"
+#include "runtime/guest/life.h"
 #include "runtime/guest/nic.h"
 
 struct bind_word;

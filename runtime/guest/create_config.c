@@ -1,6 +1,7 @@
 #include "runtime/guest/create.h"
 #include "runtime/guest/binds.h"
 #include "runtime/guest/nic.h"
+#include "runtime/guest/set.h"
 
 #include <string.h>
 

@@ -2,6 +2,9 @@
 #include "runtime/guest/create.h"
 #include "base/fault.h"
 #include "base/scope.h"
+#include "runtime/guest/apparmor.h"
+#include "runtime/guest/idrange.h"
+#include "runtime/guest/keeper_wire.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,7 +1,9 @@
-#include "runtime/guest/guest.h"
+#include "runtime/guest/events.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/scope.h"
+#include "runtime/guest/apparmor.h"
+#include "runtime/guest/keeper_wire.h"
 #include "selinux/denials.h"
 
 #include <fcntl.h>

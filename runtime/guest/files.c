@@ -1,4 +1,4 @@
-#include "runtime/guest/guest.h"
+#include "runtime/guest/files.h"
 #include "base/scope.h"
 
 #include <arpa/inet.h>

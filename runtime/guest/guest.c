@@ -1,10 +1,13 @@
 #include "runtime/guest/checkpoint.h"
-#include "runtime/guest/nic.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/sys.h"
 #include "netns/ports.h"
+#include "runtime/guest/apparmor.h"
+#include "runtime/guest/idrange.h"
+#include "runtime/guest/keeper_wire.h"
+#include "runtime/guest/nic.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,8 +1,9 @@
-#include "runtime/guest/guest.h"
-#include "runtime/guest/claims.h"
+#include "runtime/guest/idrange.h"
 #include "base/file.h"
 #include "base/scope.h"
+#include "base/str.h"
 #include "base/sys.h"
+#include "runtime/guest/claims.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,9 +1,11 @@
 #include "runtime/guest/keeper.h"
-#include "runtime/guest/nic.h"
 #include "base/dgram.h"
 #include "base/fault.h"
 #include "base/scope.h"
 #include "netns/ports.h"
+#include "runtime/guest/apparmor.h"
+#include "runtime/guest/events.h"
+#include "runtime/guest/nic.h"
 
 #include <poll.h>
 #include <stdio.h>

@@ -1,6 +1,8 @@
-/* Shared by the files of the keeper only. */
+/* The keeper from within: shared by its own files only. keeper_wire.h is how it is talked to. */
 #pragma once
 #include "runtime/guest/checkpoint.h"
+#include "runtime/guest/keeper_wire.h"
+#include "runtime/guest/label.h"
 
 enum { CLIENTS_MAX = 16, CONSOLE_LOG_MAX = 1 << 20, CONSOLE_LAST = 200, TTY_FAILURES_MAX = 100 };
 enum { NOTIFICATIONS_MAX = 10000 };

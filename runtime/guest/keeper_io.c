@@ -4,6 +4,7 @@
 #include "base/scope.h"
 #include "base/sys.h"
 #include "runtime/guest/checkpoint.h"
+#include "runtime/guest/events.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "runtime/guest/events.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  *	HOME/guests/NAME/traffic.json	totals of links that are gone; of the others the kernel's counters
  */
 #pragma once
-#include "runtime/guest/guest.h"
+#include "runtime/guest/nics.h"
 
 /* ---- links.c ------------------------------------------------------------------------------------ */
 struct guest_links { struct list nics, loans; struct json *tree; struct arena arena; };	/* net_nic_conf, net_loan */

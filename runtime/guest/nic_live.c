@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/scope.h"
 #include "base/sys.h"
+#include "runtime/guest/stats.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 #include "runtime/guest/keeper.h"
 #include "base/file.h"
 #include "base/scope.h"
+#include "runtime/guest/events.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* A guest's published ports and its firewall: config.json says what is wished, netns/ holds it. */
-#include "runtime/guest/guest.h"
+#include "runtime/guest/ports.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/scope.h"

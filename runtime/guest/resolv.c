@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "base/scope.h"
 #include "base/sys.h"
+#include "runtime/guest/files.h"
 
 #include <fcntl.h>
 #include <stdio.h>

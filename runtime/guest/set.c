@@ -1,6 +1,9 @@
 #include "runtime/guest/checkpoint.h"
-#include "runtime/guest/nic.h"
 #include "base/scope.h"
+#include "runtime/guest/files.h"
+#include "runtime/guest/nic.h"
+#include "runtime/guest/set.h"
+#include "runtime/guest/stats.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/sys.h"
+#include "runtime/guest/idrange.h"
+#include "runtime/guest/keeper_wire.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -1,4 +1,4 @@
-#include "runtime/guest/guest.h"
+#include "runtime/guest/stats.h"
 #include "base/scope.h"
 #include "base/sys.h"
 

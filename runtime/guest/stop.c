@@ -3,6 +3,11 @@
 #include "base/file.h"
 #include "base/scope.h"
 #include "base/sys.h"
+#include "runtime/guest/events.h"
+#include "runtime/guest/idrange.h"
+#include "runtime/guest/keeper_wire.h"
+#include "runtime/guest/life.h"
+#include "runtime/guest/stats.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -6,6 +6,7 @@
 #include "runtime/guest/guest.h"
 #include "base/path.h"
 #include "base/scope.h"
+#include "runtime/guest/files.h"
 
 #include <dirent.h>
 #include <fcntl.h>

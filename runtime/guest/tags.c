@@ -1,5 +1,5 @@
 /* Tags: words that the administrator gives guests, to choose several by one. */
-#include "runtime/guest/guest.h"
+#include "runtime/guest/tags.h"
 #include "base/scope.h"
 
 enum { TAGS_MAX = 32 };

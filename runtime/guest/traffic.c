@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "runtime/guest/stats.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -2,6 +2,7 @@
 #include "netns/dns_process.h"
 #include "netns/record.h"
 #include "runtime/guest/nic.h"
+#include "runtime/guest/stats.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <sys/stat.h>

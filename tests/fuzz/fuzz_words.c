@@ -7,6 +7,7 @@
 #include "netns/addr.h"
 #include "netns/rule.h"
 #include "runtime/guest/nic.h"
+#include "runtime/guest/set.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <signal.h>

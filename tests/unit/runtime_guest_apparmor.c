@@ -1,4 +1,5 @@
 #include "base/scope.h"
+#include "runtime/guest/apparmor.h"
 #include "runtime/guest/guest.h"
 #include "tests/unit/unit.h"
 

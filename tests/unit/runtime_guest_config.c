@@ -1,5 +1,6 @@
 #include "base/scope.h"
 #include "runtime/guest/guest.h"
+#include "runtime/guest/set.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
