@@ -101,8 +101,8 @@ int stage_ready(struct child *c)
 		if (c->ignored >> (sig - 1) & 1)
 			sigaction(sig, &dfl, NULL);
 	/*
-	 * The init of a pid namespace is deaf to signals that it does not handle: who asks a created container to end
-	 * would wait in vain.
+	 * The init of a pid namespace does not get signals that it has no handler for: without these a created
+	 * container could be ended by SIGKILL only.
 	 */
 	for (size_t i = 0; c->start_fd >= 0 && i < COUNT(polite); i++)
 		sigaction(polite[i], &end, NULL);
@@ -127,8 +127,8 @@ static int await_starter(struct child *c)
 		return fail_errno("wait for the start");
 	drop_fd(&c->start_fd);
 	/*
-	 * Failures and, by closing at exec, success go to the starter from here on. Not by the former number: that may be
-	 * more than RLIMIT_NOFILE allows by now.
+	 * From here on `start` hears of failures, and of success by the close at exec. dup2(2) to the number of the
+	 * socket pair could fail: it may be above RLIMIT_NOFILE by now.
 	 */
 	drop_fd(&c->sync);
 	c->sync = fd;
@@ -151,7 +151,7 @@ int stage_start_hooks(struct child *c)
 		/* They are programs of the image: what confines the process confines them. */
 		TRY(stage_seccomp(c));
 		c->filtered = true;
-		/* The process's environment is theirs where they name none: runc's way, on which images rely. */
+		/* Hooks without an environment get the process's: so it is with runc, and images rely on it. */
 		LIST_EACH(struct spec_hook, h, hooks->of[HOOK_START_CONTAINER])
 			if (!h->env.v)
 				h->env.v = (const char **)c->env;

@@ -66,7 +66,7 @@ static int link_parts(int dir, const char *name)
 	return 0;
 }
 
-/* In a tmpfs that is ours alone and new: names in it are what we made them. */
+/* The tmpfs is new and nobody else has it yet: nothing can be put in the way of the names made here. */
 static int add_group(int top, const struct cg *cg, size_t i, const struct mnt_op *op)
 {
 	const struct cg_hier *h = &cg_host()->h[i];

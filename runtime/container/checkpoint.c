@@ -112,7 +112,7 @@ static int put_external_mounts(const struct opened *c, const struct checkpoint_o
 
 /* ---- the dump ----------------------------------------------------------------------------------- */
 
-/* What is open as 0, 1 and 2, by the name that criu has for it: a restored pipe is the restorer's. */
+/* What is open as 0, 1 and 2, under criu's names: `restore` puts its own standard streams in place of pipes. */
 static int save_descriptors(const struct opened *c, const struct image *image)
 {
 	auto_buf struct buf b = { 0 };
@@ -134,7 +134,7 @@ static int save_descriptors(const struct opened *c, const struct image *image)
 	return file_write_atomic(image->dir, "descriptors.json", b.p, b.n, 0600);
 }
 
-/* The namespace is somebody else's, and stays: criu shall neither dump it nor make it. */
+/* A namespace that was joined by path belongs to others: criu must neither dump nor create it. */
 static int put_joined_namespaces(const struct spec *s, struct buf *opts)
 {
 	static const struct { int type; const char *name, *key; } external[] = {

@@ -41,7 +41,7 @@ static void put_interface(struct jout *o, const char *line)
 		uint64_t v = strtoull(line, &end, 10);
 
 		line = end;
-		/* The first four of each eight are those that are asked for. */
+		/* Of each eight numbers in the line the first four are reported. */
 		if (i % 8 < 4)
 			jout_u64(o, names[i / 8 * 4 + i % 8], v);
 	}

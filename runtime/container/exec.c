@@ -38,7 +38,7 @@ static void drop_notify(struct strv *env)
 	env->n = n;
 }
 
-/* A section that says nothing of what confines it is confined as the container is, with runc and crun, too. */
+/* What a process section leaves out of its confinement is taken from the container's, as runc and crun do. */
 static int confine_alike(struct joining *j)
 {
 	struct spec_process *p = &j->p, own = { 0 };
@@ -251,7 +251,7 @@ static int join_cgroup(struct joining *j)
 		return 0;
 	}
 	TRY(cg_join_open(&j->cg, &j->req->cgroups, &j->child.join));
-	/* systemd says of a group that takes no processes only that it failed: straight to where the init is. */
+	/* systemd's error does not tell that a cgroup takes no processes, so the init's own is asked for at once. */
 	if (j->child.join.by_systemd && !j->req->cgroups.n && group_of_init(j, j->sub, sizeof j->sub) == 0)
 		j->child.join.sub = j->sub;
 	return 0;

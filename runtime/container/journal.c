@@ -149,7 +149,7 @@ int journal_process(int fd, const struct spec_process *p)
 	buf_puts(&b, "\n");
 	if (b.oom)
 		return fail(ENOMEM, "write the journal: out of memory");
-	/* Who deletes the container reads all of it, or can do nothing; a MiB is for the other lines. */
+	/* `delete` has to read the whole journal, at most FILE_READ_MAX; a MiB is left for the other lines. */
 	if (b.n > FILE_READ_MAX - (1 << 20))
 		return fail(E2BIG, "config.json: process: too large, it takes %zu bytes", b.n);
 	return line(fd, buf_text(&b));
@@ -172,7 +172,7 @@ int journal_load_process(int dir_fd, struct arena *a, struct json **tree, struct
 	return bind_decode(a, &spec_process_record, *tree, out);
 }
 
-/* Where no name is known the group is not: what is there by its path is looked for, as if it had not been made yet. */
+/* If this host has none of the named hierarchies the group counts as not made yet: its path is looked for instead. */
 static void read_made(const char *l, struct journal *j)
 {
 	char hiers[CG_NAMES_MAX], made[CG_NAMES_MAX];
@@ -220,7 +220,7 @@ int journal_read(int dir_fd, struct journal *out)
 	if (r == -ENOENT)
 		return 0;
 	TRY(r);
-	/* The last line may be cut: it was begun and so is not done; its thing did not happen yet. */
+	/* A cut last line is ignored: the write was killed, and what a line announces is done after the write only. */
 	char *end = strrchr(text, '\n');
 	if (end)
 		end[1] = '\0';

@@ -43,7 +43,8 @@ static void take_back(struct netdev_loan *loan)
 
 /*
  * A virtual device is gone with its network namespace, and the namespace with the container's process, which ends when
- * the runtime does: no later command could bring it back. So somebody holds the namespace who is not killed along.
+ * the runtime does: no later command could bring it back. So a process of its own session, the
+ * guard, holds the namespace open.
  */
 static _Noreturn void stand_guard(const struct launch *l, int fd)
 {

@@ -43,7 +43,7 @@ int create_find_networks(struct create *c)
 {
 	struct bundle_conf conf;
 
-	/* A guest's are claimed by who starts it. */
+	/* Not for guests: runtime/guest claims their addresses. */
 	if (c->req->spec || !c->spec->vzrun)
 		return 0;
 	TRY(refuse_guests_own(c->spec->vzrun));
@@ -57,7 +57,7 @@ int create_find_networks(struct create *c)
 	return 0;
 }
 
-/* What is claimed, and for whom, is in the journal before anything is; delete needs no more than that. */
+/* Owner and home go into the journal before the first claim, so that `delete` can release all after a kill. */
 int create_network(void *p)
 {
 	struct create *c = p;

@@ -131,7 +131,7 @@ static int tell(const char *ready, size_t len, pid_t main_pid, bool stays)
 	return stays ? 0 : barrier(host);
 }
 
-/* Only that it is ready is passed on: the container is nobody to speak of other processes of the host's. */
+/* Only READY=1 is passed on: with MAINPID= and others a container could name processes of the host. */
 static bool pass(int fd, pid_t main_pid, bool stays)
 {
 	char text[4096];

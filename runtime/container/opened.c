@@ -62,7 +62,7 @@ int opened_group(const struct opened *o, struct cg *cg)
 	if (!cg->hiers)
 		return 0;
 	TRY(journal_read(o->dir_fd, &j));
-	/* While they agree the state's is the better one: an update that was killed may not have made all that it said. */
+	/* Where both name one group state.json counts: a killed update may not have made all that the journal announces. */
 	if (j.cgroup_made && !str_eq(j.cgroup, cg->path))
 		journal_group(&j, &o->s, cg);
 	if (!str_eq(j.unit, cg->unit)) {

@@ -73,7 +73,7 @@ static int find_places(const struct create *c, struct arena *a, struct places *o
 	return 0;
 }
 
-/* Of the first n, the one that `at` lies on: the deepest, and of two at one place the later. */
+/* Which of the first n mounts `at` lies on: the deepest, and of several at one place the last. */
 static const struct place *mount_at(const struct place *v, size_t n, const char *at,
 				    bool (*is)(const struct spec_mount *))
 {
@@ -93,7 +93,7 @@ static int source_of(const struct create *c, const struct spec_mount *m, char *o
 	return (size_t)n < size ? 0 : fail(ENAMETOOLONG, "mounts: %s: source", m->dst);
 }
 
-/* A mount of groups, where no cgroup namespace makes it the root of them: the groups that the container has now. */
+/* A cgroup mount without a cgroup namespace shows the group's path on the host: that of the new group. */
 static bool group_at(const struct create *c, const char *at, char *out, size_t size)
 {
 	char place[4096];

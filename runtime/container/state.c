@@ -213,7 +213,7 @@ int state_status(int dir_fd, const struct state *s, int *pidfd)
 	return status(dir_fd, "start", s, pidfd);
 }
 
-/* Without opening the directory: who lists a thousand does it a thousand times. */
+/* Without opening the directory: `list` calls this for each container, and each call counts. */
 int state_look(int root_fd, const char *id, struct state *out, enum status *st)
 {
 	char path[ID_MAX + 16];

@@ -100,7 +100,7 @@ int state_save(int dir_fd, const struct state *s)
 		return fail(ENOMEM, "write state.json: out of memory");
 	if (b.n > FILE_READ_MAX)
 		return fail(E2BIG, "write state.json: too large, annotations and hooks take %zu bytes", b.n);
-	/* Not synced: whom it describes a power cut ends as well. */
+	/* Not synced: a power cut ends the container as well. */
 	return file_write_volatile(dir_fd, "state.json", b.p, b.n, 0600);
 }
 

@@ -198,7 +198,7 @@ int supervise(struct container *c, bool subreaper)
 		return fail_errno("signalfd");
 	if (c->tty >= 0) {
 		copy_size(0, c->tty);
-		/* Who fills the terminal while we wait to write to it would wait for us. */
+		/* A blocking write to a full terminal would deadlock with a program that waits for its output to be read. */
 		(void)fcntl(c->tty, F_SETFL, O_RDWR | O_NONBLOCK);
 	}
 	make_raw(&l);

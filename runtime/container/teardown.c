@@ -17,7 +17,7 @@ const struct step container_steps[CONTAINER_STEPS] = {
 	{ "record",        create_record, NULL },
 };
 
-/* The record goes last, and stays as long as anything is there that it tells of. */
+/* The record is removed last, and only when all that it lists is gone. */
 static int noted(struct teardown *t, int r)
 {
 	t->incomplete |= r < 0;
@@ -121,7 +121,7 @@ int teardown_rdt(void *p)
 	if (!t->rdt.own && !*t->rdt.monitor)
 		return 0;
 	auto_close int root = rdt_open();
-	/* Unmounted meanwhile: its groups went with it. */
+	/* resctrl was unmounted meanwhile, which removed its groups. */
 	if (root < 0) {
 		err_clear();
 		return 0;

@@ -99,7 +99,7 @@ static int update(const struct opened *o, const struct cg_resources *wanted)
 
 	if (o->status == ST_STOPPED)
 		return fail_as(ERR_STATE, "container not running");
-	/* To an engine 0 is a limit that it does not talk of. */
+	/* Engines send a pids limit of 0 when they mean to leave it unchanged. */
 	if (r.pids && r.pids->limit.v == 0)
 		r.pids = NULL;
 	TRY_IN(cg_check(&r), "resources");

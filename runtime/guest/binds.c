@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-/* A label for one guest on these would lock the host out of its own. */
+/* Directories of the host that z and Z must not relabel: its own programs would lose access. */
 static const char *const never[] = {
 	"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run", "/sbin",
 	"/srv", "/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/log", "/var/tmp",

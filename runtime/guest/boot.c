@@ -169,13 +169,13 @@ static int make_host_dir(struct keeper *k)
 	return notify_socket(k);
 }
 
-/* The links are up, and nobody answers yet. */
+/* Before the init runs: the links are up, and no connection can come in too early. */
 static int publish_ports(struct keeper *k)
 {
 	return net_publish_up(k->g->at.home, k->g->name, &k->g->conf.ports, &k->g->conf.firewall);
 }
 
-/* What may fail is done before the processes go on: the disk is then what the checkpoint takes it for. */
+/* All that may fail is done before the processes go on: until then the disk matches the checkpoint. */
 static int before_resuming(void *ctx)
 {
 	struct keeper *k = ctx;

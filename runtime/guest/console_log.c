@@ -140,7 +140,7 @@ static int put_what_came(struct following *f, guest_log_fn *put)
 	return 0;
 }
 
-/* The keeper's pidfd: when it has ended nobody writes any more. -1: there is none. It takes no place of a client. */
+/* The keeper's pidfd, to see when the log is at its end; no client's place is taken for it. -1: there is no keeper. */
 static int keeper_of(int dir)
 {
 	auto_close int fd = dgram_connect(dir, "keeper.sock", SOCK_SEQPACKET);

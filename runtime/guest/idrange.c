@@ -117,7 +117,7 @@ static int claim_once(const char *holder, uint32_t *base)
 	uint64_t h = str_hash(holder, strlen(holder));
 
 	TRY(dir);
-	/* From a place of its own, so that forty at once do not queue for the first. */
+	/* The search begins at a hash of the holder, so that guests started at once do not contend for the same slot. */
 	for (uint32_t i = 0; i < SLOTS; i++) {
 		uint32_t b = FIRST + (uint32_t)((h + i) % SLOTS) * SIZE;
 		int fd, taken = given_away("/etc/subuid", b);
@@ -162,7 +162,7 @@ static int claim_at_once(uint32_t base, const char *checkpoint, int fds[2])
 	return 0;
 }
 
-/* The last one to release removes the directory, perhaps between our opening it and our claim in it. */
+/* Another process may remove the empty directory between the open and the claim: then the claim is tried again. */
 static bool again(int r, int *tries)
 {
 	if (r == -ENOENT && (*tries)++ < 64)
@@ -215,7 +215,7 @@ void idrange_release(int fd, uint32_t base)
 	(void)rmdir(RUN_DIR);
 }
 
-/* After a power cut the checkpoint is there, and so is this; and the directory, which may be new. */
+/* The hold must survive a power cut as the checkpoint does; so must the directory, which may be new. */
 static int sync_held(int held)
 {
 	auto_close int above = openat(held, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

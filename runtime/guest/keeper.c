@@ -197,7 +197,7 @@ static void lock(struct keeper *k)
 	(void)TEMP_FAILURE_RETRY(flock(k->g->dir_fd, LOCK_EX));
 }
 
-/* The last look at its links: with the namespace, which we hold, they go; what it was lent comes back. */
+/* Counts the links' traffic for the last time and returns lent links, before the held network namespace goes. */
 static void end_network(struct keeper *k)
 {
 	struct net_port ports[NET_PORTS_MAX];
@@ -260,7 +260,7 @@ static int reload(struct keeper *k)
 
 	if (r < 0)
 		return r;
-	/* The lock stays with the descriptor that has it. */
+	/* flock(2) belongs to the open file description: the new one is closed, the locked one stays. */
 	close(fresh.dir_fd);
 	fresh.dir_fd = k->g->dir_fd;
 	*k->g = fresh;

@@ -51,8 +51,8 @@ static uint8_t look(void)
 }
 
 /*
- * A request to a file system that does not answer ends with the death of who made it, and with nothing else: a child
- * asks. What it saw is its status.
+ * A request to a FUSE file system that does not answer can be ended only by killing the process that made it. So a
+ * child asks, and its exit status is the set of files that it found.
  */
 uint32_t lxcfs_serves(void)
 {
@@ -74,7 +74,7 @@ uint32_t lxcfs_serves(void)
 	}
 	if (TEMP_FAILURE_RETRY(waitpid(pid, &status, 0)) < 0 || !WIFEXITED(status))
 		return 0;
-	/* Version 6 refuses all of them where it may not look at who asks. */
+	/* lxcfs 6 refuses every read where it may not inspect the reading process. */
 	if (!(WEXITSTATUS(status) >> MEMINFO & 1))
 		log_warn("lxcfs gives no /proc/meminfo: free and top of the guest show the host");
 	return (uint32_t)WEXITSTATUS(status);

@@ -47,7 +47,7 @@ static struct guest_nic_traffic *entry_of(struct guest_traffic *t, const char *n
 	for (size_t i = 0; i < t->n; i++)
 		if (str_eq(t->nic[i].name, name))
 			return &t->nic[i];
-	/* Names that somebody changed by hand, again and again: their sum is kept, in the last place at the latest. */
+	/* Links renamed by hand again and again could fill the table: the last place is for the sum of removed ones. */
 	if (t->n >= COUNT(t->nic) - 1 && !str_eq(name, removed_name))
 		return entry_of(t, removed_name);
 	t->nic[t->n] = (struct guest_nic_traffic){ .gone = true };
@@ -55,7 +55,7 @@ static struct guest_nic_traffic *entry_of(struct guest_traffic *t, const char *n
 	return &t->nic[t->n++];
 }
 
-/* Whole, though it is written in its place. */
+/* The file is written in place: the lock keeps a reader from half of it. */
 static int read_file(int dir_fd, struct json **tree)
 {
 	auto_close int fd = openat(dir_fd, file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
