@@ -370,34 +370,6 @@ int seccomp_compile(const struct spec_seccomp *s, int cache_dirfd, struct seccom
 	return 0;
 }
 
-bool seccomp_spares(const struct seccomp_prog *p, int nr)
-{
-	struct seccomp_data d = { .nr = nr, .arch = seccomp_arch_native() };
-	uint64_t action = p->insns ? bpf_run(p->insns, p->len, &d) & SECCOMP_RET_ACTION_FULL : SECCOMP_RET_ALLOW;
-
-	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG || action == SECCOMP_RET_ERRNO;
-}
-
-bool seccomp_refuses(const struct seccomp_prog *p, int nr)
-{
-	static const uint64_t arguments[] = { 0, UINT64_MAX };
-	struct seccomp_data d = { .nr = nr, .arch = seccomp_arch_native() };
-
-	for (size_t i = 0; i < COUNT(arguments); i++) {
-		for (size_t k = 0; k < COUNT(d.args); k++)
-			d.args[k] = arguments[i];
-		switch (p->insns ? bpf_run(p->insns, p->len, &d) & SECCOMP_RET_ACTION_FULL : SECCOMP_RET_ALLOW) {
-		case SECCOMP_RET_ERRNO:
-		case SECCOMP_RET_TRAP:
-		case SECCOMP_RET_KILL_THREAD:
-		case SECCOMP_RET_KILL_PROCESS:
-			continue;
-		}
-		return false;
-	}
-	return true;
-}
-
 void seccomp_free(struct seccomp_prog *p)
 {
 	free(p->block);
