@@ -16,7 +16,7 @@
 #include <sys/types.h>
 
 enum cg_layout { CG_NONE, CG_V1, CG_HYBRID, CG_V2 };
-enum { CG_HIER_MAX = 20, CG_NAME_MAX = 32, CG_PATH_MAX = 3000, CG_UNIT_MAX = 512 };
+enum { CG_HIER_MAX = 32, CG_NAME_MAX = 32, CG_PATH_MAX = 3000, CG_UNIT_MAX = 512 };
 
 /* One mounted hierarchy. v2 is the hierarchy without controllers in its name, "unified". */
 struct cg_hier {

@@ -48,9 +48,9 @@ static bool meets(const struct dev *a, const struct dev *b)
 static int except(struct dev_list *l, const struct dev *d)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (wider(&l->v[i], d) && wider(d, &l->v[i])) {
+		/* Not with one that may be left out: what is asked for by name is not more than was named. */
+		if (l->v[i].lax == d->lax && wider(&l->v[i], d) && wider(d, &l->v[i])) {
 			l->v[i].acc |= d->acc;
-			l->v[i].lax &= d->lax;
 			return 0;
 		}
 	if (l->n == l->room) {
@@ -156,8 +156,8 @@ static int fold_any(struct dev_list *l, const struct dev *d)
 static int share(struct dev_list *l, struct dev a, struct dev b)
 {
 	enum { BOTH = ACC_READ | ACC_WRITE };
-	struct dev both = { .allow = a.allow, .type = a.type, .acc = BOTH, .major = a.major < 0 ? b.major : a.major,
-			    .minor = a.minor < 0 ? b.minor : a.minor };
+	struct dev both = { .allow = a.allow, .lax = a.lax || b.lax, .type = a.type, .acc = BOTH,
+			    .major = a.major < 0 ? b.major : a.major, .minor = a.minor < 0 ? b.minor : a.minor };
 
 	if (!meets(&a, &b) || ((a.acc | b.acc) & BOTH) != BOTH || (a.acc & BOTH) == BOTH || (b.acc & BOTH) == BOTH)
 		return 0;

@@ -196,21 +196,21 @@ int cg_freeze(const struct cg *cg, bool frozen)
 	return v2 ? freeze_v2(dir, frozen) : freeze_v1(dir, frozen);
 }
 
-static int tree_fd = -1;	/* of cg_look_at_many() */
+static bool many;
 
 void cg_look_at_many(void)
 {
-	int tree = cg_v2_hier();
-
-	if (tree >= 0 && tree_fd < 0)
-		tree_fd = open(cg_host()->h[tree].mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	many = true;
 }
 
 static ssize_t peek_events(const struct cg *cg, size_t tree, char *text, size_t size)
 {
+	static int tree_fd = -1;
 	char path[CG_FULL];
 	const char *file = cg_file(cg, tree, "cgroup.events", path);
 
+	if (many && tree_fd < 0)
+		tree_fd = open(cg_host()->h[tree].mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (tree_fd >= 0) {
 		file += strlen(cg_host()->h[tree].mount);
 		file += strspn(file, "/");

@@ -270,6 +270,9 @@ const struct cg_host *cg_host(void)
 			unread = (int)n;
 		if (n > 0)
 			cg_parse_self(self, &host);
+		/* Those beyond would be taken for hierarchies that this host does not have. */
+		if (host.n == CG_HIER_MAX)
+			unread = -EOVERFLOW;
 		index_controllers();
 	}
 	return &host;

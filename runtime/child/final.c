@@ -118,7 +118,7 @@ int stage_ready(struct child *c)
 	return r;
 }
 
-/* After `create` nobody holds the other end of the talk any more: whoever starts us connects. */
+/* `create` ends before the start: whoever starts us connects. */
 static int await_starter(struct child *c)
 {
 	int fd = TEMP_FAILURE_RETRY(accept4(c->start_fd, NULL, NULL, SOCK_CLOEXEC));

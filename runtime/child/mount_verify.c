@@ -94,12 +94,14 @@ static bool wants_ro(const struct mnt_op *op)
 	       (op->attr_set | op->rec_set) & MOUNT_ATTR_RDONLY;
 }
 
-/* A later row that has the last word on what is at dst. */
+/* A later row that has the last word on what is at dst, or covers it. */
 static bool overruled(const struct mnt_plan *p, const struct mnt_op *op)
 {
 	for (const struct mnt_op *next = op + 1; next < p->op + p->n; next++) {
-		if (next->verb == MNT_REMOUNT ? str_eq(next->dst, op->dst)
-					      : mounts(next) && (str_eq(next->dst, op->dst) || mnt_is_below(op->dst, next->dst)))
+		bool same = str_eq(next->dst, op->dst), below = !same && mnt_is_below(op->dst, next->dst);
+
+		if ((same && next->verb == MNT_REMOUNT) || ((same || below) && mounts(next)) ||
+		    (below && next->verb == MNT_MASK))
 			return true;
 	}
 	return false;

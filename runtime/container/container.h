@@ -4,7 +4,8 @@
  * message; expected: ERR_NOT_FOUND (no such id), ERR_EXISTS, ERR_STATE (wrong state).
  *
  *	create:  container_create(req, &c)  container_release(&c)      ... container_start(root, id)
- *	run:     container_create(req, &c)  container_go(&c)  supervise(&c)  container_delete()
+ *	run:     container_create(req, &c)  container_go(&c)  supervise(&c)  container_end(&c)
+ *	run -d:  container_create(req, &c)  container_start_made(&c)
  */
 #pragma once
 #include "runtime/child/child.h"
@@ -49,7 +50,7 @@ struct container_req {
 
 struct container {
 	char id[ID_MAX + 1];
-	int root_fd, dir_fd;		/* dir_fd: locked until container_release() */
+	int root_fd, dir_fd;		/* dir_fd: locked until the word to go, or container_release() */
 	int sync, pidfd, tty;
 	int notify;			/* its notification socket, while we serve it */
 	pid_t pid;

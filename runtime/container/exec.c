@@ -38,11 +38,18 @@ static void drop_notify(struct strv *env)
 	env->n = n;
 }
 
-/* What a process section leaves out of its confinement is taken from the container's, as runc and crun do. */
+/*
+ * What a process section leaves out of its confinement, or has as an empty word, is taken from the container's, as
+ * runc and crun do.
+ */
 static int confine_alike(struct joining *j)
 {
 	struct spec_process *p = &j->p, own = { 0 };
 
+	if (p->selinux_label && !*p->selinux_label)
+		p->selinux_label = NULL;
+	if (p->apparmor && !*p->apparmor)
+		p->apparmor = NULL;
 	if (p->caps && p->selinux_label && p->apparmor)
 		return 0;
 	TRY_IN(journal_load_process(j->dir_fd, &j->arena, &j->own_tree, &own), "state of %s", j->req->id);

@@ -178,8 +178,8 @@ static void read_made(const char *l, struct journal *j)
 	char hiers[CG_NAMES_MAX], made[CG_NAMES_MAX];
 	int at = 0;
 
-	_Static_assert(CG_NAMES_MAX == 640, "the widths below");
-	if (sscanf(l, "made %639s %639s %n", hiers, made, &at) != 2 || l[at] != '/')
+	_Static_assert(CG_NAMES_MAX == 1024, "the widths below");
+	if (sscanf(l, "made %1023s %1023s %n", hiers, made, &at) != 2 || l[at] != '/')
 		return;
 	j->hiers = cg_named(hiers);
 	j->made = cg_named(made) & j->hiers;

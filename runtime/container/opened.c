@@ -65,7 +65,8 @@ int opened_group(const struct opened *o, struct cg *cg)
 	/* Where both name one group state.json counts: a killed update may not have made all that the journal announces. */
 	if (j.cgroup_made && !str_eq(j.cgroup, cg->path))
 		journal_group(&j, &o->s, cg);
-	if (!str_eq(j.unit, cg->unit)) {
+	/* A delete that comes between takes the journal first. */
+	if ((j.steps || *j.cgroup || *j.unit) && !str_eq(j.unit, cg->unit)) {
 		log_warn("state of %s: cgroup.unit is not what was made: \"%s\"", o->s.id, j.unit);
 		memcpy(cg->unit, j.unit, sizeof cg->unit);
 	}

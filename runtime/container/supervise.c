@@ -19,7 +19,7 @@
  * One loop on descriptors: the process, our signals, our terminal and the container's.
  * A direction whose reader is full stops being read; nothing is buffered without bound.
  */
-struct pipe { int from, to; char buf[8192]; size_t n, at; bool eof, broken; };
+struct pipe { int from, to; char buf[8192]; size_t n, at; bool eof, broken; };	/* broken: nobody takes it any more */
 
 struct loop {
 	struct container *c;
@@ -51,6 +51,13 @@ static void make_raw(struct loop *l)
 	l->raw = tcsetattr(0, TCSANOW, &t) == 0;
 }
 
+static void end_raw(struct loop *l)
+{
+	if (l->raw)
+		(void)tcsetattr(0, TCSANOW, &l->saved);
+	l->raw = false;
+}
+
 static void pump(struct pipe *p, short can_read, short can_write)
 {
 	if (p->at < p->n && can_write) {
@@ -60,7 +67,7 @@ static void pump(struct pipe *p, short can_read, short can_write)
 		if (n > 0)
 			p->at += (size_t)n;
 		else if (n < 0 && errno != EAGAIN && errno != EINTR)
-			p->broken = errno == EPIPE, p->eof = true, p->at = p->n;
+			p->broken = p->eof = true, p->at = p->n;
 	}
 	if (p->at == p->n && can_read && !p->eof) {
 		ssize_t n = read(p->from, p->buf, sizeof p->buf);
@@ -94,7 +101,8 @@ static void on_signals(struct loop *l)
 	struct signalfd_siginfo s;
 
 	while (read(l->signals, &s, sizeof s) == sizeof s) {
-		if (s.ssi_signo == SIGCHLD)
+		/* A write of ours whose reader is gone is no signal for the process. */
+		if (s.ssi_signo == SIGCHLD || (s.ssi_signo == SIGPIPE && s.ssi_pid == (uint32_t)getpid()))
 			continue;
 		if (s.ssi_signo == SIGWINCH && l->c->tty >= 0)
 			copy_size(0, l->c->tty);
@@ -128,9 +136,14 @@ static int turn(struct loop *l)
 	if (tty) {
 		pump(&l->in, p[2].revents, p[4].revents & POLLOUT);
 		pump(&l->out, p[4].revents & (POLLIN | POLLHUP | POLLERR), p[3].revents);
-		/* Nobody reads it any more (`| head`): what a pipe tells its writer a terminal tells by being gone. */
-		if (l->out.broken)
+		/*
+		 * Nobody reads it any more (`| head`): what a pipe tells its writer a terminal tells by being gone. Who does
+		 * not end by that can be interrupted: ^C is a signal to us again, and passed on.
+		 */
+		if (l->out.broken) {
 			drop_fd(&l->c->tty);
+			end_raw(l);
+		}
 	}
 	/* systemd watches this process as the main one of the service: the container does not outlive it. */
 	if (p[5].revents)
@@ -205,8 +218,7 @@ int supervise(struct container *c, bool subreaper)
 	while (!l.ended && r >= 0)
 		r = turn(&l);
 	drain(&l);
-	if (l.raw)
-		(void)tcsetattr(0, TCSANOW, &l.saved);
+	end_raw(&l);
 	close(l.signals);
 	if (l.out.to > 1)
 		close(l.out.to);

@@ -194,7 +194,7 @@ static int from_journal(struct teardown *t, const struct journal *j, uint64_t *s
 	} else if (*j->cgroup) {
 		/* The creation was killed while it made the group: an empty one of that path is its own, or unused. */
 		TRY(find_group(t, j->cgroup));
-		t->group_unsure = true;
+		t->group_unsure = !t->force || !is_own_name(t);
 	} else if (*j->unit) {
 		/* The anchor died with the runtime, and the unit with it, unless it is a slice. */
 		t->group_unsure = true;

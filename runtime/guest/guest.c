@@ -287,6 +287,11 @@ int guest_sweep(const struct guest_where *at, const char *name, int dir_fd)
 		container_info_free(&i);
 		if (s != ST_STOPPED)
 			return 0;
+	} else if (err_class() == ERR_UNSUPPORTED) {
+		/* Another vzrun's record: whether it runs is not known. */
+		log_warn("%s", err_text());
+		err_clear();
+		return 0;
 	} else if (err_class() != ERR_NOT_FOUND && r != -ENODATA) {
 		return r;
 	}

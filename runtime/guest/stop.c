@@ -306,6 +306,7 @@ int guest_stop(const struct guest_where *at, const char *name, const uint64_t *t
 {
 	struct stopping s = { .at = at, .name = name, .init = -1, .keeper = -1, .dir = -1 };
 	auto_guest struct guest g = { .dir_fd = -1 };
+	auto_close int dir = -1;
 	uint64_t ms = DEFAULT_MS;
 	int r;
 
@@ -319,10 +320,11 @@ int guest_stop(const struct guest_where *at, const char *name, const uint64_t *t
 		return r;
 	}
 	TRY(r);
-	if (guest_open(at, name, false, &g) < 0)
+	/* Whatever its file says: a guest whose configuration is broken is stopped, too. */
+	if ((dir = guest_dir(at, name)) < 0 || guest_open(at, name, false, &g) < 0)
 		err_clear();
-	s.dir = g.dir_fd;
-	s.lent = g.dir_fd >= 0 && links_any(g.dir_fd);
+	s.dir = dir;
+	s.lent = dir >= 0 && links_any(dir);
 	if (timeout_ms)
 		ms = *timeout_ms;
 	else if (g.conf.stop_timeout.set)

@@ -247,6 +247,12 @@ text
 	[ "$(cat "$B/rootfs/hidden")" = secret ]
 }
 
+@test "masks cover each other, and what is read-only below them" {
+	cfg '.linux.maskedPaths = ["/sys/fs/cgroup", "/sys"] | .linux.readonlyPaths = ["/sys/fs"]'
+	inside 'ls /sys; echo end'
+	says end
+}
+
 @test "masks cannot be taken off" {
 	echo secret >"$B/rootfs/hidden"
 	cfg '.linux.maskedPaths += ["/hidden"] | .linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'

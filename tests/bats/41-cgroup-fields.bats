@@ -291,9 +291,16 @@ not written"
 	cfg '.linux.cgroupsPath = $g + "/c" | .linux.resources.devices = [{allow: false}]' --arg g "/vzrun-bats-$ID"
 	sh_ "$OPEN; t c 10 200; t c 1 3"
 	go
-	rmdir /sys/fs/cgroup/*"/vzrun-bats-$ID"
 	ok
 	says "10:200 not
+1:3 opens"
+	# Asked for by name it is no more than was named, and no less.
+	echo 'c 10:200 rw' >"$g/devices.allow"
+	cfg '.linux.resources.devices += [{allow: true, type: "c", major: 10, minor: 200, access: "rw"}]'
+	go
+	rmdir /sys/fs/cgroup/*"/vzrun-bats-$ID"
+	ok
+	says "10:200 opens
 1:3 opens"
 }
 

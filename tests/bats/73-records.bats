@@ -110,6 +110,17 @@ forge() {
 	ok
 	gone "$p"
 	[ -z "$(groups_left)$(state_left)" ]
+	cfg '.linux.namespaces |= map(select(.type != "pid"))'
+	args sh -c 'sleep 300 & exec sleep 301'
+	create; vz start "$ID"
+	wait_for pgrep -f '^sleep 300$' -P "$(pid_of)"
+	p=$(pgrep -f '^sleep 300$' -P "$(pid_of)")
+	forge '.version = 1 | .cgroup.hiers = 3 | .cgroup.made = 3'
+	sed -i 's/^made [^ ]* [^ ]*/made 3 3/' "$ROOT/$ID/journal"
+	run vz delete -f "$ID"
+	ok
+	gone "$p"
+	[ -z "$(groups_left)$(state_left)" ]
 }
 
 @test "where it cannot be told which boot this is no process is taken for dead" {
