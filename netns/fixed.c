@@ -18,7 +18,9 @@ void net_fixed_free(struct net_fixed_list *l)
 
 static int by_index(const void *a, const void *b)
 {
-	return ((const struct numbered *)a)->index - ((const struct numbered *)b)->index;
+	int x = ((const struct numbered *)a)->index, y = ((const struct numbered *)b)->index;
+
+	return (x > y) - (x < y);
 }
 
 static int number_links(const struct net_host *h, struct reading *r)
