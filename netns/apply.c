@@ -142,7 +142,7 @@ static int rejoin_port(void *ctx, const struct net_user *u)
 		nlq_put_u32(j->q, IFLA_MASTER, (uint32_t)j->bridge);
 		nlq_put_u32(j->q, IFLA_GROUP, NET_PORT_GROUP);
 	}
-	if (net_way_reflects(j->r->dir, u->record, u->nic->index))
+	if (net_way_reflects(j->r->dir, u->record, u->nic->index) == NET_REFLECT_NOW)
 		l.odd &= ~(uint32_t)NET_ODD_HAIRPIN;
 	if (j->d->mode == NET_BRIDGE)
 		net_isolate_port(j->q, u->host_if, net_def_isolates(j->d));

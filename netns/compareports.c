@@ -10,9 +10,17 @@
 /* Within the network's own bridge: where a switch or a fixed address leads frames astray. */
 static void look_at_switches(struct net_compare *c, const struct net_user *u, const struct net_link *l, bool stuck)
 {
-	uint32_t hairpin = net_way_reflects(c->dir, u->record, u->nic->index) ? NET_ODD_HAIRPIN : 0, odd = l->odd ^ hairpin;
+	enum net_reflection reflection = net_way_reflects(c->dir, u->record, u->nic->index);
+	uint32_t odd = l->odd ^ (reflection == NET_REFLECT_NOW ? NET_ODD_HAIRPIN : 0);
 	char text[NET_ODD_TEXT];
 
+	/* It was right when the port was published, maybe. */
+	if (reflection != NET_REFLECT_NEVER && odd & NET_ODD_HAIRPIN) {
+		net_compare_tell(c, MEND_PORTS, "port %s of %s: hairpin is %s, though bridged packets %s", u->host_if,
+				 u->owner, reflection == NET_REFLECT_NOW ? "off" : "on",
+				 reflection == NET_REFLECT_NOW ? "pass the IP hooks" : "pass no IP hook");
+		odd &= ~(uint32_t)NET_ODD_HAIRPIN;
+	}
 	if (odd)
 		net_compare_tell(c, MEND_PORTS, "port %s of %s: somebody changed %s", u->host_if, u->owner,
 				 net_odd_text(l, odd, text, sizeof text));

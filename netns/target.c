@@ -105,6 +105,11 @@ static bool off_bridge(const char *name)
 	return r == -ENODEV || (r >= 0 && l.master == 0);
 }
 
+static bool leads_by(const struct net_target *t, int six, unsigned index)
+{
+	return t->way[six].is && t->way[six].index == index;
+}
+
 /*
  * Where bridged packets pass the IP hooks (bridge-nf-call-iptables), what is translated back into its own segment
  * stays on the bridge, which gives nothing back to the port that it came from, unless it is told to.
@@ -116,22 +121,25 @@ static bool reflects(const struct net_target *t, unsigned index)
 	char now[8];
 
 	for (int six = 0; six < 2; six++)
-		if (t->way[six].is && t->way[six].index == index &&
+		if (leads_by(t, six, index) &&
 		    file_peek(AT_FDCWD, switches[six], now, sizeof now) > 0 && now[0] == '1')
 			return true;
 	return false;
 }
 
-bool net_way_reflects(int dir, const struct net_record *r, unsigned index)
+enum net_reflection net_way_reflects(int dir, const struct net_record *r, unsigned index)
 {
 	struct net_target t;
 
 	if (!r->ports.n)
-		return false;
-	if (net_target_of(dir, r, &t) >= 0)
-		return reflects(&t, index);
-	err_clear();
-	return false;
+		return NET_REFLECT_NEVER;
+	if (net_target_of(dir, r, &t) < 0) {
+		err_clear();
+		return NET_REFLECT_NEVER;
+	}
+	if (reflects(&t, index))
+		return NET_REFLECT_NOW;
+	return leads_by(&t, 0, index) || leads_by(&t, 1, index) ? NET_REFLECT_NOT_NOW : NET_REFLECT_NEVER;
 }
 
 static int reflect(const struct net_home *h, const char *owner, const struct net_way *w, uint8_t on)
@@ -158,6 +166,14 @@ static int reflect(const struct net_home *h, const char *owner, const struct net
 							       on ? "let" : "no longer let", name, w->bridge);
 }
 
+/* Of the families' ways: a port that both lead by comes once. */
+static const struct net_way *port_of(const struct net_target *t, int six)
+{
+	const struct net_way *w = &t->way[six];
+
+	return w->is && !(six && leads_by(t, 0, w->index)) ? w : NULL;
+}
+
 static bool has_lan(const struct net_record *r)
 {
 	LIST_EACH(const struct net_publish, p, r->ports)
@@ -174,9 +190,12 @@ int net_way_make(const struct net_home *h, int dir, const struct net_record *r, 
 		TRY(net_localnet(dir, bridge, true));
 	if (has_lan(r))
 		TRY(net_onlink_refresh(h, dir));
-	for (int six = 0; six < 2; six++)
-		if (t->way[six].is && reflects(t, t->way[six].index))
-			TRY(reflect(h, r->owner, &t->way[six], 1));
+	for (int six = 0; six < 2; six++) {
+		const struct net_way *w = port_of(t, six);
+
+		if (w && reflects(t, w->index))
+			TRY(reflect(h, r->owner, w, 1));
+	}
 	return 0;
 }
 
@@ -184,9 +203,10 @@ int net_way_unreflect(const struct net_home *h, const struct net_record *was, co
 		      const struct net_record *is, const struct net_target *is_t)
 {
 	for (int six = 0; six < 2; six++) {
-		const struct net_way *w = &was_t->way[six];
+		const struct net_way *w = port_of(was_t, six);
 
-		if (w->is && reflects(was_t, w->index) && !(is && reflects(is_t, w->index)))
+		/* Also where bridged packets passed the hooks only when it was published. */
+		if (w && !(is && reflects(is_t, w->index)))
 			TRY(reflect(h, was->owner, w, 0));
 	}
 	return 0;

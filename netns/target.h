@@ -10,8 +10,12 @@ bool net_publish_of(const struct net_publish *p, int six);
 
 /* Before ports of r are open: 127.0.0.1 gets out, lan is known, what comes from the segment may go back into it. */
 int net_way_make(const struct net_home *h, int dir, const struct net_record *r, const struct net_target *t);
-/* Whether its port at the bridge gives back what came by it, for its published ports' sake. */
-bool net_way_reflects(int dir, const struct net_record *r, unsigned index);
+/*
+ * Whether its port at the bridge gives back what came by it, for its published ports' sake. Not now: it does from the
+ * next change of theirs on, if bridged packets pass the IP hooks then.
+ */
+enum net_reflection { NET_REFLECT_NEVER, NET_REFLECT_NOT_NOW, NET_REFLECT_NOW };
+enum net_reflection net_way_reflects(int dir, const struct net_record *r, unsigned index);
 /*
  * From was to is (NULL: it is gone), switches that nobody needs any more go back: the port's before the record of the
  * one gives way to that of the other, the bridge's after.

@@ -125,7 +125,7 @@ teardown() { lab_teardown; }
 		h bridge link set dev "$port" hairpin off
 		run vz network check
 		[ "$status" -eq 1 ]
-		[[ $output == *"port $port of web: somebody changed hairpin; "* ]]
+		[[ $output == *"port $port of web: hairpin is off, though bridged packets pass the IP hooks; "* ]]
 		vz network apply
 		h bridge -d link show dev "$port" | grep -q 'hairpin on'
 		vz network check
@@ -136,6 +136,35 @@ teardown() { lab_teardown; }
 	done
 	echo "no port reflects"
 	return 1
+}
+
+@test "bridged packets that pass the IP hooks no longer, or only now: a port is told of as that, and goes back" {
+	local port
+
+	h sysctl -qw net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1 || skip "kernel: no br_netfilter"
+	lab_guest web
+	h strace -f -qq -e trace=sendmsg,sendto -o "$BATS_TEST_TMPDIR/calls" "$VZ" --root "$ROOT" port add web 8080:80 >/dev/null
+	[ "$(grep -c RTM_SETLINK "$BATS_TEST_TMPDIR/calls")" = 1 ]
+	port=$(h ip -br link show type veth | awk '$1 ~ /^vz/ { sub("@.*", "", $1); print $1 }')
+	h bridge -d link show dev "$port" | grep -q 'hairpin on'
+	h sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0
+	run vz network check
+	[ "$status" -eq 1 ]
+	[[ $output == *"port $port of web: hairpin is on, though bridged packets pass no IP hook; "* ]]
+	vz port rm web 8080 >/dev/null
+	h bridge -d link show dev "$port" | grep -q 'hairpin off'
+	vz network check
+	vz port add web 8080:80 >/dev/null
+	h bridge -d link show dev "$port" | grep -q 'hairpin off'
+	h sysctl -qw net.bridge.bridge-nf-call-iptables=1
+	run vz network check
+	[ "$status" -eq 1 ]
+	[[ $output == *"port $port of web: hairpin is off, though bridged packets pass the IP hooks; "* ]]
+	vz network apply
+	h bridge -d link show dev "$port" | grep -q 'hairpin on'
+	h bridge link set dev "$port" guard on
+	run vz network check
+	[[ $output == *"port $port of web: somebody changed guard; "* ]]
 }
 
 # batches WORD...: how many transactions of nftables this command of vzrun's takes
