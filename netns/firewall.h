@@ -149,8 +149,9 @@ enum { FW_COUNTERS = sizeof fw_counters / sizeof fw_counters[0] };
 
 /* In a VRF the link that a packet came by is the VRF's, and the bridge the second one. */
 #define FW_STRANGER "iifname != @bridges meta sdifname != @bridges "
+#define FW_STRANGERS "iifname != @bridges oifname != @bridges meta sdifname != @bridges "
 
-/* Before the administrator's chains (priority 0). What stands already costs one look, what is not ours three. */
+/* Before the administrator's chains (priority 0). What stands already costs one look, what is not ours four. */
 static const char *const fw_forward[] = {
 	"ip hdrlength > 5 jump steered",
 	"exthdr rt exists jump steered",
@@ -158,7 +159,7 @@ static const char *const fw_forward[] = {
 	FW_ESTABLISHED,
 	"ct state related jump related",
 	FW_NO_PORT,
-	FW_STRANGER "oifname != @bridges accept",
+	FW_STRANGERS "accept",
 	/* Bridged packets may come by here (bridge-nf-call-ip6tables): neighbours are found whatever a guest's rules say. */
 	"iifname . oifname @links icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
 	"iifname @bridges jump asking",

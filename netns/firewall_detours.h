@@ -23,7 +23,7 @@ enum { FW_METERS = sizeof fw_meters / sizeof fw_meters[0] };
  * connection is known: an echo that the host answered would be an established one that leads into any segment.
  */
 static const char *const fw_steered[] = {
-	FW_STRANGER "oifname != @bridges return",
+	FW_STRANGERS "return",
 	"meta nfproto ipv6 " NAMED("detour") "drop",
 	"ip option lsrr exists " NAMED("detour") "drop",
 	"ip option ssrr exists " NAMED("detour") "drop",

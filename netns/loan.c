@@ -286,7 +286,7 @@ static int add_addresses(struct nlq *q, const struct net_loan *l, int index)
 	for (size_t i = 0; i < a->n; i++)
 		if (!strchr(a->v[i], ':'))
 			TRY(add_address(q, l, index, a->v[i]));
-	/* A new one of IPv6 goes before those that are there. */
+	/* Kernels until 2026 put a new one of IPv6 before those that are there; on later ones the order turns round. */
 	for (size_t i = a->n; i-- > 0;)
 		if (strchr(a->v[i], ':'))
 			TRY(add_address(q, l, index, a->v[i]));
