@@ -193,7 +193,7 @@ static int mend(struct run *r, struct net_file *f, int what)
 	if (what & MEND_ROUTES)
 		TRY(mend_routes(&q, &f->d, l.index));
 	if (what & MEND_PORTS && f->d.mode != NET_BRIDGE)
-		TRY(net_fixed_drop(&q, &r->c->fixed, l.index));
+		TRY(net_fixed_drop(&q, &r->c->fixed, &l));
 	/* A bridge that came back has no ports. */
 	if (what & (MEND_PORTS | MEND_UP))
 		TRY(net_users_each(&r->h, r->dir, f->d.name, rejoin_port, &j));

@@ -42,6 +42,12 @@ static bool is_its_own(const struct reading *r, int index, const unsigned char m
 	return !found || memcmp(mac, found->l->mac, 6) == 0;
 }
 
+/* Sticky: it ages, but the bridge learns of no other place. */
+static bool is_fixed(const struct ndmsg *n)
+{
+	return n->ndm_state & (NUD_NOARP | NUD_PERMANENT) || n->ndm_flags & NTF_STICKY;
+}
+
 /* The master is told by the bridge alone: a list that a link keeps of its own (a tunnel's peers) is another matter. */
 static void see(void *ctx, size_t i, const struct nlmsghdr *m)
 {
@@ -52,7 +58,7 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *m)
 
 	(void)i;
 	if (m->nlmsg_type != RTM_NEWNEIGH || nlmsg_parse((struct nlmsghdr *)(uintptr_t)m, sizeof *n, a, NDA_MAX, NULL) < 0 ||
-	    n->ndm_family != AF_BRIDGE || !(n->ndm_state & (NUD_NOARP | NUD_PERMANENT)) || n->ndm_flags & NTF_SELF ||
+	    n->ndm_family != AF_BRIDGE || !is_fixed(n) || n->ndm_flags & NTF_SELF ||
 	    !a[NDA_MASTER] || !a[NDA_LLADDR] || nla_len(a[NDA_LLADDR]) != 6)
 		return;
 	f = (struct net_fixed){ .bridge = (int)nla_get_u32(a[NDA_MASTER]), .port = n->ndm_ifindex,
@@ -87,20 +93,39 @@ int net_fixed_read(struct nlq *q, const struct net_host *h, struct net_fixed_lis
 	return r.oom ? fail(ENOMEM, "list the addresses of bridges: out of memory") : 0;
 }
 
-int net_fixed_drop(struct nlq *q, const struct net_fixed_list *l, int bridge)
+/* The bridge's own entry became it, and comes back by nobody else: what is sent to the host would go to all ports. */
+static void put_back(struct nlq *q, const struct net_link *bridge)
+{
+	struct ndmsg m = { .ndm_family = AF_BRIDGE, .ndm_ifindex = bridge->index, .ndm_flags = NTF_SELF,
+			   .ndm_state = NUD_PERMANENT };
+
+	nlq_add(q, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof m);
+	nlq_put(q, NDA_LLADDR, bridge->mac, sizeof bridge->mac);
+}
+
+static void take_out(struct nlq *q, const struct net_fixed *f)
+{
+	struct ndmsg m = { .ndm_family = AF_BRIDGE, .ndm_ifindex = f->port,
+			   .ndm_flags = f->port == f->bridge ? NTF_SELF : NTF_MASTER };
+
+	nlq_add(q, RTM_DELNEIGH, 0, &m, sizeof m);
+	nlq_put(q, NDA_LLADDR, f->mac, sizeof f->mac);
+	if (f->vlan)
+		nlq_put(q, NDA_VLAN, &f->vlan, sizeof f->vlan);
+}
+
+int net_fixed_drop(struct nlq *q, const struct net_fixed_list *l, const struct net_link *bridge)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		const struct net_fixed *f = &l->v[i];
-		struct ndmsg m = { .ndm_family = AF_BRIDGE, .ndm_ifindex = f->port };
 		int r;
 
-		if (f->bridge != bridge)
+		if (f->bridge != bridge->index)
 			continue;
-		m.ndm_flags = f->port == bridge ? NTF_SELF : NTF_MASTER;
-		nlq_add(q, RTM_DELNEIGH, 0, &m, sizeof m);
-		nlq_put(q, NDA_LLADDR, f->mac, sizeof f->mac);
-		if (f->vlan)
-			nlq_put(q, NDA_VLAN, &f->vlan, sizeof f->vlan);
+		if (!f->vlan && memcmp(f->mac, bridge->mac, sizeof f->mac) == 0)
+			put_back(q, bridge);
+		else
+			take_out(q, f);
 		r = nlq_talk(q, NULL, NULL);
 		if (r < 0 && r != -ENOENT && r != -ENODEV)
 			return net_fail_talk(q, r, "take a fixed address out of a bridge");

@@ -8,5 +8,5 @@ struct net_fixed_list { struct net_fixed *v; size_t n; };
 /* Of all bridges of the host but for what links have themselves. h: as net_host_read() gave it. */
 int net_fixed_read(struct nlq *q, const struct net_host *h, struct net_fixed_list *out);
 void net_fixed_free(struct net_fixed_list *l);
-/* Takes those of one bridge out; gone already is success. */
-int net_fixed_drop(struct nlq *q, const struct net_fixed_list *l, int bridge);
+/* Takes those of one bridge out, and the bridge's own address back; gone already is success. */
+int net_fixed_drop(struct nlq *q, const struct net_fixed_list *l, const struct net_link *bridge);

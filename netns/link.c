@@ -47,6 +47,12 @@ static bool forwards(struct nlattr *af_spec)
  * As the kernel makes them, of a bridge and of its port: what keeps frames from where they go, or brings them to whom
  * they are not for. An older kernel has less.
  */
+/* Since Linux 6.2 to 6.6, and older headers lack them. */
+#define IFLA_BRPORT_MAB 40
+#define IFLA_BRPORT_MCAST_MAX_GROUPS 42
+#define IFLA_BRPORT_NEIGH_VLAN_SUPPRESS 43
+#define IFLA_BRPORT_BACKUP_NHID 44
+enum { BRPORT_LAST = IFLA_BRPORT_BACKUP_NHID };
 struct usual { int attr; unsigned size, value; const char *name; };
 static const struct usual bridge_switches[] = {
 	{ IFLA_BR_STP_STATE, 4, 0, "stp_state" },
@@ -71,7 +77,11 @@ static const struct usual port_switches[] = {
 	{ IFLA_BRPORT_GROUP_FWD_MASK, 2, 0, "group_fwd_mask" },
 	{ IFLA_BRPORT_VLAN_TUNNEL, 1, 0, "vlan_tunnel" },
 	{ IFLA_BRPORT_LOCKED, 1, 0, "locked" },
+	{ IFLA_BRPORT_MAB, 1, 0, "mab" },
+	{ IFLA_BRPORT_MCAST_MAX_GROUPS, 4, 0, "mcast_max_groups" },
+	{ IFLA_BRPORT_NEIGH_VLAN_SUPPRESS, 1, 0, "neigh_vlan_suppress" },
 	{ IFLA_BRPORT_BACKUP_PORT, 4, 0, "backup_port" },
+	{ IFLA_BRPORT_BACKUP_NHID, 4, 0, "backup_nhid" },
 };
 enum { ODD_MAX = 32 };	/* bits of net_link.odd */
 _Static_assert(COUNT(bridge_switches) <= ODD_MAX && COUNT(port_switches) <= ODD_MAX, "each has a bit");
@@ -137,9 +147,9 @@ static void read_bridge(struct nlattr *info, struct net_link *l)
 static void read_port(struct nlattr *info, bool carrier, struct net_link *l)
 {
 	struct nlattr *port = nla_find(nla_data(info), nla_len(info), IFLA_INFO_SLAVE_DATA);
-	struct nlattr *a[IFLA_BRPORT_MAX + 1];
+	struct nlattr *a[BRPORT_LAST + 1];
 
-	if (!port || nla_parse_nested(a, IFLA_BRPORT_MAX, port, NULL) < 0)
+	if (!port || nla_parse_nested(a, BRPORT_LAST, port, NULL) < 0)
 		return;
 	l->isolated = a[IFLA_BRPORT_ISOLATED] && nla_get_u8(a[IFLA_BRPORT_ISOLATED]);
 	l->stuck = carrier && a[IFLA_BRPORT_STATE] && nla_get_u8(a[IFLA_BRPORT_STATE]) != BR_STATE_FORWARDING;

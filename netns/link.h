@@ -51,7 +51,7 @@ void net_isolate_port(struct nlq *q, const char *name, bool on);
 /* The bit that we turn, too: a port gives back what came by it. */
 enum { NET_ODD_HAIRPIN = 1 };
 /* "hairpin, guard": such switches of l by name. Returns out. */
-enum { NET_ODD_TEXT = 256 };
+enum { NET_ODD_TEXT = 320 };
 const char *net_odd_text(const struct net_link *l, uint32_t odd, char *out, size_t size);
 /* To the newest request, in the data of bridge l: its odd switches as the kernel makes them. */
 void net_usual_bridge(struct nlq *q, const struct net_link *l);

@@ -55,6 +55,59 @@ damaged() {
 	damaged "web: bridge vzbr0 is gone" h ip link del vzbr0 type bridge
 }
 
+# brport PORT [ATTRIBUTE SIZE VALUE]...: switches of a bridge's port by number, which bridge(8) may not know yet
+brport() {
+	h python3 - "$@" <<-'END'
+	import socket, struct, sys
+	def attr(kind, data):
+	    return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+	n = iter(map(int, sys.argv[2:]))
+	data = attr(12 | 1 << 15, b"".join(attr(kind, value.to_bytes(size, sys.byteorder)) for kind, size, value in zip(n, n, n)))
+	m = struct.pack("=BxHiII", socket.AF_BRIDGE, 0, socket.if_nametoindex(sys.argv[1]), 0, 0) + data
+	s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+	s.send(struct.pack("=IHHII", 16 + len(m), 19, 5, 1, 0) + m)
+	sys.exit(-struct.unpack_from("=i", s.recv(4096), 16)[0])
+	END
+}
+
+@test "check names switches that somebody turned at a guest's port; apply turns back those that need each other, too" {
+	local port
+
+	net create web
+	net create db
+	guest A a network=web
+	guest B b network=web
+	guest C c network=db
+	port=$(port_of a)
+	damaged "web: port $port of a: somebody changed hairpin" h bridge link set dev "$port" hairpin on
+	damaged "web: port $port of a: somebody changed learning, flood" h bridge link set dev "$port" learning off flood off
+	damaged "web: port $port of a: somebody changed locked" h bridge link set dev "$port" locked on
+	[ "$(printf '%s\n' 6.6 "$(uname -r)" | sort -V | head -n 1)" = 6.6 ] || return 0
+	damaged "web: port $port of a: somebody changed locked, mab" brport "$port" 39 1 1 40 1 1
+	damaged "web: port $port of a: somebody changed neigh_vlan_suppress, backup_nhid" brport "$port" 43 1 1 44 4 7
+	brport "$port" 42 4 1
+	run net check
+	[ "$status" -eq 0 ] || damaged "web: port $port of a: somebody changed mcast_max_groups" true
+}
+
+@test "addresses that somebody fixed in a network's bridge are told and go, and the bridge has its own" {
+	local port gw
+
+	net create web
+	net create db
+	guest A a network=web
+	guest B b network=web
+	guest C c network=db
+	port=$(port_of b)
+	gw=$(h ip -br link show vzbr0 | awk '{ print $3 }')
+	damaged "web: bridge vzbr0: somebody fixed where 02:00:00:00:00:77 is" \
+		h bridge fdb add 02:00:00:00:00:77 dev "$port" master static
+	damaged "web: bridge vzbr0: somebody fixed where 02:00:00:00:00:77 is" \
+		h bridge fdb add 02:00:00:00:00:77 dev "$port" master dynamic sticky
+	damaged "web: bridge vzbr0: somebody fixed where $gw is" h bridge fdb replace "$gw" dev "$port" master static
+	h bridge fdb show br vzbr0 | grep -q "^$gw dev vzbr0 .*permanent"
+}
+
 @test "apply NAME mends that one; other people's tables stay byte for byte" {
 	net create web
 	net create db

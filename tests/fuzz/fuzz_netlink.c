@@ -102,13 +102,13 @@ static void ask_link(struct nlq *q)
 static void ask_host(struct nlq *q)
 {
 	auto_net_host struct net_host h = { 0 };
-
+	const struct net_link bridge = { .index = 1 };
 	struct net_fixed_list fixed = { 0 };
 
 	if (net_host_read(q, &h) == 0) {
 		(void)net_host_link(&h, "eth0");
 		if (net_fixed_read(q, &h, &fixed) == 0)
-			(void)net_fixed_drop(q, &fixed, 1);
+			(void)net_fixed_drop(q, &fixed, &bridge);
 	}
 	net_fixed_free(&fixed);
 }
