@@ -43,16 +43,16 @@ static bool forwards(struct nlattr *af_spec)
 	return v != 0;
 }
 
-/*
- * As the kernel makes them, of a bridge and of its port: what keeps frames from where they go, or brings them to whom
- * they are not for. An older kernel has less.
- */
 /* Since Linux 6.2 to 6.6, and older headers lack them. */
 #define IFLA_BRPORT_MAB 40
 #define IFLA_BRPORT_MCAST_MAX_GROUPS 42
 #define IFLA_BRPORT_NEIGH_VLAN_SUPPRESS 43
 #define IFLA_BRPORT_BACKUP_NHID 44
 enum { BRPORT_LAST = IFLA_BRPORT_BACKUP_NHID };
+/*
+ * As the kernel makes them, of a bridge and of its port: what keeps frames from where they go, or brings them to whom
+ * they are not for. An older kernel has less.
+ */
 struct usual { int attr; unsigned size, value; const char *name; };
 static const struct usual bridge_switches[] = {
 	{ IFLA_BR_STP_STATE, 4, 0, "stp_state" },
