@@ -153,8 +153,8 @@ podman() { u podman --runtime "$D/vzrun" --log-level=error "$@"; }
 	[ "$(sed s/^0::// "/proc/$(pid)/cgroup")" = "${OWN#/sys/fs/cgroup}/user.slice/vzrun-r.scope" ]
 	u "$D/vzrun" --systemd-cgroup delete -f r
 	# Whoever spells its address in another way means the same.
-	run u env "DBUS_SESSION_BUS_ADDRESS=unix:path=/nowhere;unix:path=/run/user/$UID_/bus,guid=0123" "$D/vzrun" --systemd-cgroup run -d r
-	ok
+	u env "DBUS_SESSION_BUS_ADDRESS=unix:path=/nowhere;unix:path=/run/user/$UID_/bus,guid=0123" \
+		"$D/vzrun" --systemd-cgroup run -d r >"$D/said" 2>&1 || { cat "$D/said"; return 1; }
 	u "$D/vzrun" --systemd-cgroup delete -f r
 	# A bus that somebody names is that one.
 	run u env DBUS_SESSION_BUS_ADDRESS=unix:path=/nowhere "$D/vzrun" --systemd-cgroup run -d r
