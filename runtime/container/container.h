@@ -112,6 +112,8 @@ void container_info_json(struct jout *o, const char *key, const struct container
 /* By name. -ENOENT: there is no root. */
 int container_list(const char *root, int (*each)(void *ctx, const struct container_info *i), void *ctx);
 int container_pids(const char *root, const char *id, pid_t **pids, size_t *n);
+/* Its group as both records have it; without one hiers is 0. */
+int container_group(const char *root, const char *id, struct cg *out);
 
 /*
  * Counters and events as JSON, one line each, in runc's shape; `line` may fail and end it. once: the

@@ -78,6 +78,15 @@ int container_list(const char *root, int (*each)(void *, const struct container_
 	return state_each(fd, list_one, &l);
 }
 
+int container_group(const char *root, const char *id, struct cg *out)
+{
+	auto_opened struct opened o;
+
+	*out = (struct cg){ 0 };
+	TRY(opened_container(root, id, false, &o));
+	return opened_group(&o, out);
+}
+
 int container_pids(const char *root, const char *id, pid_t **pids, size_t *n)
 {
 	static struct cg cg;

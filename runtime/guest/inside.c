@@ -170,12 +170,9 @@ int exposure_host(struct arena *a, struct map *facts)
 int exposure_limits(struct arena *a, const char *root, const char *id, struct map *facts)
 {
 	static struct cg cg;
-	struct container_info i;
 	struct cg_stats s;
 
-	TRY(container_info(root, id, &i));
-	state_group(&i.s, &cg);
-	container_info_free(&i);
+	TRY(container_group(root, id, &cg));
 	if (!*cg.path || cg_stats(&cg, &s) < 0) {
 		err_clear();
 		return 0;

@@ -2,16 +2,9 @@
 #include "base/scope.h"
 #include "base/sys.h"
 
-
 int guest_cg(const struct guest_where *at, const char *name, struct cg *out)
 {
-	struct container_info i;
-
-	TRY(container_info(at->root, name, &i));
-	*out = (struct cg){ 0 };
-	state_group(&i.s, out);
-	container_info_free(&i);
-	return 0;
+	return container_group(at->root, name, out);
 }
 
 static int not_running(const char *name)

@@ -20,6 +20,18 @@ forge() {
 	jq -c "$1" "$ROOT/$ID/state.json" | sed "s/\"startTime\":[0-9]*/$birth/" >"$B/forged"
 	cp "$B/forged" "$ROOT/$ID/state.json"
 }
+age() {
+	forge '.version = 1 | .cgroup.hiers = 3 | .cgroup.made = 3'
+	sed -i 's/^made [^ ]* [^ ]*/made 3 3/' "$ROOT/$ID/journal"
+}
+# Without a pid namespace its second process outlives the first: SECOND.
+running_two() {
+	cfg '.linux.namespaces |= map(select(.type != "pid"))'
+	args sh -c 'sleep 300 & exec sleep 301'
+	create; vz start "$ID"
+	wait_for pgrep -f '^sleep 300$' -P "$(pid_of)"
+	SECOND=$(pgrep -f '^sleep 300$' -P "$(pid_of)")
+}
 
 @test "a forged cgroup in state.json is never aimed at" {
 	local path victim at groups=()
@@ -96,8 +108,7 @@ forge() {
 	local p
 	running
 	p=$(pid_of)
-	forge '.version = 1 | .cgroup.hiers = 3 | .cgroup.made = 3'
-	sed -i 's/^made [^ ]* [^ ]*/made 3 3/' "$ROOT/$ID/journal"
+	age
 	run vz state "$ID"
 	fails 1 "state of $ID has version 1, this vzrun knows 2"
 	run vz delete "$ID"
@@ -110,16 +121,11 @@ forge() {
 	ok
 	gone "$p"
 	[ -z "$(groups_left)$(state_left)" ]
-	cfg '.linux.namespaces |= map(select(.type != "pid"))'
-	args sh -c 'sleep 300 & exec sleep 301'
-	create; vz start "$ID"
-	wait_for pgrep -f '^sleep 300$' -P "$(pid_of)"
-	p=$(pgrep -f '^sleep 300$' -P "$(pid_of)")
-	forge '.version = 1 | .cgroup.hiers = 3 | .cgroup.made = 3'
-	sed -i 's/^made [^ ]* [^ ]*/made 3 3/' "$ROOT/$ID/journal"
+	running_two
+	age
 	run vz delete -f "$ID"
 	ok
-	gone "$p"
+	gone "$SECOND"
 	[ -z "$(groups_left)$(state_left)" ]
 }
 
@@ -139,11 +145,8 @@ forge() {
 
 @test "delete of a container whose journal is gone leaves no process of it, and keeps the record until then" {
 	local pid
-	cfg '.linux.namespaces |= map(select(.type != "pid"))'
-	args sh -c 'sleep 300 & exec sleep 301'
-	create; vz start "$ID"
-	wait_for pgrep -f '^sleep 300$' -P "$(pid_of)"
-	pid=$(pgrep -f '^sleep 300$' -P "$(pid_of)")
+	running_two
+	pid=$SECOND
 	rm "$ROOT/$ID/journal"
 	run vz delete -f "$ID"
 	[ "$status" -ne 0 ]
