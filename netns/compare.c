@@ -114,11 +114,14 @@ static void look_at_fixed(struct net_compare *c, const struct net_link *l)
 		const struct net_fixed *f = &c->fixed.v[i];
 		char mac[18];
 
-		if (f->bridge != l->index)
+		if (f->bridge != l->index || f->own)
 			continue;
 		net_mac_text(f->mac, mac);
 		net_compare_tell(c, MEND_PORTS, "bridge %s: somebody fixed where %s is", l->name, mac);
 	}
+	if (!net_fixed_has_own(&c->fixed, l))
+		net_compare_tell(c, MEND_PORTS, "bridge %s does not know its own address: what is for the host goes to all ports",
+				 l->name);
 }
 
 static void look_at_own(struct net_compare *c, const struct net_link *l)
@@ -183,6 +186,7 @@ static int look_at_tunnel(struct net_compare *c, const struct net_link *bridge)
 		{ TUNNEL_GONE, "is gone" }, { TUNNEL_OTHER, "is not what it was made as" },
 		{ TUNNEL_MASTER, "is not in the network's bridge" }, { TUNNEL_DOWN, "is down" },
 		{ TUNNEL_MTU, "has another MTU" }, { TUNNEL_PEERS, "has other peers" },
+		{ TUNNEL_ASTRAY, "has addresses that somebody put at a host" },
 	};
 	char name[IFNAMSIZ];
 	uint32_t most;

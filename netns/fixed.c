@@ -65,8 +65,11 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *m)
 				.vlan = a[NDA_VLAN] ? nla_get_u16(a[NDA_VLAN]) : 0 };
 	memcpy(f.mac, nla_data(a[NDA_LLADDR]), 6);
 	/* What the bridge takes in for the host. */
-	if (n->ndm_state & NUD_PERMANENT && (is_its_own(r, f.port, f.mac) || is_its_own(r, f.bridge, f.mac)))
-		return;
+	if (n->ndm_state & NUD_PERMANENT) {
+		f.own = !f.vlan && is_its_own(r, f.bridge, f.mac);
+		if (!f.own && (is_its_own(r, f.port, f.mac) || is_its_own(r, f.bridge, f.mac)))
+			return;
+	}
 	v = reallocarray(r->out->v, r->out->n + 1, sizeof *v);
 	r->oom |= !v;
 	if (!v)
@@ -93,7 +96,20 @@ int net_fixed_read(struct nlq *q, const struct net_host *h, struct net_fixed_lis
 	return r.oom ? fail(ENOMEM, "list the addresses of bridges: out of memory") : 0;
 }
 
-/* The bridge's own entry became it, and comes back by nobody else: what is sent to the host would go to all ports. */
+static bool is_of(const struct net_fixed *f, const struct net_link *bridge)
+{
+	return f->bridge == bridge->index && !f->vlan && memcmp(f->mac, bridge->mac, sizeof f->mac) == 0;
+}
+
+bool net_fixed_has_own(const struct net_fixed_list *l, const struct net_link *bridge)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (is_of(&l->v[i], bridge))
+			return true;
+	return false;
+}
+
+/* It comes back by nobody else: what is sent to the host would go to all ports. */
 static void put_back(struct nlq *q, const struct net_link *bridge)
 {
 	struct ndmsg m = { .ndm_family = AF_BRIDGE, .ndm_ifindex = bridge->index, .ndm_flags = NTF_SELF,
@@ -114,21 +130,28 @@ static void take_out(struct nlq *q, const struct net_fixed *f)
 		nlq_put(q, NDA_VLAN, &f->vlan, sizeof f->vlan);
 }
 
+static int talk(struct nlq *q, const char *what)
+{
+	int r = nlq_talk(q, NULL, NULL);
+
+	return r < 0 && r != -ENOENT && r != -ENODEV ? net_fail_talk(q, r, "%s", what) : 0;
+}
+
 int net_fixed_drop(struct nlq *q, const struct net_fixed_list *l, const struct net_link *bridge)
 {
+	bool own = false;
+
 	for (size_t i = 0; i < l->n; i++) {
 		const struct net_fixed *f = &l->v[i];
-		int r;
 
-		if (f->bridge != bridge->index)
+		own |= f->own && is_of(f, bridge);
+		if (f->bridge != bridge->index || f->own || is_of(f, bridge))
 			continue;
-		if (!f->vlan && memcmp(f->mac, bridge->mac, sizeof f->mac) == 0)
-			put_back(q, bridge);
-		else
-			take_out(q, f);
-		r = nlq_talk(q, NULL, NULL);
-		if (r < 0 && r != -ENOENT && r != -ENODEV)
-			return net_fail_talk(q, r, "take a fixed address out of a bridge");
+		take_out(q, f);
+		TRY(talk(q, "take a fixed address out of a bridge"));
 	}
-	return 0;
+	/* Over what somebody made of it, too. */
+	if (!own)
+		put_back(q, bridge);
+	return talk(q, "give a bridge its own address");
 }

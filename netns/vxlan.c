@@ -126,60 +126,90 @@ static int create(struct nlq *q, const char *name, const struct net_def *d)
 	return r < 0 ? net_fail_talk(q, r, "network %s: create tunnel %s", d->name, name) : 0;
 }
 
-static void peer_request(struct nlq *q, int type, int index, int family, const void *addr)
+static void peer_request(struct nlq *q, int index, int family, const void *addr)
 {
 	static const unsigned char everybody[6];
 	struct ndmsg m = { .ndm_family = AF_BRIDGE, .ndm_ifindex = index, .ndm_flags = NTF_SELF,
 			   .ndm_state = NUD_NOARP | NUD_PERMANENT };
 
-	nlq_add(q, type, type == RTM_NEWNEIGH ? NLM_F_CREATE | NLM_F_APPEND : 0, &m, sizeof m);
+	nlq_add(q, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_APPEND, &m, sizeof m);
 	nlq_put(q, NDA_LLADDR, everybody, sizeof everybody);
 	nlq_put(q, NDA_DST, addr, net_addr_size(family));
 }
 
-/* The destinations of what has no known one. */
+/* The tunnel's own list: peers are the destinations of what has no known one, and other addresses are learned. */
 struct found {
-	int index, family;
+	int index;
 	const struct net_vxlan *v;
+	struct nlq *out;		/* takes what is wrong away; NULL: it is only told */
 	uint64_t have[NET_PEERS_MAX / 64];
-	size_t n, foreign;
-	unsigned char stale[32][16];
+	size_t n;
+	int differs;
 };
+
+/* Its number among the peers, -1: none, or not as we make them. */
+static int peer_at(const struct net_vxlan *v, struct nlattr **a)
+{
+	size_t size = net_addr_size(v->family);
+	unsigned char addr[16];
+
+	if (!a[NDA_DST] || (size_t)nla_len(a[NDA_DST]) != size || a[NDA_PORT] || a[NDA_VNI] || a[NDA_IFINDEX])
+		return -1;
+	for (size_t k = 0; k < v->peers.n; k++)
+		if (inet_pton(v->family, v->peers.v[k], addr) == 1 && memcmp(addr, nla_data(a[NDA_DST]), size) == 0)
+			return (int)k;
+	return -1;
+}
+
+static void take_out(struct nlq *q, const struct ndmsg *n, struct nlattr **a)
+{
+	static const int which[] = { NDA_LLADDR, NDA_DST, NDA_PORT, NDA_VNI, NDA_IFINDEX, NDA_SRC_VNI };
+
+	if (q->n == NLQ_MAX)
+		return;
+	nlq_add(q, RTM_DELNEIGH, 0, n, sizeof *n);
+	for (size_t i = 0; i < COUNT(which); i++)
+		if (a[which[i]])
+			nlq_put(q, which[i], nla_data(a[which[i]]), (size_t)nla_len(a[which[i]]));
+}
 
 static void read_peer(void *ctx, size_t i, const struct nlmsghdr *h)
 {
-	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
-	const struct ndmsg *nd = NLMSG_DATA(h);
-	struct nlattr *mac = nlmsg_find_attr(m, sizeof *nd, NDA_LLADDR),
-		      *dst = nlmsg_find_attr(m, sizeof *nd, NDA_DST);
+	struct nlattr *a[NDA_MAX + 1];
+	const struct ndmsg *n = NLMSG_DATA(h);
 	struct found *f = ctx;
-	unsigned char a[16];
+	bool of_all, fixed;
+	int k;
 
 	(void)i;
-	if (nd->ndm_ifindex != f->index || !mac || !dst || memcmp(nla_data(mac), "\0\0\0\0\0", 6) != 0)
+	/* What the bridge says of this port has a master. */
+	if (h->nlmsg_type != RTM_NEWNEIGH || nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof *n, a, NDA_MAX, NULL) < 0 ||
+	    n->ndm_ifindex != f->index || a[NDA_MASTER] || !a[NDA_LLADDR] || nla_len(a[NDA_LLADDR]) != 6)
 		return;
-	for (size_t k = 0; k < f->v->peers.n; k++)
-		if ((size_t)nla_len(dst) == net_addr_size(f->v->family) &&
-		    inet_pton(f->v->family, f->v->peers.v[k], a) == 1 &&
-		    memcmp(a, nla_data(dst), (size_t)nla_len(dst)) == 0) {
-			f->n += !(f->have[k / 64] >> k % 64 & 1);
-			f->have[k / 64] |= UINT64_C(1) << k % 64;
-			return;
-		}
-	if (f->foreign < COUNT(f->stale) && (size_t)nla_len(dst) == net_addr_size(f->v->family))
-		memcpy(f->stale[f->foreign], nla_data(dst), (size_t)nla_len(dst));
-	f->foreign++;
+	of_all = memcmp(nla_data(a[NDA_LLADDR]), "\0\0\0\0\0", 6) == 0;
+	fixed = n->ndm_state & (NUD_NOARP | NUD_PERMANENT) || n->ndm_flags & NTF_EXT_LEARNED;
+	k = peer_at(f->v, a);
+	if (k < 0 || (fixed && !of_all)) {
+		f->differs |= of_all ? TUNNEL_PEERS : TUNNEL_ASTRAY;
+		if (f->out)
+			take_out(f->out, n, a);
+	} else if (of_all) {
+		f->n += !(f->have[k / 64] >> k % 64 & 1);
+		f->have[k / 64] |= UINT64_C(1) << k % 64;
+	}
 }
 
-static int peers_of(struct nlq *q, const struct net_def *d, int index, struct found *f)
+static int peers_of(struct nlq *q, const struct net_def *d, int index, struct nlq *out, struct found *f)
 {
 	/* Not struct ndmsg: its index filters nothing. */
 	struct ifinfomsg m = { .ifi_family = AF_BRIDGE, .ifi_index = index };
 	int r;
 
-	*f = (struct found){ .index = index, .v = d->vxlan };
+	*f = (struct found){ .index = index, .v = d->vxlan, .out = out };
 	nlq_add(q, RTM_GETNEIGH, NLM_F_DUMP, &m, sizeof m);
 	r = nlq_talk(q, read_peer, f);
+	if (f->n != d->vxlan->peers.n)
+		f->differs |= TUNNEL_PEERS;
 	return r < 0 ? net_fail_talk(q, r, "network %s: look for the tunnel's peers", d->name) : 0;
 }
 
@@ -187,26 +217,31 @@ static int talk_peers(struct nlq *q, const struct net_def *d)
 {
 	int r = nlq_talk(q, NULL, NULL);
 
-	return r < 0 ? net_fail_talk(q, r, "network %s: set the tunnel's peers", d->name) : 0;
+	/* Learned, and aged meanwhile. */
+	return r < 0 && r != -ENOENT ? net_fail_talk(q, r, "network %s: set the tunnel's peers", d->name) : 0;
 }
 
-/* Added one by one where they are many: a conversation has NLQ_MAX requests. */
+/* One by one where they are many: a conversation has NLQ_MAX requests. */
 static int set_peers(struct nlq *q, const struct net_def *d, int index)
 {
 	const struct net_vxlan *v = d->vxlan;
-	struct found f;
+	auto_nlq struct nlq out = { 0 };
 	unsigned char a[16];
+	struct found f;
+	bool more = true;
 
-	TRY(peers_of(q, d, index, &f));
-	for (size_t i = 0; i < f.foreign && i < COUNT(f.stale); i++)
-		peer_request(q, RTM_DELNEIGH, index, v->family, f.stale[i]);
-	if (f.foreign)
-		TRY(talk_peers(q, d));
+	TRY(nlq_open(&out, NETLINK_ROUTE));
+	for (unsigned i = 0; more && i < 64; i++) {
+		TRY(peers_of(q, d, index, &out, &f));
+		more = out.n == NLQ_MAX;
+		if (out.n)
+			TRY(talk_peers(&out, d));
+	}
 	for (size_t k = 0; k < v->peers.n; k++) {
 		if (f.have[k / 64] >> k % 64 & 1)
 			continue;
 		if (inet_pton(v->family, v->peers.v[k], a) == 1)
-			peer_request(q, RTM_NEWNEIGH, index, v->family, a);
+			peer_request(q, index, v->family, a);
 		if (q->n == NLQ_MAX)
 			TRY(talk_peers(q, d));
 	}
@@ -338,7 +373,7 @@ int net_tunnel_check(struct nlq *q, const struct net_home *h, const struct net_d
 	*differs |= s.l.master != bridge ? TUNNEL_MASTER : 0;
 	*differs |= !s.l.up ? TUNNEL_DOWN : 0;
 	*differs |= s.l.mtu != (d->mtu ? d->mtu : 1500) ? TUNNEL_MTU : 0;
-	TRY(peers_of(q, d, s.l.index, &f));
-	*differs |= f.foreign || f.n != d->vxlan->peers.n ? TUNNEL_PEERS : 0;
+	TRY(peers_of(q, d, s.l.index, NULL, &f));
+	*differs |= f.differs;
 	return 0;
 }

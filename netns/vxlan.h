@@ -23,7 +23,8 @@ enum {
 	TUNNEL_MASTER = 4,
 	TUNNEL_DOWN = 8,
 	TUNNEL_MTU = 16,
-	TUNNEL_PEERS = 32
+	TUNNEL_PEERS = 32,
+	TUNNEL_ASTRAY = 64	/* an address is fixed at some host, or is at one that is no peer */
 };
 int net_tunnel_check(struct nlq *q, const struct net_home *h, const struct net_def *d, int bridge,
 		     int *differs);

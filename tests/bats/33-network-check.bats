@@ -106,6 +106,8 @@ brport() {
 		h bridge fdb add 02:00:00:00:00:77 dev "$port" master dynamic sticky
 	damaged "web: bridge vzbr0: somebody fixed where $gw is" h bridge fdb replace "$gw" dev "$port" master static
 	h bridge fdb show br vzbr0 | grep -q "^$gw dev vzbr0 .*permanent"
+	damaged "web: bridge vzbr0 does not know its own address" h bridge fdb del "$gw" dev vzbr0 self
+	h bridge fdb show br vzbr0 | grep -q "^$gw dev vzbr0 .*permanent"
 }
 
 @test "apply NAME mends that one; other people's tables stay byte for byte" {

@@ -216,6 +216,8 @@ drops() { one network show seg --json | jq "[.drops | to_entries[].value] | add"
 	mend "seg: tunnel $t has other peers"
 	in_ns "$ONE" bridge fdb append 00:00:00:00:00:00 dev "$t" dst 192.0.2.99
 	mend "seg: tunnel $t has other peers"
+	in_ns "$ONE" bridge fdb append 00:00:00:00:00:00 dev "$t" dst 192.0.2.2 port 4790 vni 67
+	mend "seg: tunnel $t has other peers"
 	in_ns "$ONE" ip link del "$t"
 	in_ns "$ONE" ip link add "$t" type vxlan id 99 dstport 4789
 	mend "seg: tunnel $t is not what it was made as"
@@ -226,6 +228,41 @@ drops() { one network show seg --json | jq "[.drops | to_entries[].value] | add"
 	run one network check
 	[ "$status" -eq 1 ]
 	[[ $output == *"seg: the way to the peers takes packets of 1350 bytes, less than the MTU (1450)"* ]]
+}
+
+@test "addresses that somebody put at a host in the tunnel's own list are told and go, those learned from peers stay" {
+	segment 4
+	guest A one a
+	guest B two b
+	t=$(tunnel_of "$ONE")
+	led() {
+		local mac=$1
+
+		shift
+		in_ns "$ONE" bridge fdb replace "$mac" dev "$t" "$@"
+		run one network check
+		[ "$status" -eq 1 ]
+		[ "${#lines[@]}" = 1 ]
+		[[ $output == "seg: tunnel $t has addresses that somebody put at a host"* ]] || { echo "$*: $output"; return 1; }
+		one network apply
+		one network check
+		run in_ns "$ONE" bridge fdb show dev "$t"
+		[[ $output != *192.0.2.9* && $output != *02:00:00:00:00:77* ]] || { echo "$*: $output"; return 1; }
+		pings "$A" "$(ip4_of b)"
+	}
+	led "$(mac_of b)" dst 192.0.2.99
+	led "$(mac_of b)" dst 192.0.2.99 port 4790 vni 67
+	led "$(mac_of b)" dst 192.0.2.99 dynamic
+	led 02:00:00:00:00:77 dst 192.0.2.2
+	in_ns "$ONE" bridge fdb append 02:00:00:00:00:77 dev "$t" dst 192.0.2.99
+	led 02:00:00:00:00:77 dst 192.0.2.98
+	in_ns "$ONE" ip nexthop add id 12 via 192.0.2.99 fdb
+	in_ns "$ONE" ip nexthop add id 10 group 12 fdb
+	led 02:00:00:00:00:77 nhid 10
+	in_ns "$ONE" bridge fdb show dev "$t" | grep -q "^$(mac_of b) dst 192.0.2.2 self"
+	for i in {1..600}; do echo "fdb add 02:00:00:00:$((i / 100)):$((i % 100)) dev $t dst 192.0.2.99"; done >"$D/many"
+	in_ns "$ONE" bridge -batch "$D/many"
+	led 02:00:00:00:00:77 dst 192.0.2.99
 }
 
 @test "what a tunnel cannot be: peers without a way, this host itself, a VNI in use" {
