@@ -1,12 +1,10 @@
 #include "netns/loan.h"
 #include "base/clock.h"
 #include "netns/addr.h"
-#include "netns/addrtext.h"
 #include "netns/altname.h"
 #include "netns/link.h"
+#include "netns/loanaddr.h"
 
-#include <arpa/inet.h>
-#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <netlink/socket.h>
@@ -122,37 +120,6 @@ static int look_at(struct nlq *q, const char *device, struct net_link *out)
 
 /* ---- the note ------------------------------------------------------------------------------------ */
 
-enum { ADDRESSES_MAX = 64 };
-struct addresses { int index; struct arena *a; const char *v[ADDRESSES_MAX + 1]; size_t n; };
-
-static void see_address(void *ctx, size_t i, const struct nlmsghdr *h)
-{
-	struct addresses *s = ctx;
-	const struct ifaddrmsg *m = NLMSG_DATA(h);
-
-	(void)i;
-	if (h->nlmsg_type == RTM_NEWADDR && (int)m->ifa_index == s->index && m->ifa_scope == RT_SCOPE_UNIVERSE &&
-	    m->ifa_flags & IFA_F_PERMANENT && s->n < ADDRESSES_MAX &&
-	    (m->ifa_family == AF_INET || m->ifa_family == AF_INET6))
-		s->v[s->n++] = net_address_text(s->a, h);
-}
-
-static int note_addresses(struct nlq *q, const struct net_link *s, struct arena *a, struct strv *out)
-{
-	struct ifaddrmsg any = { .ifa_family = AF_UNSPEC };
-	struct addresses found = { .index = s->index, .a = a };
-	int r;
-
-	nlq_add(q, RTM_GETADDR, NLM_F_DUMP, &any, sizeof any);
-	r = nlq_talk(q, see_address, &found);
-	if (r < 0)
-		return net_fail_talk(q, r, "list the addresses of %s", s->name);
-	for (size_t i = 0; i < found.n; i++)
-		if (!found.v[i])
-			return fail(ENOMEM, "list the addresses of %s: out of memory", s->name);
-	return strv_copy(a, found.v, found.n, out);
-}
-
 /* It was not noted which, where it was not noted of what kind. */
 static int mend_altnames(struct nlq *q, int index, const struct net_loan *l, bool add)
 {
@@ -197,7 +164,7 @@ int net_loan_note(const struct net_port *p, struct arena *a, struct net_loan *ou
 		.up = s.up, .mac = mac_or_null(a, s.mac), .permanent = mac_or_null(a, s.permanent),
 		.kind = arena_strdup(a, s.kind), .was_alias = str_eq(s.alias, alias) ? NULL : text_or_null(a, s.alias),
 	};
-	TRY(note_addresses(&q, &s, a, &out->addresses));
+	TRY(net_loan_note_addresses(&q, s.index, s.name, a, &out->addresses));
 	TRY(net_altnames_note(&q, s.index, s.name, a, &out->altnames));
 	return out->device && out->name && out->alias && out->kind ? 0 : fail(ENOMEM, "out of memory");
 }
@@ -263,36 +230,6 @@ int net_loan_give(const struct net_port *p, int netns_fd)
 
 /* ---- and back ------------------------------------------------------------------------------------ */
 
-static int add_address(struct nlq *q, const struct net_loan *l, int index, const char *text)
-{
-	int family = strchr(text, ':') ? AF_INET6 : AF_INET, r;
-	struct ifaddrmsg m = { .ifa_family = (unsigned char)family, .ifa_index = (unsigned)index };
-	char bare[64];
-	struct net_wish w;
-
-	snprintf(bare, sizeof bare, "%.*s", (int)strcspn(text, " "), text);
-	TRY_IN(net_wish_parse(bare, family, &w), "lent link %s", l->device);
-	m.ifa_prefixlen = (unsigned char)w.prefix;
-	nlq_add(q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &m, sizeof m);
-	net_address_put(q, family, text, &w);
-	r = nlq_talk(q, NULL, NULL);
-	return r < 0 ? net_fail_talk(q, r, "%s: give it back its address %s", l->device, bare) : 0;
-}
-
-static int add_addresses(struct nlq *q, const struct net_loan *l, int index)
-{
-	const struct strv *a = &l->addresses;
-
-	for (size_t i = 0; i < a->n; i++)
-		if (!strchr(a->v[i], ':'))
-			TRY(add_address(q, l, index, a->v[i]));
-	/* Kernels until 2026 put a new one of IPv6 before those that are there; on later ones the order turns round. */
-	for (size_t i = a->n; i-- > 0;)
-		if (strchr(a->v[i], ':'))
-			TRY(add_address(q, l, index, a->v[i]));
-	return 0;
-}
-
 /* As it was. A name can be given to a link that is down only; the alias goes last: without it all is done. */
 static int restore(struct nlq *q, const struct net_loan *l, const struct net_link *s)
 {
@@ -317,7 +254,7 @@ static int restore(struct nlq *q, const struct net_loan *l, const struct net_lin
 	r = nlq_talk(q, NULL, NULL);
 	if (r < 0)
 		return net_fail_talk(q, r, "physical %s: bring it up again", l->device);
-	TRY(add_addresses(q, l, s->index));
+	TRY(net_loan_give_addresses(q, l, s->index));
 	TRY(mend_altnames(q, s->index, l, true));
 	return set_alias(q, s->index, l->device, l->was_alias ? l->was_alias : "");
 }

@@ -43,6 +43,26 @@ as_it_was() { diff <(wire_state) - <<<"$was"; }
 	as_it_was
 }
 
+@test "physical: addresses of IPv6 come back in their order, wherever the kernel puts a new one, and whichever are there" {
+	local was i order
+	wire
+	for i in 1 2 3; do h ip addr add fd96::$i/64 dev p0 nodad; done
+	was=$(wire_state)
+	guest_on '' --net red
+	vz nic add "$G" --physical p0 --name phys0 >/dev/null
+	vz nic rm "$G" phys0 >/dev/null
+	as_it_was
+	h ip addr add fd95::1/64 dev p0 nodad
+	# Not the order in which a kernel has them that puts a new one before, or behind, the others.
+	for order in "1 2 3" "3 2 1" "2 3 1" "1"; do
+		for i in 1 2 3; do h ip addr del fd96::$i/64 dev p0; done
+		for i in $order; do h ip addr add fd96::$i/64 dev p0 nodad; done
+		h "$BUILD/tools/nettool" giveback p0 10.96.0.7/24 fd96::2/64 fd96::3/64 fd96::1/64
+		[ "$(h ip -o addr show p0 | grep -o 'fd96::./64' | tr -d '\n')" = fd96::2/64fd96::3/64fd96::1/64 ]
+		[[ "$(h ip -o addr show p0)" = *10.96.0.7/24*fd95::1/64* ]]
+	done
+}
+
 @test "macvlan: live, over a restart, gone with the guest" {
 	wire
 	guest_on '' --net red

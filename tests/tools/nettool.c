@@ -14,11 +14,13 @@
 #include "base/file.h"
 #include "base/scope.h"
 #include "base/str.h"
+#include "netns/loanaddr.h"
 #include "netns/net.h"
 #include "netns/network.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -299,11 +301,25 @@ static int cmd_bench(char **v)
 	return 0;
 }
 
+/* LINK ADDRESS...: gives them back to a link that was lent, as they were noted */
+static int cmd_giveback(char **v)
+{
+	struct net_loan l = { .device = v[0] };
+	auto_nlq struct nlq q = { 0 };
+
+	l.addresses.v = (const char **)v + 1;
+	while (v[1 + l.addresses.n])
+		l.addresses.n++;
+	TRY(nlq_open(&q, NETLINK_ROUTE));
+	return net_loan_give_addresses(&q, &l, (int)if_nametoindex(v[0]));
+}
+
 struct word { const char *name; int args; int (*run)(char **v); };
 static const struct word cmds[] = {
 	{ "claim", 2, cmd_claim }, { "up", 3, cmd_up }, { "again", 4, cmd_again },
 	{ "lo", 0, cmd_lo }, { "teardown", 2, cmd_teardown }, { "release", 2, cmd_release },
 	{ "remove", 2, cmd_remove }, { "list", 1, cmd_list },
+	{ "giveback", 2, cmd_giveback },
 	{ "resolv", 0, cmd_resolv }, { "bench", 2, cmd_bench },
 };
 
