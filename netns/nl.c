@@ -11,11 +11,13 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-enum { ERRNO_MAX = 4095, /* of the kernel's */ DUMP_TRIES = 100, DATAGRAM_MAX = 131072, USUAL_ROOM = 1024 };
+enum { ERRNO_MAX = 4095, /* of the kernel's */ DUMP_TRIES = 100, DATAGRAM_MAX = 131072, USUAL_ROOM = 1024,
+       /* An answer takes at least 768 bytes of it, and libnl asks for room for 85. */
+       ANSWERS_ROOM = NLQ_MAX * 1024 };
 
 int nlq_open(struct nlq *q, int protocol)
 {
-	int one = 1, r;
+	int one = 1, room = ANSWERS_ROOM, r;
 
 	memset(q, 0, sizeof *q);
 	q->sk = nl_socket_alloc();
@@ -32,6 +34,8 @@ int nlq_open(struct nlq *q, int protocol)
 		errno = code;
 		return fail_errno("netlink socket");
 	}
+	/* Each of the requests that are sent together may be answered; the host's limit (net.core.rmem_max) is enough. */
+	(void)setsockopt(nl_socket_get_fd(q->sk), SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
 	/* The kernel's own words about an error, and requests cut out of its answer. */
 	(void)setsockopt(nl_socket_get_fd(q->sk), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof one);
 	(void)setsockopt(nl_socket_get_fd(q->sk), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof one);

@@ -447,3 +447,11 @@ after_VZRUN_KILL() {
 	done
 	net check
 }
+
+@test "one of a hundred networks is removed" {
+	for i in {1..100}; do
+		net create "n$i" >/dev/null
+	done
+	net rm n50
+	net check
+}
