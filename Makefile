@@ -284,6 +284,7 @@ test-vm: tested
 	$(Q)tests/vm/run -l selinux
 	$(Q)tests/vm/run -l apparmor
 	$(Q)tests/vm/run tests/bats/35-vxlan.bats
+	$(Q)tests/vm/run -a ipv6.disable=1 tests/bats/39-no-ipv6.bats
 	$(Q)tests/vm/run -2
 	$(Q)tests/vm/run -f 'VLAN|vlan' tests/bats/33-network-commands.bats tests/bats/34-nics-wires.bats
 	$(Q)tests/vm/run -c v1 tests/bats/46-systemd-cgroup.bats

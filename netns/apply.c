@@ -166,7 +166,7 @@ static int mend_routes(struct nlq *q, const struct net_def *d, int index)
 	int r;
 
 	for (size_t i = 0; i < COUNT(s); i++) {
-		if (!s[i]->family)
+		if (!net_host_has(s[i]->family))
 			continue;
 		net_subnet_at(s[i], NET_GATEWAY, a);
 		net_add_link_route(q, index, s[i]->family, s[i]->addr, s[i]->prefix, a);

@@ -355,7 +355,7 @@ int net_bridge_configure(struct nlq *q, const struct net_def *d, bool mark, stru
 		nlq_put_u32(q, IFLA_MASTER, 0);
 	turn_switches(q, out);
 	for (size_t i = 0; i < COUNT(s); i++) {
-		if (!s[i]->family)
+		if (!net_host_has(s[i]->family))
 			continue;
 		net_subnet_at(s[i], NET_GATEWAY, addr);
 		net_add_address(q, out->index, s[i]->family, addr, s[i]->prefix);

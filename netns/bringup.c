@@ -59,6 +59,23 @@ static int take_renamed(struct up *u)
 	return 1;
 }
 
+/* What stands goes on by IPv4 after a boot without the other; nothing new is made of it. */
+static int without_ipv6(const struct up *u)
+{
+	const struct net_def *d = &u->f->d;
+
+	if (!d->v6.family || net_host_has_ipv6())
+		return 0;
+	if (u->fresh || !d->v4.family) {
+		int r = fail_as(ERR_UNSUPPORTED, "network %s: this kernel has no IPv6", d->name);
+
+		err_try("boot without ipv6.disable=1, or make a network of IPv4 alone");
+		return r;
+	}
+	log_warn("network %s: this kernel has no IPv6: its guests have IPv4 alone", d->name);
+	return 0;
+}
+
 static int define(void *ctx)
 {
 	struct up *u = ctx;
@@ -68,9 +85,11 @@ static int define(void *ctx)
 
 	if (u->fresh) {
 		TRY(net_draft_choose(&c));
+		TRY(without_ipv6(u));
 		d->version = NET_DEF_VERSION;
 		return net_def_store(u->dir, d);
 	}
+	TRY(without_ipv6(u));
 	r = net_link_find(&u->q, d->bridge, &u->link);
 	if (r < 0 && r != -ENODEV)
 		return r;

@@ -94,7 +94,7 @@ static void look_at_addresses(struct net_compare *c, const struct net_link *l)
 	unsigned char a[16];
 
 	for (size_t i = 0; i < COUNT(s); i++) {
-		if (!s[i]->family)
+		if (!net_host_has(s[i]->family))
 			continue;
 		net_subnet_at(s[i], NET_GATEWAY, a);
 		if (!net_host_has_addr(&c->host, l->index, s[i]->family, a, s[i]->prefix))

@@ -1,6 +1,7 @@
 /* What dnsmasq is told: its command line, and the three files that it reads. */
 #include "netns/dns.h"
 #include "base/scope.h"
+#include "netns/kernel.h"
 #include "netns/net.h"
 
 #include <arpa/inet.h>
@@ -212,7 +213,7 @@ const char **net_dns_args(struct arena *a, const struct net_def *d, const char *
 	arg(&x, "--servers-file=%s/servers", dir);
 	if (d->v4.family)
 		subnet4(&x, d);
-	if (d->v6.family)
+	if (net_host_has(d->v6.family))
 		subnet6(&x, d);
 	return x.oom ? NULL : x.v;
 }

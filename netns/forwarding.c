@@ -99,7 +99,14 @@ static int want_whole_host6(struct net_book *o)
 
 bool net_host_has_ipv6(void)
 {
-	return access(SYS "ipv6/conf", F_OK) == 0;
+	static bool has;	/* it comes, with a module, and does not go */
+
+	return has || (has = access(SYS "ipv6/conf", F_OK) == 0);
+}
+
+bool net_host_has(int family)
+{
+	return family == AF_INET6 ? net_host_has_ipv6() : family != 0;
 }
 
 int net_forwarding_on(int dirfd, const char *bridge, const struct net_others *others, const struct net_route *r,

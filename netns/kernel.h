@@ -66,7 +66,12 @@ int net_forwarding_bequeath(int dirfd, const struct net_home *heir);
 int net_forwarding_leave(struct nlq *q, const struct net_home *h, int dirfd, const char *network);
 /* Whether bridge takes packets of 127.0.0.0/8: on and, when nobody needs it any more, as it was. */
 int net_localnet(int dirfd, const char *bridge, bool on);
+/*
+ * IPv6 may be off for the whole kernel (ipv6.disable=1): networks keep what they have of it, for another boot, and
+ * what is made in the kernel leaves it out. Of family 0 (none): no.
+ */
 bool net_host_has_ipv6(void);
+bool net_host_has(int family);
 
 /* A switch below /proc/sys/net that is not as it was set: key "ipv4/conf/vzbr0/forwarding". */
 typedef void net_switch_differs(void *ctx, const char *key, const char *is, const char *want);

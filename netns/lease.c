@@ -1,5 +1,6 @@
 #include "netns/lease.h"
 #include "base/scope.h"
+#include "netns/kernel.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -306,7 +307,7 @@ int net_port_of(const struct net_home *h, const struct net_def *d, const char *o
 			out->prefix = 32;
 		}
 	}
-	if (l->ip6 && inet_pton(AF_INET6, l->ip6, &out->ip6) == 1) {
+	if (l->ip6 && net_host_has_ipv6() && inet_pton(AF_INET6, l->ip6, &out->ip6) == 1) {
 		out->prefix6 = d->v6.prefix;
 		if (net_def_gateway(d, AF_INET6, (unsigned char *)&out->gateway6) && d->mode == NET_ROUTED) {
 			out->behind6 = out->prefix6;
@@ -316,7 +317,7 @@ int net_port_of(const struct net_home *h, const struct net_def *d, const char *o
 	out->outward = d->mode != NET_ISOLATED;
 	if (d->dns && l->ip)
 		net_subnet_at(&d->v4, NET_GATEWAY, (unsigned char *)&out->dns);
-	if (d->dns && l->ip6)
+	if (d->dns && l->ip6 && net_host_has_ipv6())
 		net_subnet_at(&d->v6, NET_GATEWAY, (unsigned char *)&out->dns6);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include "base/scope.h"
 #include "netns/alone.h"
 #include "netns/announce.h"
+#include "netns/kernel.h"
 #include "netns/lease.h"
 #include "netns/link.h"
 #include "netns/rate.h"
@@ -141,6 +142,10 @@ static int change_mac(struct change *c)
 	r = nlq_talk(c->q, NULL, NULL);
 	if (r < 0)
 		return net_fail_talk(c->q, r, "%s: set its MAC address", c->to->name);
+	if (!net_host_has_ipv6())
+		return 0;
+	if (!net_host_has_ipv6())
+		return 0;
 	/* The kernel makes it when a link comes up, only; and no other one of it may be used (see anti-spoofing). */
 	net_link_local_of(c->from->mac, old.s6_addr);
 	net_link_local_of(c->to->mac, new.s6_addr);

@@ -66,7 +66,7 @@ static int end(int netns_fd, const char *link, bool there)
 	m.ifi_index = l.index;
 	nlq_add(&q, RTM_NEWLINK, 0, &m, sizeof m);
 	for (size_t i = 0; i < COUNT(ends); i++) {
-		if (ends[i].family == AF_INET6 && !net_host_has_ipv6())
+		if (!net_host_has(ends[i].family))
 			continue;
 		(void)inet_pton(ends[i].family, there ? ends[i].there : ends[i].host, a);
 		(void)inet_pton(ends[i].family, ends[i].host, gateway);
