@@ -45,6 +45,35 @@ teardown() { guest_teardown; }
 	wait
 }
 
+@test "a forged group in a guest's state.json is not what set changes, nor what stats counts" {
+	kernel_has_cgroup memory || skip "kernel: no memory controller"
+	local at path used victim=${G}v
+	running_guest --net none
+	vz create "$victim" --template busybox --memory 64M --net none >/dev/null
+	vz start "$victim" >/dev/null
+	limit() { cat /sys/fs/cgroup/memory/vzrun-"$1"/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/vzrun-"$1"/memory.max; }
+	count() { vz --json stats "$G" | jq '.guests[0].pids.current'; }
+	vz exec "$victim" sh -c 'for i in 1 2 3 4 5 6; do sleep 1000 & done' >/dev/null
+	at=$ROOT/$G/state.json
+	used=$(count)
+	name() { sed -i "s|\"cgroup\":{\"path\":\"[^\"]*\"|\"cgroup\":{\"path\":\"$1\"|" "$at" && grep -qF "\"cgroup\":{\"path\":\"$1\"" "$at"; }
+	name "/vzrun-$victim"
+	run -0 vz set "$G" --memory 96M --pids 50
+	has "state of $G: its records name two cgroups; /vzrun-$G is taken"
+	[ "$(limit "$G")" = $((96 << 20)) ]
+	[ "$(limit "$victim")" = $((64 << 20)) ]
+	[ "$(count)" = "$used" ]
+	for path in / /.. ""; do
+		name "$path"
+		run vz set "$G" --memory 80M
+		[ "$status" -ne 0 ]
+		has "state of $G is corrupt: state.json: cgroup is not a container's"
+	done
+	name "/vzrun-$G"
+	[ "$(limit "$G")" = $((96 << 20)) ]
+	[ "$(limit "$victim")" = $((64 << 20)) ]
+}
+
 @test "set: live and saved, --now, --next, --dry-run, swap, a paused guest" {
 	kernel_has_cgroup memory || skip "kernel: no memory controller"
 	running_guest
