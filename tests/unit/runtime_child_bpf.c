@@ -4,8 +4,6 @@
 #include "tests/unit/seccomp_text.h"
 #include "tests/unit/unit.h"
 
-#include <linux/audit.h>
-
 static const uint32_t archs[] = {
 	AUDIT_ARCH_X86_64, AUDIT_ARCH_I386, AUDIT_ARCH_AARCH64, AUDIT_ARCH_ARM, 0, 1, UINT32_MAX
 };
@@ -110,7 +108,7 @@ static int same_answers(const struct spec_seccomp *s, unsigned layout, uint32_t 
 
 	TRY(seccomp_compile_plain(s, layout, &plain));
 	collect_values(s);
-	r = bpf_rewrite(plain.insns, plain.len, AUDIT_ARCH_X86_64, NULL, 0, &ours, &n);
+	r = bpf_rewrite(plain.insns, plain.len, native(), NULL, 0, &ours, &n);
 	if (r < 0)
 		return fail(-r, "not rewritten: %s", strerror(-r));
 	return compare_all(&plain, ours, n, top) ? fail(EINVAL, "the programs differ") : 0;

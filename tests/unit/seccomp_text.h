@@ -3,7 +3,21 @@
 #include "base/json.h"
 #include "base/scope.h"
 #include "runtime/spec/seccomp.h"
+#include <linux/audit.h>
+#include <seccomp.h>
 #include <string.h>
+
+/* Of the machine that the test runs on, as libseccomp and the kernel (AUDIT_ARCH_) call it; and of none in a section. */
+static inline uint32_t native(void) { return seccomp_arch_native(); }
+static inline uint32_t stranger(void)
+{
+	return native() == AUDIT_ARCH_AARCH64 ? AUDIT_ARCH_RISCV64 : AUDIT_ARCH_AARCH64;
+}
+/* By its name, of any machine. */
+static inline uint32_t number(uint32_t arch, const char *call)
+{
+	return (uint32_t)seccomp_syscall_resolve_name_arch(arch, call);
+}
 
 struct loaded { struct arena a; struct json *tree; struct spec_seccomp s; };
 
