@@ -230,9 +230,12 @@ int net_dir_lock(int dirfd)
 {
 	int fd = file_lock(dirfd, ".lock", true);
 
-	return fd < 0 ? fail_in(fd, "networks") : fd;
+	if (fd < 0)
+		return fail_in(fd, "networks");
+	/* Empty: a take-over was killed that had done all else. */
+	(void)unlinkat(dirfd, NET_TAKEOVER, AT_REMOVEDIR);
+	return fd;
 }
-
 
 static int is_definition(const struct dirent *e)
 {

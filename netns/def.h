@@ -75,6 +75,7 @@ void net_def_encode(const struct net_def *d, struct jout *o, const char *key);
 /* HOME/networks, made when `make`; -ENOENT without a message when it is not there. */
 int net_dir_open(const char *home, bool make);
 int net_dir_lock(int dirfd);
+#define NET_TAKEOVER ".takeover"	/* below it: where a take-over (netns/takeover.c) works, under the lock */
 
 /* Calls each for every network of the directory, by name. A file that cannot be read is an error. */
 int net_def_each(int dirfd, int (*each)(void *ctx, struct net_file *f), void *ctx);

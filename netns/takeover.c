@@ -14,8 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define WORK ".takeover"
-
 struct old_lease { const char *guest; struct opt_u32 index; const char *ip, *ip6, *mac; };
 struct old_def { struct list leases; };
 
@@ -139,17 +137,17 @@ static int take_over(int dir)
 	done = is_done(dir);
 	if (done)
 		return done < 0 ? done : 0;
-	if (mkdirat(dir, WORK, 0700) < 0 && errno != EEXIST)
-		return fail_errno("networks/" WORK);
-	work = openat(dir, WORK, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (mkdirat(dir, NET_TAKEOVER, 0700) < 0 && errno != EEXIST)
+		return fail_errno("networks/" NET_TAKEOVER);
+	work = openat(dir, NET_TAKEOVER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (work < 0 || (mkdirat(work, ".guests", 0700) < 0 && errno != EEXIST))
-		return fail_errno("networks/" WORK);
+		return fail_errno("networks/" NET_TAKEOVER);
 	t.work = work;
 	TRY(net_def_each(dir, take_network, &t));
 	if (renameat(work, ".guests", dir, ".guests") < 0)
 		return fail_errno("networks/.guests");
-	if (unlinkat(dir, WORK, AT_REMOVEDIR) < 0)
-		return fail_errno("networks/" WORK);
+	if (unlinkat(dir, NET_TAKEOVER, AT_REMOVEDIR) < 0)
+		return fail_errno("networks/" NET_TAKEOVER);
 	/* What remains in the files from here on is not read any more. */
 	t.store = true;
 	return net_def_each(dir, take_network, &t);

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/stat.h>
 
 #define HEAD "{\"version\":2,\"name\":\"default\",\"mode\":\"nat\",\"bridge\":\"vzbr0\",\"subnet\":\"10.77.0.0/16\","
 
@@ -254,6 +255,12 @@ TEST(taken_over)
 	CHECK(net_index_is(s.dir, "a", "02:00:00:00:00:02", "web2", 0));
 	CHECK(file_read(s.dir, "a.json", &text, NULL) == 0);
 	CHECK(strstr(text, "\"version\":2") && !strstr(text, "leases"));
+	/* Killed when all was done but for this: who changes something next takes it away. */
+	CHECK(faccessat(s.dir, NET_TAKEOVER, F_OK, 0) < 0 && mkdirat(s.dir, NET_TAKEOVER, 0700) == 0);
+	close(s.dir);
+	s.dir = net_store_open(s.path, false);
+	close(net_dir_lock(s.dir));
+	CHECK(faccessat(s.dir, NET_TAKEOVER, F_OK, 0) < 0);
 	store_remove(&s);
 }
 

@@ -7,7 +7,7 @@
 #include <seccomp.h>
 #include <string.h>
 
-/* Of the machine that the test runs on, as libseccomp and the kernel (AUDIT_ARCH_) call it; and of none in a section. */
+/* The architecture that the test runs on, as the kernel (AUDIT_ARCH_) and libseccomp call it; one of no section. */
 static inline uint32_t native(void) { return seccomp_arch_native(); }
 static inline uint32_t stranger(void)
 {
