@@ -58,20 +58,17 @@ void net_subnet_text(const struct net_subnet *s, char *out, size_t size)
 		snprintf(out, size, "%s/%u", a, s->prefix);
 }
 
-static bool same_prefix(const unsigned char *a, const unsigned char *b, size_t size, unsigned prefix)
+/* Of hundreds of routes each is compared with a new subnet. */
+static bool same_prefix(const unsigned char *a, const unsigned char *b, unsigned prefix)
 {
-	unsigned char x[16], y[16];
+	unsigned whole = prefix / 8, rest = prefix % 8;
 
-	memcpy(x, a, size);
-	memcpy(y, b, size);
-	clear_host_bits(x, size, prefix);
-	clear_host_bits(y, size, prefix);
-	return memcmp(x, y, size) == 0;
+	return memcmp(a, b, whole) == 0 && (!rest || ((a[whole] ^ b[whole]) & 0xff00 >> rest & 0xff) == 0);
 }
 
 bool net_subnet_has(const struct net_subnet *s, const unsigned char *addr)
 {
-	return s->family && same_prefix(s->addr, addr, net_addr_size(s->family), s->prefix);
+	return s->family && same_prefix(s->addr, addr, s->prefix);
 }
 
 bool net_subnet_overlap(const struct net_subnet *a, const struct net_subnet *b)
@@ -79,7 +76,7 @@ bool net_subnet_overlap(const struct net_subnet *a, const struct net_subnet *b)
 	unsigned shorter = a->prefix < b->prefix ? a->prefix : b->prefix;
 
 	return a->family && a->family == b->family &&
-	       same_prefix(a->addr, b->addr, net_addr_size(a->family), shorter);
+	       same_prefix(a->addr, b->addr, shorter);
 }
 
 uint64_t net_subnet_offset(const struct net_subnet *s, const unsigned char *addr)

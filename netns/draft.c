@@ -109,28 +109,30 @@ static bool is_own_prefix(const struct net_subnet *s)
 static int choose_subnet6(const struct net_others *o, const struct net_route *busy, size_t n,
 			  struct net_subnet *out)
 {
-	auto_free uint64_t *used = calloc(n + 1, sizeof *used);
-	size_t nused = 0;
-	uint64_t number = 0;
+	static uint64_t taken[(UINT16_MAX + 1) / 64];
+	bool have = false;
 
-	if (!used)
-		return fail(ENOMEM, "out of memory");
 	*out = (struct net_subnet){ AF_INET6, 64, { 0xfd, 0x77 } };
-	for (size_t i = 0; i < o->n && !nused; i++)
-		if (is_own_prefix(&o->v[i].v6)) {
+	for (size_t i = 0; i < o->n && !have; i++) {
+		have = is_own_prefix(&o->v[i].v6);
+		if (have)
 			memcpy(out->addr, o->v[i].v6.addr, 6);
-			nused = 1;
-		}
+	}
 	/* 40 bits at random, of which the first 8 are 0x77, so that a human knows ours. */
-	if (!nused && getrandom(out->addr + 2, 4, 0) != 4)
+	if (!have && getrandom(out->addr + 2, 4, 0) != 4)
 		return fail_errno("random number");
-	nused = 0;
-	for (size_t i = 0; i < n; i++)
-		if (busy[i].to.family == AF_INET6 && memcmp(busy[i].to.addr, out->addr, 6) == 0)
-			used[nused++] = 1 + (unsigned)(busy[i].to.addr[6] << 8 | busy[i].to.addr[7]);
-	while ((number = net_lowest_free(used, nused, number + 1, 65536)) != 0) {
-		out->addr[6] = (unsigned char)((number - 1) >> 8);
-		out->addr[7] = (unsigned char)(number - 1);
+	memset(taken, 0, sizeof taken);
+	for (size_t i = 0; i < n; i++) {
+		const unsigned char *a = busy[i].to.addr;
+
+		if (busy[i].to.family == AF_INET6 && memcmp(a, out->addr, 6) == 0)
+			taken[(a[6] << 8 | a[7]) / 64] |= UINT64_C(1) << a[7] % 64;
+	}
+	for (unsigned number = 0; number <= UINT16_MAX; number++) {
+		if (taken[number / 64] >> number % 64 & 1)
+			continue;
+		out->addr[6] = (unsigned char)(number >> 8);
+		out->addr[7] = (unsigned char)number;
 		/* A wider route may cover it. */
 		if (!net_clash(out, busy, n, 0))
 			return 0;

@@ -37,8 +37,17 @@ static int want(struct net_book *o, const char *key, const char *only_if, const 
 	return net_book_note(o, key, was.text, set);
 }
 
-/* The ways out are links that routes lead by, and no bridges of ours. */
-struct ways { const struct net_others *others; const char *bridge; const struct net_route *r; size_t n; };
+/*
+ * The ways out are links that routes lead by, and no bridges of ours. By such a bridge some routes lead, and its name
+ * is asked for once: it is remembered in the place that its number gives.
+ */
+struct ways {
+	const struct net_others *others;
+	const char *bridge;
+	const struct net_route *r;
+	size_t n;
+	int inner[512];
+};
 
 static bool leads_out(const struct net_route *r, int family)
 {
@@ -49,7 +58,7 @@ static bool leads_out(const struct net_route *r, int family)
 }
 
 /* The switch of each. */
-static int each_way_out(const struct ways *w, const char *fmt, int family, int (*each)(void *ctx, const char *key),
+static int each_way_out(struct ways *w, const char *fmt, int family, int (*each)(void *ctx, const char *key),
 			void *ctx)
 {
 	/* As if_indextoname(3) does, but not with a socket for each. */
@@ -60,13 +69,17 @@ static int each_way_out(const struct ways *w, const char *fmt, int family, int (
 	if (s < 0)
 		return fail_errno("socket");
 	for (size_t i = 0; i < w->n; i++) {
-		if (!leads_out(&w->r[i], family) || w->r[i].oif == link.ifr_ifindex)
+		int oif = w->r[i].oif, *inner = &w->inner[(unsigned)oif % COUNT(w->inner)];
+
+		if (!leads_out(&w->r[i], family) || oif == link.ifr_ifindex || oif == *inner)
 			continue;
-		link.ifr_ifindex = w->r[i].oif;
+		link.ifr_ifindex = oif;
 		if (ioctl(s, SIOCGIFNAME, &link) < 0 || str_eq(link.ifr_name, "lo") ||
 		    (w->bridge && str_eq(link.ifr_name, w->bridge)) ||
-		    net_others_made_bridge(w->others, link.ifr_name))
+		    net_others_made_bridge(w->others, link.ifr_name)) {
+			*inner = oif;
 			continue;
+		}
 		snprintf(key, sizeof key, fmt, link.ifr_name);
 		TRY(each(ctx, key));
 	}
@@ -112,7 +125,7 @@ bool net_host_has(int family)
 int net_forwarding_on(int dirfd, const char *bridge, const struct net_others *others, const struct net_route *r,
 		      size_t n)
 {
-	const struct ways ways = { others, bridge, r, n };
+	struct ways ways = { .others = others, .bridge = bridge, .r = r, .n = n };
 	SCOPED(net_book_close) struct net_book o = { 0 };
 	char key[128];
 	struct net_value now;
@@ -270,7 +283,7 @@ static int is_needed(int dirfd, struct net_others *all)
 int net_forwarding_check(int dirfd, const struct net_route *r, size_t n, net_switch_differs *differs, void *ctx)
 {
 	SCOPED(net_others_free) struct net_others all = { 0 };
-	const struct ways ways = { &all, NULL, r, n };
+	struct ways ways = { .others = &all, .r = r, .n = n };
 	SCOPED(net_book_close) struct net_book o = { 0 };
 	struct seeing s = { &o, differs, ctx };
 	struct net_value now;

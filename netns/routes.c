@@ -42,22 +42,28 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *h)
 	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
 	const struct rtmsg *r = NLMSG_DATA(h);
 	struct net_subnet to = { .family = r->rtm_family, .prefix = r->rtm_dst_len };
-	struct nlattr *a[RTA_MAX + 1];
+	struct nlattr *a, *dst = NULL, *oif = NULL, *multipath = NULL;
+	int left;
 
 	(void)i;
-	if (h->nlmsg_type != RTM_NEWROUTE || nlmsg_parse(m, sizeof *r, a, RTA_MAX, NULL) < 0)
+	if (h->nlmsg_type != RTM_NEWROUTE)
 		return;
 	/* Cached ones are copies. */
 	if (r->rtm_table == RT_TABLE_LOCAL || r->rtm_type != RTN_UNICAST || (r->rtm_flags & RTM_F_CLONED))
 		return;
 	if (to.family != AF_INET && to.family != AF_INET6)
 		return;
-	if (a[RTA_DST] && (size_t)nla_len(a[RTA_DST]) == net_addr_size(to.family))
-		memcpy(to.addr, nla_data(a[RTA_DST]), net_addr_size(to.family));
-	if (a[RTA_MULTIPATH])
-		add_nexthops(ctx, &to, a[RTA_MULTIPATH]);
-	else if (a[RTA_OIF])
-		add(ctx, &to, (int)nla_get_u32(a[RTA_OIF]));
+	nlmsg_for_each_attr(a, m, sizeof *r, left) {
+		dst = nla_type(a) == RTA_DST ? a : dst;
+		oif = nla_type(a) == RTA_OIF ? a : oif;
+		multipath = nla_type(a) == RTA_MULTIPATH ? a : multipath;
+	}
+	if (dst && (size_t)nla_len(dst) == net_addr_size(to.family))
+		memcpy(to.addr, nla_data(dst), net_addr_size(to.family));
+	if (multipath)
+		add_nexthops(ctx, &to, multipath);
+	else if (oif)
+		add(ctx, &to, (int)nla_get_u32(oif));
 }
 
 static int dump(struct nlq *q, struct collect *c, int family)
@@ -66,7 +72,8 @@ static int dump(struct nlq *q, struct collect *c, int family)
 	int r;
 
 	nlq_add(q, RTM_GETROUTE, NLM_F_DUMP, &m, sizeof m);
-	r = nlq_talk(q, see, c);
+	/* One that is told twice does no harm. */
+	r = nlq_stream(q, see, c);
 	return r < 0 ? net_fail_talk(q, r, "list the host's routes") : 0;
 }
 
