@@ -235,8 +235,11 @@ void net_bridge_check_switches(const char *bridge, net_switch_differs *differs, 
 static void turn_switches(struct nlq *q, const struct net_link *l)
 {
 	struct br_boolopt_multi o = { 1 << BR_BOOLOPT_NO_LL_LEARN, 1 << BR_BOOLOPT_NO_LL_LEARN };
-	struct nlattr *info = nlq_nest(q, IFLA_LINKINFO), *data;
+	struct ifinfomsg m = { .ifi_index = l->index };
+	struct nlattr *info, *data;
 
+	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
+	info = nlq_nest(q, IFLA_LINKINFO);
 	nlq_put_str(q, IFLA_INFO_KIND, "bridge");
 	data = nlq_nest(q, IFLA_INFO_DATA);
 	net_usual_bridge(q, l);
@@ -347,13 +350,14 @@ int net_bridge_configure(struct nlq *q, const struct net_def *d, bool mark, stru
 		return fail_as(ERR_NOT_FOUND, "network %s: bridge %s is gone", d->name, d->bridge);
 	if (r < 0)
 		return r;
+	/* Before it is up: a change of a link that is up and has no port has the kernel walk all routes of IPv6. */
+	turn_switches(q, out);
 	m.ifi_index = out->index;
 	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
 	if (mtu != out->mtu)
 		nlq_put_u32(q, IFLA_MTU, mtu);
 	if (out->master)
 		nlq_put_u32(q, IFLA_MASTER, 0);
-	turn_switches(q, out);
 	for (size_t i = 0; i < COUNT(s); i++) {
 		if (!net_host_has(s[i]->family))
 			continue;
