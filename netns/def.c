@@ -266,6 +266,28 @@ int net_def_each_name(int dirfd, int (*each)(void *ctx, const char *name), void 
 	return r < 0 ? r : 0;
 }
 
+int net_def_each_unsorted(int dirfd, int (*each)(void *ctx, const char *name), void *ctx)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d) {
+		r = fail_errno("list networks");
+		drop_fd(&fd);
+		return r;
+	}
+	for (struct dirent *e; r >= 0 && (errno = 0, e = readdir(d));) {
+		if (!is_definition(e))
+			continue;
+		e->d_name[strlen(e->d_name) - 5] = '\0';
+		r = each(ctx, e->d_name);
+	}
+	if (r >= 0 && errno)
+		r = fail_errno("list networks");
+	closedir(d);
+	return r < 0 ? r : 0;
+}
+
 struct sweep { int dir, lock, n; };
 
 /* The lock is for who finds something: a home may be read-only. */

@@ -87,6 +87,8 @@ int net_def_skip(void *ctx, const char *name);
 
 /* The names alone, of readable files and others. */
 int net_def_each_name(int dirfd, int (*each)(void *ctx, const char *name), void *ctx);
+/* The same in no order, which takes a fifth of the time. */
+int net_def_each_unsorted(int dirfd, int (*each)(void *ctx, const char *name), void *ctx);
 
 /* Takes out what it lets `from` do; how much that was. */
 size_t net_def_forget(struct net_def *d, const char *from);

@@ -5,6 +5,7 @@
 #include "netns/def.h"
 
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,22 +15,55 @@
 
 struct reading {
 	struct net_others *o;
-	const struct net_other *kept;	/* by name; what is left of them */
+	const struct net_other *kept;	/* of a name the last counts */
 	size_t n_kept;
+	struct net_places names;	/* of them */
+	struct timespec now;
 	const char *except;
 	bool all;
 	int dir;
 };
 
+static void reading_free(struct reading *r) { free(r->names.at); }
+
 void net_others_free(struct net_others *o)
 {
 	free(o->v);
+	free(o->bridges.at);
+	buf_free(&o->news);
 	*o = (struct net_others){ 0 };
 }
 
 void net_others_forget(int dirfd)
 {
 	(void)unlinkat(dirfd, KEPT, 0);
+}
+
+/* ---- places: a table that is at most half full of 1 + the number of a record ---------------------------- */
+
+static uint32_t *place_of(const struct net_places *p, const struct net_other *v, size_t text_at, const char *text)
+{
+	for (size_t i = str_hash(text, strlen(text));; i++) {
+		uint32_t *at = &p->at[i & p->mask];
+
+		if (!*at || str_eq((const char *)&v[*at - 1] + text_at, text))
+			return at;
+	}
+}
+
+static int places_make(struct net_places *p, const struct net_other *v, size_t n, size_t text_at)
+{
+	size_t size = 16;
+
+	while (size < 2 * n)
+		size *= 2;
+	p->at = calloc(size, sizeof *p->at);
+	if (!p->at)
+		return fail(ENOMEM, "networks: out of memory");
+	p->mask = size - 1;
+	for (size_t i = 0; i < n; i++)
+		*place_of(p, v, text_at, (const char *)&v[i] + text_at) = (uint32_t)i + 1;
+	return 0;
 }
 
 /* ---- what was read last ----------------------------------------------------------------------------- */
@@ -44,7 +78,7 @@ static struct head head_now(void)
 {
 	struct head h = { .made_by = "" };
 
-	snprintf(h.made_by, sizeof h.made_by, "others 1 %zu " VZRUN_VERSION, sizeof(struct net_other));
+	snprintf(h.made_by, sizeof h.made_by, "others 2 %zu " VZRUN_VERSION, sizeof(struct net_other));
 	(void)file_peek(AT_FDCWD, "/proc/sys/kernel/random/boot_id", h.boot, sizeof h.boot);
 	return h;
 }
@@ -55,6 +89,7 @@ static void recall(struct reading *r, char **text)
 	const struct head now = head_now();
 	size_t len;
 
+	r->o->whole = true;
 	if (file_read(r->dir, KEPT, text, &len) < 0) {
 		err_clear();
 		return;
@@ -64,24 +99,27 @@ static void recall(struct reading *r, char **text)
 	/* NOLINTNEXTLINE(bugprone-casting-through-void): of malloc, and the head's size is a multiple of eight */
 	r->kept = (void *)(*text + sizeof now);
 	r->n_kept = (len - sizeof now) / sizeof *r->kept;
+	/* Else one was cut off: what is added would not stand where it belongs. */
+	r->o->whole = (len - sizeof now) % sizeof *r->kept != 0;
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(((const struct net_other *)a)->name, ((const struct net_other *)b)->name);
-}
-
+/* What is new goes to the end: a file written anew for each network is a growing part of what making one takes. */
 void net_others_keep(int dirfd, const struct net_others *o)
 {
 	const struct head h = head_now();
 	auto_buf struct buf b = { 0 };
 
-	if (!o->news)
+	if (!o->news.n)
 		return;
+	if (!o->whole && !o->news.oom) {
+		auto_close int fd = openat(dirfd, KEPT, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+
+		if (fd >= 0)
+			(void)file_write_all(fd, o->news.p, o->news.n);
+		return;
+	}
 	buf_add(&b, &h, sizeof h);
 	buf_add(&b, o->v, o->n * sizeof *o->v);
-	if (!b.oom)
-		qsort(b.p + sizeof h, o->n, sizeof *o->v, by_name);
 	/* Without it all is read again next time. */
 	if (b.oom || file_write_volatile(dirfd, KEPT, b.p, b.n, 0600) < 0)
 		err_clear();
@@ -93,24 +131,21 @@ void net_others_keep(int dirfd, const struct net_others *o)
  */
 enum { SETTLED_NS = 50000000 };
 
-static bool settled(const struct stat *s)
+static bool settled(const struct stat *s, const struct timespec *now)
 {
-	struct timespec now;
-	int64_t age;
+	int64_t age = (int64_t)(now->tv_sec - s->st_ctim.tv_sec) * 1000000000 + (now->tv_nsec - s->st_ctim.tv_nsec);
 
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	age = (int64_t)(now.tv_sec - s->st_ctim.tv_sec) * 1000000000 + (now.tv_nsec - s->st_ctim.tv_nsec);
 	return age > SETTLED_NS;
 }
 
 /* Nothing is noted of what could not be asked: it is equal to no file. */
-static struct net_seen look(int dir, const char *name)
+static struct net_seen look(const struct reading *r, const char *name)
 {
 	struct stat s;
 	char file[80];
 
-	snprintf(file, sizeof file, "%.64s.json", name);
-	if (fstatat(dir, file, &s, 0) < 0 || !settled(&s))
+	(void)stpcpy(stpcpy(file, name), ".json");
+	if (fstatat(r->dir, file, &s, 0) < 0 || !settled(&s, &r->now))
 		return (struct net_seen){ 0 };
 	return (struct net_seen){ s.st_dev, s.st_ino, (uint64_t)s.st_size, (uint64_t)s.st_ctim.tv_sec,
 				  (uint64_t)s.st_ctim.tv_nsec };
@@ -118,12 +153,11 @@ static struct net_seen look(int dir, const char *name)
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
-/* Both are in the order of names. */
-static const struct net_other *recalled(struct reading *r, const char *name)
+static const struct net_other *recalled(const struct reading *r, const char *name)
 {
-	for (; r->n_kept && strcmp(r->kept->name, name) < 0; r->n_kept--)
-		r->kept++;
-	return r->n_kept && str_eq(r->kept->name, name) ? r->kept : NULL;
+	uint32_t at = *place_of(&r->names, r->kept, offsetof(struct net_other, name), name);
+
+	return at ? &r->kept[at - 1] : NULL;
 }
 
 static void salvage_subnet(struct json *tree, const char *key, int family, struct net_subnet *out)
@@ -165,7 +199,7 @@ static void salvage(const struct reading *r, const char *name, const struct net_
 /* 1: it is in *out; 0: there is none, or none that counts. */
 static int read_one(struct reading *r, const char *name, struct net_other *out)
 {
-	const struct net_seen file = look(r->dir, name);
+	const struct net_seen file = look(r, name);
 	const struct net_other *was = recalled(r, name);
 	auto_net_file struct net_file f = { 0 };
 	int got;
@@ -189,7 +223,6 @@ static int read_one(struct reading *r, const char *name, struct net_other *out)
 		salvage(r, name, was, out);
 		return 1;
 	}
-	r->o->news |= file.ino != 0;
 	memset(out, 0, sizeof *out);
 	out->file = file;
 	out->mode = f.d.mode;
@@ -198,6 +231,8 @@ static int read_one(struct reading *r, const char *name, struct net_other *out)
 	out->v6 = f.d.v6;
 	snprintf(out->name, sizeof out->name, "%s", f.d.name);
 	snprintf(out->bridge, sizeof out->bridge, "%s", f.d.bridge);
+	if (file.ino)
+		buf_add(&r->o->news, out, sizeof *out);
 	return 1;
 }
 
@@ -209,45 +244,40 @@ static int take(void *ctx, const char *name)
 
 	if (r->except && str_eq(name, r->except))
 		return 0;
-	/* Room is the next power of two above n: it is full exactly when n + 1 is one. */
-	if ((o->n & (o->n + 1)) == 0) {
-		struct net_other *v = reallocarray(o->v, 2 * (o->n + 1), sizeof *v);
+	if (o->n == o->room) {
+		size_t room = 2 * o->room + r->n_kept + 16;
+		struct net_other *v = reallocarray(o->v, room, sizeof *v);
 
 		if (!v)
 			return fail(ENOMEM, "networks: out of memory");
 		o->v = v;
+		o->room = room;
 	}
 	got = read_one(r, name, &o->v[o->n]);
 	o->n += got > 0;
 	return got < 0 ? got : 0;
 }
 
-static int by_bridge(const void *a, const void *b)
-{
-	return strcmp(((const struct net_other *)a)->bridge, ((const struct net_other *)b)->bridge);
-}
-
 int net_others_read(int dirfd, const char *except, bool all, struct net_others *o)
 {
-	struct reading r = { .o = o, .except = except, .all = all, .dir = dirfd };
+	SCOPED(reading_free) struct reading r = { .o = o, .except = except, .all = all, .dir = dirfd };
 	auto_free char *text = NULL;
 
 	if (o->read)
 		return 0;
+	(void)clock_gettime(CLOCK_REALTIME, &r.now);
 	recall(&r, &text);
-	TRY(net_def_each_name(dirfd, take, &r));
-	if (o->n)
-		qsort(o->v, o->n, sizeof *o->v, by_bridge);
+	TRY(places_make(&r.names, r.kept, r.n_kept, offsetof(struct net_other, name)));
+	TRY(net_def_each_unsorted(dirfd, take, &r));
+	TRY(places_make(&o->bridges, o->v, o->n, offsetof(struct net_other, bridge)));
+	o->whole |= r.n_kept > 2 * o->n + 64;
 	o->read = true;
 	return 0;
 }
 
 bool net_others_made_bridge(const struct net_others *o, const char *link)
 {
-	const struct net_other *found;
-	struct net_other key = { .mode = 0 };
+	uint32_t at = o->n ? *place_of(&o->bridges, o->v, offsetof(struct net_other, bridge), link) : 0;
 
-	snprintf(key.bridge, sizeof key.bridge, "%s", link);
-	found = o->n ? bsearch(&key, o->v, o->n, sizeof *o->v, by_bridge) : NULL;
-	return found && found->mode != NET_BRIDGE;
+	return at && o->v[at - 1].mode != NET_BRIDGE;
 }

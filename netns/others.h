@@ -3,6 +3,7 @@
  * kept in HOME/networks/.others with what the file was then; a definition that is not that file any more is read again.
  */
 #pragma once
+#include "base/str.h"
 #include "netns/addr.h"
 #include <net/if.h>
 #include <stdbool.h>
@@ -17,8 +18,15 @@ struct net_other {
 	struct net_subnet v4, v6;
 	struct net_seen file;
 };
-/* By bridge. */
-struct net_others { struct net_other *v; size_t n; bool read, news; };
+/* Where records are by one of their texts. */
+struct net_places { uint32_t *at; size_t mask; };
+struct net_others {
+	struct net_other *v;
+	size_t n, room;
+	bool read, whole;		/* what was kept is worth nothing, or too long */
+	struct buf news;		/* records that were not kept */
+	struct net_places bridges;
+};
 void net_others_free(struct net_others *o);
 
 /*

@@ -183,6 +183,46 @@ TEST(what_is_kept_may_be_anything)
 	CHECK(kept_size(&s) == 0);
 }
 
+/* What is new is added to it; what is old in it goes when that is most of it. */
+TEST(kept_is_as_long_as_what_there_is)
+{
+	const size_t one = sizeof(struct net_other);
+	auto_store struct store s = store_new();
+	size_t before, most = 0;
+
+	define(&s, "one", 1);
+	settle(&s, 1);
+	before = kept_size(&s);
+	for (int i = 2; i < 5; i++) {
+		define(&s, "two", i);
+		grow_old(&s, "two.json");
+		CHECK(seen(&s, "one") == 1 && seen(&s, "two") == i);
+		CHECK(kept_size(&s) == before + (size_t)(i - 1) * one);
+	}
+	for (int i = 0; i < 80; i++) {
+		auto_close int fd = openat(s.dir, KEPT, O_WRONLY | O_APPEND | O_CLOEXEC);
+		auto_free char *text = NULL;
+
+		CHECK(file_read(s.dir, KEPT, &text, NULL) == 0);
+		CHECK(write(fd, text + before - one, one) == (ssize_t)one);
+	}
+	most = kept_size(&s);
+	define(&s, "two", 6);
+	grow_old(&s, "two.json");
+	CHECK(seen(&s, "two") == 6 && kept_size(&s) == before + one && most > 80 * one);
+	CHECK(seen(&s, "one") == 1 && seen(&s, "two") == 6);
+}
+
+static const struct net_other *two(const struct net_others *o)
+{
+	static const struct net_other none;
+
+	for (size_t i = 0; i < o->n; i++)
+		if (str_eq(o->v[i].name, "two"))
+			return &o->v[i];
+	return &none;
+}
+
 TEST(damaged_is_what_is_left_of_it_or_left_out)
 {
 	static const char wrong[] = "{\"bridge\":\"vzbr7\",\"subnet\":\"10.9.8.0/24\",\"mtu\":7}";
@@ -196,12 +236,14 @@ TEST(damaged_is_what_is_left_of_it_or_left_out)
 	CHECK(pwrite(fd, "x", 1, 0) == 1);
 	/* Not JSON any more: it has what it had when it was read last, and is nobody's file. */
 	CHECK(net_others_read(s.dir, "new", true, &o) == 0 && o.n == 2);
-	CHECK(str_eq(o.v[1].bridge, "vzbr2") && o.v[1].v4.addr[2] == 2 && !o.v[1].file.ino);
+	CHECK(str_eq(two(&o)->bridge, "vzbr2") && two(&o)->v4.addr[2] == 2 && !two(&o)->file.ino);
 	net_others_free(&o);
 	CHECK(ftruncate(fd, 0) == 0 && pwrite(fd, wrong, strlen(wrong), 0) == (ssize_t)strlen(wrong));
 	net_others_forget(s.dir);
 	CHECK(net_others_read(s.dir, "new", true, &o) == 0 && o.n == 2);
-	CHECK(str_eq(o.v[1].bridge, "vzbr7") && str_eq(o.v[1].name, "two") && o.v[1].v4.addr[2] == 8);
+	CHECK(str_eq(two(&o)->bridge, "vzbr7") && two(&o)->v4.addr[2] == 8);
+	CHECK(net_others_made_bridge(&o, "vzbr1") && net_others_made_bridge(&o, "vzbr7"));
+	CHECK(!net_others_made_bridge(&o, "vzbr2") && !net_others_made_bridge(&o, "eth0"));
 	net_others_free(&o);
 	CHECK(net_others_read(s.dir, "new", false, &o) == 0 && o.n == 1);
 	net_others_free(&o);
@@ -210,5 +252,5 @@ TEST(damaged_is_what_is_left_of_it_or_left_out)
 }
 
 UNIT_MAIN(UNIT(believed_as_long_as_it_is_that_file), UNIT(another_file_of_that_name),
-	  UNIT(changes_within_a_tick_are_seen), UNIT(what_is_kept_may_be_anything),
+	  UNIT(changes_within_a_tick_are_seen), UNIT(what_is_kept_may_be_anything), UNIT(kept_is_as_long_as_what_there_is),
 	  UNIT(damaged_is_what_is_left_of_it_or_left_out))
