@@ -183,6 +183,8 @@ static int mend(struct run *r, struct net_file *f, int what)
 	int code;
 
 	TRY(fault_point("mend"));
+	/* It may bring back the tables, too. */
+	r->c->fw.asked &= !(what & MEND_UP);
 	if (what & MEND_UP)
 		TRY(net_bring_up(&r->h, r->dir, f, &j.bridge));
 	TRY(nlq_open(&q, NETLINK_ROUTE));

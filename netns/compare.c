@@ -21,6 +21,7 @@ int net_compare_open(struct net_compare *c)
 void net_compare_close(struct net_compare *c)
 {
 	nlq_close(&c->route);
+	nlq_close(&c->fw.q);
 	net_host_free(&c->host);
 	net_fixed_free(&c->fixed);
 	net_vlans_free(&c->vlans);
@@ -242,7 +243,7 @@ static int look_at_firewall(struct net_compare *c)
 
 	net_elements_of_network(c->h, c->d, &all);
 	net_stamps(&all, &stamps);
-	r = net_fw_check(c->h->table, &stamps);
+	r = net_fw_look(&c->fw, c->h->table, &stamps);
 	TRY(r);
 	if (r & NET_LACKS_TABLE)
 		net_compare_tell(c, MEND_FIREWALL, "nftables table %s is gone", c->h->table);
@@ -310,7 +311,7 @@ static int look_at_owner(void *ctx, struct net_held *h)
 
 	net_elements_of_owner(o->c->h, &h->r, &o->defs, &all);
 	net_stamps(&all, &stamps);
-	r = stamps.n ? net_fw_check(o->c->h->table, &stamps) : 0;
+	r = stamps.n ? net_fw_look(&o->c->fw, o->c->h->table, &stamps) : 0;
 	TRY(r);
 	/* The tables as a whole are told of with the networks. */
 	if (r & NET_LACKS_TABLE || (r & NET_RULES_DIFFER && o->told))

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "netns/fixed.h"
+#include "netns/kernel.h"
 #include "netns/network.h"
 #include "netns/users.h"
 #include "netns/vlan.h"
@@ -18,6 +19,7 @@ struct net_compare {
 	struct net_fixed_list fixed;
 	struct net_vlans vlans;
 	struct nlq route;
+	struct net_fw_look fw;
 	/* Of each difference. network: NULL where it is the host's. */
 	int (*differs)(void *ctx, const struct network_difference *d);
 	void *ctx;

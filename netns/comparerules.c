@@ -36,7 +36,7 @@ int net_compare_rules(struct net_compare *c)
 {
 	const struct nft_list none = { 0 };
 	auto_nlq struct nlq q = { 0 };
-	int r = net_fw_check(c->h->table, &none);
+	int r = net_fw_look(&c->fw, c->h->table, &none);
 
 	TRY(r);
 	/* A table that is gone is told of with the networks. */

@@ -1,4 +1,5 @@
 /* Whether vzrun's tables stand as they should, asked of nf_tables directly: no library, no helper, no dump. */
+#include "base/scope.h"
 #include "netns/firewall.h"
 #include "netns/kernel.h"
 #include "netns/link.h"
@@ -180,20 +181,32 @@ static int check_some(struct nlq *q, const char *table, const struct nft_elem *w
 	return lacks;
 }
 
-int net_fw_check(const char *table, const struct nft_list *stamps)
+static void look_close(struct net_fw_look *l) { nlq_close(&l->q); }
+
+int net_fw_look(struct net_fw_look *l, const char *table, const struct nft_list *stamps)
 {
-	auto_nlq struct nlq q = { 0 };
 	int lacks;
 
 	if (stamps->oom)
 		return fail(ENOMEM, "nftables table %s: out of memory", table);
-	TRY(nlq_open(&q, NETLINK_NETFILTER));
-	lacks = check_chains(&q, table);
-	for (size_t i = 0; i < stamps->n && lacks >= 0 && !(lacks & (NET_LACKS_TABLE | NET_RULES_DIFFER)); i += TOGETHER) {
-		int r = check_some(&q, table, stamps->v + i, stamps->n - i < TOGETHER ? stamps->n - i : TOGETHER);
+	if (!l->q.sk)
+		TRY(nlq_open(&l->q, NETLINK_NETFILTER));
+	if (!l->asked)
+		TRY(l->rules = check_chains(&l->q, table));
+	l->asked = true;
+	lacks = l->rules;
+	for (size_t i = 0; i < stamps->n && !(lacks & (NET_LACKS_TABLE | NET_RULES_DIFFER)); i += TOGETHER) {
+		int r = check_some(&l->q, table, stamps->v + i, stamps->n - i < TOGETHER ? stamps->n - i : TOGETHER);
 
 		TRY(r);
 		lacks |= r;
 	}
 	return lacks;
+}
+
+int net_fw_check(const char *table, const struct nft_list *stamps)
+{
+	SCOPED(look_close) struct net_fw_look l = { .rules = 0 };
+
+	return net_fw_look(&l, table, stamps);
 }

@@ -17,6 +17,12 @@ int net_kernel_check(const struct net_home *h, const struct net_def *d, int *bri
 int net_links_check(struct nlq *q, const struct net_home *h, const struct net_def *d, int *bridge_index);
 /* Rules as they should be, and elements with their marks (net_stamps()): those of one network, of one owner, of all. */
 int net_fw_check(const char *table, const struct nft_list *stamps);
+/*
+ * The same for many, one after the other: zero-initialised, the rules are looked at the first time, and anew when
+ * `asked` was taken back. To be closed.
+ */
+struct net_fw_look { struct nlq q; int rules; bool asked; };
+int net_fw_look(struct net_fw_look *l, const char *table, const struct nft_list *stamps);
 /* A hash of the rules of this executable. */
 uint64_t net_fw_rules_mark(void);
 void net_bridge_mac(const struct net_home *h, const char *network, unsigned char mac[6]);
