@@ -20,7 +20,7 @@ static int tunnel_stands(struct nlq *q, const struct net_home *h, const struct n
 
 	net_tunnel_name(h, d->name, name);
 	r = net_link_find(q, name, &l);
-	if (r == -ENODEV || (r == 0 && (!l.up || l.master != bridge)))
+	if (r == -ENODEV || (r == 0 && (!l.up || !l.guarded || l.master != bridge)))
 		*lacks |= NET_LACKS_BRIDGE;
 	return r == -ENODEV ? 0 : r;
 }

@@ -187,6 +187,7 @@ static int look_at_tunnel(struct net_compare *c, const struct net_link *bridge)
 		{ TUNNEL_GONE, "is gone" }, { TUNNEL_OTHER, "is not what it was made as" },
 		{ TUNNEL_MASTER, "is not in the network's bridge" }, { TUNNEL_DOWN, "is down" },
 		{ TUNNEL_MTU, "has another MTU" }, { TUNNEL_PEERS, "has other peers" },
+		{ TUNNEL_OPEN, "lets frames to the host past its bridge" },
 		{ TUNNEL_ASTRAY, "has addresses that somebody put at a host" },
 	};
 	char name[IFNAMSIZ];

@@ -80,14 +80,16 @@ static void look_at_strangers(struct net_compare *c, const struct net_link *brid
 	if (c->d->vxlan)
 		net_tunnel_name(c->h, c->d->name, tunnel);
 	for (const struct net_link *l = c->host.links; l < c->host.links + c->host.nlinks; l++) {
+		bool guests = l->guarded && str_eq(l->kind, "veth");
+
 		if (l->master != bridge->index || str_eq(l->name, tunnel) || is_guests(l->name))
 			continue;
-		if (l->guarded)
+		if (guests)
 			snprintf(c->hint, sizeof c->hint, "restart the guest behind it");
 		else
 			snprintf(c->hint, sizeof c->hint, "ip link set %s nomaster", l->name);
 		net_compare_tell(c, MEND_NOT, "bridge %s has a port %s, %s", bridge->name, l->name,
-				 l->guarded ? "which somebody renamed: a guest's, whom nothing keeps from spoofing" : "which is no guest's");
+				 guests ? "which somebody renamed: a guest's, whom nothing keeps from spoofing" : "which is no guest's");
 	}
 }
 

@@ -13,7 +13,7 @@ extern const struct name net_protos[];		/* tcp, udp: IPPROTO_ */
 
 enum { NET_DEF_VERSION = 2, NET_VXLAN_PORT = 4789, NET_PEERS_MAX = 256, NET_ALLOW_MAX = 1024 };
 #define NET_FLOW_CUT 0x767a6375	/* the mark of a connection that is cut, whatever it had before: "vzcu" */
-#define NET_PORT_GROUP 0x767a7074	/* of the host's ends of guests' links, which speak to bridges only: "vzpt" */
+#define NET_PORT_GROUP 0x767a7074	/* of our bridges' ports, which speak to bridges only: "vzpt" */
 #define NET_OUTSIDE "outside"
 #define NET_NONE "none"			/* what create --net takes for no network */
 

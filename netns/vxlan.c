@@ -248,15 +248,19 @@ static int set_peers(struct nlq *q, const struct net_def *d, int index)
 	return q->n ? talk_peers(q, d) : 0;
 }
 
-/* In the bridge before it is up, and without addresses of its own. */
+/*
+ * In the bridge before it is up, and without addresses of its own: what it takes in itself, because bridges keep it to
+ * themselves, is nothing to the host, as at a guest's port.
+ */
 static int join(struct nlq *q, const struct net_def *d, int index, int bridge)
 {
-	struct ifinfomsg m = { .ifi_index = index };
+	struct ifinfomsg m = { .ifi_index = index, .ifi_flags = IFF_NOARP, .ifi_change = IFF_NOARP };
 	int r;
 
 	nlq_add(q, RTM_NEWLINK, 0, &m, sizeof m);
 	nlq_put_u32(q, IFLA_MASTER, (uint32_t)bridge);
 	nlq_put_u32(q, IFLA_MTU, d->mtu ? d->mtu : 1500);
+	nlq_put_u32(q, IFLA_GROUP, NET_PORT_GROUP);
 	if (net_host_has_ipv6())
 		net_no_own_ipv6(q);
 	m.ifi_flags = m.ifi_change = IFF_UP;
@@ -372,6 +376,7 @@ int net_tunnel_check(struct nlq *q, const struct net_home *h, const struct net_d
 	}
 	*differs |= s.l.master != bridge ? TUNNEL_MASTER : 0;
 	*differs |= !s.l.up ? TUNNEL_DOWN : 0;
+	*differs |= !s.l.guarded ? TUNNEL_OPEN : 0;
 	*differs |= s.l.mtu != (d->mtu ? d->mtu : 1500) ? TUNNEL_MTU : 0;
 	TRY(peers_of(q, d, s.l.index, NULL, &f));
 	*differs |= f.differs;

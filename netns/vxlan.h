@@ -24,6 +24,7 @@ enum {
 	TUNNEL_DOWN = 8,
 	TUNNEL_MTU = 16,
 	TUNNEL_PEERS = 32,
+	TUNNEL_OPEN = 128,
 	TUNNEL_ASTRAY = 64	/* an address is fixed at some host, or is at one that is no peer */
 };
 int net_tunnel_check(struct nlq *q, const struct net_home *h, const struct net_def *d, int bridge,

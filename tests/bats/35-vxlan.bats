@@ -3,6 +3,7 @@
 # for the network. Needs root.
 
 load spaces
+bats_require_minimum_version 1.5.0
 
 setup() {
 	spaces_begin
@@ -190,6 +191,49 @@ drops() { one network show seg --json | jq "[.drops | to_entries[].value] | add"
 	[ "$status" -eq 0 ]
 	[ "$(grep -c "^$gw dev vt.* master " <<<"$output")" = 0 ]
 	pings "$A" 10.66.0.1
+}
+
+# kept ADDRESS TEXT [SECONDS]: a datagram to port 4000 of the host in a frame that bridges keep to themselves, out of `evil`,
+# reaches it
+kept() {
+	local heard=$D/heard.$RANDOM
+
+	in_ns "$ONE" timeout "${3:-2}" python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 4000)); open(sys.argv[1] + ".ready", "w")
+while s.recv(100) != sys.argv[2].encode(): pass
+open(sys.argv[1], "w")' "$heard" "$2" 3>&- &
+	until [ -e "$heard.ready" ]; do sleep 0.02; done
+	in_ns "$TWO" python3 -c '
+import socket, struct, sys
+data = sys.argv[2].encode()
+h = struct.pack(">BBHHHBBH", 0x45, 0, 28 + len(data), 1, 0, 64, 17, 0) + socket.inet_aton("203.0.113.9") + socket.inet_aton(sys.argv[1])
+n = sum(struct.unpack(">10H", h)); n = (n & 0xffff) + (n >> 16)
+f = h[:10] + struct.pack(">H", ~n & 0xffff) + h[12:] + struct.pack(">HHHH", 9, 4000, 8 + len(data), 0) + data
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(("evil", 0))
+for last in range(16):
+    s.send(bytes.fromhex("0180c20000%02x" % last) + bytes.fromhex("020000000066") + b"\x08\x00" + f)' "$1" "$2"
+	builtin wait "$!" || true
+	[ -e "$heard" ]
+}
+
+@test "frames that bridges keep to themselves lead from the tunnel to nothing of the host's, as from a guest's port" {
+	one network create seg --subnet 10.66.0.0/24 --vxlan 66 --peer 192.0.2.2
+	guest A one a
+	stranger 192.0.2.2
+	pings "$TWO" -I evil "$(ip4_of a)"
+	in_ns "$ONE" sysctl -qw net.ipv4.conf.all.rp_filter=0
+	t=$(tunnel_of "$ONE")
+	run ! kept 192.0.2.1 guarded
+	in_ns "$ONE" ip link set "$t" group default
+	run one network check
+	[ "$status" -eq 1 ]
+	[[ $output == "seg: tunnel $t lets frames to the host past its bridge"* ]]
+	kept 192.0.2.1 open
+	one network apply
+	one network check
+	run ! kept 192.0.2.1 mended
+	pings "$TWO" -I evil "$(ip4_of a)"
 }
 
 @test "check and apply know the tunnel: its link, its peers, its state" {
