@@ -197,7 +197,11 @@ static void lock(struct keeper *k)
 	(void)TEMP_FAILURE_RETRY(flock(k->g->dir_fd, LOCK_EX));
 }
 
-/* Counts the links' traffic for the last time and returns lent links, before the held network namespace goes. */
+/*
+ * Counts the links' traffic for the last time and returns lent links. The network namespace itself stays until all else
+ * is cleared up: the kernel takes its links down under locks, and with interrupts to each processor, that what follows
+ * would wait for.
+ */
 static void end_network(struct keeper *k)
 {
 	struct net_port ports[NET_PORTS_MAX];
@@ -209,7 +213,6 @@ static void end_network(struct keeper *k)
 	if (known)
 		links_drop(ports, n, k->netns);
 	(void)links_end(k->g->dir_fd, k->netns);
-	drop_fd(&k->netns);
 }
 
 static int one_boot(struct keeper *k, enum ending *end)
@@ -303,6 +306,7 @@ static int keep(struct keeper *k)
 			turn(k, false);
 		if (end == END_STOP || stopping(k) || in_a_loop(k, began))
 			return 0;
+		drop_fd(&k->netns);
 		TRY(reload(k));
 	}
 }
@@ -331,5 +335,9 @@ _Noreturn void keeper_main(struct guest *g, int report, const struct checkpoint_
 	(void)flock(g->dir_fd, LOCK_UN);
 	err_restore(&s);
 	keeper_tell(&k, r < 0 ? KEEPER_FAILED : KEEPER_ENDED, r);
+	/* Who waits for the end of the sockets waits for no more: not for our memory to go, nor beside the kernel's work. */
+	if (k.netns >= 0)
+		(void)dup2(k.netns, STDIN_FILENO);
+	(void)close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 	_exit(r < 0);
 }
