@@ -4,19 +4,37 @@
 #include "base/str.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
-void net_home_of(const char *home, struct net_home *out)
+static void home_at(const char *path, struct net_home *out)
 {
-	auto_free char *real = realpath(home, NULL);
-	const char *path = real ? real : home;
-
 	out->id = str_hash(path, strlen(path));
 	snprintf(out->path, sizeof out->path, "%s", strlen(path) < sizeof out->path ? path : "");
 	if (str_eq(path, NET_HOME_DEFAULT))
 		snprintf(out->table, sizeof out->table, "vzrun");
 	else
 		snprintf(out->table, sizeof out->table, "vzrun_%08x", (unsigned)(out->id ^ out->id >> 32));
+}
+
+/* A command asks of one home again and again, and its path is what it was: each of its parts is a call. */
+void net_home_of(const char *home, struct net_home *out)
+{
+	static struct { char home[PATH_MAX]; struct net_home is; } last;
+	auto_free char *real = NULL;
+
+	if (home[0] == '/' && str_eq(home, last.home)) {
+		*out = last.is;
+		return;
+	}
+	real = realpath(home, NULL);
+	home_at(real ? real : home, out);
+	/* One that is not there yet may be made behind a link. */
+	last.home[0] = '\0';
+	if (real && strlen(home) < sizeof last.home) {
+		strcpy(last.home, home);
+		last.is = *out;
+	}
 }
 
 static uint64_t hash_of(uint64_t of, const char *what, unsigned a, unsigned b)

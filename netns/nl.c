@@ -6,6 +6,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -237,16 +238,8 @@ static void hear(struct nlq *q, struct talk *t, const struct nlmsghdr *h)
 		t->done = true;
 }
 
-static int listen_all(struct nlq *q, struct talk *t)
+static int listen_in(struct nlq *q, struct talk *t, char *b)
 {
-	/*
-	 * A link that has been given as many names as it may have is a message of 64 KiB and more. Not on the stack, of which
-	 * each page would be touched, and copied if the process was forked, for answers of a few hundred bytes.
-	 */
-	auto_free char *b = malloc(DATAGRAM_MAX);
-
-	if (!b)
-		return -ENOMEM;
 	while (!t->done) {
 		struct sockaddr_nl from = { .nl_pid = 0 };
 		socklen_t size = sizeof from;
@@ -266,6 +259,28 @@ static int listen_all(struct nlq *q, struct talk *t)
 			hear(q, t, h);
 	}
 	return 0;
+}
+
+/*
+ * A link that has been given as many names as it may have is a message of 64 KiB and more. Not on the stack, of which
+ * each page would be touched, and copied if the process was forked, for answers of a few hundred bytes; nor allocated,
+ * which is a mapping made and taken down for each. Who hears an answer may ask something else meanwhile.
+ */
+static _Alignas(max_align_t) char usual_room[DATAGRAM_MAX];
+static bool usual_taken;
+
+static int listen_all(struct nlq *q, struct talk *t)
+{
+	bool ours = !usual_taken;
+	auto_free char *own = ours ? NULL : malloc(DATAGRAM_MAX);
+	int r;
+
+	if (!ours && !own)
+		return -ENOMEM;
+	usual_taken = true;
+	r = listen_in(q, t, ours ? usual_room : own);
+	usual_taken = !ours;
+	return r;
 }
 
 static int replay(struct talk *t)

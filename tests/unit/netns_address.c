@@ -1,9 +1,14 @@
 #include "base/scope.h"
+#include "base/str.h"
 #include "netns/addr.h"
 #include "netns/name.h"
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct net_subnet sub(const char *text)
 {
@@ -167,4 +172,26 @@ TEST(names)
 	CHECK(memcmp(m, k, 6) != 0);
 }
 
-UNIT_MAIN(UNIT(parse), UNIT(numbers), UNIT(lowest_free), UNIT(overlap), UNIT(pick), UNIT(macs), UNIT(names))
+/* One name for a home, by whatever path; of one that is made behind a link meanwhile, too. */
+TEST(homes)
+{
+	char dir[] = "/tmp/vzrun-unit-XXXXXX", path[64], real[64];
+	struct net_home a, b;
+
+	CHECK(mkdtemp(dir) != NULL);
+	snprintf(path, sizeof path, "%s/link", dir);
+	snprintf(real, sizeof real, "%s/home", dir);
+	CHECK(symlink("home", path) == 0);
+	net_home_of(path, &a);
+	CHECK(mkdir(real, 0700) == 0);
+	net_home_of(path, &b);
+	CHECK(a.id != b.id);
+	net_home_of(real, &a);
+	CHECK(a.id == b.id && str_eq(a.path, b.path) && str_eq(a.table, b.table));
+	net_home_of(path, &a);
+	CHECK(a.id == b.id);
+	CHECK(unlink(path) == 0 && rmdir(real) == 0 && rmdir(dir) == 0);
+}
+
+UNIT_MAIN(UNIT(parse), UNIT(numbers), UNIT(lowest_free), UNIT(overlap), UNIT(pick), UNIT(macs), UNIT(names),
+	  UNIT(homes))

@@ -135,6 +135,35 @@ TEST(stream)
 	CHECK(k.n == 4 && k.codes[0] == 1 && k.codes[3] == 2 && kernel.asked == 2);
 }
 
+/* What it is told stays as it is. */
+static void asks_more(void *ctx, size_t i, const struct nlmsghdr *h)
+{
+	__typeof__(kernel) outer = kernel;
+	struct heard k;
+
+	CHECK(PLAY(nlq_talk, NLM_F_DUMP, &k, IS(8), IS(9), END) == 0 && k.n == 2);
+	kernel = outer;
+	hear(ctx, i, h);
+}
+
+TEST(asks_within_an_answer)
+{
+	const struct says v[] = { IS(1), IS(2), END };
+	auto_nlq struct nlq q = { .sk = nl_socket_alloc() };
+	struct ifinfomsg m = { 0 };
+	struct heard k = { 0 };
+
+	for (int twice = 0; twice < 2; twice++) {
+		k = (struct heard){ 0 };
+		kernel.v = v;
+		kernel.n = COUNT(v);
+		kernel.at = 0;
+		nlq_add(&q, RTM_GETLINK, NLM_F_DUMP, &m, sizeof m);
+		CHECK(nlq_stream(&q, asks_more, &k) == 0);
+		CHECK(k.n == 2 && k.codes[0] == 1 && k.codes[1] == 2);
+	}
+}
+
 TEST(one_answer)
 {
 	struct heard k;
@@ -155,4 +184,4 @@ TEST(only_the_kernel_is_believed)
 }
 
 UNIT_MAIN(UNIT(whole), UNIT(interrupted_is_asked_again), UNIT(interrupted_for_ever), UNIT(ended_by_an_error),
-	  UNIT(stream), UNIT(one_answer), UNIT(only_the_kernel_is_believed))
+	  UNIT(stream), UNIT(asks_within_an_answer), UNIT(one_answer), UNIT(only_the_kernel_is_believed))
