@@ -115,23 +115,38 @@ const char *cg_read_at(struct cg_reader *r, int i, const char *file)
 	return r->have ? r->text : NULL;
 }
 
+static void read_row(struct cg_reader *reader, const struct row *r, struct cg_stats *out)
+{
+	const char *text = cg_read(reader, r->ctl, r->v1.file, r->v2.file);
+
+	if (text) {
+		const struct cg_place *p = cg_host()->h[reader->hier].v2 ? &r->v2 : &r->v1;
+		uint64_t v = value_of(text, p->key);
+
+		*(uint64_t *)((char *)out + r->offset) = v == UINT64_MAX ? v : v * p->scale;
+	}
+}
+
 int cg_stats(const struct cg *cg, struct cg_stats *out)
 {
 	struct cg_reader reader = CG_READER(cg);
 
 	*out = (struct cg_stats){ 0 };
 	out->mem_limit = out->swap_limit = out->pids_limit = UINT64_MAX;
-	for (const struct row *r = rows; r < rows + COUNT(rows); r++) {
-		const char *text = cg_read(&reader, r->ctl, r->v1.file, r->v2.file);
-
-		if (text) {
-			const struct cg_place *p = cg_host()->h[reader.hier].v2 ? &r->v2 : &r->v1;
-			uint64_t v = value_of(text, p->key);
-
-			*(uint64_t *)((char *)out + r->offset) = v == UINT64_MAX ? v : v * p->scale;
-		}
-	}
+	for (const struct row *r = rows; r < rows + COUNT(rows); r++)
+		read_row(&reader, r, out);
 	return 0;
+}
+
+uint64_t cg_oom_kills(const struct cg *cg)
+{
+	struct cg_reader reader = CG_READER(cg);
+	struct cg_stats s = { 0 };
+
+	for (const struct row *r = rows; r < rows + COUNT(rows); r++)
+		if (r->offset == S(oom_kills))
+			read_row(&reader, r, &s);
+	return s.oom_kills;
 }
 
 static int oom_v1(const struct cg *cg, size_t i)

@@ -100,13 +100,12 @@ static int say_oom(struct watch *w, bool signalled)
 {
 	auto_buf struct buf b = { 0 };
 	struct jout o = { .b = &b };
-	struct cg_stats s;
+	uint64_t kills = cg_oom_kills(&w->cg);
 
 	/* A signal without a kill: a group whose killer is off, or one that is being removed. */
-	TRY(cg_stats(&w->cg, &s));
-	if (s.oom_kills <= w->kills && !signalled)
+	if (kills <= w->kills && !signalled)
 		return 0;
-	w->kills = s.oom_kills;
+	w->kills = kills;
 	begin(&o, "oom", w->req->id);
 	return say(w, &o);
 }
@@ -147,7 +146,6 @@ static int open_watch(struct watch *w)
 	uint64_t ms = w->req->interval_ms;
 	const struct timespec step = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
 	const struct itimerspec every = { step, step };
-	struct cg_stats s;
 	struct stat st;
 
 	w->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -160,8 +158,7 @@ static int open_watch(struct watch *w)
 	}
 	/* A file of v2 can always be read; what is new there is told apart from that. */
 	w->oom_events = w->oom >= 0 && fstat(w->oom, &st) == 0 && S_ISREG(st.st_mode) ? POLLPRI : POLLIN;
-	TRY(cg_stats(&w->cg, &s));
-	w->kills = s.oom_kills;
+	w->kills = cg_oom_kills(&w->cg);
 	return 0;
 }
 

@@ -11,7 +11,6 @@ enum { DYING_MS = 1000 };	/* from its last sign, or the first of its end, to its
 int launch_fate(const char *who, int pidfd, const struct cg *group, int r)
 {
 	siginfo_t i = { 0 };
-	struct cg_stats s;
 
 	/* Its socket closes a moment before it is dead. */
 	if (r != -ECHILD || pidfd < 0 || sys_pidfd_wait(pidfd, DYING_MS) != 1 ||
@@ -19,7 +18,7 @@ int launch_fate(const char *who, int pidfd, const struct cg *group, int r)
 	    (i.si_code != CLD_KILLED && i.si_code != CLD_DUMPED))
 		return r;
 	/* A limit below what a start takes is the usual cause. */
-	if (i.si_status == SIGKILL && group && group->hiers && cg_stats(group, &s) == 0 && s.oom_kills > 0)
+	if (i.si_status == SIGKILL && group && group->hiers && cg_oom_kills(group) > 0)
 		return fail_as(ERR_RESOURCE, "container init was OOM-killed (memory limit too low?)");
 	return fail(ECHILD, "%s was killed by signal %d", who, i.si_status);
 }

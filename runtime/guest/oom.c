@@ -141,17 +141,13 @@ static void read_log(struct keeper *k)
  */
 void oom_look(struct keeper *k, bool last)
 {
-	struct cg_stats s;
 	uint64_t fired, before = k->oom_named;
 	char text[256];
 
 	/* v2: the file is read from its start to arm it again; v1: the counter of an eventfd. */
 	if (k->oom >= 0 && pread(k->oom, text, sizeof text, 0) < 0)
 		(void)!read(k->oom, &fired, sizeof fired);
-	if (cg_stats(&k->cg, &s) < 0)
-		err_clear();
-	else
-		k->oom_kills = s.oom_kills;
+	k->oom_kills = cg_oom_kills(&k->cg);
 	read_log(k);
 	k->oom_pending = !last && k->oom_named == before;
 	for (; k->oom_named < k->oom_kills; k->oom_named++)
