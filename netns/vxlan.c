@@ -2,10 +2,10 @@
 #include "base/fault.h"
 #include "base/scope.h"
 #include "netns/kernel.h"
+#include "netns/vxlanpeers.h"
 
 #include <arpa/inet.h>
 #include <linux/if_link.h>
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -126,128 +126,6 @@ static int create(struct nlq *q, const char *name, const struct net_def *d)
 	return r < 0 ? net_fail_talk(q, r, "network %s: create tunnel %s", d->name, name) : 0;
 }
 
-static void peer_request(struct nlq *q, int index, int family, const void *addr)
-{
-	static const unsigned char everybody[6];
-	struct ndmsg m = { .ndm_family = AF_BRIDGE, .ndm_ifindex = index, .ndm_flags = NTF_SELF,
-			   .ndm_state = NUD_NOARP | NUD_PERMANENT };
-
-	nlq_add(q, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_APPEND, &m, sizeof m);
-	nlq_put(q, NDA_LLADDR, everybody, sizeof everybody);
-	nlq_put(q, NDA_DST, addr, net_addr_size(family));
-}
-
-/* The tunnel's own list: peers are the destinations of what has no known one, and other addresses are learned. */
-struct found {
-	int index;
-	const struct net_vxlan *v;
-	struct nlq *out;		/* takes what is wrong away; NULL: it is only told */
-	uint64_t have[NET_PEERS_MAX / 64];
-	size_t n;
-	int differs;
-};
-
-/* Its number among the peers, -1: none, or not as we make them. */
-static int peer_at(const struct net_vxlan *v, struct nlattr **a)
-{
-	size_t size = net_addr_size(v->family);
-	unsigned char addr[16];
-
-	if (!a[NDA_DST] || (size_t)nla_len(a[NDA_DST]) != size || a[NDA_PORT] || a[NDA_VNI] || a[NDA_IFINDEX])
-		return -1;
-	for (size_t k = 0; k < v->peers.n; k++)
-		if (inet_pton(v->family, v->peers.v[k], addr) == 1 && memcmp(addr, nla_data(a[NDA_DST]), size) == 0)
-			return (int)k;
-	return -1;
-}
-
-static void take_out(struct nlq *q, const struct ndmsg *n, struct nlattr **a)
-{
-	static const int which[] = { NDA_LLADDR, NDA_DST, NDA_PORT, NDA_VNI, NDA_IFINDEX, NDA_SRC_VNI };
-
-	if (q->n == NLQ_MAX)
-		return;
-	nlq_add(q, RTM_DELNEIGH, 0, n, sizeof *n);
-	for (size_t i = 0; i < COUNT(which); i++)
-		if (a[which[i]])
-			nlq_put(q, which[i], nla_data(a[which[i]]), (size_t)nla_len(a[which[i]]));
-}
-
-static void read_peer(void *ctx, size_t i, const struct nlmsghdr *h)
-{
-	struct nlattr *a[NDA_MAX + 1];
-	const struct ndmsg *n = NLMSG_DATA(h);
-	struct found *f = ctx;
-	bool of_all, fixed;
-	int k;
-
-	(void)i;
-	/* What the bridge says of this port has a master. */
-	if (h->nlmsg_type != RTM_NEWNEIGH || nlmsg_parse((struct nlmsghdr *)(uintptr_t)h, sizeof *n, a, NDA_MAX, NULL) < 0 ||
-	    n->ndm_ifindex != f->index || a[NDA_MASTER] || !a[NDA_LLADDR] || nla_len(a[NDA_LLADDR]) != 6)
-		return;
-	of_all = memcmp(nla_data(a[NDA_LLADDR]), "\0\0\0\0\0", 6) == 0;
-	fixed = n->ndm_state & (NUD_NOARP | NUD_PERMANENT) || n->ndm_flags & NTF_EXT_LEARNED;
-	k = peer_at(f->v, a);
-	if (k < 0 || (fixed && !of_all)) {
-		f->differs |= of_all ? TUNNEL_PEERS : TUNNEL_ASTRAY;
-		if (f->out)
-			take_out(f->out, n, a);
-	} else if (of_all) {
-		f->n += !(f->have[k / 64] >> k % 64 & 1);
-		f->have[k / 64] |= UINT64_C(1) << k % 64;
-	}
-}
-
-static int peers_of(struct nlq *q, const struct net_def *d, int index, struct nlq *out, struct found *f)
-{
-	/* Not struct ndmsg: its index filters nothing. */
-	struct ifinfomsg m = { .ifi_family = AF_BRIDGE, .ifi_index = index };
-	int r;
-
-	*f = (struct found){ .index = index, .v = d->vxlan, .out = out };
-	nlq_add(q, RTM_GETNEIGH, NLM_F_DUMP, &m, sizeof m);
-	r = nlq_talk(q, read_peer, f);
-	if (f->n != d->vxlan->peers.n)
-		f->differs |= TUNNEL_PEERS;
-	return r < 0 ? net_fail_talk(q, r, "network %s: look for the tunnel's peers", d->name) : 0;
-}
-
-static int talk_peers(struct nlq *q, const struct net_def *d)
-{
-	int r = nlq_talk(q, NULL, NULL);
-
-	/* Learned, and aged meanwhile. */
-	return r < 0 && r != -ENOENT ? net_fail_talk(q, r, "network %s: set the tunnel's peers", d->name) : 0;
-}
-
-/* One by one where they are many: a conversation has NLQ_MAX requests. */
-static int set_peers(struct nlq *q, const struct net_def *d, int index)
-{
-	const struct net_vxlan *v = d->vxlan;
-	auto_nlq struct nlq out = { 0 };
-	unsigned char a[16];
-	struct found f;
-	bool more = true;
-
-	TRY(nlq_open(&out, NETLINK_ROUTE));
-	for (unsigned i = 0; more && i < 64; i++) {
-		TRY(peers_of(q, d, index, &out, &f));
-		more = out.n == NLQ_MAX;
-		if (out.n)
-			TRY(talk_peers(&out, d));
-	}
-	for (size_t k = 0; k < v->peers.n; k++) {
-		if (f.have[k / 64] >> k % 64 & 1)
-			continue;
-		if (inet_pton(v->family, v->peers.v[k], a) == 1)
-			peer_request(q, index, v->family, a);
-		if (q->n == NLQ_MAX)
-			TRY(talk_peers(q, d));
-	}
-	return q->n ? talk_peers(q, d) : 0;
-}
-
 /*
  * In the bridge before it is up, and without addresses of its own: what it takes in itself, because bridges keep it to
  * themselves, is nothing to the host, as at a guest's port.
@@ -326,6 +204,33 @@ static bool is_other(const struct seen *s, const struct net_vxlan *v)
 	return !s->vxlan || s->vni != v->vni || s->port != v->port || memcmp(local, s->local, sizeof local) != 0;
 }
 
+struct twin { const struct net_vxlan *v; int bridge; char name[IFNAMSIZ]; };
+
+static void see_twin(void *ctx, size_t i, const struct nlmsghdr *h)
+{
+	struct seen s = { .port = 0 };
+	struct twin *t = ctx;
+
+	read_tunnel(&s, i, h);
+	if (s.vxlan && s.vni == t->v->vni && s.port == t->v->port && s.l.master == t->bridge)
+		snprintf(t->name, sizeof t->name, "%s", s.l.name);
+}
+
+/* Ours, in our bridge, that somebody gave another name: its VNI would not be free. */
+static int drop_renamed(struct nlq *q, const struct net_def *d, int bridge)
+{
+	struct twin t = { .v = d->vxlan, .bridge = bridge };
+	struct ifinfomsg m = { 0 };
+	int r;
+
+	nlq_add(q, RTM_GETLINK, NLM_F_DUMP, &m, sizeof m);
+	nlq_put_u32(q, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	r = nlq_talk(q, see_twin, &t);
+	if (r < 0)
+		return net_fail_talk(q, r, "list links");
+	return t.name[0] ? net_link_delete(q, t.name) : 0;
+}
+
 int net_tunnel_make(struct nlq *q, const struct net_home *h, const struct net_def *d, int bridge)
 {
 	char name[IFNAMSIZ];
@@ -342,10 +247,11 @@ int net_tunnel_make(struct nlq *q, const struct net_home *h, const struct net_de
 	}
 	if (r == -ENODEV) {
 		TRY(fault_point("tunnel link"));
+		TRY(drop_renamed(q, d, bridge));
 		TRY(create(q, name, d));
 		TRY(look(q, name, &s));
 	}
-	TRY(set_peers(q, d, s.l.index));
+	TRY(net_peers_set(q, d, s.l.index));
 	return join(q, d, s.l.index, bridge);
 }
 
@@ -361,7 +267,6 @@ int net_tunnel_check(struct nlq *q, const struct net_home *h, const struct net_d
 		     int *differs)
 {
 	char name[IFNAMSIZ];
-	struct found f;
 	struct seen s;
 	int r;
 
@@ -378,7 +283,5 @@ int net_tunnel_check(struct nlq *q, const struct net_home *h, const struct net_d
 	*differs |= !s.l.up ? TUNNEL_DOWN : 0;
 	*differs |= !s.l.guarded ? TUNNEL_OPEN : 0;
 	*differs |= s.l.mtu != (d->mtu ? d->mtu : 1500) ? TUNNEL_MTU : 0;
-	TRY(peers_of(q, d, s.l.index, NULL, &f));
-	*differs |= f.differs;
-	return 0;
+	return net_peers_check(q, d, s.l.index, differs);
 }

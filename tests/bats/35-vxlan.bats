@@ -253,6 +253,10 @@ for last in range(16):
 	in_ns "$ONE" ip link del "$t"
 	mend "seg: tunnel $t is gone"
 	in_ns "$ONE" ip link set "$t" down
+	in_ns "$ONE" ip link set "$t" name elsewhere
+	in_ns "$ONE" ip link set elsewhere up
+	mend "seg: tunnel $t is gone"
+	in_ns "$ONE" ip link set "$t" down
 	mend "seg: tunnel $t is down"
 	in_ns "$ONE" ip link set "$t" nomaster
 	mend "seg: tunnel $t is not in the network's bridge"
