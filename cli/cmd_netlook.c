@@ -207,6 +207,8 @@ static void show_definition(const struct net_def *d)
 	line("dns", d->dns ? "on" : "off");
 	if (d->isolate_ports)
 		line("ports", "isolated from each other");
+	if (d->shortcut.set)
+		line("shortcut", d->shortcut.v ? "on" : "off");
 	if (d->vlan)
 		printf("%-9s %u\n", "vlan", d->vlan);
 	if (d->vxlan) {

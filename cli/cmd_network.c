@@ -15,7 +15,7 @@ struct create_args {
 	const char *subnet, *subnet6, *mode, *bridge, *pool, *local;
 	struct strv gateways, peers;
 	struct opt_i64 mtu, vlan, vni, port;
-	struct opt_bool dns;
+	struct opt_bool dns, shortcut;
 	bool isolate;
 };
 static const struct opt create_opts[] = {
@@ -30,6 +30,8 @@ static const struct opt create_opts[] = {
 	OBOOL(struct create_args, 0, "dns", dns,
 	      "names and DHCP for the guests, by dnsmasq (default: where it is installed)"),
 	OFLAG(struct create_args, 0, "isolate-ports", isolate, "guests of the network do not reach each other"),
+	OBOOL(struct create_args, 0, "shortcut", shortcut,
+	      "what guests say to each other passes by the bridge, where the kernel can (default: on)"),
 	OSTR(struct create_args, 0, "bridge", "NAME", bridge, "mode bridge: the existing bridge"),
 	OSTRV(struct create_args, 0, "gateway", "A", gateways, "mode bridge: the guests' router; once per family"),
 	OINT(struct create_args, 0, "vlan", "N", vlan, 1, 4094, "mode bridge: the guests' ports are in this VLAN"),
@@ -68,7 +70,7 @@ static int wish_of(const struct create_args *a, const char *name, struct net_def
 	*d = (struct net_def){
 		.name = name, .bridge = a->bridge, .subnet = subnet_word(a->subnet),
 		.subnet6 = subnet_word(a->subnet6), .pool = a->pool, .mtu = (uint32_t)a->mtu.v,
-		.vlan = (uint32_t)a->vlan.v, .dns = a->dns.v, .isolate_ports = a->isolate,
+		.vlan = (uint32_t)a->vlan.v, .dns = a->dns.v, .isolate_ports = a->isolate, .shortcut = a->shortcut,
 		.mode = a->mode ? mode_of(a->mode) : a->bridge ? NET_BRIDGE : NET_NAT,
 	};
 	TRY(gateways_of(a, d));

@@ -104,6 +104,7 @@ static int compare_all(struct run *r)
 	TRY(each_network(r, compare_one));
 	TRY(net_compare_host(&c));
 	TRY(net_compare_rules(&c));
+	TRY(net_compare_shortcuts(&c));
 	return net_compare_elements(&c, r->only);
 }
 
@@ -136,11 +137,11 @@ static int rejoin_port(void *ctx, const struct net_user *u)
 	/* In no other VLAN for a moment: it is down meanwhile. */
 	if (j->d->vlan && l.master != j->bridge)
 		m.ifi_flags = IFF_NOARP;
-	if (l.master != j->bridge || !l.up || !l.guarded || l.mtu != (j->d->mtu ? j->d->mtu : 1500)) {
+	if (l.master != j->bridge || !l.up || !l.guarded || l.group != net_port_group(j->bridge) || l.mtu != (j->d->mtu ? j->d->mtu : 1500)) {
 		nlq_add(j->q, RTM_NEWLINK, 0, &m, sizeof m);
 		nlq_put_u32(j->q, IFLA_MTU, j->d->mtu ? j->d->mtu : 1500);
 		nlq_put_u32(j->q, IFLA_MASTER, (uint32_t)j->bridge);
-		nlq_put_u32(j->q, IFLA_GROUP, NET_PORT_GROUP);
+		nlq_put_u32(j->q, IFLA_GROUP, net_port_group(j->bridge));
 	}
 	if (net_way_reflects(j->r->dir, u->record, u->nic->index) == NET_REFLECT_NOW)
 		l.odd &= ~(uint32_t)NET_ODD_HAIRPIN;
@@ -256,6 +257,7 @@ static int mend_all(struct run *r)
 	TRY(host);
 	r->mend = host;
 	TRY(net_compare_rules(&c));
+	TRY(net_compare_shortcuts(&c));
 	TRY(net_compare_elements(&c, r->only));
 	TRY(each_network(r, mend_one));
 	return mend_forwarding(r, &c.route);

@@ -11,6 +11,14 @@
 #include <string.h>
 #include <sys/socket.h>
 
+bool net_bridged_meets_ip_rules(bool six)
+{
+	char now[8];
+
+	return file_peek(AT_FDCWD, six ? "/proc/sys/net/bridge/bridge-nf-call-ip6tables"
+				       : "/proc/sys/net/bridge/bridge-nf-call-iptables", now, sizeof now) > 0 && now[0] == '1';
+}
+
 void net_bridge_mac(const struct net_home *h, const char *network, unsigned char mac[6])
 {
 	char owner[80];

@@ -11,6 +11,8 @@ bool net_bridge_lost_mac(const struct net_home *h, const char *network, const st
 int net_bridge_restore_mac(struct nlq *q, const struct net_home *h, const char *network, const struct net_link *l);
 /* 1: it stands, and this is its name, whatever the definition says; it may have lost its MAC address. */
 int net_bridge_look(struct nlq *q, const struct net_home *h, const char *network, char link[IFNAMSIZ]);
+/* What is bridged passes the hooks of IP: br_netfilter is loaded, and its switch for the family (six: IPv6) is on. */
+bool net_bridged_meets_ip_rules(bool six);
 /* An address of the bridge's that was set for this network and is its no more: the file said another subnet once. */
 bool net_bridge_outgrew(const struct net_def *d, const struct net_host_addr *a);
 /*

@@ -143,7 +143,7 @@ static int without_lock(struct claim *c, struct net_port *ports)
 		}
 		if (!l || !net_nic_fits(l, &u->f.d, conf_at(c, i)) || !has_links(c, l))
 			return 0;
-		TRY(net_port_of(c->h, &u->f.d, c->owner, l, u->bridge_index, &ports[i]));
+		TRY(net_port_of(c->h, &u->f.d, &c->held.r, l, u->bridge_index, &ports[i]));
 	}
 	TRY(net_refuse_unseen(c->dir, &c->held.r));
 	r = firewall_lacks(c, &c->held.r);
@@ -281,7 +281,7 @@ static int under_lock(struct claim *c, struct net_port *ports)
 			continue;
 		}
 		u = use_of(c, network_of(conf_at(c, i)));
-		TRY(net_port_of(c->h, &u->f.d, c->owner, held_at(c, &is, i), u->bridge_index, &ports[i]));
+		TRY(net_port_of(c->h, &u->f.d, &is, held_at(c, &is, i), u->bridge_index, &ports[i]));
 	}
 	return hold_whole(c, r == -ENOENT ? NULL : &c->held.r, &is);
 }
@@ -364,7 +364,7 @@ int net_leased(const char *home, const char *owner, struct net_port *ports, size
 		/* A damaged definition hides nothing of what is on record. */
 		if (net_def_load(dir, l->network, &f) < 0)
 			err_clear();
-		TRY(net_port_of(&h, f.tree ? &f.d : &none, owner, l, 0, &ports[(*n)++]));
+		TRY(net_port_of(&h, f.tree ? &f.d : &none, &held.r, l, 0, &ports[(*n)++]));
 	}
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "netns/onlink.h"
 #include "netns/others.h"
 #include "netns/portmap.h"
+#include "netns/shortcut.h"
 #include "netns/vxlan.h"
 
 #include <string.h>
@@ -181,8 +182,11 @@ int net_fw_apply(const struct net_home *h, int dirfd, int action, const char *wi
 	log_debug("firewall: %s tables %s, %zu elements", name_of(fw_actions, req.action), h->table, g.all.n);
 	TRY(helper_run(&(struct helper_call){ .name = "vzrun-net", .verb = "apply", .what = "firewall", .in = in.p,
 					      .in_n = in.n, .out = &out, .timeout_ms = NET_HELPER_MS }));
-	if (req.action != FW_REMOVE)
+	if (req.action != FW_REMOVE) {
+		TRY(net_shortcut_rebuild(h, dirfd));
 		return net_ports_reopen(h, dirfd);
+	}
+	TRY(net_shortcut_remove(h));
 	net_onlink_forget(dirfd);
 	net_others_forget(dirfd);
 	return 0;
@@ -334,6 +338,7 @@ int net_fw_owner(const struct net_home *h, int dirfd, const struct net_record *w
 {
 	auto_net_defs struct net_defs defs = { .dir = dirfd };
 	auto_nft_list struct nft_list a = { 0 }, b = { 0 };
+	auto_nlq struct nlq q = { 0 };
 
 	if (was)
 		net_elements_of_owner(h, was, &defs, &a);
@@ -341,5 +346,6 @@ int net_fw_owner(const struct net_home *h, int dirfd, const struct net_record *w
 		net_elements_of_owner(h, is, &defs, &b);
 	if (was)
 		TRY(keep_shared(dirfd, was->owner, &a));
+	net_shortcut_follow(h, &defs, was, is, &a, &b, &q);
 	return net_fw_change(h, dirfd, &a, &b);
 }

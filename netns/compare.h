@@ -27,6 +27,7 @@ struct net_compare {
 	const struct net_def *d;
 	char hint[NETWORK_TRY_MAX];			/* what to try, where it is not apply */
 	char failed[256];		/* what was told of last that could not be looked at */
+	bool shortcuts;			/* those of running guests should stand */
 	int mend, result;
 	size_t n;
 };
@@ -40,6 +41,8 @@ int net_compare_ports(struct net_compare *c, const struct net_link *bridge);
 int net_compare_host(struct net_compare *c);
 /* The elements of both tables; only: what one network is about. */
 int net_compare_elements(struct net_compare *c, const char *only);
+/* Whether shortcuts can be, and their chain; before the elements. */
+int net_compare_shortcuts(struct net_compare *c);
 /* The rules of chains whose number in the kernel counts elements, too. */
 int net_compare_rules(struct net_compare *c);
 /*

@@ -1,6 +1,7 @@
 /* What is in a network's bridge: the ports of its guests, and whatever else. */
 #include "netns/compare.h"
 #include "netns/bridge.h"
+#include "netns/shortcut.h"
 #include "netns/target.h"
 #include "netns/vxlan.h"
 
@@ -59,6 +60,8 @@ static int look_at_port(void *ctx, const struct net_user *u)
 	TRY(look_at_vlan(c, u, l));
 	if (!l->guarded)
 		net_compare_tell(c, MEND_PORTS, "port %s of %s lets frames to the host past its bridge", u->host_if, u->owner);
+	else if (l->group != net_port_group(b->index) && net_shortcut_wanted(c->d))
+		net_compare_tell(c, MEND_PORTS, "port %s of %s is in the group of another segment", u->host_if, u->owner);
 	if (!l->up)
 		net_compare_tell(c, MEND_PORTS, "port %s of %s is down", u->host_if, u->owner);
 	if (l->mtu != mtu)
@@ -69,7 +72,7 @@ static int look_at_port(void *ctx, const struct net_user *u)
 /* Also of nobody's who is on record: his namespace is just being taken apart, or he comes. */
 static bool is_guests(const char *name)
 {
-	return strlen(name) == 11 && str_starts(name, "vz") && strspn(name + 2, "0123456789abcdef") == 9;
+	return strlen(name) == 11 && str_starts(name, NET_PORT_PREFIX) && strspn(name + 2, "0123456789abcdef") == 9;
 }
 
 /* Of what comes by such a port the rules know nothing, and the segment goes on behind it. */

@@ -22,8 +22,7 @@ static void see_rule(void *ctx, size_t i, const struct nlmsghdr *h)
 
 static int count(struct nlq *q, const char *table, const struct fw_chain *c, size_t *n)
 {
-	struct nfgenmsg g = { .nfgen_family = c->family == FW_INET ? NFPROTO_INET : NFPROTO_BRIDGE,
-			      .version = NFNETLINK_V0 };
+	struct nfgenmsg g = { .nfgen_family = fw_family_number[c->family], .version = NFNETLINK_V0 };
 
 	*n = 0;
 	nlq_add(q, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETRULE, NLM_F_DUMP, &g, sizeof g);

@@ -4,6 +4,7 @@
 #include "netns/elements.h"
 #include "netns/firewall.h"
 #include "netns/portmap.h"
+#include "netns/shortcut.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
@@ -20,7 +21,7 @@ struct sets {
 	struct net_defs defs;
 	struct arena a;
 	struct nft_list all;
-	struct { size_t end; const char *text; } *tags;		/* of all[..end) */
+	struct { size_t end; const char *text; bool may; } *tags;		/* of all[..end) */
 	size_t ntags;
 	struct wanted *v;
 	struct nlq nft;
@@ -40,8 +41,8 @@ static void sets_free(struct sets *s)
 	free(s->v);
 }
 
-/* What was added since the last tag is for this one. */
-static int tag(struct sets *s, const char *kind, const char *name)
+/* What was added since the last tag is for this one; may: it need not stand. */
+static int tag(struct sets *s, const char *kind, const char *name, bool may)
 {
 	void *more = reallocarray(s->tags, s->ntags + 1, sizeof *s->tags);
 
@@ -49,6 +50,7 @@ static int tag(struct sets *s, const char *kind, const char *name)
 		return fail(ENOMEM, "firewall: out of memory");
 	s->tags = more;
 	s->tags[s->ntags].end = s->all.n;
+	s->tags[s->ntags].may = may;
 	s->tags[s->ntags].text = arena_printf(&s->a, "%s %s", kind, name);
 	return s->tags[s->ntags++].text ? 0 : fail(ENOMEM, "firewall: out of memory");
 }
@@ -66,7 +68,22 @@ static int want_network(void *ctx, const char *name)
 	}
 	net_elements_of_network(s->c->h, &f.d, &s->all);
 	net_elements_of_allows(&f.d, NULL, &s->defs, &s->all);
-	return tag(s, "network", name);
+	return tag(s, "network", name, false);
+}
+
+/* Those of a port that is gone may stand until it comes back. */
+static int want_shortcuts(struct sets *s, const struct net_record *r)
+{
+	auto_net_shortcuts struct net_shortcuts w = { 0 };
+
+	net_shortcuts_of(s->c->h, r, &s->defs, &s->c->host, &w);
+	for (size_t i = 0; i < w.must.n; i++)
+		nft_copy(&s->all, &w.must.v[i]);
+	TRY(tag(s, "guest", r->owner, false));
+	for (size_t i = 0; i < w.may.n; i++)
+		nft_copy(&s->all, &w.may.v[i]);
+	s->all.oom |= w.must.oom || w.may.oom;
+	return tag(s, "guest", r->owner, true);
 }
 
 static int want_owner(void *ctx, struct net_held *h)
@@ -80,7 +97,9 @@ static int want_owner(void *ctx, struct net_held *h)
 		return 0;
 	net_elements_of_owner(s->c->h, &h->r, &s->defs, &s->all);
 	TRY(net_portmap_elements(s->c->h, s->c->dir, &h->r, &s->all));
-	return tag(s, "guest", h->r.owner);
+	if (s->c->shortcuts)
+		TRY(want_shortcuts(s, &h->r));
+	return tag(s, "guest", h->r.owner, false);
 }
 
 static int by_key(const void *a, const void *b)
@@ -100,7 +119,7 @@ static int sort(struct sets *s)
 	for (size_t i = 0; i < s->all.n; i++) {
 		while (i >= s->tags[t].end)
 			t++;
-		s->v[i] = (struct wanted){ &s->all.v[i], t, false };
+		s->v[i] = (struct wanted){ &s->all.v[i], t, s->tags[t].may };
 	}
 	qsort(s->v, s->all.n, sizeof *s->v, by_key);
 	return 0;
@@ -179,8 +198,7 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *h)
 static int read_set(struct sets *s)
 {
 	const struct fw_set *f = &fw_sets[s->set];
-	struct nfgenmsg g = { .nfgen_family = f->family == FW_INET ? NFPROTO_INET : NFPROTO_BRIDGE,
-			      .version = NFNETLINK_V0 };
+	struct nfgenmsg g = { .nfgen_family = fw_family_number[f->family], .version = NFNETLINK_V0 };
 	struct nlq *q = &s->nft;
 	int r;
 
@@ -197,7 +215,7 @@ static int read_set(struct sets *s)
 static int compare_set(struct sets *s, size_t *at)
 {
 	size_t lacks = 0, first = 0;
-	const char *name = fw_sets[s->set].name, *family = fw_sets[s->set].family == FW_INET ? "inet" : "bridge";
+	const char *name = fw_sets[s->set].name, *family = fw_family_text[fw_sets[s->set].family];
 	int r = read_set(s);
 
 	TRY(r);

@@ -21,6 +21,7 @@ struct raw_def {
 	struct opt_u32 version, mtu, vlan;
 	const char *name, *bridge, *subnet, *subnet6, *gateway, *gateway6, *pool;
 	bool dns, isolate_ports;
+	struct opt_bool shortcut;
 	int mode;
 	struct raw_vxlan *vxlan;
 	struct list allow;
@@ -54,6 +55,7 @@ static const struct field def_fields[] = {
 	F(struct raw_def, "pool", K_STR, pool),
 	F(struct raw_def, "dns", K_BOOL, dns),
 	F(struct raw_def, "isolatePorts", K_BOOL, isolate_ports),
+	F(struct raw_def, "shortcut", K_OBOOL, shortcut),
 	F(struct raw_def, "vlan", K_U32, vlan),
 	SUB(struct raw_def, "vxlan", K_OPT, vxlan, &vxlan_record),
 	SUB(struct raw_def, "allow", K_LIST, allow, &allow_record),
@@ -119,7 +121,7 @@ static int take_def(struct net_file *f, const struct raw_def *raw, const char *n
 		.version = raw->version.v, .name = raw->name, .mode = raw->mode, .bridge = raw->bridge,
 		.mtu = raw->mtu.v, .subnet = raw->subnet, .subnet6 = raw->subnet6, .gateway = raw->gateway,
 		.gateway6 = raw->gateway6, .pool = raw->pool, .dns = raw->dns,
-		.isolate_ports = raw->isolate_ports, .vlan = raw->vlan.v,
+		.isolate_ports = raw->isolate_ports, .shortcut = raw->shortcut, .vlan = raw->vlan.v,
 	};
 	TRY(take_vxlan(f, raw->vxlan));
 	TRY(take_allow(f, raw));
@@ -179,7 +181,8 @@ void net_def_encode(const struct net_def *d, struct jout *o, const char *key)
 		.version = { NET_DEF_VERSION, true }, .mtu = { d->mtu, d->mtu != 0 },
 		.vlan = { d->vlan, d->vlan != 0 }, .name = d->name, .bridge = d->bridge, .subnet = d->subnet,
 		.subnet6 = d->subnet6, .gateway = d->gateway, .gateway6 = d->gateway6, .pool = d->pool,
-		.dns = d->dns, .isolate_ports = d->isolate_ports, .mode = d->mode,
+		.dns = d->dns, .isolate_ports = d->isolate_ports, .shortcut = d->shortcut,
+		.mode = d->mode,
 	} };
 	struct raw_vxlan vxlan;
 

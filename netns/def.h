@@ -13,7 +13,12 @@ extern const struct name net_protos[];		/* tcp, udp: IPPROTO_ */
 
 enum { NET_DEF_VERSION = 2, NET_VXLAN_PORT = 4789, NET_PEERS_MAX = 256, NET_ALLOW_MAX = 1024 };
 #define NET_FLOW_CUT 0x767a6375	/* the mark of a connection that is cut, whatever it had before: "vzcu" */
-#define NET_PORT_GROUP 0x767a7074	/* of our bridges' ports, which speak to bridges only: "vzpt" */
+/*
+ * Of our bridges' ports, which speak to bridges only: by the group of a guest's its segment is known, which is the
+ * number of its bridge. One with a higher number (the kernel counts on from 1) has none.
+ */
+#define NET_PORT_GROUP 0x76000000
+#define NET_PORT_GROUP_LAST 0x76ffffff
 #define NET_OUTSIDE "outside"
 #define NET_NONE "none"			/* what create --net takes for no network */
 
@@ -43,6 +48,7 @@ struct net_def {
 	const char *gateway, *gateway6;	/* mode bridge only, else NULL: the bridge's own is the gateway */
 	const char *pool;		/* "FIRST-LAST": what is leased unasked; NULL: all of the subnet */
 	bool dns, isolate_ports;
+	struct opt_bool shortcut;	/* see netns/shortcut.h; absent: where the network can have them */
 	uint32_t vlan;			/* mode bridge only: our ports are access ports of it; 0: none */
 	struct net_vxlan *vxlan;	/* NULL: none */
 	struct list allow;		/* of struct net_allow */
@@ -55,6 +61,12 @@ static inline bool net_def_isolates(const struct net_def *d)
 {
 	return d->isolate_ports || d->mode == NET_ROUTED;
 }
+
+static inline uint32_t net_port_group(int bridge)
+{
+	return NET_PORT_GROUP | (bridge <= NET_PORT_GROUP_LAST - NET_PORT_GROUP ? (uint32_t)bridge : 0);
+}
+static inline bool net_is_port_group(uint32_t group) { return group >= NET_PORT_GROUP && group <= NET_PORT_GROUP_LAST; }
 
 /* Text and arrays live in the arena and the tree. */
 struct net_file { struct arena a; struct json *tree; struct net_def d; };

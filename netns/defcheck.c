@@ -202,6 +202,18 @@ static int check_allow(const struct net_def *d, struct net_allow *w)
 	return 0;
 }
 
+/* What passes by shortcuts no bridge sees, and no other host. */
+static int check_shortcut(const struct net_def *d)
+{
+	if (!d->shortcut.v)
+		return 0;
+	if (d->mode == NET_BRIDGE || d->mode == NET_ROUTED)
+		return fail_as(ERR_CONFIG, "shortcut: not with mode %s", name_of(net_modes, d->mode));
+	if (d->isolate_ports || d->vxlan)
+		return fail_as(ERR_CONFIG, "shortcut: not with %s", d->vxlan ? "vxlan" : "isolatePorts");
+	return 0;
+}
+
 static int check_allows(struct net_def *d)
 {
 	size_t i = 0;
@@ -233,6 +245,7 @@ int net_def_check(struct net_def *d)
 	TRY(check_mode(d));
 	TRY_IN(check_pool(d), "pool");
 	TRY(check_across(d));
+	TRY(check_shortcut(d));
 	return check_allows(d);
 }
 

@@ -9,14 +9,19 @@
 #include "base/scope.h"
 #include "netns/firewall_guard.h"
 #include "netns/def.h"
+#include <linux/netfilter.h>
 #include <stddef.h>
 
-enum fw_family { FW_INET, FW_BRIDGE };
+/* netdev: the shortcuts between guests, of which vzrun-net knows nothing (netns/shortcut.h). */
+enum fw_family { FW_INET, FW_BRIDGE, FW_NETDEV };
+static const unsigned char fw_family_number[] = { [FW_INET] = NFPROTO_INET, [FW_BRIDGE] = NFPROTO_BRIDGE,
+						  [FW_NETDEV] = NFPROTO_NETDEV };
+static const char *const fw_family_text[] = { [FW_INET] = "inet", [FW_BRIDGE] = "bridge", [FW_NETDEV] = "netdev" };
 
 /*
  * The letters of a key and of a map's data, one a field:
- * i name of a link, m MAC address, 4 6 addresses, p protocol, s port, N 16 bytes, L 6 bytes, V 3 bytes; data only:
- * v verdict
+ * i name of a link, m MAC address, 4 6 addresses, p protocol, s port, N 16 bytes, L 6 bytes, V 3 bytes, g group of links;
+ * data only: v verdict, n number of a link
  */
 struct fw_set { enum fw_family family; const char *name, *type, *key, *data; };
 enum fw_set_id {
@@ -34,6 +39,8 @@ enum fw_set_id {
 	FW_PORTS, FW_MACS, FW_SRC4, FW_SRC6, FW_ND, FW_LLADDR, FW_ANYIP, FW_GWMAC, FW_FW_PORTS, FW_FW_MACS, FW_RATE_OUT,
 	/* bridge: tunnels to other hosts */
 	FW_TUNNEL_GW4, FW_TUNNEL_GW6, FW_TUNNEL_GWMAC,
+	/* netdev */
+	FW_DIRECT4, FW_DIRECT6, FW_WAYS,
 	FW_SETS
 };
 
@@ -120,7 +127,12 @@ static const struct fw_set fw_sets[FW_SETS] = {
 	[FW_TUNNEL_GW4] = { FW_BRIDGE, "tunnel_gw4", "type ifname . ipv4_addr", "i4", NULL },
 	[FW_TUNNEL_GW6] = { FW_BRIDGE, "tunnel_gw6", "typeof iifname . @th,64,128", "iN", NULL },
 	[FW_TUNNEL_GWMAC] = { FW_BRIDGE, "tunnel_gwmac", "type ifname . ether_addr", "im", NULL },
+	/* who may go past the bridge; by segment, where to */
+	[FW_DIRECT4] = { FW_NETDEV, "direct4", "type ifname . ether_addr . ipv4_addr", "im4", NULL },
+	[FW_DIRECT6] = { FW_NETDEV, "direct6", "type ifname . ether_addr . ipv6_addr", "im6", NULL },
+	[FW_WAYS] = { FW_NETDEV, "ways", "type devgroup . ether_addr : iface_index", "gm", "n" },
 };
+#define FW_SHORTCUT_RULES "1"		/* changes with the rules of netns/shortcut_table.c */
 
 /* What was refused, as "network show" says it. They stand in rules that drop: what passes costs nothing more. */
 static const struct { enum fw_family family; const char *name; } fw_counters[] = {
@@ -145,7 +157,7 @@ enum { FW_COUNTERS = sizeof fw_counters / sizeof fw_counters[0] };
  * What comes in by a guest's port itself has passed by its bridge: a frame that bridges keep to themselves, or the port
  * has left it. Nobody has looked at its source.
  */
-#define FW_NO_PORT "iifgroup " FW_TEXT(NET_PORT_GROUP) " " NAMED("detour") "drop"
+#define FW_NO_PORT "iifgroup " FW_TEXT(NET_PORT_GROUP) "-" FW_TEXT(NET_PORT_GROUP_LAST) " " NAMED("detour") "drop"
 
 /* In a VRF the link that a packet came by is the VRF's, and the bridge the second one. */
 #define FW_STRANGER "iifname != @bridges meta sdifname != @bridges "
@@ -352,8 +364,6 @@ static const struct fw_chain fw_chains[] = {
 	{ FW_BRIDGE, "prerouting", "type filter hook prerouting priority -300; policy accept;", fw_prerouting, 0 },
 };
 enum { FW_CHAINS = sizeof fw_chains / sizeof fw_chains[0] };
-
-static const char *const fw_family_text[] = { [FW_INET] = "inet", [FW_BRIDGE] = "bridge" };
 
 /* ---- the request ------------------------------------------------------------------------------------- */
 

@@ -25,6 +25,7 @@ uint64_t net_fw_rules_mark(void)
 
 	if (mark)
 		return mark;
+	mark = text_mark(mark, FW_SHORTCUT_RULES);
 	for (size_t i = 0; i < FW_SETS; i++)
 		mark = text_mark(mark, fw_sets[i].type);
 	for (size_t i = 0; i < FW_METERS; i++)
@@ -50,8 +51,7 @@ static size_t count(const char *const *rules)
 
 static struct nfgenmsg header(enum fw_family family)
 {
-	return (struct nfgenmsg){ .nfgen_family = family == FW_INET ? NFPROTO_INET : NFPROTO_BRIDGE,
-				  .version = NFNETLINK_V0 };
+	return (struct nfgenmsg){ .nfgen_family = fw_family_number[family], .version = NFNETLINK_V0 };
 }
 
 enum { NO_USE = INT32_MAX };	/* it has as many rules as it likes */

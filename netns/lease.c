@@ -1,6 +1,7 @@
 #include "netns/lease.h"
 #include "base/scope.h"
 #include "netns/kernel.h"
+#include "netns/shortcut.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -281,7 +282,7 @@ int net_nic_choose(const struct net_choice *c, const struct net_def *d, unsigned
 	return 0;
 }
 
-int net_port_of(const struct net_home *h, const struct net_def *d, const char *owner, const struct net_nic *l,
+int net_port_of(const struct net_home *h, const struct net_def *d, const struct net_record *r, const struct net_nic *l,
 		int bridge_index, struct net_port *out)
 {
 	struct net_nic_conf name = { .name = l->name };
@@ -289,7 +290,7 @@ int net_port_of(const struct net_home *h, const struct net_def *d, const char *o
 	memset(out, 0, sizeof *out);
 	snprintf(out->network, sizeof out->network, "%s", d->name);
 	snprintf(out->bridge, sizeof out->bridge, "%s", d->bridge);
-	net_host_if(h, owner, l->index, out->host_if);
+	net_host_if(h, r->owner, l->index, out->host_if);
 	net_inside_name(&name, l->index, out->name);
 	out->kind = NET_KIND_NETWORK;
 	out->index = l->index;
@@ -297,6 +298,8 @@ int net_port_of(const struct net_home *h, const struct net_def *d, const char *o
 		TRY(net_rate_parse(l->rate, &out->rate));
 	out->mtu = d->mtu ? d->mtu : 1500;
 	out->isolated = net_def_isolates(d);
+	out->shortcut = net_shortcut_wanted(d);
+	out->guarded = r->firewall.n > 0;
 	out->vlan = d->vlan;
 	out->bridge_index = bridge_index;
 	TRY(net_mac_parse(l->mac, out->mac));

@@ -19,7 +19,8 @@ void net_nic_keep(const struct net_nic *l, const struct net_def *d, struct net_n
 struct net_choice { const struct net_home *h; int dir; struct arena *a; const struct net_record *r; };
 int net_nic_choose(const struct net_choice *c, const struct net_def *d, unsigned index,
 		   const struct net_nic_conf *nic, struct net_nic *out);
-int net_port_of(const struct net_home *h, const struct net_def *d, const char *owner, const struct net_nic *l,
+/* l: of r. */
+int net_port_of(const struct net_home *h, const struct net_def *d, const struct net_record *r, const struct net_nic *l,
 		int bridge_index, struct net_port *out);
 
 /* Of a NIC that is on no network: macvlan, ipvlan, physical. Nothing of it is on record. */

@@ -183,7 +183,9 @@ void net_link_read(const struct nlmsghdr *h, struct net_link *l)
 	if (a[IFLA_AF_SPEC])
 		l->forwards = forwards(a[IFLA_AF_SPEC]);
 	l->no_arp = info->ifi_flags & IFF_NOARP;
-	l->guarded = l->no_arp && a[IFLA_GROUP] && nla_get_u32(a[IFLA_GROUP]) == NET_PORT_GROUP;
+	if (a[IFLA_GROUP])
+		l->group = nla_get_u32(a[IFLA_GROUP]);
+	l->guarded = l->no_arp && net_is_port_group(l->group);
 	of = a[IFLA_LINKINFO];
 	kind = of ? nla_find(nla_data(of), nla_len(of), IFLA_INFO_KIND) : NULL;
 	if (kind)

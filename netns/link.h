@@ -19,7 +19,7 @@ struct net_link {
 	bool knows_vlans, filters_vlans;	/* of a bridge: the kernel can, it does */
 	uint16_t default_vlan;
 	bool believes;			/* a bridge that learns MAC addresses from frames that it does not forward */
-	uint32_t mtu;
+	uint32_t mtu, group;
 	unsigned char permanent[6];	/* the MAC address that was burnt in; zero: none */
 	char kind[16];			/* "veth", "macvlan"; "": a card */
 	char alias[256];

@@ -48,7 +48,7 @@ void net_host_if(const struct net_home *h, const char *guest, unsigned index, ch
 {
 	uint64_t v = hash_of(h->id, guest, 0, 0);
 
-	snprintf(out, IFNAMSIZ, "vz%08x%x", (unsigned)(v ^ v >> 32), index & 15);
+	snprintf(out, IFNAMSIZ, NET_PORT_PREFIX "%08x%x", (unsigned)(v ^ v >> 32), index & 15);
 }
 
 uint64_t net_here(const struct net_home *h)

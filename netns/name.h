@@ -17,6 +17,7 @@ struct net_home {
 
 void net_home_of(const char *home, struct net_home *out);
 /* vz, 8 digits of home and guest, one of the index. */
+#define NET_PORT_PREFIX "vz"
 void net_host_if(const struct net_home *h, const char *guest, unsigned index, char out[IFNAMSIZ]);
 /* This home on this machine (machine-id(5)): hosts whose guests share a wire have homes of one path. */
 uint64_t net_here(const struct net_home *h);

@@ -98,6 +98,8 @@ struct net_port {
 	unsigned behind, behind6;
 	int bridge_index;		/* 0: net_setup looks it up */
 	bool isolated;			/* from other isolated ports of the bridge */
+	bool shortcut;			/* its segment has shortcuts between guests */
+	bool guarded;			/* the guest has a firewall */
 	unsigned vlan;			/* an access port of it; 0: none */
 	int kind;			/* enum net_kind */
 	unsigned index;

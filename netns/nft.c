@@ -22,6 +22,7 @@ void nft_list_free(struct nft_list *l)
 
 static const unsigned char field_size[] = {
 	['i'] = IFNAMSIZ, ['m'] = 6, ['4'] = 4, ['6'] = 16, ['p'] = 1, ['s'] = 2, ['N'] = 16, ['L'] = 6, ['V'] = 3,
+	['g'] = 4, ['n'] = 4,
 };
 
 /*
@@ -40,6 +41,9 @@ static size_t put_fields(unsigned char *out, const char *letters, va_list ap)
 			out[n] = (unsigned char)va_arg(ap, int);
 		} else if (*letters == 's') {
 			uint16_t v = htons((uint16_t)va_arg(ap, int));
+			memcpy(out + n, &v, sizeof v);
+		} else if (*letters == 'g' || *letters == 'n') {
+			uint32_t v = va_arg(ap, uint32_t);
 			memcpy(out + n, &v, sizeof v);
 		} else if (*letters == 'i') {
 			const char *name = va_arg(ap, const char *);
@@ -236,8 +240,7 @@ size_t nft_room(const struct nft_elem *e)
 struct nlattr *nft_begin(struct nlq *q, const char *table, const struct nft_elem *e, int type, int flags, size_t room)
 {
 	const struct fw_set *s = &fw_sets[e->set];
-	struct nfgenmsg g = { .nfgen_family = s->family == FW_INET ? NFPROTO_INET : NFPROTO_BRIDGE,
-			      .version = NFNETLINK_V0 };
+	struct nfgenmsg g = { .nfgen_family = fw_family_number[s->family], .version = NFNETLINK_V0 };
 
 	nlq_add_large(q, NFNL_SUBSYS_NFTABLES << 8 | type, flags, &g, sizeof g, room);
 	nlq_put_str(q, NFTA_SET_ELEM_LIST_TABLE, table);

@@ -29,7 +29,7 @@ void nft_list_free(struct nft_list *l);
 
 /*
  * One more element of the set, its key by the letters of the set's declaration: i m 4 6 N L V: a pointer (the name of
- * a link, bytes); p s: an int. Never NULL. The pointer is good until the next call.
+ * a link, bytes); p s: an int; g n: a uint32_t. Never NULL. The pointer is good until the next call.
  */
 struct nft_elem *nft_add(struct nft_list *l, int set, ...);
 void nft_copy(struct nft_list *l, const struct nft_elem *e);

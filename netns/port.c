@@ -7,6 +7,7 @@
 #include "netns/link.h"
 #include "netns/net.h"
 #include "netns/rate.h"
+#include "netns/shortcut.h"
 #include "netns/vlan.h"
 
 #include <linux/if_link.h>
@@ -34,7 +35,7 @@ static void one_queue(struct rtnl_link *l)
 	rtnl_link_set_num_rx_queues(l, 1);
 }
 
-static int build_pair(const struct net_port *p, int netns_fd, struct nl_msg **out)
+static int build_pair(const struct net_port *p, int netns_fd, int index, struct nl_msg **out)
 {
 	SCOPED(release_link) struct rtnl_link *l = rtnl_link_veth_alloc();
 	struct rtnl_link *peer = l ? rtnl_link_veth_get_peer(l) : NULL;
@@ -49,8 +50,10 @@ static int build_pair(const struct net_port *p, int netns_fd, struct nl_msg **ou
 	one_queue(l);
 	one_queue(peer);
 	rtnl_link_set_name(l, p->host_if);
+	if (index)
+		rtnl_link_set_ifindex(l, index);
 	/* Frames that it takes in itself, because bridges keep them to themselves, are nothing to the host. */
-	rtnl_link_set_group(l, NET_PORT_GROUP);
+	rtnl_link_set_group(l, net_port_group(p->bridge_index));
 	rtnl_link_set_flags(l, IFF_NOARP);
 	rtnl_link_set_mtu(l, p->mtu);
 	rtnl_link_set_name(peer, p->name);
@@ -94,14 +97,33 @@ static int join_vlan(struct nlq *q, const struct net_port *p)
 	return r < 0 ? net_fail_talk(q, r, "port %s: up", p->host_if) : 0;
 }
 
-static int try_add(struct nlq *q, const struct net_port *p, int netns_fd)
+static void ask_index(struct nlq *q, const char *name)
+{
+	struct ifinfomsg m = { 0 };
+
+	nlq_add(q, RTM_GETLINK, 0, &m, sizeof m);
+	nlq_put_str(q, IFLA_IFNAME, name);
+	nlq_put_u32(q, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+}
+
+static void see_index(void *ctx, size_t i, const struct nlmsghdr *h)
+{
+	(void)i;
+	if (h->nlmsg_type == RTM_NEWLINK)
+		*(int *)ctx = ((const struct ifinfomsg *)NLMSG_DATA(h))->ifi_index;
+}
+
+/* *index: which number it shall have, 0: any; and which it has, where that is asked. */
+static int try_add(struct nlq *q, const struct net_port *p, int netns_fd, int *index)
 {
 	struct nl_msg *m = NULL;
 
-	TRY(build_pair(p, netns_fd, &m));
+	TRY(build_pair(p, netns_fd, *index, &m));
 	nlq_take(q, m);
 	join_bridge(q, p);
-	return nlq_talk(q, NULL, NULL);
+	if (p->shortcut)
+		ask_index(q, p->host_if);
+	return nlq_talk(q, see_index, index);
 }
 
 static int without(struct nlq *q, const struct net_port *p, int r)
@@ -114,14 +136,19 @@ static int without(struct nlq *q, const struct net_port *p, int r)
 	return r;
 }
 
-static int add(struct nlq *q, const struct net_port *p, int netns_fd)
+static int add(struct nlq *q, const struct net_port *p, int netns_fd, int *index)
 {
-	int r = try_add(q, p, netns_fd);
+	int r = try_add(q, p, netns_fd, index);
 
 	/* Of this guest's last run: the kernel takes dead namespaces apart a moment later. */
 	if (r == -EEXIST && q->bad == 0) {
 		TRY(net_link_delete(q, p->host_if));
-		r = try_add(q, p, netns_fd);
+		r = try_add(q, p, netns_fd, index);
+	}
+	/* Another link has its number. */
+	if (r == -EEXIST && q->bad == 0 && *index) {
+		*index = 0;
+		r = try_add(q, p, netns_fd, index);
 	}
 	if (r == 0 && p->vlan) {
 		r = join_vlan(q, p);
@@ -163,12 +190,20 @@ static int bridge_index(struct nlq *q, const struct net_port *p, int *index)
 
 static int setup_pair(struct nlq *q, struct undo *u, struct net_port *p, int netns_fd)
 {
+	struct net_home h;
+	int known, index;
+
 	if (!p->bridge_index)
 		TRY(bridge_index(q, p, &p->bridge_index));
+	net_home_current(&h);
+	known = index = net_shortcut_index(&h, p);
 	TRY(fault_point("veth"));
-	TRY(add(q, p, netns_fd));
+	TRY(add(q, p, netns_fd, &index));
 	TRY(undo_push(u, "veth", remove_link, p->host_if, sizeof p->host_if));
-	return p->rate.in ? net_rate_set_in(q, p->host_if, &p->rate) : 0;
+	if (p->rate.in)
+		TRY(net_rate_set_in(q, p->host_if, &p->rate));
+	net_shortcut_join(&h, p, known, index);
+	return 0;
 }
 
 int net_setup(const struct net_port *ports, size_t n, int netns_fd)

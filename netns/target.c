@@ -1,6 +1,7 @@
 #include "netns/target.h"
 #include "base/file.h"
 #include "base/scope.h"
+#include "netns/bridge.h"
 #include "netns/kernel.h"
 #include "netns/link.h"
 #include "netns/onlink.h"
@@ -116,13 +117,8 @@ static bool leads_by(const struct net_target *t, int six, unsigned index)
  */
 static bool reflects(const struct net_target *t, unsigned index)
 {
-	static const char *const switches[] = { "/proc/sys/net/bridge/bridge-nf-call-iptables",
-						"/proc/sys/net/bridge/bridge-nf-call-ip6tables" };
-	char now[8];
-
 	for (int six = 0; six < 2; six++)
-		if (leads_by(t, six, index) &&
-		    file_peek(AT_FDCWD, switches[six], now, sizeof now) > 0 && now[0] == '1')
+		if (leads_by(t, six, index) && net_bridged_meets_ip_rules(six))
 			return true;
 	return false;
 }

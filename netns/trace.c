@@ -2,6 +2,7 @@
 #include "base/scope.h"
 #include "base/str.h"
 #include "netns/link.h"
+#include "netns/nftexpr.h"
 
 #include <arpa/inet.h>
 #include <endian.h>
@@ -19,82 +20,24 @@
 
 /* ---- the table that switches it on ------------------------------------------------------------ */
 
-static void be32(struct nlq *q, int attr, uint32_t v) { nlq_put_u32(q, attr, htonl(v)); }
-
-static void message(struct nlq *q, int type, int flags, int family)
-{
-	struct nfgenmsg g = { .nfgen_family = (unsigned char)family, .version = NFNETLINK_V0 };
-
-	nlq_add(q, NFNL_SUBSYS_NFTABLES << 8 | type, flags, &g, sizeof g);
-}
-
-struct expr { struct nlattr *elem, *data; };
-
-static struct expr expr_begin(struct nlq *q, const char *name)
-{
-	struct expr e = { .elem = nlq_nest(q, NFTA_LIST_ELEM | NLA_F_NESTED) };
-
-	nlq_put_str(q, NFTA_EXPR_NAME, name);
-	e.data = nlq_nest(q, NFTA_EXPR_DATA | NLA_F_NESTED);
-	return e;
-}
-
-static void expr_end(struct nlq *q, struct expr e)
-{
-	nlq_end(q, e.data);
-	nlq_end(q, e.elem);
-}
-
-static void equal(struct nlq *q, const void *p, size_t n)
-{
-	struct expr e = expr_begin(q, "cmp");
-	struct nlattr *data;
-
-	be32(q, NFTA_CMP_SREG, NFT_REG_1);
-	be32(q, NFTA_CMP_OP, NFT_CMP_EQ);
-	data = nlq_nest(q, NFTA_CMP_DATA | NLA_F_NESTED);
-	nlq_put(q, NFTA_DATA_VALUE, p, n);
-	nlq_end(q, data);
-	expr_end(q, e);
-}
-
 static void meta_is(struct nlq *q, int key, const void *p, size_t n)
 {
-	struct expr e = expr_begin(q, "meta");
-
-	be32(q, NFTA_META_DREG, NFT_REG_1);
-	be32(q, NFTA_META_KEY, (uint32_t)key);
-	expr_end(q, e);
-	equal(q, p, n);
+	nftx_meta(q, key, NFT_REG_1);
+	nftx_equal(q, NFT_REG_1, p, n);
 }
 
 static void payload_is(struct nlq *q, int base, unsigned offset, const void *p, size_t n)
 {
-	struct expr e = expr_begin(q, "payload");
-
-	be32(q, NFTA_PAYLOAD_DREG, NFT_REG_1);
-	be32(q, NFTA_PAYLOAD_BASE, (uint32_t)base);
-	be32(q, NFTA_PAYLOAD_OFFSET, offset);
-	be32(q, NFTA_PAYLOAD_LEN, (uint32_t)n);
-	expr_end(q, e);
-	equal(q, p, n);
+	nftx_payload(q, base, offset, (unsigned)n, NFT_REG_1);
+	nftx_equal(q, NFT_REG_1, p, n);
 }
 
 static void switch_on(struct nlq *q)
 {
-	struct expr e = expr_begin(q, "immediate");
-	struct nlattr *data;
 	unsigned char one = 1;
 
-	be32(q, NFTA_IMMEDIATE_DREG, NFT_REG_1);
-	data = nlq_nest(q, NFTA_IMMEDIATE_DATA | NLA_F_NESTED);
-	nlq_put(q, NFTA_DATA_VALUE, &one, sizeof one);
-	nlq_end(q, data);
-	expr_end(q, e);
-	e = expr_begin(q, "meta");
-	be32(q, NFTA_META_SREG, NFT_REG_1);
-	be32(q, NFTA_META_KEY, NFT_META_NFTRACE);
-	expr_end(q, e);
+	nftx_immediate(q, NFT_REG_1, &one, sizeof one);
+	nftx_set_meta(q, NFT_META_NFTRACE, NFT_REG_1);
 }
 
 /* An echo has no ports, but an identifier, and another type on its way back. */
@@ -117,13 +60,6 @@ static void upper_layer(struct nlq *q, const struct net_flow *f, bool answer)
 	payload_is(q, NFT_PAYLOAD_TRANSPORT_HEADER, 4, ports, 2);
 }
 
-static void begin_rule(struct nlq *q, const char *table, int family, const char *chain)
-{
-	message(q, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, family);
-	nlq_put_str(q, NFTA_RULE_TABLE, table);
-	nlq_put_str(q, NFTA_RULE_CHAIN, chain);
-}
-
 static void rule(struct nlq *q, const char *table, int family, const char *chain, const struct net_flow *f,
 		 bool answer)
 {
@@ -132,8 +68,7 @@ static void rule(struct nlq *q, const char *table, int family, const char *chain
 	size_t size = v4 ? 4 : 16;
 	struct nlattr *list;
 
-	begin_rule(q, table, family, chain);
-	list = nlq_nest(q, NFTA_RULE_EXPRESSIONS | NLA_F_NESTED);
+	list = nftx_rule(q, family, table, chain);
 	meta_is(q, NFT_META_PROTOCOL, &protocol, sizeof protocol);
 	payload_is(q, NFT_PAYLOAD_NETWORK_HEADER, v4 ? 12 : 8, answer ? f->dst : f->src, size);
 	payload_is(q, NFT_PAYLOAD_NETWORK_HEADER, v4 ? 16 : 24, answer ? f->src : f->dst, size);
@@ -151,8 +86,7 @@ static void rule_of_neighbour(struct nlq *q, const struct net_trace *t, const ch
 	unsigned char solicit = ND_NEIGHBOR_SOLICIT, icmp6 = IPPROTO_ICMPV6;
 	struct nlattr *list;
 
-	begin_rule(q, t->table, NFPROTO_BRIDGE, chain);
-	list = nlq_nest(q, NFTA_RULE_EXPRESSIONS | NLA_F_NESTED);
+	list = nftx_rule(q, NFPROTO_BRIDGE, t->table, chain);
 	meta_is(q, NFT_META_PROTOCOL, &protocol, sizeof protocol);
 	payload_is(q, NFT_PAYLOAD_NETWORK_HEADER, v4 ? 14 : 8, f->src, v4 ? 4 : 16);
 	if (v4) {
@@ -175,23 +109,22 @@ static const struct { int family; const char *chain; int hook, priority; } hooks
 
 static int make(struct net_trace *t, int family, uint32_t flags)
 {
-	struct nfgenmsg g = { .version = NFNETLINK_V0, .res_id = htons(NFNL_SUBSYS_NFTABLES) };
 	struct nlq *q = &t->own;
 	struct nlattr *hook;
 
-	nlq_add(q, NFNL_MSG_BATCH_BEGIN, 0, &g, sizeof g);
-	message(q, NFT_MSG_NEWTABLE, NLM_F_CREATE, family);
+	nftx_begin(q);
+	nftx_message(q, NFT_MSG_NEWTABLE, NLM_F_CREATE, family);
 	nlq_put_str(q, NFTA_TABLE_NAME, t->table);
-	be32(q, NFTA_TABLE_FLAGS, flags);
+	nftx_u32(q, NFTA_TABLE_FLAGS, flags);
 	for (size_t i = 0; i < COUNT(hooks); i++) {
 		if (hooks[i].family != family)
 			continue;
-		message(q, NFT_MSG_NEWCHAIN, NLM_F_CREATE, family);
+		nftx_message(q, NFT_MSG_NEWCHAIN, NLM_F_CREATE, family);
 		nlq_put_str(q, NFTA_CHAIN_TABLE, t->table);
 		nlq_put_str(q, NFTA_CHAIN_NAME, hooks[i].chain);
 		hook = nlq_nest(q, NFTA_CHAIN_HOOK | NLA_F_NESTED);
-		be32(q, NFTA_HOOK_HOOKNUM, (uint32_t)hooks[i].hook);
-		be32(q, NFTA_HOOK_PRIORITY, (uint32_t)hooks[i].priority);
+		nftx_u32(q, NFTA_HOOK_HOOKNUM, (uint32_t)hooks[i].hook);
+		nftx_u32(q, NFTA_HOOK_PRIORITY, (uint32_t)hooks[i].priority);
 		nlq_end(q, hook);
 		nlq_put_str(q, NFTA_CHAIN_TYPE, "filter");
 		rule(q, t->table, family, hooks[i].chain, &t->flow, false);
@@ -199,18 +132,16 @@ static int make(struct net_trace *t, int family, uint32_t flags)
 		if (family == NFPROTO_BRIDGE)
 			rule_of_neighbour(q, t, hooks[i].chain);
 	}
-	nlq_end_of_batch(q, NFNL_MSG_BATCH_END);
+	nftx_commit(q);
 	return nlq_talk(q, NULL, NULL);
 }
 
 static void unmake(struct net_trace *t, int family)
 {
-	struct nfgenmsg g = { .version = NFNETLINK_V0, .res_id = htons(NFNL_SUBSYS_NFTABLES) };
-
-	nlq_add(&t->own, NFNL_MSG_BATCH_BEGIN, 0, &g, sizeof g);
-	message(&t->own, NFT_MSG_DELTABLE, 0, family);
+	nftx_begin(&t->own);
+	nftx_message(&t->own, NFT_MSG_DELTABLE, 0, family);
 	nlq_put_str(&t->own, NFTA_TABLE_NAME, t->table);
-	nlq_end_of_batch(&t->own, NFNL_MSG_BATCH_END);
+	nftx_commit(&t->own);
 	(void)nlq_talk(&t->own, NULL, NULL);
 }
 
