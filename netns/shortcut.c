@@ -1,19 +1,15 @@
 #include "netns/shortcut.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/scope.h"
-#include "netns/bridge.h"
 #include "netns/firewall.h"
 #include "netns/nftexpr.h"
 #include "netns/rate.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 /* Removes what is there; since Linux 6.3, and older headers lack it. */
 enum { DESTROYSETELEM = 30 };
@@ -23,64 +19,6 @@ bool net_shortcut_wanted(const struct net_def *d)
 	if (d->mode == NET_BRIDGE || net_def_isolates(d) || d->vxlan)
 		return false;
 	return d->shortcut.set ? d->shortcut.v : true;
-}
-
-/* ---- where there are none ----------------------------------------------------------------------------- */
-
-/* Each claim would find that out anew. */
-static bool old_kernel(void)
-{
-	struct utsname u;
-	int major = 0, minor = 0;
-
-	if (uname(&u) < 0 || sscanf(u.release, "%d.%d", &major, &minor) != 2)
-		return false;
-	return major < 6 || (major == 6 && minor < 16);
-}
-
-static void see_table(void *ctx, size_t i, const struct nlmsghdr *h)
-{
-	struct nlattr *name = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct nfgenmsg), NFTA_TABLE_NAME);
-	const char *s = name ? nla_get_string(name) : "vzrun";
-	char *foreign = ctx;
-
-	(void)i;
-	if (!str_eq(s, "vzrun") && !str_starts(s, "vzrun_"))
-		snprintf(foreign, IFNAMSIZ, "%s", s);
-}
-
-/* Of the bridge family; what cannot be asked is answered with no: there is no such family. */
-static bool foreign_table(char name[IFNAMSIZ])
-{
-	auto_nlq struct nlq q = { 0 };
-
-	name[0] = '\0';
-	if (nlq_open(&q, NETLINK_NETFILTER) < 0) {
-		err_clear();
-		return false;
-	}
-	nftx_message(&q, NFT_MSG_GETTABLE, NLM_F_DUMP, NFPROTO_BRIDGE);
-	(void)nlq_talk(&q, see_table, name);
-	return name[0];
-}
-
-bool net_shortcut_overruled(char *who, size_t size)
-{
-	char name[IFNAMSIZ];
-
-	if (net_bridged_meets_ip_rules(false) || net_bridged_meets_ip_rules(true)) {
-		snprintf(who, size, "br_netfilter");
-		return true;
-	}
-	if (!foreign_table(name))
-		return false;
-	snprintf(who, size, "nftables table bridge %s", name);
-	return true;
-}
-
-bool net_shortcut_possible(const struct net_home *h)
-{
-	return !old_kernel() && net_shortcut_table(h->table, NET_SHORTCUT_TRY) == 0;
 }
 
 /* ---- elements ------------------------------------------------------------------------------------------- */
@@ -205,23 +143,9 @@ static void unmade(const char *what, int r)
 	err_clear();
 }
 
-/* None at all, since somebody's rules would not see what passes. */
-static bool give_up(const struct net_home *h)
-{
-	char who[64];
-
-	if (!net_shortcut_overruled(who, sizeof who))
-		return false;
-	log_debug("no shortcuts: what is bridged passes by %s", who);
-	if (net_shortcut_remove(h) < 0)
-		log_warn("%s", err_text());
-	err_clear();
-	return true;
-}
-
 static bool may_have(const struct net_port *p)
 {
-	return p->shortcut && !p->guarded && net_port_group(p->bridge_index) != NET_PORT_GROUP && !old_kernel();
+	return p->shortcut && !p->guarded && net_port_group(p->bridge_index) != NET_PORT_GROUP && !net_shortcut_old_kernel();
 }
 
 static void see_way(void *ctx, size_t i, const struct nlmsghdr *h)
@@ -278,7 +202,7 @@ void net_shortcut_join(const struct net_home *h, const struct net_port *p, int k
 	auto_nft_list struct nft_list l = { 0 };
 	int r;
 
-	if (!index || !may_have(p) || give_up(h) || known == index)
+	if (!index || !may_have(p) || net_shortcut_give_up(h) || known == index)
 		return;
 	memcpy(port.mac, p->mac, sizeof port.mac);
 	put_way(&port, &l);
@@ -347,13 +271,13 @@ void net_shortcut_follow(const struct net_home *h, struct net_defs *defs, const 
 	auto_net_shortcuts struct net_shortcuts old = { 0 }, new = { 0 };
 	SCOPED(look_end) struct look look = { 0 };
 
-	if (old_kernel())
+	if (net_shortcut_old_kernel())
 		return;
 	if (was)
 		shortcuts_of(h, was, defs, &look, &old);
 	if (is)
 		shortcuts_of(h, is, defs, &look, &new);
-	if ((!old.n && !new.n) || give_up(h) || !have_table(h, new.n))
+	if ((!old.n && !new.n) || net_shortcut_give_up(h) || !have_table(h, new.n))
 		return;
 	copy(a, &old.must);
 	for (size_t i = 0; i < old.may.n; i++)
@@ -405,7 +329,7 @@ int net_shortcut_rebuild(const struct net_home *h, int dirfd)
 	SCOPED(gather_free) struct gather g = { .h = h, .defs = { .dir = dirfd } };
 	int r;
 
-	if (old_kernel() || give_up(h))
+	if (net_shortcut_old_kernel() || net_shortcut_give_up(h))
 		return 0;
 	r = net_record_each(dirfd, take_owner, &g);
 	if (r == 0 && g.all.n)

@@ -10,7 +10,8 @@
  * second and nothing else, so no failure here is one of a start. What must not pass by it any more goes in one transaction
  * with what comes into the tables of rules.
  *
- * There are none where bridged packets meet rules of others: tables of the bridge family, or rules for IP by br_netfilter.
+ * There are none where bridged packets meet rules of others: tables of the bridge family, or, where br_netfilter is
+ * loaded and its switches are on, any for IP.
  * Nor before Linux 6.16, whose chains know no links that are not there, or where `fwd` is missing (CONFIG_NFT_FWD_NETDEV).
  */
 #pragma once
@@ -50,8 +51,12 @@ void net_shortcuts_of(const struct net_home *h, const struct net_record *r, stru
 void net_shortcuts_free(struct net_shortcuts *s);
 #define auto_net_shortcuts SCOPED(net_shortcuts_free)
 
-/* Whose rules see what is bridged: "nftables table bridge NAME", "br_netfilter"; false: nobody's but vzrun's. */
+/* Whose rules see what is bridged: "nftables table bridge NAME", "iptables"; false: nobody's but vzrun's. */
 bool net_shortcut_overruled(char *who, size_t size);
+/* All of them go if there are such: what is asked before any comes. */
+bool net_shortcut_give_up(const struct net_home *h);
+/* By its version, without a question. */
+bool net_shortcut_old_kernel(void);
 /* Whether this kernel can; makes nothing. */
 bool net_shortcut_possible(const struct net_home *h);
 

@@ -31,5 +31,5 @@ everything() {
 	h ip -o link | sed -E 's/^[0-9]*: //; s/<[^>]*>//; s/ state [A-Z]+//' | grep -v '^vz[0-9a-f]\{9\}@'
 	h ip -o addr | sed 's/^[0-9]*: //' | grep -v fe80
 	h nft list ruleset | awk -f "$BATS_TEST_DIRNAME/../net/standing.awk"
-	h sh -c 'grep . /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/*forwarding'
+	h sh -c 'grep . /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/*forwarding' | grep -v '/vz[0-9a-f]\{9\}/'
 }
