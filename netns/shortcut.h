@@ -1,7 +1,7 @@
 /*
  * The way past the bridge, for what one guest of a segment says to another: at the host's end of the sender's link, before
- * the bridge, nf_tables hand it to the receiver's (statement "fwd", table `netdev vzrun`). It costs less than the bridge
- * alone, where the rules of vzrun's table of the bridge family cost a seventh of the packets. Nothing passes that they
+ * the bridge, nf_tables hand it to the receiver's (statement "fwd", table `netdev vzrun`). It costs what a
+ * bridge alone does, where the rules of vzrun's table of the bridge family cost a seventh of the packets. Nothing passes that they
  * would not let pass: unicast of IPv4, TCP and UDP of IPv6, from the sender's own link, MAC and IP address (sets direct4,
  * direct6), to the MAC address of a guest of the same segment (map ways); no DHCP; of a guest with a rate out or a
  * firewall, and to one with a firewall, nothing. All else goes on to the bridge and its rules.
