@@ -27,27 +27,28 @@ enum { KEY = NFT_REG32_00, WAY = NFT_REG32_14, ANY = NFT_REG32_15 };
  * there the rules of the bridge look further; of protocols without ports these bytes are something else, and it is all the
  * same. A fragment behind the first has none, and goes the long way.
  */
-static const struct { uint16_t type; uint8_t next; unsigned at, size; int set; uint16_t port, mask; } rules[NET_SHORTCUT_RULES] = {
+struct rule { uint16_t type; uint8_t next; unsigned at, size; int set; uint16_t port, mask; };
+static const struct rule rules[NET_SHORTCUT_RULES] = {
 	{ ETH_P_IP, 0, 12, 4, FW_DIRECT4, 64, 0xfff8 },		/* of which 67 and 68 */
 	{ ETH_P_IPV6, IPPROTO_TCP, 8, 16, FW_DIRECT6, 546, 0xffff },
 	{ ETH_P_IPV6, IPPROTO_UDP, 8, 16, FW_DIRECT6, 546, 0xffff },
 };
 
-static void put_rule(struct nlq *q, const char *table, size_t i)
+static void put_rule(struct nlq *q, const char *table, const struct rule *r)
 {
-	uint16_t ethernet = ARPHRD_ETHER, type = htons(rules[i].type), port = htons(rules[i].port), mask = htons(rules[i].mask);
+	uint16_t ethernet = ARPHRD_ETHER, type = htons(r->type), port = htons(r->port), mask = htons(r->mask);
 	struct nlattr *list = nftx_rule(q, NFPROTO_NETDEV, table, RULES);
 
 	nftx_meta(q, NFT_META_IIFTYPE, ANY);
 	nftx_equal(q, ANY, &ethernet, sizeof ethernet);
 	nftx_payload(q, NFT_PAYLOAD_LL_HEADER, 12, 2, ANY);
 	nftx_equal(q, ANY, &type, sizeof type);
-	if (rules[i].next) {
+	if (r->next) {
 		nftx_payload(q, NFT_PAYLOAD_NETWORK_HEADER, 6, 1, ANY);
-		nftx_equal(q, ANY, &rules[i].next, 1);
+		nftx_equal(q, ANY, &r->next, 1);
 	}
 	nftx_payload(q, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, ANY);
-	if (rules[i].mask != 0xffff)
+	if (r->mask != 0xffff)
 		nftx_mask(q, ANY, &mask, sizeof mask);
 	nftx_differs(q, ANY, &port, sizeof port);
 	/* What leaves the segment is found out by the shorter of the two keys. */
@@ -56,8 +57,8 @@ static void put_rule(struct nlq *q, const char *table, size_t i)
 	nftx_lookup(q, fw_sets[FW_WAYS].name, KEY, WAY);
 	nftx_meta(q, NFT_META_IIFNAME, KEY);
 	nftx_payload(q, NFT_PAYLOAD_LL_HEADER, 6, 6, KEY + 4);
-	nftx_payload(q, NFT_PAYLOAD_NETWORK_HEADER, rules[i].at, rules[i].size, KEY + 6);
-	nftx_lookup(q, fw_sets[rules[i].set].name, KEY, 0);
+	nftx_payload(q, NFT_PAYLOAD_NETWORK_HEADER, r->at, r->size, KEY + 6);
+	nftx_lookup(q, fw_sets[r->set].name, KEY, 0);
 	nftx_forward(q, WAY);
 	nlq_end(q, list);
 }
@@ -107,8 +108,8 @@ static void put_set(struct nlq *q, const char *table, int set)
 /* ---- chains ----------------------------------------------------------------------------------------- */
 
 /*
- * The kernel tells a chain with all its links in one message, and tools have as much room for it as they have: the ports
- * are spread over sixteen, by a digit of their names.
+ * The kernel tells a chain with all its links in one message, and tools have as much room for it as they have: the
+ * ports are spread over sixteen, by a digit of their names.
  */
 static const char digits[] = "0123456789abcdef";
 enum { CHAINS = sizeof digits - 1, DIGIT_AT = sizeof NET_PORT_PREFIX - 1 + 7 };
@@ -156,7 +157,7 @@ static void put_chains(struct nlq *q, const char *table)
 	nlq_put_str(q, NFTA_CHAIN_TABLE, table);
 	nlq_put_str(q, NFTA_CHAIN_NAME, RULES);
 	for (size_t i = 0; i < COUNT(rules); i++)
-		put_rule(q, table, i);
+		put_rule(q, table, &rules[i]);
 	for (size_t i = 0; i < CHAINS; i++) {
 		struct nlattr *list;
 
