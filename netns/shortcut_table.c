@@ -16,16 +16,16 @@
 #define RULES "shortcut"
 /* After others' chains at these links, who see everything. */
 enum { PRIORITY = 1000 };
-/* Registers of four bytes: keys, of which the first word is the first field; where a map's value waits; anything else. */
+/* Registers of four bytes: where a key begins; where a map's value waits; anything else. */
 enum { KEY = NFT_REG32_00, WAY = NFT_REG32_14, ANY = NFT_REG32_15 };
 
 /* ---- rules ------------------------------------------------------------------------------------------ */
 
 /*
- * Of a frame without a tag (the kernel takes one off, and the type is then the tag's). at: the source address. next: the
- * protocol of an IPv6 packet without other headers; 0: any. To a port that is `port` under the mask DHCP may speak, and
- * there the rules of the bridge look further; of protocols without ports these bytes are something else, and it is all the
- * same. A fragment behind the first has none, and goes the long way.
+ * Of a frame without a tag (the kernel takes one off, and the type is then the tag's). at: the source address. next:
+ * the protocol of an IPv6 packet without other headers; 0: any. To a port that is `port` under the mask DHCP may
+ * speak, and there the rules of the bridge look further; of protocols without ports these bytes are something else,
+ * and it is all the same. A fragment behind the first has none, and goes the long way.
  */
 struct rule { uint16_t type; uint8_t next; unsigned at, size; int set; uint16_t port, mask; };
 static const struct rule rules[NET_SHORTCUT_RULES] = {
