@@ -1,13 +1,17 @@
 /* The shortcuts between guests: whether there should be any, and what is looked at. Their elements: comparesets.c. */
-#include "netns/compare.h"
 #include "base/scope.h"
+#include "netns/compare.h"
 #include "netns/elements.h"
 #include "netns/firewall.h"
 #include "netns/shortcut.h"
 
 #include <string.h>
 
-struct wanted { struct net_compare *c; struct net_defs defs; struct net_shortcuts all; };
+struct wanted {
+	struct net_compare *c;
+	struct net_defs defs;
+	struct net_shortcuts all;
+};
 
 static void wanted_free(struct wanted *w)
 {
@@ -31,24 +35,26 @@ static bool listed(const struct net_shortcut_table_state *t, const char *link)
 	return false;
 }
 
-static void compare_table(struct net_compare *c, const struct net_shortcuts *all, const struct net_shortcut_table_state *t)
+static void compare_table(struct net_compare *c, const struct net_shortcuts *all,
+			  const struct net_shortcut_table_state *t)
 {
 	size_t lacks = 0, first = 0;
 
 	if (!t->whole)
-		net_compare_tell(c, MEND_FIREWALL, "nftables: netdev %s has not the rules that it should have", c->h->table);
+		net_compare_tell(c, MEND_FIREWALL, "nftables: netdev %s has not the rules that it should have",
+				 c->h->table);
 	for (size_t i = 0; i < all->n; i++)
 		if (!listed(t, all->links[i]) && !lacks++)
 			first = i;
 	if (lacks)
-		net_compare_tell(c, MEND_FIREWALL, "nftables: netdev %s does not see %zu link%s, the first %s", c->h->table, lacks,
-				 lacks == 1 ? "" : "s", all->links[first]);
+		net_compare_tell(c, MEND_FIREWALL, "nftables: netdev %s does not see %zu link%s, the first %s",
+				 c->h->table, lacks, lacks == 1 ? "" : "s", all->links[first]);
 }
 
 int net_compare_shortcuts(struct net_compare *c)
 {
-	SCOPED(wanted_free) struct wanted w = { .c = c, .defs = { .dir = c->dir } };
-	SCOPED(net_shortcut_look_end) struct net_shortcut_table_state t = { 0 };
+	SCOPED(wanted_free) struct wanted w = {.c = c, .defs = {.dir = c->dir}};
+	SCOPED(net_shortcut_look_end) struct net_shortcut_table_state t = {0};
 	char who[64];
 
 	c->shortcuts = false;

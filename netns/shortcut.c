@@ -25,10 +25,10 @@ bool net_shortcut_wanted(const struct net_def *d)
 
 struct port {
 	const char *host_if;
-	int index;		/* 0: not known */
+	int index; /* 0: not known */
 	uint32_t group;
 	unsigned char mac[6];
-	const void *ip, *ip6;	/* NULL: none */
+	const void *ip, *ip6; /* NULL: none */
 	bool sends, receives;
 };
 
@@ -53,7 +53,10 @@ static void put_way(const struct port *p, struct nft_list *out)
 }
 
 /* Where links are looked up: in a dump, or one by one. */
-struct look { const struct net_host *host; struct nlq q; };
+struct look {
+	const struct net_host *host;
+	struct nlq q;
+};
 static void look_end(struct look *l) { nlq_close(&l->q); }
 
 static bool find(struct look *l, const char *name, struct net_link *out)
@@ -70,7 +73,7 @@ static bool find(struct look *l, const char *name, struct net_link *out)
 
 static void add_link(struct net_shortcuts *s, const char *name)
 {
-	char (*more)[IFNAMSIZ] = reallocarray(s->links, s->n + 1, sizeof *more);
+	char(*more)[IFNAMSIZ] = reallocarray(s->links, s->n + 1, sizeof *more);
 
 	s->oom |= !more;
 	if (!more)
@@ -79,11 +82,11 @@ static void add_link(struct net_shortcuts *s, const char *name)
 	snprintf(more[s->n++], sizeof *more, "%s", name);
 }
 
-static void nic_of(const struct net_home *h, const struct net_record *r, const struct net_nic *n, const struct net_def *d,
-		   struct look *look, struct net_shortcuts *out)
+static void nic_of(const struct net_home *h, const struct net_record *r, const struct net_nic *n,
+		   const struct net_def *d, struct look *look, struct net_shortcuts *out)
 {
 	bool guarded = r->firewall.n > 0;
-	struct port p = { .receives = !guarded };
+	struct port p = {.receives = !guarded};
 	unsigned char ip[4], ip6[16];
 	struct net_link bridge, l;
 	struct net_rate rate;
@@ -111,7 +114,8 @@ static void nic_of(const struct net_home *h, const struct net_record *r, const s
 static void shortcuts_of(const struct net_home *h, const struct net_record *r, struct net_defs *defs, struct look *look,
 			 struct net_shortcuts *out)
 {
-	LIST_EACH(const struct net_nic, n, r->nics) {
+	LIST_EACH(const struct net_nic, n, r->nics)
+	{
 		const struct net_def *d = net_defs_find(defs, n->network);
 
 		if (d && net_shortcut_wanted(d))
@@ -120,10 +124,10 @@ static void shortcuts_of(const struct net_home *h, const struct net_record *r, s
 	out->oom |= out->must.oom || out->may.oom;
 }
 
-void net_shortcuts_of(const struct net_home *h, const struct net_record *r, struct net_defs *defs, const struct net_host *host,
-		      struct net_shortcuts *out)
+void net_shortcuts_of(const struct net_home *h, const struct net_record *r, struct net_defs *defs,
+		      const struct net_host *host, struct net_shortcuts *out)
 {
-	struct look look = { .host = host };
+	struct look look = {.host = host};
 
 	shortcuts_of(h, r, defs, &look, out);
 }
@@ -145,19 +149,22 @@ static void unmade(const char *what, int r)
 
 static bool may_have(const struct net_port *p)
 {
-	return p->shortcut && !p->guarded && net_port_group(p->bridge_index) != NET_PORT_GROUP && !net_shortcut_old_kernel();
+	return p->shortcut && !p->guarded && net_port_group(p->bridge_index) != NET_PORT_GROUP &&
+	       !net_shortcut_old_kernel();
 }
 
 static void see_way(void *ctx, size_t i, const struct nlmsghdr *h)
 {
 	struct nlattr *list = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct nfgenmsg),
-					      NFTA_SET_ELEM_LIST_ELEMENTS), *e, *data, *v;
+					      NFTA_SET_ELEM_LIST_ELEMENTS),
+		      *e, *data, *v;
 	int rem;
 
 	(void)i;
 	if (!list)
 		return;
-	nla_for_each_nested(e, list, rem) {
+	nla_for_each_nested(e, list, rem)
+	{
 		data = nla_find(nla_data(e), nla_len(e), NFTA_SET_ELEM_DATA);
 		v = data ? nla_find(nla_data(data), nla_len(data), NFTA_DATA_VALUE) : NULL;
 		if (v && nla_len(v) == sizeof(int))
@@ -167,8 +174,8 @@ static void see_way(void *ctx, size_t i, const struct nlmsghdr *h)
 
 int net_shortcut_index(const struct net_home *h, const struct net_port *p)
 {
-	auto_nft_list struct nft_list l = { 0 };
-	auto_nlq struct nlq q = { 0 };
+	auto_nft_list struct nft_list l = {0};
+	auto_nlq struct nlq q = {0};
 	int index = 0;
 
 	if (!may_have(p) || nlq_open(&q, NETLINK_NETFILTER) < 0) {
@@ -182,7 +189,7 @@ int net_shortcut_index(const struct net_home *h, const struct net_port *p)
 /* anew: what leads to another link goes, for which the kernel waits. */
 static int lead(const char *table, const struct nft_elem *way, bool anew)
 {
-	auto_nlq struct nlq q = { 0 };
+	auto_nlq struct nlq q = {0};
 	struct nlattr *list;
 
 	TRY(nlq_open(&q, NETLINK_NETFILTER));
@@ -198,8 +205,8 @@ static int lead(const char *table, const struct nft_elem *way, bool anew)
 
 void net_shortcut_join(const struct net_home *h, const struct net_port *p, int known, int index)
 {
-	struct port port = { .index = index, .group = net_port_group(p->bridge_index) };
-	auto_nft_list struct nft_list l = { 0 };
+	struct port port = {.index = index, .group = net_port_group(p->bridge_index)};
+	auto_nft_list struct nft_list l = {0};
 	int r;
 
 	if (!index || !may_have(p) || net_shortcut_give_up(h) || known == index)
@@ -231,7 +238,8 @@ static bool listed(const struct net_shortcuts *s, const char *link)
 }
 
 /* Links of a that are none of b. */
-static void change_links(struct nlq *q, const char *table, const struct net_shortcuts *a, const struct net_shortcuts *b, bool add)
+static void change_links(struct nlq *q, const char *table, const struct net_shortcuts *a, const struct net_shortcuts *b,
+			 bool add)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		if (listed(b, a->links[i]) || (!q->sk && nlq_open(q, NETLINK_NETFILTER) < 0))
@@ -268,8 +276,8 @@ static bool have_table(const struct net_home *h, bool needed)
 void net_shortcut_follow(const struct net_home *h, struct net_defs *defs, const struct net_record *was,
 			 const struct net_record *is, struct nft_list *a, struct nft_list *b, struct nlq *q)
 {
-	auto_net_shortcuts struct net_shortcuts old = { 0 }, new = { 0 };
-	SCOPED(look_end) struct look look = { 0 };
+	auto_net_shortcuts struct net_shortcuts old = {0}, new = {0};
+	SCOPED(look_end) struct look look = {0};
 
 	if (net_shortcut_old_kernel())
 		return;
@@ -291,7 +299,13 @@ void net_shortcut_follow(const struct net_home *h, struct net_defs *defs, const 
 
 /* ---- all of them ------------------------------------------------------------------------------------------ */
 
-struct gather { const struct net_home *h; struct net_defs defs; struct nlq q; struct net_host host; struct net_shortcuts all; };
+struct gather {
+	const struct net_home *h;
+	struct net_defs defs;
+	struct nlq q;
+	struct net_host host;
+	struct net_shortcuts all;
+};
 
 static void gather_free(struct gather *g)
 {
@@ -320,13 +334,13 @@ static int make_all(const struct net_home *h, const struct net_shortcuts *all)
 	int r = all->oom ? -ENOMEM : net_shortcut_table(h->table, NET_SHORTCUT_REPLACE);
 
 	if (r == 0)
-		r = net_shortcut_watch(h->table, (const char (*)[IFNAMSIZ])all->links, all->n);
+		r = net_shortcut_watch(h->table, (const char(*)[IFNAMSIZ])all->links, all->n);
 	return r < 0 ? r : nft_change(h->table, NULL, &all->must);
 }
 
 int net_shortcut_rebuild(const struct net_home *h, int dirfd)
 {
-	SCOPED(gather_free) struct gather g = { .h = h, .defs = { .dir = dirfd } };
+	SCOPED(gather_free) struct gather g = {.h = h, .defs = {.dir = dirfd}};
 	int r;
 
 	if (net_shortcut_old_kernel() || net_shortcut_give_up(h))

@@ -1,18 +1,19 @@
 /*
- * The way past the bridge, for what one guest of a segment says to another: at the host's end of the sender's link, before
- * the bridge, nf_tables hand it to the receiver's (statement "fwd", table `netdev vzrun`). It costs what a
- * bridge alone does, where the rules of vzrun's table of the bridge family cost a seventh of the packets. Nothing passes that they
- * would not let pass: unicast of IPv4, TCP and UDP of IPv6, from the sender's own link, MAC and IP address (sets direct4,
- * direct6), to the MAC address of a guest of the same segment (map ways); no DHCP; of a guest with a rate out or a
- * firewall, and to one with a firewall, nothing. All else goes on to the bridge and its rules.
+ * The way past the bridge, for what one guest of a segment says to another: at the host's end of the sender's link,
+ * before the bridge, nf_tables hand it to the receiver's (statement "fwd", table `netdev vzrun`). It costs what a
+ * bridge alone does, where the rules of vzrun's table of the bridge family cost a seventh of the packets. Nothing
+ * passes that they would not let pass: unicast of IPv4, TCP and UDP of IPv6, from the sender's own link, MAC and IP
+ * address (sets direct4, direct6), to the MAC address of a guest of the same segment (map ways); no DHCP; of a guest
+ * with a rate out or a firewall, and to one with a firewall, nothing. All else goes on to the bridge and its rules.
  *
  * The table is a function of definitions, records and the links that stand. Whatever is missing of it costs packets a
- * second and nothing else, so no failure here is one of a start. What must not pass by it any more goes in one transaction
- * with what comes into the tables of rules.
+ * second and nothing else, so no failure here is one of a start. What must not pass by it any more goes in one
+ * transaction with what comes into the tables of rules.
  *
  * There are none where bridged packets meet rules of others: tables of the bridge family, or, where br_netfilter is
  * loaded and its switches are on, any for IP.
- * Nor before Linux 6.16, whose chains know no links that are not there, or where `fwd` is missing (CONFIG_NFT_FWD_NETDEV).
+ * Nor before Linux 6.16, whose chains know no links that are not there, or where `fwd` is missing
+ * (CONFIG_NFT_FWD_NETDEV).
  */
 #pragma once
 #include "netns/def.h"
@@ -32,7 +33,8 @@ void net_shortcut_join(const struct net_home *h, const struct net_port *p, int k
 
 /*
  * From one record of an owner to the next, NULL: none: elements, to be changed with those of the rules. Of links that
- * are no longer its, q is what takes them off; it is to be closed after the change, since each close waits for what goes.
+ * are no longer its, q is what takes them off; it is to be closed after the change, since each close waits for what
+ * goes.
  */
 void net_shortcut_follow(const struct net_home *h, struct net_defs *defs, const struct net_record *was,
 			 const struct net_record *is, struct nft_list *a, struct nft_list *b, struct nlq *q);
@@ -42,12 +44,17 @@ int net_shortcut_rebuild(const struct net_home *h, int dirfd);
 int net_shortcut_remove(const struct net_home *h);
 
 /*
- * Of an owner: its links, there or not; elements that must stand; and ways to links that are not there, which may. host:
- * the links as they are.
+ * Of an owner: its links, there or not; elements that must stand; and ways to links that are not there, which may.
+ * host: the links as they are.
  */
-struct net_shortcuts { struct nft_list must, may; char (*links)[IFNAMSIZ]; size_t n; bool oom; };
-void net_shortcuts_of(const struct net_home *h, const struct net_record *r, struct net_defs *defs, const struct net_host *host,
-		      struct net_shortcuts *out);
+struct net_shortcuts {
+	struct nft_list must, may;
+	char (*links)[IFNAMSIZ];
+	size_t n;
+	bool oom;
+};
+void net_shortcuts_of(const struct net_home *h, const struct net_record *r, struct net_defs *defs,
+		      const struct net_host *host, struct net_shortcuts *out);
 void net_shortcuts_free(struct net_shortcuts *s);
 #define auto_net_shortcuts SCOPED(net_shortcuts_free)
 
@@ -72,6 +79,10 @@ int net_shortcut_watch(const char *table, const char (*links)[IFNAMSIZ], size_t 
 bool net_shortcut_there(const char *table);
 /* there: it is; whole: with all its chains and as many rules as it should have. */
 enum { NET_SHORTCUT_RULES = 3 };
-struct net_shortcut_table_state { bool there, whole, oom; size_t chains, use, n; char (*links)[IFNAMSIZ]; };
+struct net_shortcut_table_state {
+	bool there, whole, oom;
+	size_t chains, use, n;
+	char (*links)[IFNAMSIZ];
+};
 int net_shortcut_look(const char *table, struct net_shortcut_table_state *out);
 void net_shortcut_look_end(struct net_shortcut_table_state *s);

@@ -24,13 +24,17 @@ bool net_shortcut_old_kernel(void)
 }
 
 /* ip: tables for IP see what is bridged, too. */
-struct foreign { bool ip; char who[64]; };
+struct foreign {
+	bool ip;
+	char who[64];
+};
 
 static void see_table(void *ctx, size_t i, const struct nlmsghdr *h)
 {
-	static const struct name families[] = { { "bridge", NFPROTO_BRIDGE }, { "inet", NFPROTO_INET }, { "ip", NFPROTO_IPV4 },
-						{ "ip6", NFPROTO_IPV6 }, { 0 } };
-	struct nlattr *name = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct nfgenmsg), NFTA_TABLE_NAME);
+	static const struct name families[] = {
+	    {"bridge", NFPROTO_BRIDGE}, {"inet", NFPROTO_INET}, {"ip", NFPROTO_IPV4}, {"ip6", NFPROTO_IPV6}, {0}};
+	struct nlattr *name =
+	    nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct nfgenmsg), NFTA_TABLE_NAME);
 	int family = ((const struct nfgenmsg *)NLMSG_DATA(h))->nfgen_family;
 	const char *s = name ? nla_get_string(name) : "vzrun", *word = name_of(families, family);
 	struct foreign *f = ctx;
@@ -45,14 +49,15 @@ static bool legacy(bool six)
 {
 	char one[8];
 
-	return file_peek(AT_FDCWD, six ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names", one, sizeof one) > 0;
+	return file_peek(AT_FDCWD, six ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names", one, sizeof one) >
+	       0;
 }
 
 bool net_shortcut_overruled(char *who, size_t size)
 {
 	bool four = net_bridged_meets_ip_rules(false), six = net_bridged_meets_ip_rules(true);
-	struct foreign f = { .ip = four || six };
-	auto_nlq struct nlq q = { 0 };
+	struct foreign f = {.ip = four || six};
+	auto_nlq struct nlq q = {0};
 
 	if ((four && legacy(false)) || (six && legacy(true))) {
 		snprintf(who, size, "iptables");

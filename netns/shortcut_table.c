@@ -7,9 +7,9 @@
 
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
-#include <net/if_arp.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,11 +27,17 @@ enum { KEY = NFT_REG32_00, WAY = NFT_REG32_14, ANY = NFT_REG32_15 };
  * speak, and there the rules of the bridge look further; of protocols without ports these bytes are something else,
  * and it is all the same. A fragment behind the first has none, and goes the long way.
  */
-struct rule { uint16_t type; uint8_t next; unsigned at, size; int set; uint16_t port, mask; };
+struct rule {
+	uint16_t type;
+	uint8_t next;
+	unsigned at, size;
+	int set;
+	uint16_t port, mask;
+};
 static const struct rule rules[NET_SHORTCUT_RULES] = {
-	{ ETH_P_IP, 0, 12, 4, FW_DIRECT4, 64, 0xfff8 },		/* of which 67 and 68 */
-	{ ETH_P_IPV6, IPPROTO_TCP, 8, 16, FW_DIRECT6, 546, 0xffff },
-	{ ETH_P_IPV6, IPPROTO_UDP, 8, 16, FW_DIRECT6, 546, 0xffff },
+    {ETH_P_IP, 0, 12, 4, FW_DIRECT4, 64, 0xfff8}, /* of which 67 and 68 */
+    {ETH_P_IPV6, IPPROTO_TCP, 8, 16, FW_DIRECT6, 546, 0xffff},
+    {ETH_P_IPV6, IPPROTO_UDP, 8, 16, FW_DIRECT6, 546, 0xffff},
 };
 
 static void put_rule(struct nlq *q, const char *table, const struct rule *r)
@@ -66,8 +72,11 @@ static void put_rule(struct nlq *q, const char *table, const struct rule *r)
 /* ---- sets ------------------------------------------------------------------------------------------- */
 
 /* Types as nft(8) counts them, to which the kernel pays no heed: by them it shows keys as what they are. */
-static const struct { char letter; unsigned type, size; } fields[] = {
-	{ 'i', 41, 16 }, { 'm', 9, 6 }, { '4', 7, 4 }, { '6', 8, 16 }, { 'g', 35, 4 }, { 'n', 20, 4 },
+static const struct {
+	char letter;
+	unsigned type, size;
+} fields[] = {
+    {'i', 41, 16}, {'m', 9, 6}, {'4', 7, 4}, {'6', 8, 16}, {'g', 35, 4}, {'n', 20, 4},
 };
 
 static void type_of(const char *letters, unsigned *type, unsigned *size)
@@ -82,7 +91,7 @@ static void type_of(const char *letters, unsigned *type, unsigned *size)
 }
 
 /* The same for numbers: of the key nothing (0), and that the data has this machine's order of bytes (1). */
-static const unsigned char userdata[] = { 0, 4, 0, 0, 0, 0, 1, 4, 1, 0, 0, 0 };
+static const unsigned char userdata[] = {0, 4, 0, 0, 0, 0, 1, 4, 1, 0, 0, 0};
 
 static void put_set(struct nlq *q, const char *table, int set)
 {
@@ -119,7 +128,7 @@ static void chain_name(char digit, char out[NFT_CHAIN_MAX]) { snprintf(out, NFT_
 /* type NFT_MSG_NEWCHAIN: made, or at these links as well; NFT_MSG_DELCHAIN: at these no longer. */
 static void put_chain(struct nlq *q, const char *table, int type, char digit, const char (*links)[IFNAMSIZ], size_t n)
 {
-	struct nfgenmsg g = { .nfgen_family = NFPROTO_NETDEV, .version = NFNETLINK_V0 };
+	struct nfgenmsg g = {.nfgen_family = NFPROTO_NETDEV, .version = NFNETLINK_V0};
 	struct nlattr *hook, *devs;
 	char name[NFT_CHAIN_MAX];
 
@@ -143,7 +152,7 @@ static void put_chain(struct nlq *q, const char *table, int type, char digit, co
 
 void net_shortcut_put_link(struct nlq *q, const char *table, const char *link, bool add)
 {
-	char one[1][IFNAMSIZ] = { "" };
+	char one[1][IFNAMSIZ] = {""};
 
 	snprintf(one[0], sizeof one[0], "%s", link);
 	put_chain(q, table, add ? NFT_MSG_NEWCHAIN : NFT_MSG_DELCHAIN, link[DIGIT_AT], one, 1);
@@ -177,7 +186,7 @@ static void put_table(struct nlq *q, const char *table, int type, int flags)
 
 int net_shortcut_table(const char *table, enum net_shortcut_table how)
 {
-	auto_nlq struct nlq q = { 0 };
+	auto_nlq struct nlq q = {0};
 
 	TRY(nlq_open(&q, NETLINK_NETFILTER));
 	nftx_begin(&q);
@@ -209,8 +218,8 @@ static size_t next_links(const char (*links)[IFNAMSIZ], size_t n, size_t *at, ch
 
 int net_shortcut_watch(const char *table, const char (*links)[IFNAMSIZ], size_t n)
 {
-	auto_free char (*some)[IFNAMSIZ] = calloc(n + 1, sizeof *some);
-	auto_nlq struct nlq q = { 0 };
+	auto_free char(*some)[IFNAMSIZ] = calloc(n + 1, sizeof *some);
+	auto_nlq struct nlq q = {0};
 
 	if (!some)
 		return -ENOMEM;
@@ -220,7 +229,7 @@ int net_shortcut_watch(const char *table, const char (*links)[IFNAMSIZ], size_t 
 
 		while ((k = next_links(links, n, &at, digits[i], some)) > 0) {
 			nftx_begin(&q);
-			put_chain(&q, table, NFT_MSG_NEWCHAIN, digits[i], (const char (*)[IFNAMSIZ])some, k);
+			put_chain(&q, table, NFT_MSG_NEWCHAIN, digits[i], (const char(*)[IFNAMSIZ])some, k);
 			nftx_commit(&q);
 			int r = nlq_talk(&q, NULL, NULL);
 			if (r < 0)
@@ -232,7 +241,7 @@ int net_shortcut_watch(const char *table, const char (*links)[IFNAMSIZ], size_t 
 
 int net_shortcut_remove(const struct net_home *h)
 {
-	auto_nlq struct nlq q = { 0 };
+	auto_nlq struct nlq q = {0};
 	int r;
 
 	TRY(nlq_open(&q, NETLINK_NETFILTER));
@@ -250,7 +259,7 @@ int net_shortcut_remove(const struct net_home *h)
 
 bool net_shortcut_there(const char *table)
 {
-	auto_nlq struct nlq q = { 0 };
+	auto_nlq struct nlq q = {0};
 
 	if (nlq_open(&q, NETLINK_NETFILTER) < 0) {
 		err_clear();
@@ -260,20 +269,22 @@ bool net_shortcut_there(const char *table)
 	return nlq_talk(&q, NULL, NULL) == 0;
 }
 
-struct reading { const char *table; struct net_shortcut_table_state *out; };
+struct reading {
+	const char *table;
+	struct net_shortcut_table_state *out;
+};
 
 static void take_links(struct net_shortcut_table_state *s, struct nlattr *devs)
 {
 	struct nlattr *one;
 	int rem;
-	char (*more)[IFNAMSIZ] = reallocarray(s->links, s->n + (size_t)nla_len(devs) / NLA_HDRLEN + 1, sizeof *more);
+	char(*more)[IFNAMSIZ] = reallocarray(s->links, s->n + (size_t)nla_len(devs) / NLA_HDRLEN + 1, sizeof *more);
 
 	s->oom |= !more;
 	if (!more)
 		return;
 	s->links = more;
-	nla_for_each_nested(one, devs, rem)
-		nla_strlcpy(more[s->n++], one, sizeof *more);
+	nla_for_each_nested(one, devs, rem) nla_strlcpy(more[s->n++], one, sizeof *more);
 }
 
 /* Each chain leads to one, or is it. */
@@ -289,7 +300,8 @@ static void read_chain(void *ctx, size_t i, const struct nlmsghdr *h)
 	r->out->chains++;
 	if (a[NFTA_CHAIN_USE])
 		r->out->use += ntohl(nla_get_u32(a[NFTA_CHAIN_USE]));
-	devs = a[NFTA_CHAIN_HOOK] ? nla_find(nla_data(a[NFTA_CHAIN_HOOK]), nla_len(a[NFTA_CHAIN_HOOK]), NFTA_HOOK_DEVS) : NULL;
+	devs = a[NFTA_CHAIN_HOOK] ? nla_find(nla_data(a[NFTA_CHAIN_HOOK]), nla_len(a[NFTA_CHAIN_HOOK]), NFTA_HOOK_DEVS)
+				  : NULL;
 	if (devs)
 		take_links(r->out, devs);
 }
@@ -298,11 +310,11 @@ int net_shortcut_look(const char *table, struct net_shortcut_table_state *out)
 {
 	/* The rules count once, each way to them twice: where it stands, and where it leads. */
 	enum { CHAINS_ALL = CHAINS + 1, USE = NET_SHORTCUT_RULES + 2 * CHAINS };
-	struct reading reading = { .table = table, .out = out };
-	auto_nlq struct nlq q = { 0 };
+	struct reading reading = {.table = table, .out = out};
+	auto_nlq struct nlq q = {0};
 	int r;
 
-	*out = (struct net_shortcut_table_state){ 0 };
+	*out = (struct net_shortcut_table_state){0};
 	TRY(nlq_open(&q, NETLINK_NETFILTER));
 	nftx_message(&q, NFT_MSG_GETCHAIN, NLM_F_DUMP, NFPROTO_NETDEV);
 	r = nlq_talk(&q, read_chain, &reading);
