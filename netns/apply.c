@@ -128,6 +128,7 @@ static int rejoin_port(void *ctx, const struct net_user *u)
 {
 	const struct rejoin *j = ctx;
 	struct ifinfomsg m = { .ifi_flags = IFF_UP | IFF_NOARP, .ifi_change = IFF_UP | IFF_NOARP };
+	uint32_t mtu = j->d->mtu ? j->d->mtu : 1500, group = net_port_group(j->bridge);
 	struct net_link l;
 	int r = net_link_find(j->q, u->host_if, &l);
 
@@ -137,11 +138,11 @@ static int rejoin_port(void *ctx, const struct net_user *u)
 	/* In no other VLAN for a moment: it is down meanwhile. */
 	if (j->d->vlan && l.master != j->bridge)
 		m.ifi_flags = IFF_NOARP;
-	if (l.master != j->bridge || !l.up || !l.guarded || l.group != net_port_group(j->bridge) || l.mtu != (j->d->mtu ? j->d->mtu : 1500)) {
+	if (l.master != j->bridge || !l.up || !l.guarded || l.group != group || l.mtu != mtu) {
 		nlq_add(j->q, RTM_NEWLINK, 0, &m, sizeof m);
-		nlq_put_u32(j->q, IFLA_MTU, j->d->mtu ? j->d->mtu : 1500);
+		nlq_put_u32(j->q, IFLA_MTU, mtu);
 		nlq_put_u32(j->q, IFLA_MASTER, (uint32_t)j->bridge);
-		nlq_put_u32(j->q, IFLA_GROUP, net_port_group(j->bridge));
+		nlq_put_u32(j->q, IFLA_GROUP, group);
 	}
 	if (net_way_reflects(j->r->dir, u->record, u->nic->index) == NET_REFLECT_NOW)
 		l.odd &= ~(uint32_t)NET_ODD_HAIRPIN;

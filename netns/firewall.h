@@ -20,8 +20,8 @@ static const char *const fw_family_text[] = { [FW_INET] = "inet", [FW_BRIDGE] = 
 
 /*
  * The letters of a key and of a map's data, one a field:
- * i name of a link, m MAC address, 4 6 addresses, p protocol, s port, N 16 bytes, L 6 bytes, V 3 bytes, g group of links;
- * data only: v verdict, n number of a link
+ * i name of a link, m MAC address, 4 6 addresses, p protocol, s port, N 16 bytes, L 6 bytes, V 3 bytes, g group of
+ * links; data only: v verdict, n number of a link
  */
 struct fw_set { enum fw_family family; const char *name, *type, *key, *data; };
 enum fw_set_id {
