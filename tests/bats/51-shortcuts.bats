@@ -51,7 +51,9 @@ talk() {
 	lab_guest web
 	lab_guest db
 	[ -n "$(table)" ]
-	[ "$(elements ways)" = 2 ] && [ "$(elements direct4)" = 2 ] && [ "$(elements direct6)" = 4 ]
+	[ "$(elements ways)" = 2 ]
+	[ "$(elements direct4)" = 2 ]
+	[ "$(elements direct6)" = 4 ]
 	[ "$(watched | tr ' ' '\n')" = "$(printf '%s\n' "$(port_of web)" "$(port_of db)" | sort)" ]
 	run vz network check
 	[ "$status" -eq 0 ]
@@ -104,14 +106,17 @@ talk() {
 	lab_guest db
 	talk web db "$(addr db)"
 	vz fw deny db in --proto tcp >/dev/null
-	[ "$(elements ways)" = 1 ] && [ "$(elements direct4)" = 1 ]
+	[ "$(elements ways)" = 1 ]
+	[ "$(elements direct4)" = 1 ]
 	shut "$(init_of web)" "$(addr db)" 7000
 	vz network check
 	vz fw rm db 1 >/dev/null
-	[ "$(elements ways)" = 2 ] && [ "$(elements direct4)" = 2 ]
+	[ "$(elements ways)" = 2 ]
+	[ "$(elements direct4)" = 2 ]
 	vz set web --rate 100M:50M >/dev/null
 	# It is reached as before.
-	[ "$(elements ways)" = 2 ] && [ "$(elements direct4)" = 1 ]
+	[ "$(elements ways)" = 2 ]
+	[ "$(elements direct4)" = 1 ]
 	vz set web --rate max >/dev/null
 	[ "$(elements direct4)" = 2 ]
 	vz network check
@@ -131,7 +136,8 @@ talk() {
 	vz nic add web --network default >/dev/null
 	[ "$(elements ways)" = 3 ]
 	vz nic rm web eth1 >/dev/null
-	[ "$(elements ways)" = 2 ] && [ "$(watched | wc -w)" = 2 ]
+	[ "$(elements ways)" = 2 ]
+	[ "$(watched | wc -w)" = 2 ]
 	vz network check
 	spy
 	talk db web 10.77.0.50
@@ -160,9 +166,12 @@ talk() {
 	[ "$(bridged)" = 0 ]
 	h ip link del zz0
 	vz destroy -f web >/dev/null
-	[ "$(elements ways)" = 1 ] && [ "$(elements direct4)" = 1 ] && [ "$(watched)" = "$(port_of db)" ]
+	[ "$(elements ways)" = 1 ]
+	[ "$(elements direct4)" = 1 ]
+	[ "$(watched)" = "$(port_of db)" ]
 	vz destroy -f db >/dev/null
-	[ "$(elements ways)" = 0 ] && [ -z "$(watched)" ]
+	[ "$(elements ways)" = 0 ]
+	[ -z "$(watched)" ]
 }
 
 @test "none on ports that are isolated, routed, or of a network without" {
