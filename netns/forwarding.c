@@ -260,24 +260,15 @@ static int see_way_out(void *ctx, const char *key)
 	return net_book_find(s->o, key) ? 0 : see(key, "1", s->differs, s->ctx);
 }
 
-static int count_name(void *n, const char *name)
-{
-	(void)name;
-	++*(size_t *)n;
-	return 0;
-}
-
 /* A file that cannot be read may be of one that does. */
-static int is_needed(int dirfd, struct net_others *all)
+int net_forwarding_needed(int dirfd, const char *except, struct net_others *others)
 {
 	bool routed = false;
-	size_t n = 0;
 
-	TRY(net_others_read(dirfd, NULL, false, all));
-	TRY(net_def_each_name(dirfd, count_name, &n));
-	for (size_t i = 0; i < all->n; i++)
-		routed |= all->v[i].mode == NET_NAT || all->v[i].mode == NET_ROUTED;
-	return routed || n > all->n;
+	TRY(net_others_read(dirfd, except, false, others));
+	for (size_t i = 0; i < others->n; i++)
+		routed |= others->v[i].mode == NET_NAT || others->v[i].mode == NET_ROUTED;
+	return routed || others->left_out;
 }
 
 int net_forwarding_check(int dirfd, const struct net_route *r, size_t n, net_switch_differs *differs, void *ctx)
@@ -290,7 +281,7 @@ int net_forwarding_check(int dirfd, const struct net_route *r, size_t n, net_swi
 	int there, needed;
 
 	TRY(net_book_open(dirfd, &o));
-	TRY(needed = is_needed(dirfd, &all));
+	TRY(needed = net_forwarding_needed(dirfd, NULL, &all));
 	LIST_EACH(const struct net_switch, v, o.b.saved)
 		if (!strstr(v->key, ".."))
 			TRY(see(v->key, needed ? v->set : v->was, differs, ctx));

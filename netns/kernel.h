@@ -66,6 +66,8 @@ int net_routes(struct net_route **out, size_t *n);
 int net_forwarding_on(int dirfd, const char *bridge, const struct net_others *others, const struct net_route *r,
 		      size_t n);
 int net_forwarding_off(int dirfd);
+/* Whether one of the home's networks needs it, but for `except` (NULL); others is zero-initialised, and to be freed. */
+int net_forwarding_needed(int dirfd, const char *except, struct net_others *others);
 /* Another home needs them: they stay, and it puts them back one day. */
 int net_forwarding_bequeath(int dirfd, const struct net_home *heir);
 /* A network goes ("": none): off, unless another one of the home needs it. Within net_host_enter(). */

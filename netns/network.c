@@ -43,37 +43,12 @@ static int refuse_in_use(int dir, const struct net_def *d)
 	return fail_as(ERR_STATE, "network %s is in use by %s", d->name, h.who);
 }
 
-struct needs { const char *except; bool forwarding; };
-
-static int see_need(void *ctx, struct net_file *f)
-{
-	struct needs *n = ctx;
-
-	n->forwarding |= !str_eq(f->d.name, n->except) && f->d.mode != NET_ISOLATED && f->d.mode != NET_BRIDGE;
-	return 0;
-}
-
-/* It may. */
-static int fear_need(void *ctx, const char *name)
-{
-	(void)name;
-	((struct needs *)ctx)->forwarding = true;
-	return 0;
-}
-
-static int needs_it(int dir, const char *except)
-{
-	struct needs needs = { .except = except };
-
-	TRY(net_def_each_sound(dir, see_need, fear_need, &needs));
-	return needs.forwarding;
-}
-
 /* What cannot be read may. */
 static bool home_needs_it(const struct net_home *h)
 {
+	SCOPED(net_others_free) struct net_others all = { 0 };
 	auto_close int dir = net_dir_open(h->path, false);
-	int r = dir < 0 ? dir : needs_it(dir, "");
+	int r = dir < 0 ? dir : net_forwarding_needed(dir, NULL, &all);
 
 	err_clear();
 	return r != 0;
@@ -81,10 +56,11 @@ static bool home_needs_it(const struct net_home *h)
 
 int net_forwarding_leave(struct nlq *q, const struct net_home *h, int dir, const char *network)
 {
+	SCOPED(net_others_free) struct net_others others = { 0 };
 	struct net_home heir;
 	int r;
 
-	TRY(r = needs_it(dir, network));
+	TRY(r = net_forwarding_needed(dir, network, &others));
 	if (r)
 		return 0;
 	TRY(r = net_bridge_of_others(q, h, home_needs_it, &heir));

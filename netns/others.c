@@ -216,6 +216,7 @@ static int read_one(struct reading *r, const char *name, struct net_other *out)
 		if (r->all && got != -ENOENT && !damaged)
 			return got;
 		if (!r->all || got == -ENOENT) {
+			r->o->left_out += got != -ENOENT;
 			err_clear();
 			return 0;
 		}

@@ -22,7 +22,7 @@ struct net_other {
 struct net_places { uint32_t *at; size_t mask; };
 struct net_others {
 	struct net_other *v;
-	size_t n, room;
+	size_t n, room, left_out;
 	bool read, whole;		/* what was kept is worth nothing, or too long */
 	struct buf news;		/* records that were not kept */
 	struct net_places bridges;

@@ -245,7 +245,7 @@ TEST(damaged_is_what_is_left_of_it_or_left_out)
 	CHECK(net_others_made_bridge(&o, "vzbr1") && net_others_made_bridge(&o, "vzbr7"));
 	CHECK(!net_others_made_bridge(&o, "vzbr2") && !net_others_made_bridge(&o, "eth0"));
 	net_others_free(&o);
-	CHECK(net_others_read(s.dir, "new", false, &o) == 0 && o.n == 1);
+	CHECK(net_others_read(s.dir, "new", false, &o) == 0 && o.n == 1 && o.left_out == 1);
 	net_others_free(&o);
 	/* It is the one that is brought up: nobody asks. */
 	CHECK(net_others_read(s.dir, "two", true, &o) == 0 && o.n == 1);
