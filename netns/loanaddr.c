@@ -20,8 +20,8 @@ static void see_address(void *ctx, size_t i, const struct nlmsghdr *h)
 	const struct ifaddrmsg *m = NLMSG_DATA(h);
 
 	(void)i;
-	if (h->nlmsg_type == RTM_NEWADDR && (int)m->ifa_index == s->index && m->ifa_scope == RT_SCOPE_UNIVERSE &&
-	    m->ifa_flags & IFA_F_PERMANENT && s->n < ADDRESSES_MAX &&
+	if (h->nlmsg_type == RTM_NEWADDR && nlmsg_datalen(h) >= (int)sizeof *m && (int)m->ifa_index == s->index &&
+	    m->ifa_scope == RT_SCOPE_UNIVERSE && m->ifa_flags & IFA_F_PERMANENT && s->n < ADDRESSES_MAX &&
 	    (m->ifa_family == AF_INET || m->ifa_family == AF_INET6))
 		s->v[s->n++] = net_address_text(s->a, h);
 }

@@ -83,7 +83,7 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *h)
 	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
 	const struct ifinfomsg *info = NLMSG_DATA(h);
 	struct net_vlans *l = ctx;
-	struct net_vlan_port *v, p = { .port = info->ifi_index };
+	struct net_vlan_port *v, p = { .port = 0 };
 	struct nlattr *spec, *a;
 	int rem;
 
@@ -91,6 +91,7 @@ static void see(void *ctx, size_t i, const struct nlmsghdr *h)
 	spec = h->nlmsg_type == RTM_NEWLINK ? nlmsg_find_attr(m, sizeof *info, IFLA_AF_SPEC) : NULL;
 	if (!spec)
 		return;
+	p.port = info->ifi_index;
 	nla_for_each_nested(a, spec, rem) {
 		struct bridge_vlan_info in;
 

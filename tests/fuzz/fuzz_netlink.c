@@ -11,6 +11,8 @@
 #include "netns/network.h"
 #include "netns/nft.h"
 #include "netns/vlan.h"
+#include "netns/vxlan.h"
+#include "netns/vxlanpeers.h"
 #include "netns/way.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -182,6 +184,18 @@ static void ask_bridge(struct nlq *q)
 	net_vlans_free(&vlans);
 }
 
+static void ask_peers(struct nlq *q)
+{
+	const char *peers[] = { "192.0.2.2", "192.0.2.3", NULL };
+	struct net_vxlan v = { .vni = 66, .port = NET_VXLAN_PORT, .peers = { peers, 2 }, .family = AF_INET };
+	const struct net_def d = { .name = "seg", .vxlan = &v };
+	int differs = 0;
+
+	(void)net_peers_check(q, &d, 3, &differs);
+	demand(!(differs & ~(TUNNEL_PEERS | TUNNEL_ASTRAY)));
+	(void)net_peers_set(q, &d, 3);
+}
+
 static void ask_trace(struct nlq *q)
 {
 	static struct net_trace t;
@@ -200,7 +214,7 @@ static void ask_trace(struct nlq *q)
 }
 
 static void (*const questions[])(struct nlq *q) = {
-	ask_link, ask_host, ask_own_links, ask_way, ask_drops, ask_loan, ask_firewall, ask_bridge, ask_trace,
+	ask_link, ask_host, ask_own_links, ask_way, ask_drops, ask_loan, ask_firewall, ask_bridge, ask_trace, ask_peers,
 };
 
 /* A letter: the question; parts with their lengths: the answers. */
