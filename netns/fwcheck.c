@@ -84,7 +84,7 @@ static void ask_table(struct nlq *q, const char *table, enum fw_family family)
 {
 	struct nfgenmsg g = header(family);
 
-	nlq_add(q, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, 0, &g, sizeof g);
+	nlq_add_short(q, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, &g, sizeof g);
 	nlq_put_str(q, NFTA_TABLE_NAME, table);
 }
 
@@ -92,7 +92,7 @@ static void ask_chain(struct nlq *q, const char *table, const struct fw_chain *c
 {
 	struct nfgenmsg g = header(c->family);
 
-	nlq_add(q, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN, 0, &g, sizeof g);
+	nlq_add_short(q, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN, &g, sizeof g);
 	nlq_put_str(q, NFTA_CHAIN_TABLE, table);
 	nlq_put_str(q, NFTA_CHAIN_NAME, c->name);
 }

@@ -95,7 +95,7 @@ int net_count(const struct net_port *p, int netns_fd, struct net_counts *out)
 
 	*out = c;
 	TRY(nlq_open_in(&q, NETLINK_ROUTE, on_network(p) ? -1 : netns_fd));
-	nlq_add(&q, RTM_GETLINK, 0, &m, sizeof m);
+	nlq_add_short(&q, RTM_GETLINK, &m, sizeof m);
 	nlq_put_str(&q, IFLA_IFNAME, on_network(p) ? p->host_if : p->name);
 	r = nlq_talk(&q, see_counts, &c);
 	if (r < 0)

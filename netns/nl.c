@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 enum { ERRNO_MAX = 4095, /* of the kernel's */ DUMP_TRIES = 100, DATAGRAM_MAX = 131072, USUAL_ROOM = 1024,
+       SHORT_ROOM = 192,
        /* An answer takes at least 768 bytes of it, and libnl asks for room for 85. */
        ANSWERS_ROOM = NLQ_MAX * 1024 };
 
@@ -82,14 +83,9 @@ void nlq_end_of_batch(struct nlq *q, int type)
 		q->end = q->msg[--q->n];
 }
 
-struct nl_msg *nlq_add(struct nlq *q, int type, int flags, const void *header, size_t n)
+static struct nl_msg *add(struct nlq *q, int type, int flags, const void *header, size_t n, size_t room)
 {
-	return nlq_add_large(q, type, flags, header, n, 0);
-}
-
-struct nl_msg *nlq_add_large(struct nlq *q, int type, int flags, const void *header, size_t n, size_t room)
-{
-	struct nl_msg *m = nlmsg_alloc_size(room > USUAL_ROOM ? room : USUAL_ROOM);
+	struct nl_msg *m = nlmsg_alloc_size(room);
 
 	if (m && (!nlmsg_put(m, NL_AUTO_PORT, NL_AUTO_SEQ, type, 0, NLM_F_REQUEST | flags) ||
 		  nlmsg_append(m, (void *)(uintptr_t)header, n, NLMSG_ALIGNTO) < 0)) {
@@ -98,6 +94,21 @@ struct nl_msg *nlq_add_large(struct nlq *q, int type, int flags, const void *hea
 	}
 	nlq_take(q, m);
 	return m;
+}
+
+struct nl_msg *nlq_add(struct nlq *q, int type, int flags, const void *header, size_t n)
+{
+	return nlq_add_large(q, type, flags, header, n, 0);
+}
+
+struct nl_msg *nlq_add_short(struct nlq *q, int type, const void *header, size_t n)
+{
+	return add(q, type, 0, header, n, SHORT_ROOM);
+}
+
+struct nl_msg *nlq_add_large(struct nlq *q, int type, int flags, const void *header, size_t n, size_t room)
+{
+	return add(q, type, flags, header, n, room > USUAL_ROOM ? room : USUAL_ROOM);
 }
 
 static struct nl_msg *newest(struct nlq *q)

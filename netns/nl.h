@@ -29,6 +29,8 @@ void nlq_close(struct nlq *q);
 
 /* A new request with its fixed header; never NULL: after ENOMEM a spare that nlq_talk() refuses to send. */
 struct nl_msg *nlq_add(struct nlq *q, int type, int flags, const void *header, size_t n);
+/* A question that names one or two things: dozens are asked at once. */
+struct nl_msg *nlq_add_short(struct nlq *q, int type, const void *header, size_t n);
 /* With room for so many bytes. */
 struct nl_msg *nlq_add_large(struct nlq *q, int type, int flags, const void *header, size_t n, size_t room);
 /*
