@@ -144,8 +144,6 @@ static int change_mac(struct change *c)
 		return net_fail_talk(c->q, r, "%s: set its MAC address", c->to->name);
 	if (!net_host_has_ipv6())
 		return 0;
-	if (!net_host_has_ipv6())
-		return 0;
 	/* The kernel makes it when a link comes up, only; and no other one of it may be used (see anti-spoofing). */
 	net_link_local_of(c->from->mac, old.s6_addr);
 	net_link_local_of(c->to->mac, new.s6_addr);
