@@ -5,6 +5,7 @@
 #include "netns/guard.h"
 #include "netns/kernel.h"
 #include "netns/rate.h"
+#include "netns/shortcut.h"
 #include "netns/vxlan.h"
 
 #include <arpa/inet.h>
@@ -179,10 +180,10 @@ static void ways(const struct net_def *d, struct nft_list *out)
 		whole_subnet(out, FW_NAT6, &d->v6);
 }
 
-/* What others may do there is elements by other bridges' names: whether these follow the file is known by this. */
-static uint64_t allow_mark(const struct net_def *d)
+/* What others may do there, and shortcuts, are elements by other names: by this it is known if they follow the file. */
+static uint64_t file_mark(const struct net_def *d)
 {
-	uint64_t all = 0;
+	uint64_t all = net_shortcut_wanted(d);
 
 	LIST_EACH(const struct net_allow, w, d->allow) {
 		uint64_t parts[] = { all, str_hash(w->from, strlen(w->from)), (uint64_t)w->proto, w->first, w->last };
@@ -207,7 +208,7 @@ void net_elements_of_network(const struct net_home *h, const struct net_def *d, 
 	if (out->oom)
 		return;
 	struct nft_list own = { .v = out->v + first, .n = out->n - first };
-	stamp(&out->v[first], d->name, net_fw_rules_mark() ^ nft_mark(&own) ^ allow_mark(d));
+	stamp(&out->v[first], d->name, net_fw_rules_mark() ^ nft_mark(&own) ^ file_mark(d));
 }
 
 static void allow(const struct net_def *d, const char *from, const struct net_allow *w, struct nft_list *out)

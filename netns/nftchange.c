@@ -94,6 +94,12 @@ static size_t group(const struct sending *c, const struct step *s, size_t n, siz
 	return k;
 }
 
+/* Where there is the netdev table, the kernel can; it may have none of what should go. */
+static bool destroys(const struct sending *c, const struct nft_elem *e)
+{
+	return (c->many && c->destroys) || fw_sets[e->set].family == FW_NETDEV;
+}
+
 /* Returns how many of the steps it took. */
 static size_t fill(struct sending *c, const struct step *s, size_t n, struct batch *b)
 {
@@ -104,7 +110,7 @@ static size_t fill(struct sending *c, const struct step *s, size_t n, struct bat
 	while (at < n && b->n < REQUESTS_MAX) {
 		size_t k = group(c, s + at, n - at, &bytes);
 		const struct step *first = &s[at];
-		int type = first->add ? NFT_MSG_NEWSETELEM : c->many && c->destroys ? DESTROYSETELEM : NFT_MSG_DELSETELEM;
+		int type = first->add ? NFT_MSG_NEWSETELEM : destroys(c, first->e) ? DESTROYSETELEM : NFT_MSG_DELSETELEM;
 		struct nlattr *list;
 
 		if (at && sum + bytes > c->room)

@@ -82,27 +82,50 @@ static void add_link(struct net_shortcuts *s, const char *name)
 	snprintf(more[s->n++], sizeof *more, "%s", name);
 }
 
-static void nic_of(const struct net_home *h, const struct net_record *r, const struct net_nic *n,
-		   const struct net_def *d, struct look *look, struct net_shortcuts *out)
+/*
+ * What it may have put there, whatever definitions and links say by now: the file was edited, the bridge renamed.
+ * False: it cannot be said which way leads to it.
+ */
+static bool put_traces(struct port p, const struct net_link *bridge, const struct net_link *l, struct nft_list *out)
 {
-	bool guarded = r->firewall.n > 0;
-	struct port p = {.receives = !guarded};
+	p.index = 0;
+	put_source(&p, out);
+	if (bridge) {
+		p.group = net_port_group(bridge->index);
+		put_way(&p, out);
+	}
+	if (l && net_is_port_group(l->group) && !(bridge && l->group == p.group)) {
+		p.group = l->group;
+		put_way(&p, out);
+	}
+	return bridge || l;
+}
+
+/* traces: NULL, or room for them. */
+static void nic_of(const struct net_home *h, const struct net_record *r, const struct net_nic *n,
+		   const struct net_def *d, struct look *look, struct net_shortcuts *out, struct nft_list *traces)
+{
+	bool guarded = r->firewall.n > 0, bridged, there;
 	unsigned char ip[4], ip6[16];
 	struct net_link bridge, l;
 	struct net_rate rate;
 	char host_if[IFNAMSIZ];
+	struct port p = {.host_if = host_if, .receives = !guarded};
 
 	net_host_if(h, r->owner, n->index, host_if);
-	p.host_if = host_if;
 	p.sends = !guarded && !(n->rate && (net_rate_parse(n->rate, &rate) < 0 || rate.out));
-	if (net_mac_parse(n->mac, p.mac) < 0 || !find(look, d->bridge, &bridge))
+	if (net_mac_parse(n->mac, p.mac) < 0)
 		return;
-	p.group = net_port_group(bridge.index);
 	p.ip = n->ip && inet_pton(AF_INET, n->ip, ip) == 1 ? ip : NULL;
 	p.ip6 = n->ip6 && inet_pton(AF_INET6, n->ip6, ip6) == 1 ? ip6 : NULL;
-	if (p.group == NET_PORT_GROUP)
+	bridged = d && find(look, d->bridge, &bridge);
+	there = find(look, host_if, &l);
+	if (traces)
+		out->lost |= !put_traces(p, bridged ? &bridge : NULL, there ? &l : NULL, traces);
+	p.group = net_port_group(bridged ? bridge.index : 0);
+	if (p.group == NET_PORT_GROUP || !net_shortcut_wanted(d))
 		return;
-	if (find(look, host_if, &l) && l.master == bridge.index && l.group == p.group)
+	if (there && l.master == bridge.index && l.group == p.group)
 		p.index = l.index;
 	add_link(out, host_if);
 	if (p.sends)
@@ -112,14 +135,14 @@ static void nic_of(const struct net_home *h, const struct net_record *r, const s
 }
 
 static void shortcuts_of(const struct net_home *h, const struct net_record *r, struct net_defs *defs, struct look *look,
-			 struct net_shortcuts *out)
+			 struct net_shortcuts *out, struct nft_list *traces)
 {
 	LIST_EACH(const struct net_nic, n, r->nics)
 	{
 		const struct net_def *d = net_defs_find(defs, n->network);
 
-		if (d && net_shortcut_wanted(d))
-			nic_of(h, r, n, d, look, out);
+		if (traces || (d && net_shortcut_wanted(d)))
+			nic_of(h, r, n, d, look, out, traces);
 	}
 	out->oom |= out->must.oom || out->may.oom;
 }
@@ -129,7 +152,7 @@ void net_shortcuts_of(const struct net_home *h, const struct net_record *r, stru
 {
 	struct look look = {.host = host};
 
-	shortcuts_of(h, r, defs, &look, out);
+	shortcuts_of(h, r, defs, &look, out, NULL);
 }
 
 void net_shortcuts_free(struct net_shortcuts *s)
@@ -277,22 +300,25 @@ void net_shortcut_follow(const struct net_home *h, struct net_defs *defs, const 
 			 const struct net_record *is, struct nft_list *a, struct nft_list *b, struct nlq *q)
 {
 	auto_net_shortcuts struct net_shortcuts old = {0}, new = {0};
+	auto_nft_list struct nft_list traces = {0};
 	SCOPED(look_end) struct look look = {0};
 
 	if (net_shortcut_old_kernel())
 		return;
 	if (was)
-		shortcuts_of(h, was, defs, &look, &old);
+		shortcuts_of(h, was, defs, &look, &old, &traces);
 	if (is)
-		shortcuts_of(h, is, defs, &look, &new);
-	if ((!old.n && !new.n) || net_shortcut_give_up(h) || !have_table(h, new.n))
+		shortcuts_of(h, is, defs, &look, &new, NULL);
+	if ((!traces.n && !new.n) || net_shortcut_give_up(h) || !have_table(h, new.n))
 		return;
+	if (old.lost)
+		(void)net_shortcut_rebuild(h, defs->dir);
 	copy(a, &old.must);
-	for (size_t i = 0; i < old.may.n; i++)
-		if (!has(&new.may, &old.may.v[i]))
-			nft_copy(a, &old.may.v[i]);
+	for (size_t i = 0; i < traces.n; i++)
+		if (!has(&old.must, &traces.v[i]) && !has(&new.must, &traces.v[i]) && !has(&new.may, &traces.v[i]))
+			nft_copy(a, &traces.v[i]);
 	copy(b, &new.must);
-	a->oom |= old.oom || new.oom;
+	a->oom |= old.oom || new.oom || traces.oom;
 	change_links(q, h->table, &old, &new, false);
 	change_links(q, h->table, &new, &old, true);
 }

@@ -52,6 +52,7 @@ struct net_shortcuts {
 	char (*links)[IFNAMSIZ];
 	size_t n;
 	bool oom;
+	bool lost; /* something may stand of which nothing is known */
 };
 void net_shortcuts_of(const struct net_home *h, const struct net_record *r, struct net_defs *defs,
 		      const struct net_host *host, struct net_shortcuts *out);

@@ -164,6 +164,7 @@ talk() {
 	spy
 	talk db web "$(addr web)"
 	[ "$(bridged)" = 0 ]
+	h nft delete table bridge spy
 	h ip link del zz0
 	vz destroy -f web >/dev/null
 	[ "$(elements ways)" = 1 ]
@@ -172,6 +173,70 @@ talk() {
 	vz destroy -f db >/dev/null
 	[ "$(elements ways)" = 0 ]
 	[ -z "$(watched)" ]
+}
+
+@test "a firewall ends them whatever became of the file and the bridge meanwhile; so does the end of a guest" {
+	local file=$VZRUN_HOME/networks/default.json
+
+	lab_guest web
+	lab_guest db
+	lab_guest mail
+	cp "$file" "$BATS_TEST_TMPDIR/was"
+	# Edited, and not applied.
+	jq '.shortcut = false' "$BATS_TEST_TMPDIR/was" >"$file"
+	vz fw deny db in --proto tcp >/dev/null
+	[ "$(elements ways)" = 2 ]
+	[ "$(elements direct4)" = 2 ]
+	shut "$(init_of web)" "$(addr db)" 7000
+	cp "$BATS_TEST_TMPDIR/was" "$file"
+	vz fw rm db 1 >/dev/null
+	[ "$(elements ways)" = 3 ]
+	# Not to be read.
+	echo '{' >"$file"
+	vz fw deny db in --proto tcp >/dev/null
+	[ "$(elements ways)" = 2 ]
+	[ "$(elements direct4)" = 2 ]
+	vz destroy -f mail >/dev/null
+	[ "$(elements ways)" -le 1 ]
+	[ "$(elements direct4)" -le 1 ]
+	cp "$BATS_TEST_TMPDIR/was" "$file"
+	vz fw rm db 1 >/dev/null
+	vz network apply >/dev/null
+	vz network check
+	# The bridge has another name, or is another one.
+	h ip link set vzbr0 name zz0
+	vz fw deny db in --proto tcp >/dev/null
+	[ "$(elements ways)" = 1 ]
+	[ "$(elements direct4)" = 1 ]
+	h ip link del zz0
+	vz network apply >/dev/null
+	vz fw rm db 1 >/dev/null
+	[ "$(elements ways)" = 2 ]
+	# Of a port that is gone nobody knows the segment: all is made anew.
+	vz stop -k db >/dev/null
+	echo '{' >"$file"
+	vz fw deny db in --proto tcp >/dev/null
+	cp "$BATS_TEST_TMPDIR/was" "$file"
+	[ "$(h nft list ruleset | grep -c "$(jq -r '.nics[0].mac' "$VZRUN_HOME/networks/.guests/db.json") :")" = 0 ]
+	vz network apply >/dev/null
+	vz network check
+}
+
+@test "a file that was edited holds from the next start on" {
+	local file=$VZRUN_HOME/networks/default.json
+
+	lab_guest web
+	lab_guest db
+	jq '.shortcut = false' "$file" >"$BATS_TEST_TMPDIR/is"
+	cp "$BATS_TEST_TMPDIR/is" "$file"
+	run vz network check
+	[ "$status" -eq 1 ]
+	vz stop -k db >/dev/null
+	vz start db >/dev/null
+	[ "$(elements ways)" = 0 ]
+	[ "$(elements direct4)" = 0 ]
+	talk web db "$(addr db)"
+	vz network check
 }
 
 @test "none on ports that are isolated, routed, or of a network without" {
