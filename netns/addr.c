@@ -109,25 +109,6 @@ uint64_t net_subnet_last(const struct net_subnet *s)
 	return (UINT64_C(1) << bits) - (s->family == AF_INET ? 2 : 1);
 }
 
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-uint64_t net_lowest_free(uint64_t *used, size_t n, uint64_t first, uint64_t last)
-{
-	uint64_t want = first;
-
-	if (n)
-		qsort(used, n, sizeof *used, by_value);
-	for (size_t i = 0; i < n && used[i] <= want; i++)
-		if (used[i] == want)
-			want++;
-	return want >= first && want <= last ? want : 0;
-}
-
 const struct net_route *net_clash(const struct net_subnet *s, const struct net_route *r, size_t n,
 				  int own_oif)
 {

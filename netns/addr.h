@@ -1,4 +1,4 @@
-/* Subnets and addresses as values: parsing, clashes, the lowest free one. No kernel, no files. */
+/* Subnets and addresses as values: parsing, clashes, a free one. No kernel, no files. */
 #pragma once
 #include "base/err.h"
 #include <netinet/in.h>
@@ -26,8 +26,6 @@ void net_subnet_at(const struct net_subnet *s, uint64_t offset, unsigned char *a
 /* Guests have offsets NET_FIRST .. net_subnet_last(); NET_GATEWAY is the bridge's. */
 enum { NET_GATEWAY = 1, NET_FIRST = 2 };
 uint64_t net_subnet_last(const struct net_subnet *s);
-/* The lowest number in [first, last] that is not in used[] (which it sorts); 0: none. */
-uint64_t net_lowest_free(uint64_t *used, size_t n, uint64_t first, uint64_t last);
 
 /* A route that exists; what a new subnet must not overlap. Default routes clash with nothing. */
 struct net_route { struct net_subnet to; int oif; };

@@ -70,17 +70,6 @@ TEST(numbers)
 	CHECK(!net_subnet_has(&s, a));
 }
 
-TEST(lowest_free)
-{
-	uint64_t used[] = { 5, 2, 3, 9 }, all[] = { 4, 3, 2 }, dup[] = { 2, 2, 3, 3, 1 };
-
-	CHECK(net_lowest_free(NULL, 0, 2, 10) == 2);
-	CHECK(net_lowest_free(used, 4, 2, 10) == 4);
-	CHECK(net_lowest_free(all, 3, 2, 4) == 0);
-	CHECK(net_lowest_free(all, 3, 2, 5) == 5);
-	CHECK(net_lowest_free(dup, 5, 2, 9) == 4);
-}
-
 TEST(overlap)
 {
 	static const struct { const char *a, *b; bool overlap; } rows[] = {
@@ -193,5 +182,5 @@ TEST(homes)
 	CHECK(unlink(path) == 0 && rmdir(real) == 0 && rmdir(dir) == 0);
 }
 
-UNIT_MAIN(UNIT(parse), UNIT(numbers), UNIT(lowest_free), UNIT(overlap), UNIT(pick), UNIT(macs), UNIT(names),
+UNIT_MAIN(UNIT(parse), UNIT(numbers), UNIT(overlap), UNIT(pick), UNIT(macs), UNIT(names),
 	  UNIT(homes))
