@@ -59,6 +59,9 @@ static const struct usual bridge_switches[] = {
 	{ IFLA_BR_VLAN_FILTERING, 1, 0, "vlan_filtering" },
 	{ IFLA_BR_GROUP_FWD_MASK, 2, 0, "group_fwd_mask" },
 	{ IFLA_BR_AGEING_TIME, 4, 30000, "ageing_time" },
+	/* What this asks of one bridge, br_netfilter's switches ask of all: and by these shortcuts know (netns/shortcut.h). */
+	{ IFLA_BR_NF_CALL_IPTABLES, 1, 0, "nf_call_iptables" },
+	{ IFLA_BR_NF_CALL_IP6TABLES, 1, 0, "nf_call_ip6tables" },
 };
 static const struct usual port_switches[] = {
 	{ IFLA_BRPORT_MODE, 1, 0, "hairpin" },	/* NET_ODD_HAIRPIN */

@@ -10,10 +10,9 @@
  * second and nothing else, so no failure here is one of a start. What must not pass by it any more goes in one
  * transaction with what comes into the tables of rules.
  *
- * There are none where bridged packets meet rules of others: tables of the bridge family, or, where br_netfilter is
- * loaded and its switches are on, any for IP.
- * Nor before Linux 6.16, whose chains know no links that are not there, or where `fwd` is missing
- * (CONFIG_NFT_FWD_NETDEV).
+ * There are none where bridged packets meet rules of others: tables of the bridge family, the old ebtables, or, where
+ * br_netfilter is loaded and its switches are on, any for IP. Nor before Linux 6.16, whose chains know no links that
+ * are not there, or where `fwd` is missing (CONFIG_NFT_FWD_NETDEV).
  */
 #pragma once
 #include "netns/def.h"

@@ -12,6 +12,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <stdio.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 bool net_shortcut_old_kernel(void)
 {
@@ -53,14 +54,17 @@ static bool legacy(bool six)
 	       0;
 }
 
+/* What ebtables of before nftables have cannot be listed without loading it: whether it is loaded. */
+static bool legacy_bridge(void) { return access("/sys/module/ebtables", F_OK) == 0; }
+
 bool net_shortcut_overruled(char *who, size_t size)
 {
 	bool four = net_bridged_meets_ip_rules(false), six = net_bridged_meets_ip_rules(true);
 	struct foreign f = {.ip = four || six};
 	auto_nlq struct nlq q = {0};
 
-	if ((four && legacy(false)) || (six && legacy(true))) {
-		snprintf(who, size, "iptables");
+	if ((four && legacy(false)) || (six && legacy(true)) || legacy_bridge()) {
+		snprintf(who, size, legacy_bridge() ? "ebtables" : "iptables");
 		return true;
 	}
 	/* What cannot be asked has no tables. */

@@ -291,6 +291,26 @@ talk() {
 	vz network check
 }
 
+@test "ebtables of before nftables count as rules of others; br_netfilter asked of the bridge alone is undone" {
+	lab_guest web
+	lab_guest db
+	loaded() { h unshare -m sh -c 'mount -t tmpfs none /sys/module && mkdir /sys/module/ebtables && exec "$@"' sh "$VZ" --root "$ROOT" "$@"; }
+	run loaded network check
+	[ "$status" -eq 1 ]
+	[[ $output == *"does not pass by ebtables"* ]]
+	loaded network apply >/dev/null
+	[ -z "$(table)" ]
+	loaded network check
+	vz network apply >/dev/null
+	[ "$(elements ways)" = 2 ]
+	h ip link set vzbr0 type bridge nf_call_iptables 1 nf_call_ip6tables 1 || skip "kernel: no br_netfilter"
+	run vz network check
+	[ "$status" -eq 1 ]
+	[[ $output == *"nf_call_iptables, nf_call_ip6tables"* ]]
+	vz network apply >/dev/null
+	vz network check
+}
+
 @test "check tells what somebody took, and apply gives it back" {
 	local t
 
