@@ -346,6 +346,6 @@ int net_fw_owner(const struct net_home *h, int dirfd, const struct net_record *w
 		net_elements_of_owner(h, is, &defs, &b);
 	if (was)
 		TRY(keep_shared(dirfd, was->owner, &a));
-	net_shortcut_follow(h, &defs, was, is, &a, &b, &q);
+	TRY(net_shortcut_follow(h, &defs, was, is, &a, &b, &q));
 	return net_fw_change(h, dirfd, &a, &b);
 }

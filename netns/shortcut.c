@@ -232,7 +232,12 @@ void net_shortcut_join(const struct net_home *h, const struct net_port *p, int k
 	auto_nft_list struct nft_list l = {0};
 	int r;
 
-	if (!index || !may_have(p) || net_shortcut_give_up(h) || known == index)
+	if (!index || !may_have(p))
+		return;
+	r = net_shortcut_give_up(h);
+	if (r < 0)
+		unmade(p->host_if, r);
+	if (r || known == index)
 		return;
 	memcpy(port.mac, p->mac, sizeof port.mac);
 	put_way(&port, &l);
@@ -296,23 +301,27 @@ static bool have_table(const struct net_home *h, bool needed)
 	return r == 0 || r == -EEXIST;
 }
 
-void net_shortcut_follow(const struct net_home *h, struct net_defs *defs, const struct net_record *was,
-			 const struct net_record *is, struct nft_list *a, struct nft_list *b, struct nlq *q)
+int net_shortcut_follow(const struct net_home *h, struct net_defs *defs, const struct net_record *was,
+			const struct net_record *is, struct nft_list *a, struct nft_list *b, struct nlq *q)
 {
 	auto_net_shortcuts struct net_shortcuts old = {0}, new = {0};
 	auto_nft_list struct nft_list traces = {0};
 	SCOPED(look_end) struct look look = {0};
+	int r;
 
 	if (net_shortcut_old_kernel())
-		return;
+		return 0;
 	if (was)
 		shortcuts_of(h, was, defs, &look, &old, &traces);
 	if (is)
 		shortcuts_of(h, is, defs, &look, &new, NULL);
-	if ((!traces.n && !new.n) || net_shortcut_give_up(h) || !have_table(h, new.n))
-		return;
+	if (!traces.n && !new.n)
+		return 0;
+	r = net_shortcut_give_up(h);
+	if (r || !have_table(h, new.n))
+		return r < 0 ? r : 0;
 	if (old.lost)
-		(void)net_shortcut_rebuild(h, defs->dir);
+		TRY(net_shortcut_rebuild(h, defs->dir));
 	copy(a, &old.must);
 	for (size_t i = 0; i < traces.n; i++)
 		if (!has(&old.must, &traces.v[i]) && !has(&new.must, &traces.v[i]) && !has(&new.may, &traces.v[i]))
@@ -321,6 +330,7 @@ void net_shortcut_follow(const struct net_home *h, struct net_defs *defs, const 
 	a->oom |= old.oom || new.oom || traces.oom;
 	change_links(q, h->table, &old, &new, false);
 	change_links(q, h->table, &new, &old, true);
+	return 0;
 }
 
 /* ---- all of them ------------------------------------------------------------------------------------------ */
@@ -369,8 +379,11 @@ int net_shortcut_rebuild(const struct net_home *h, int dirfd)
 	SCOPED(gather_free) struct gather g = {.h = h, .defs = {.dir = dirfd}};
 	int r;
 
-	if (net_shortcut_old_kernel() || net_shortcut_give_up(h))
+	if (net_shortcut_old_kernel())
 		return 0;
+	r = net_shortcut_give_up(h);
+	if (r)
+		return r < 0 ? r : 0;
 	r = net_record_each(dirfd, take_owner, &g);
 	if (r == 0 && g.all.n)
 		r = make_all(h, &g.all);

@@ -33,12 +33,12 @@ void net_shortcut_join(const struct net_home *h, const struct net_port *p, int k
 /*
  * From one record of an owner to the next, NULL: none: elements, to be changed with those of the rules. Of links that
  * are no longer its, q is what takes them off; it is to be closed after the change, since each close waits for what
- * goes.
+ * goes. -errno is of what could not be taken away.
  */
-void net_shortcut_follow(const struct net_home *h, struct net_defs *defs, const struct net_record *was,
-			 const struct net_record *is, struct nft_list *a, struct nft_list *b, struct nlq *q);
+int net_shortcut_follow(const struct net_home *h, struct net_defs *defs, const struct net_record *was,
+			const struct net_record *is, struct nft_list *a, struct nft_list *b, struct nlq *q);
 
-/* All anew, from the files and the links. -errno is of what could not be taken away. */
+/* All anew, from the files and the links. -errno as above. */
 int net_shortcut_rebuild(const struct net_home *h, int dirfd);
 int net_shortcut_remove(const struct net_home *h);
 
@@ -60,8 +60,8 @@ void net_shortcuts_free(struct net_shortcuts *s);
 
 /* Whose rules see what is bridged: "nftables table bridge NAME", "iptables"; false: nobody's but vzrun's. */
 bool net_shortcut_overruled(char *who, size_t size);
-/* All of them go if there are such: what is asked before any comes. */
-bool net_shortcut_give_up(const struct net_home *h);
+/* All of them go if there are such, 1: what is asked before any comes. */
+int net_shortcut_give_up(const struct net_home *h);
 /* By its version, without a question. */
 bool net_shortcut_old_kernel(void);
 /* Whether this kernel can; makes nothing. */
@@ -76,6 +76,7 @@ int net_shortcut_table(const char *table, enum net_shortcut_table how);
 void net_shortcut_put_link(struct nlq *q, const char *table, const char *link, bool add);
 /* Many. -errno without a message. */
 int net_shortcut_watch(const char *table, const char (*links)[IFNAMSIZ], size_t n);
+/* Also where the kernel does not say. */
 bool net_shortcut_there(const char *table);
 /* there: it is; whole: with all its chains and as many rules as it should have. */
 enum { NET_SHORTCUT_RULES = 3 };

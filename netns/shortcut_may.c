@@ -83,15 +83,13 @@ bool net_shortcut_possible(const struct net_home *h)
 	return !net_shortcut_old_kernel() && net_shortcut_table(h->table, NET_SHORTCUT_TRY) == 0;
 }
 
-bool net_shortcut_give_up(const struct net_home *h)
+int net_shortcut_give_up(const struct net_home *h)
 {
 	char who[64];
 
 	if (!net_shortcut_overruled(who, sizeof who))
-		return false;
+		return 0;
 	log_debug("no shortcuts: what is bridged passes by %s", who);
-	if (net_shortcut_remove(h) < 0)
-		log_warn("%s", err_text());
-	err_clear();
-	return true;
+	TRY(net_shortcut_remove(h));
+	return 1;
 }

@@ -239,6 +239,9 @@ int net_shortcut_watch(const char *table, const char (*links)[IFNAMSIZ], size_t 
 	return 0;
 }
 
+/* A kernel without the family has none. */
+static bool is_none(int r) { return r == -ENOENT || r == -EOPNOTSUPP || r == -EAFNOSUPPORT; }
+
 int net_shortcut_remove(const struct net_home *h)
 {
 	auto_nlq struct nlq q = {0};
@@ -249,8 +252,7 @@ int net_shortcut_remove(const struct net_home *h)
 	put_table(&q, h->table, NFT_MSG_DELTABLE, 0);
 	nftx_commit(&q);
 	r = nlq_talk(&q, NULL, NULL);
-	/* A kernel without the family has none. */
-	if (r == -ENOENT || r == -EOPNOTSUPP || r == -EAFNOSUPPORT)
+	if (is_none(r))
 		return 0;
 	return r < 0 ? net_fail_talk(&q, r, "nftables: remove table netdev %s", h->table) : 0;
 }
@@ -260,13 +262,15 @@ int net_shortcut_remove(const struct net_home *h)
 bool net_shortcut_there(const char *table)
 {
 	auto_nlq struct nlq q = {0};
+	int r;
 
 	if (nlq_open(&q, NETLINK_NETFILTER) < 0) {
 		err_clear();
-		return false;
+		return true;
 	}
 	put_table(&q, table, NFT_MSG_GETTABLE, 0);
-	return nlq_talk(&q, NULL, NULL) == 0;
+	r = nlq_talk(&q, NULL, NULL);
+	return !is_none(r);
 }
 
 struct reading {

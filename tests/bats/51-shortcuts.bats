@@ -222,6 +222,32 @@ talk() {
 	vz network check
 }
 
+@test "whichever question to the kernel fails: who says that there is a firewall has ended them" {
+	local file=$VZRUN_HOME/networks/default.json call
+
+	lab_guest web
+	lab_guest db
+	cp "$file" "$BATS_TEST_TMPDIR/was"
+	jq '.shortcut = false' "$file" >"$BATS_TEST_TMPDIR/is"
+	deny() { h "$TOP/build/tools/inject" -o "$BATS_TEST_TMPDIR/calls" "$@" "$VZ" --root "$ROOT" fw deny db in --proto tcp; }
+	cp "$BATS_TEST_TMPDIR/is" "$file"
+	deny list >/dev/null
+	[ "$(grep -c sendmsg "$BATS_TEST_TMPDIR/calls")" -gt 5 ]
+	cp "$BATS_TEST_TMPDIR/was" "$file"
+	vz fw rm db 1 >/dev/null
+	for call in $(awk '$3 == "sendmsg" && $2 ~ /^0:/ { print $2 }' "$BATS_TEST_TMPDIR/calls"); do
+		cp "$BATS_TEST_TMPDIR/is" "$file"
+		if deny fail "$call" ENOBUFS >/dev/null 2>&1; then
+			[ "$(elements ways)" -le 1 ]
+			cp "$BATS_TEST_TMPDIR/was" "$file"
+			vz fw rm db 1 >/dev/null
+		fi
+		cp "$BATS_TEST_TMPDIR/was" "$file"
+	done
+	vz network apply >/dev/null
+	vz network check
+}
+
 @test "a file that was edited holds from the next start on" {
 	local file=$VZRUN_HOME/networks/default.json
 
