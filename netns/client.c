@@ -338,7 +338,6 @@ int net_fw_owner(const struct net_home *h, int dirfd, const struct net_record *w
 {
 	auto_net_defs struct net_defs defs = { .dir = dirfd };
 	auto_nft_list struct nft_list a = { 0 }, b = { 0 };
-	auto_nlq struct nlq q = { 0 };
 
 	if (was)
 		net_elements_of_owner(h, was, &defs, &a);
@@ -346,6 +345,6 @@ int net_fw_owner(const struct net_home *h, int dirfd, const struct net_record *w
 		net_elements_of_owner(h, is, &defs, &b);
 	if (was)
 		TRY(keep_shared(dirfd, was->owner, &a));
-	TRY(net_shortcut_follow(h, &defs, was, is, &a, &b, &q));
+	TRY(net_shortcut_follow(h, &defs, was, is, &a, &b));
 	return net_fw_change(h, dirfd, &a, &b);
 }

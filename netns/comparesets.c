@@ -257,7 +257,7 @@ int net_compare_elements(struct net_compare *c, const char *only)
 	}
 	TRY(sort(&s));
 	TRY(nlq_open(&s.nft, NETLINK_NETFILTER));
-	for (s.set = 0; s.set < FW_SETS; s.set++)
+	for (s.set = 0; s.set < FW_INGRESS; s.set++)
 		TRY(compare_set(&s, &at));
 	return 0;
 }

@@ -38,17 +38,21 @@ static bool listed(const struct net_shortcut_table_state *t, const char *link)
 static void compare_table(struct net_compare *c, const struct net_shortcuts *all,
 			  const struct net_shortcut_table_state *t)
 {
-	size_t lacks = 0, first = 0;
+	const char *first = NULL;
+	size_t lacks = 0;
 
 	if (!t->whole)
 		net_compare_tell(c, MEND_FIREWALL, "nftables: netdev %s has not the rules that it should have",
 				 c->h->table);
-	for (size_t i = 0; i < all->n; i++)
-		if (!listed(t, all->links[i]) && !lacks++)
-			first = i;
+	for (size_t i = 0; i < all->must.n; i++) {
+		const char *link = (const char *)all->must.v[i].key;
+
+		if (all->must.v[i].set == FW_INGRESS && !listed(t, link) && !lacks++)
+			first = link;
+	}
 	if (lacks)
 		net_compare_tell(c, MEND_FIREWALL, "nftables: netdev %s does not see %zu link%s, the first %s",
-				 c->h->table, lacks, lacks == 1 ? "" : "s", all->links[first]);
+				 c->h->table, lacks, lacks == 1 ? "" : "s", first);
 }
 
 int net_compare_shortcuts(struct net_compare *c)
@@ -69,7 +73,7 @@ int net_compare_shortcuts(struct net_compare *c)
 		err_clear();
 	if (t.there)
 		compare_table(c, &w.all, &t);
-	else if (w.all.n && net_shortcut_possible(c->h))
+	else if (w.all.must.n && net_shortcut_possible(c->h))
 		net_compare_tell(c, MEND_FIREWALL, "nftables: there is no table netdev %s", c->h->table);
 	c->shortcuts = true;
 	return c->result < 0 ? c->result : 0;

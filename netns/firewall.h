@@ -41,6 +41,7 @@ enum fw_set_id {
 	FW_TUNNEL_GW4, FW_TUNNEL_GW6, FW_TUNNEL_GWMAC,
 	/* netdev */
 	FW_DIRECT4, FW_DIRECT6, FW_WAYS,
+	FW_INGRESS, /* no set: the links of its chains, which change as elements do */
 	FW_SETS
 };
 
@@ -131,6 +132,7 @@ static const struct fw_set fw_sets[FW_SETS] = {
 	[FW_DIRECT4] = { FW_NETDEV, "direct4", "type ifname . ether_addr . ipv4_addr", "im4", NULL },
 	[FW_DIRECT6] = { FW_NETDEV, "direct6", "type ifname . ether_addr . ipv6_addr", "im6", NULL },
 	[FW_WAYS] = { FW_NETDEV, "ways", "type devgroup . ether_addr : iface_index", "gm", "n" },
+	[FW_INGRESS] = { FW_NETDEV, "ingress", "", "i", NULL },
 };
 #define FW_SHORTCUT_RULES "1"		/* changes with the rules of netns/shortcut_table.c */
 

@@ -6,6 +6,7 @@
 #include "netns/firewall.h"
 #include "netns/link.h"
 #include "netns/nft.h"
+#include "netns/shortcut.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
@@ -89,8 +90,8 @@ static size_t group(const struct sending *c, const struct step *s, size_t n, siz
 	*bytes = 0;
 	do
 		*bytes += nft_room(s[k++].e);
-	while (c->many && (s->add || c->destroys) && k < n && s[k].add == s->add && s[k].e->set == s->e->set &&
-	       *bytes < REQUEST_BYTES);
+	while (c->many && s->e->set != FW_INGRESS && (s->add || c->destroys) && k < n && s[k].add == s->add &&
+	       s[k].e->set == s->e->set && *bytes < REQUEST_BYTES);
 	return k;
 }
 
@@ -98,6 +99,16 @@ static size_t group(const struct sending *c, const struct step *s, size_t n, siz
 static bool destroys(const struct sending *c, const struct nft_elem *e)
 {
 	return (c->many && c->destroys) || fw_sets[e->set].family == FW_NETDEV;
+}
+
+static void put_elements(struct sending *c, const struct step *s, size_t n, size_t bytes)
+{
+	int type = s->add ? NFT_MSG_NEWSETELEM : destroys(c, s->e) ? DESTROYSETELEM : NFT_MSG_DELSETELEM;
+	struct nlattr *list = nft_begin(&c->q, c->table, s->e, type, s->add ? NLM_F_CREATE : 0, bytes + 256);
+
+	for (size_t i = 0; i < n; i++)
+		nft_put(&c->q, s[i].e, s->add);
+	nlq_end(&c->q, list);
 }
 
 /* Returns how many of the steps it took. */
@@ -110,15 +121,13 @@ static size_t fill(struct sending *c, const struct step *s, size_t n, struct bat
 	while (at < n && b->n < REQUESTS_MAX) {
 		size_t k = group(c, s + at, n - at, &bytes);
 		const struct step *first = &s[at];
-		int type = first->add ? NFT_MSG_NEWSETELEM : destroys(c, first->e) ? DESTROYSETELEM : NFT_MSG_DELSETELEM;
-		struct nlattr *list;
 
 		if (at && sum + bytes > c->room)
 			break;
-		list = nft_begin(&c->q, c->table, first->e, type, first->add ? NLM_F_CREATE : 0, bytes + 256);
-		for (size_t i = 0; i < k; i++)
-			nft_put(&c->q, first[i].e, first->add);
-		nlq_end(&c->q, list);
+		if (first->e->set == FW_INGRESS)
+			net_shortcut_put_link(&c->q, c->table, (const char *)first->e->key, first->add);
+		else
+			put_elements(c, first, k, bytes);
 		b->of[b->n].first = at;
 		b->of[b->n++].n = k;
 		at += k;

@@ -71,17 +71,6 @@ static bool find(struct look *l, const char *name, struct net_link *out)
 	return net_link_find(&l->q, name, out) == 0;
 }
 
-static void add_link(struct net_shortcuts *s, const char *name)
-{
-	char(*more)[IFNAMSIZ] = reallocarray(s->links, s->n + 1, sizeof *more);
-
-	s->oom |= !more;
-	if (!more)
-		return;
-	s->links = more;
-	snprintf(more[s->n++], sizeof *more, "%s", name);
-}
-
 /*
  * What it may have put there, whatever definitions and links say by now: the file was edited, the bridge renamed.
  * False: it cannot be said which way leads to it.
@@ -127,7 +116,7 @@ static void nic_of(const struct net_home *h, const struct net_record *r, const s
 		return;
 	if (there && l.master == bridge.index && l.group == p.group)
 		p.index = l.index;
-	add_link(out, host_if);
+	nft_add(&out->must, FW_INGRESS, host_if);
 	if (p.sends)
 		put_source(&p, &out->must);
 	if (p.receives)
@@ -159,7 +148,6 @@ void net_shortcuts_free(struct net_shortcuts *s)
 {
 	nft_list_free(&s->must);
 	nft_list_free(&s->may);
-	free(s->links);
 }
 
 /* ---- one port -------------------------------------------------------------------------------------------- */
@@ -257,29 +245,6 @@ static void copy(struct nft_list *to, const struct nft_list *from)
 	to->oom |= from->oom;
 }
 
-static bool listed(const struct net_shortcuts *s, const char *link)
-{
-	for (size_t i = 0; i < s->n; i++)
-		if (str_eq(s->links[i], link))
-			return true;
-	return false;
-}
-
-/* Links of a that are none of b. */
-static void change_links(struct nlq *q, const char *table, const struct net_shortcuts *a, const struct net_shortcuts *b,
-			 bool add)
-{
-	for (size_t i = 0; i < a->n; i++) {
-		if (listed(b, a->links[i]) || (!q->sk && nlq_open(q, NETLINK_NETFILTER) < 0))
-			continue;
-		nftx_begin(q);
-		net_shortcut_put_link(q, table, a->links[i], add);
-		nftx_commit(q);
-		(void)nlq_talk(q, NULL, NULL);
-	}
-	err_clear();
-}
-
 static bool has(const struct nft_list *l, const struct nft_elem *e)
 {
 	for (size_t i = 0; i < l->n; i++)
@@ -302,7 +267,7 @@ static bool have_table(const struct net_home *h, bool needed)
 }
 
 int net_shortcut_follow(const struct net_home *h, struct net_defs *defs, const struct net_record *was,
-			const struct net_record *is, struct nft_list *a, struct nft_list *b, struct nlq *q)
+			const struct net_record *is, struct nft_list *a, struct nft_list *b)
 {
 	auto_net_shortcuts struct net_shortcuts old = {0}, new = {0};
 	auto_nft_list struct nft_list traces = {0};
@@ -315,10 +280,10 @@ int net_shortcut_follow(const struct net_home *h, struct net_defs *defs, const s
 		shortcuts_of(h, was, defs, &look, &old, &traces);
 	if (is)
 		shortcuts_of(h, is, defs, &look, &new, NULL);
-	if (!traces.n && !new.n)
+	if (!traces.n && !new.must.n)
 		return 0;
 	r = net_shortcut_give_up(h);
-	if (r || !have_table(h, new.n))
+	if (r || !have_table(h, new.must.n))
 		return r < 0 ? r : 0;
 	if (old.lost)
 		TRY(net_shortcut_rebuild(h, defs->dir));
@@ -328,8 +293,6 @@ int net_shortcut_follow(const struct net_home *h, struct net_defs *defs, const s
 			nft_copy(a, &traces.v[i]);
 	copy(b, &new.must);
 	a->oom |= old.oom || new.oom || traces.oom;
-	change_links(q, h->table, &old, &new, false);
-	change_links(q, h->table, &new, &old, true);
 	return 0;
 }
 
@@ -369,8 +332,6 @@ static int make_all(const struct net_home *h, const struct net_shortcuts *all)
 {
 	int r = all->oom ? -ENOMEM : net_shortcut_table(h->table, NET_SHORTCUT_REPLACE);
 
-	if (r == 0)
-		r = net_shortcut_watch(h->table, (const char(*)[IFNAMSIZ])all->links, all->n);
 	return r < 0 ? r : nft_change(h->table, NULL, &all->must);
 }
 
@@ -385,9 +346,9 @@ int net_shortcut_rebuild(const struct net_home *h, int dirfd)
 	if (r)
 		return r < 0 ? r : 0;
 	r = net_record_each(dirfd, take_owner, &g);
-	if (r == 0 && g.all.n)
+	if (r == 0 && g.all.must.n)
 		r = make_all(h, &g.all);
-	if (r == 0 && g.all.n)
+	if (r == 0 && g.all.must.n)
 		return 0;
 	if (r < 0)
 		unmade("guests", r);

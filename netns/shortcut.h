@@ -31,25 +31,21 @@ int net_shortcut_index(const struct net_home *h, const struct net_port *p);
 void net_shortcut_join(const struct net_home *h, const struct net_port *p, int known, int index);
 
 /*
- * From one record of an owner to the next, NULL: none: elements, to be changed with those of the rules. Of links that
- * are no longer its, q is what takes them off; it is to be closed after the change, since each close waits for what
- * goes. -errno is of what could not be taken away.
+ * From one record of an owner to the next, NULL: none: elements, to be changed with those of the rules. -errno is of
+ * what could not be taken away.
  */
 int net_shortcut_follow(const struct net_home *h, struct net_defs *defs, const struct net_record *was,
-			const struct net_record *is, struct nft_list *a, struct nft_list *b, struct nlq *q);
+			const struct net_record *is, struct nft_list *a, struct nft_list *b);
 
 /* All anew, from the files and the links. -errno as above. */
 int net_shortcut_rebuild(const struct net_home *h, int dirfd);
 int net_shortcut_remove(const struct net_home *h);
 
 /*
- * Of an owner: its links, there or not; elements that must stand; and ways to links that are not there, which may.
- * host: the links as they are.
+ * Of an owner: elements that must stand, and ways to links that are not there, which may. host: the links as they are.
  */
 struct net_shortcuts {
 	struct nft_list must, may;
-	char (*links)[IFNAMSIZ];
-	size_t n;
 	bool oom;
 	bool lost; /* something may stand of which nothing is known */
 };
@@ -74,8 +70,6 @@ enum net_shortcut_table { NET_SHORTCUT_MAKE, NET_SHORTCUT_REPLACE, NET_SHORTCUT_
 int net_shortcut_table(const char *table, enum net_shortcut_table how);
 /* A link, there or not, whose packets are looked at from now on, or no longer: one request of a batch. */
 void net_shortcut_put_link(struct nlq *q, const char *table, const char *link, bool add);
-/* Many. -errno without a message. */
-int net_shortcut_watch(const char *table, const char (*links)[IFNAMSIZ], size_t n);
 /* Also where the kernel does not say. */
 bool net_shortcut_there(const char *table);
 /* there: it is; whole: with all its chains and as many rules as it should have. */

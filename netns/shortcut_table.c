@@ -125,25 +125,22 @@ enum { CHAINS = sizeof digits - 1, DIGIT_AT = sizeof NET_PORT_PREFIX - 1 + 7 };
 
 static void chain_name(char digit, char out[NFT_CHAIN_MAX]) { snprintf(out, NFT_CHAIN_MAX, "ingress_%c", digit); }
 
-/* type NFT_MSG_NEWCHAIN: made, or at these links as well; NFT_MSG_DELCHAIN: at these no longer. */
-static void put_chain(struct nlq *q, const char *table, int type, char digit, const char (*links)[IFNAMSIZ], size_t n)
+/* type NFT_MSG_NEWCHAIN: made, or at this link as well; NFT_MSG_DELCHAIN: at this no longer. link: NULL: none. */
+static void put_chain(struct nlq *q, const char *table, int type, char digit, const char *link)
 {
-	struct nfgenmsg g = {.nfgen_family = NFPROTO_NETDEV, .version = NFNETLINK_V0};
 	struct nlattr *hook, *devs;
 	char name[NFT_CHAIN_MAX];
 
 	chain_name(digit, name);
-	nlq_add_large(q, NFNL_SUBSYS_NFTABLES << 8 | type, type == NFT_MSG_NEWCHAIN ? NLM_F_CREATE : 0, &g, sizeof g,
-		      256 + n * (size_t)NLA_ALIGN(NLA_HDRLEN + IFNAMSIZ));
+	nftx_message(q, type, type == NFT_MSG_NEWCHAIN ? NLM_F_CREATE : 0, NFPROTO_NETDEV);
 	nlq_put_str(q, NFTA_CHAIN_TABLE, table);
 	nlq_put_str(q, NFTA_CHAIN_NAME, name);
 	hook = nlq_nest(q, NFTA_CHAIN_HOOK | NLA_F_NESTED);
 	nftx_u32(q, NFTA_HOOK_HOOKNUM, NF_NETDEV_INGRESS);
 	nftx_u32(q, NFTA_HOOK_PRIORITY, PRIORITY);
-	if (n) {
+	if (link) {
 		devs = nlq_nest(q, NFTA_HOOK_DEVS | NLA_F_NESTED);
-		for (size_t i = 0; i < n; i++)
-			nlq_put_str(q, NFTA_DEVICE_NAME, links[i]);
+		nlq_put_str(q, NFTA_DEVICE_NAME, link);
 		nlq_end(q, devs);
 	}
 	nlq_end(q, hook);
@@ -152,10 +149,7 @@ static void put_chain(struct nlq *q, const char *table, int type, char digit, co
 
 void net_shortcut_put_link(struct nlq *q, const char *table, const char *link, bool add)
 {
-	char one[1][IFNAMSIZ] = {""};
-
-	snprintf(one[0], sizeof one[0], "%s", link);
-	put_chain(q, table, add ? NFT_MSG_NEWCHAIN : NFT_MSG_DELCHAIN, link[DIGIT_AT], one, 1);
+	put_chain(q, table, add ? NFT_MSG_NEWCHAIN : NFT_MSG_DELCHAIN, link[DIGIT_AT], link);
 }
 
 static void put_chains(struct nlq *q, const char *table)
@@ -170,7 +164,7 @@ static void put_chains(struct nlq *q, const char *table)
 	for (size_t i = 0; i < CHAINS; i++) {
 		struct nlattr *list;
 
-		put_chain(q, table, NFT_MSG_NEWCHAIN, digits[i], NULL, 0);
+		put_chain(q, table, NFT_MSG_NEWCHAIN, digits[i], NULL);
 		chain_name(digits[i], name);
 		list = nftx_rule(q, NFPROTO_NETDEV, table, name);
 		nftx_goto(q, RULES);
@@ -202,41 +196,6 @@ int net_shortcut_table(const char *table, enum net_shortcut_table how)
 	if (how != NET_SHORTCUT_TRY)
 		nftx_commit(&q);
 	return nlq_talk(&q, NULL, NULL);
-}
-
-/* Of one digit, as many as the kernel takes at once. */
-static size_t next_links(const char (*links)[IFNAMSIZ], size_t n, size_t *at, char digit, char (*out)[IFNAMSIZ])
-{
-	enum { LINKS_MAX = 255 };
-	size_t k = 0;
-
-	for (; *at < n && k < LINKS_MAX; ++*at)
-		if (links[*at][DIGIT_AT] == digit)
-			memcpy(out[k++], links[*at], IFNAMSIZ);
-	return k;
-}
-
-int net_shortcut_watch(const char *table, const char (*links)[IFNAMSIZ], size_t n)
-{
-	auto_free char(*some)[IFNAMSIZ] = calloc(n + 1, sizeof *some);
-	auto_nlq struct nlq q = {0};
-
-	if (!some)
-		return -ENOMEM;
-	TRY(nlq_open(&q, NETLINK_NETFILTER));
-	for (size_t i = 0; i < CHAINS; i++) {
-		size_t at = 0, k;
-
-		while ((k = next_links(links, n, &at, digits[i], some)) > 0) {
-			nftx_begin(&q);
-			put_chain(&q, table, NFT_MSG_NEWCHAIN, digits[i], (const char(*)[IFNAMSIZ])some, k);
-			nftx_commit(&q);
-			int r = nlq_talk(&q, NULL, NULL);
-			if (r < 0)
-				return r;
-		}
-	}
-	return 0;
 }
 
 /* A kernel without the family has none. */
