@@ -111,6 +111,9 @@ static void nic_of(const struct net_home *h, const struct net_record *r, const s
 	there = find(look, host_if, &l);
 	if (traces)
 		out->lost |= !put_traces(p, bridged ? &bridge : NULL, there ? &l : NULL, traces);
+	/* While there is no bridge they may stand: whoever compares says that it is gone. */
+	else if (d && net_shortcut_wanted(d) && !bridged && look->host)
+		(void)put_traces(p, NULL, there ? &l : NULL, &out->may);
 	p.group = net_port_group(bridged ? bridge.index : 0);
 	if (p.group == NET_PORT_GROUP || !net_shortcut_wanted(d))
 		return;

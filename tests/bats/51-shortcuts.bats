@@ -205,6 +205,9 @@ talk() {
 	vz network check
 	# The bridge has another name, or is another one.
 	h ip link set vzbr0 name zz0
+	run vz network check
+	[ "$status" -eq 1 ]
+	[[ $output != *"nobody's"* ]]
 	vz fw deny db in --proto tcp >/dev/null
 	[ "$(elements ways)" = 1 ]
 	[ "$(elements direct4)" = 1 ]
