@@ -251,6 +251,24 @@ talk() {
 	vz network check
 }
 
+@test "where a command was killed before its elements followed, the next one makes good" {
+	local fault=$TOP/build/fault/vzrun n=0
+
+	[ -x "$fault" ] || skip "no build/fault/vzrun"
+	lab_guest web
+	lab_guest db
+	while ! h env VZRUN_KILL=$((++n)) "$fault" --root "$ROOT" fw deny db in --proto tcp >/dev/null 2>&1; do
+		[ "$n" -lt 30 ]
+		vz fw deny db in --proto udp >/dev/null
+		[ "$(elements ways)" = 1 ]
+		[ "$(elements direct4)" = 1 ]
+		while vz fw rm db 1 >/dev/null 2>&1; do :; done
+		[ "$(elements ways)" = 2 ]
+	done
+	[ "$n" -gt 4 ]
+	vz network check
+}
+
 @test "a file that was edited holds from the next start on" {
 	local file=$VZRUN_HOME/networks/default.json
 
