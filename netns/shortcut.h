@@ -7,8 +7,8 @@
  * with a rate out or a firewall, and to one with a firewall, nothing. All else goes on to the bridge and its rules.
  *
  * The table is a function of definitions, records and the links that stand. Whatever is missing of it costs packets a
- * second and nothing else, so no failure here is one of a start. What must not pass by it any more goes in one
- * transaction with what comes into the tables of rules.
+ * second and nothing else, so no failure to add is one of a start; a way to a link that is gone drops what it is given.
+ * What must not pass by it any more goes in one transaction with what comes into the tables of rules, or that fails.
  *
  * There are none where bridged packets meet rules of others: tables of the bridge family, the old ebtables, or, where
  * br_netfilter is loaded and its switches are on, any for IP. Nor before Linux 6.16, whose chains know no links that
