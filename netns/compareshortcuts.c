@@ -57,8 +57,8 @@ static void compare_table(struct net_compare *c, const struct net_shortcuts *all
 
 int net_compare_shortcuts(struct net_compare *c)
 {
-	SCOPED(wanted_free) struct wanted w = {.c = c, .defs = {.dir = c->dir}};
-	SCOPED(net_shortcut_look_end) struct net_shortcut_table_state t = {0};
+	SCOPED(wanted_free) struct wanted w = { .c = c, .defs = { .dir = c->dir } };
+	SCOPED(net_shortcut_look_end) struct net_shortcut_table_state t = { 0 };
 	char who[64];
 
 	c->shortcuts = false;

@@ -8,7 +8,7 @@ void nftx_u32(struct nlq *q, int attr, uint32_t v) { nlq_put_u32(q, attr, htonl(
 
 void nftx_begin(struct nlq *q)
 {
-	struct nfgenmsg g = {.version = NFNETLINK_V0, .res_id = htons(NFNL_SUBSYS_NFTABLES)};
+	struct nfgenmsg g = { .version = NFNETLINK_V0, .res_id = htons(NFNL_SUBSYS_NFTABLES) };
 
 	nlq_add(q, NFNL_MSG_BATCH_BEGIN, 0, &g, sizeof g);
 }
@@ -17,7 +17,7 @@ void nftx_commit(struct nlq *q) { nlq_end_of_batch(q, NFNL_MSG_BATCH_END); }
 
 void nftx_message(struct nlq *q, int type, int flags, int family)
 {
-	struct nfgenmsg g = {.nfgen_family = (unsigned char)family, .version = NFNETLINK_V0};
+	struct nfgenmsg g = { .nfgen_family = (unsigned char)family, .version = NFNETLINK_V0 };
 
 	nlq_add(q, NFNL_SUBSYS_NFTABLES << 8 | type, flags, &g, sizeof g);
 }
@@ -38,7 +38,7 @@ struct expr {
 
 static struct expr begin(struct nlq *q, const char *name)
 {
-	struct expr e = {.elem = nlq_nest(q, NFTA_LIST_ELEM | NLA_F_NESTED)};
+	struct expr e = { .elem = nlq_nest(q, NFTA_LIST_ELEM | NLA_F_NESTED) };
 
 	nlq_put_str(q, NFTA_EXPR_NAME, name);
 	e.data = nlq_nest(q, NFTA_EXPR_DATA | NLA_F_NESTED);

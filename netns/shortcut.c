@@ -99,7 +99,7 @@ static void nic_of(const struct net_home *h, const struct net_record *r, const s
 	struct net_link bridge, l;
 	struct net_rate rate;
 	char host_if[IFNAMSIZ];
-	struct port p = {.host_if = host_if, .receives = !guarded};
+	struct port p = { .host_if = host_if, .receives = !guarded };
 
 	net_host_if(h, r->owner, n->index, host_if);
 	p.sends = !guarded && !(n->rate && (net_rate_parse(n->rate, &rate) < 0 || rate.out));
@@ -129,8 +129,7 @@ static void nic_of(const struct net_home *h, const struct net_record *r, const s
 static void shortcuts_of(const struct net_home *h, const struct net_record *r, struct net_defs *defs, struct look *look,
 			 struct net_shortcuts *out, struct nft_list *traces)
 {
-	LIST_EACH(const struct net_nic, n, r->nics)
-	{
+	LIST_EACH(const struct net_nic, n, r->nics) {
 		const struct net_def *d = net_defs_find(defs, n->network);
 
 		if (traces || (d && net_shortcut_wanted(d)))
@@ -142,7 +141,7 @@ static void shortcuts_of(const struct net_home *h, const struct net_record *r, s
 void net_shortcuts_of(const struct net_home *h, const struct net_record *r, struct net_defs *defs,
 		      const struct net_host *host, struct net_shortcuts *out)
 {
-	struct look look = {.host = host};
+	struct look look = { .host = host };
 
 	shortcuts_of(h, r, defs, &look, out, NULL);
 }
@@ -188,8 +187,8 @@ static void see_way(void *ctx, size_t i, const struct nlmsghdr *h)
 
 int net_shortcut_index(const struct net_home *h, const struct net_port *p)
 {
-	auto_nft_list struct nft_list l = {0};
-	auto_nlq struct nlq q = {0};
+	auto_nft_list struct nft_list l = { 0 };
+	auto_nlq struct nlq q = { 0 };
 	int index = 0;
 
 	if (!may_have(p) || nlq_open(&q, NETLINK_NETFILTER) < 0) {
@@ -203,7 +202,7 @@ int net_shortcut_index(const struct net_home *h, const struct net_port *p)
 /* anew: what leads to another link goes, for which the kernel waits. */
 static int lead(const char *table, const struct nft_elem *way, bool anew)
 {
-	auto_nlq struct nlq q = {0};
+	auto_nlq struct nlq q = { 0 };
 	struct nlattr *list;
 
 	TRY(nlq_open(&q, NETLINK_NETFILTER));
@@ -219,8 +218,8 @@ static int lead(const char *table, const struct nft_elem *way, bool anew)
 
 void net_shortcut_join(const struct net_home *h, const struct net_port *p, int known, int index)
 {
-	struct port port = {.index = index, .group = net_port_group(p->bridge_index)};
-	auto_nft_list struct nft_list l = {0};
+	struct port port = { .index = index, .group = net_port_group(p->bridge_index) };
+	auto_nft_list struct nft_list l = { 0 };
 	int r;
 
 	if (!index || !may_have(p))
@@ -272,9 +271,9 @@ static bool have_table(const struct net_home *h, bool needed)
 int net_shortcut_follow(const struct net_home *h, struct net_defs *defs, const struct net_record *was,
 			const struct net_record *is, struct nft_list *a, struct nft_list *b)
 {
-	auto_net_shortcuts struct net_shortcuts old = {0}, new = {0};
-	auto_nft_list struct nft_list traces = {0};
-	SCOPED(look_end) struct look look = {0};
+	auto_net_shortcuts struct net_shortcuts old = { 0 }, new = { 0 };
+	auto_nft_list struct nft_list traces = { 0 };
+	SCOPED(look_end) struct look look = { 0 };
 	int r;
 
 	if (net_shortcut_old_kernel())
@@ -340,7 +339,7 @@ static int make_all(const struct net_home *h, const struct net_shortcuts *all)
 
 int net_shortcut_rebuild(const struct net_home *h, int dirfd)
 {
-	SCOPED(gather_free) struct gather g = {.h = h, .defs = {.dir = dirfd}};
+	SCOPED(gather_free) struct gather g = { .h = h, .defs = { .dir = dirfd } };
 	int r;
 
 	if (net_shortcut_old_kernel())

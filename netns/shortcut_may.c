@@ -60,8 +60,8 @@ static bool legacy_bridge(void) { return access("/sys/module/ebtables", F_OK) ==
 bool net_shortcut_overruled(char *who, size_t size)
 {
 	bool four = net_bridged_meets_ip_rules(false), six = net_bridged_meets_ip_rules(true);
-	struct foreign f = {.ip = four || six};
-	auto_nlq struct nlq q = {0};
+	struct foreign f = { .ip = four || six };
+	auto_nlq struct nlq q = { 0 };
 
 	if ((four && legacy(false)) || (six && legacy(true)) || legacy_bridge()) {
 		snprintf(who, size, legacy_bridge() ? "ebtables" : "iptables");

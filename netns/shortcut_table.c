@@ -180,7 +180,7 @@ static void put_table(struct nlq *q, const char *table, int type, int flags)
 
 int net_shortcut_table(const char *table, enum net_shortcut_table how)
 {
-	auto_nlq struct nlq q = {0};
+	auto_nlq struct nlq q = { 0 };
 
 	TRY(nlq_open(&q, NETLINK_NETFILTER));
 	nftx_begin(&q);
@@ -203,7 +203,7 @@ static bool is_none(int r) { return r == -ENOENT || r == -EOPNOTSUPP || r == -EA
 
 int net_shortcut_remove(const struct net_home *h)
 {
-	auto_nlq struct nlq q = {0};
+	auto_nlq struct nlq q = { 0 };
 	int r;
 
 	TRY(nlq_open(&q, NETLINK_NETFILTER));
@@ -220,7 +220,7 @@ int net_shortcut_remove(const struct net_home *h)
 
 bool net_shortcut_there(const char *table)
 {
-	auto_nlq struct nlq q = {0};
+	auto_nlq struct nlq q = { 0 };
 	int r;
 
 	if (nlq_open(&q, NETLINK_NETFILTER) < 0) {
@@ -273,8 +273,8 @@ int net_shortcut_look(const char *table, struct net_shortcut_table_state *out)
 {
 	/* The rules count once, each way to them twice: where it stands, and where it leads. */
 	enum { CHAINS_ALL = CHAINS + 1, USE = NET_SHORTCUT_RULES + 2 * CHAINS };
-	struct reading reading = {.table = table, .out = out};
-	auto_nlq struct nlq q = {0};
+	struct reading reading = { .table = table, .out = out };
+	auto_nlq struct nlq q = { 0 };
 	int r;
 
 	*out = (struct net_shortcut_table_state){0};
