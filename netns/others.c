@@ -153,11 +153,23 @@ static struct net_seen look(const struct reading *r, const char *name)
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
+static bool is_subnet(const struct net_subnet *s, int family)
+{
+	return !s->family || (s->family == family && s->prefix <= 8 * net_addr_size(family));
+}
+
+/* Whatever became of the file: nobody reads past a text's end or an address's. */
+static bool is_sound(const struct net_other *v)
+{
+	return memchr(v->name, '\0', sizeof v->name) && memchr(v->bridge, '\0', sizeof v->bridge) &&
+	       is_subnet(&v->v4, AF_INET) && is_subnet(&v->v6, AF_INET6);
+}
+
 static const struct net_other *recalled(const struct reading *r, const char *name)
 {
 	uint32_t at = *place_of(&r->names, r->kept, offsetof(struct net_other, name), name);
 
-	return at ? &r->kept[at - 1] : NULL;
+	return at && is_sound(&r->kept[at - 1]) ? &r->kept[at - 1] : NULL;
 }
 
 static void salvage_subnet(struct json *tree, const char *key, int family, struct net_subnet *out)

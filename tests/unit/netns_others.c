@@ -171,7 +171,8 @@ TEST(what_is_kept_may_be_anything)
 	}
 	for (size_t cut = 0; cut < len; cut += 7) {
 		CHECK(file_write_volatile(s.dir, KEPT, text, cut, 0600) == 0);
-		CHECK(seen(&s, "one") == 1);
+		/* And nothing is added behind half a record. */
+		CHECK(seen(&s, "one") == 1 && kept_size(&s) == len);
 	}
 	/* Of another boot, or another version of this program: nothing of it counts. */
 	falsify(&s, 1, 8);
@@ -181,6 +182,35 @@ TEST(what_is_kept_may_be_anything)
 	CHECK(seen(&s, "one") == 1);
 	net_others_forget(s.dir);
 	CHECK(kept_size(&s) == 0);
+}
+
+/* A record that no program wrote is as good as none: a text without an end, an address that is too short. */
+TEST(a_record_may_be_anything)
+{
+	static const struct { size_t at; int byte; size_t n; } damage[] = {
+		{ offsetof(struct net_other, bridge), 'x', IFNAMSIZ },
+		{ offsetof(struct net_other, v4.prefix), 200, 1 },
+		{ offsetof(struct net_other, v4.prefix), 33, 1 },
+		{ offsetof(struct net_other, v4.family), AF_INET6, 1 },
+		{ offsetof(struct net_other, v6.family), AF_INET, 1 },
+	};
+	auto_store struct store s = store_new();
+
+	define(&s, "one", 1);
+	settle(&s, 1);
+	for (size_t i = 0; i < COUNT(damage); i++) {
+		SCOPED(net_others_free) struct net_others o = { 0 };
+		auto_free char *text = NULL;
+		size_t len;
+
+		CHECK(file_read(s.dir, KEPT, &text, &len) == 0);
+		memset(text + len - sizeof(struct net_other) + damage[i].at, damage[i].byte, damage[i].n);
+		CHECK(file_write_volatile(s.dir, KEPT, text, len, 0600) == 0);
+		CHECK(net_others_read(s.dir, "new", true, &o) == 0 && o.n == 1);
+		CHECK(str_eq(o.v[0].bridge, "vzbr1") && o.v[0].v4.family == AF_INET && o.v[0].v4.prefix == 24);
+		CHECK(!o.v[0].v6.family && o.news.n == sizeof(struct net_other));
+		net_others_keep(s.dir, &o);
+	}
 }
 
 /* What is new is added to it; what is old in it goes when that is most of it. */
@@ -252,5 +282,6 @@ TEST(damaged_is_what_is_left_of_it_or_left_out)
 }
 
 UNIT_MAIN(UNIT(believed_as_long_as_it_is_that_file), UNIT(another_file_of_that_name),
-	  UNIT(changes_within_a_tick_are_seen), UNIT(what_is_kept_may_be_anything), UNIT(kept_is_as_long_as_what_there_is),
+	  UNIT(changes_within_a_tick_are_seen), UNIT(what_is_kept_may_be_anything),
+	  UNIT(a_record_may_be_anything), UNIT(kept_is_as_long_as_what_there_is),
 	  UNIT(damaged_is_what_is_left_of_it_or_left_out))
