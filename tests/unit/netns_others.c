@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/scope.h"
 #include "base/str.h"
+#include "netns/kernel.h"
 #include "netns/others.h"
 #include "tests/unit/store.h"
 
@@ -26,16 +27,18 @@ static struct store store_new(void)
 }
 
 /* Network n of bridge vzbr`digit`, into the file that stands there. */
-static void define(const struct store *s, const char *n, int digit)
+static void define_as(const struct store *s, const char *n, int digit, const char *mode)
 {
 	char file[16], text[256];
-	int len = snprintf(text, sizeof text, "{\"version\":2,\"name\":\"%s\",\"mode\":\"nat\",\"bridge\":\"vzbr%d\","
-			   "\"subnet\":\"10.77.%d.0/24\"}", n, digit, digit);
+	int len = snprintf(text, sizeof text, "{\"version\":2,\"name\":\"%s\",\"mode\":\"%s\",\"bridge\":\"vzbr%d\","
+			   "\"subnet\":\"10.77.%d.0/24\"}", n, mode, digit, digit);
 
 	snprintf(file, sizeof file, "%s.json", n);
 	auto_close int fd = openat(s->dir, file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	CHECK(fd >= 0 && pwrite(fd, text, (size_t)len, 0) == len);
+	CHECK(fd >= 0 && pwrite(fd, text, (size_t)len, 0) == len && ftruncate(fd, len) == 0);
 }
+
+static void define(const struct store *s, const char *n, int digit) { define_as(s, n, digit, "nat"); }
 
 /* The digit of n's bridge as others see it; -1: it is not there. */
 static int seen(const struct store *s, const char *n)
@@ -281,7 +284,35 @@ TEST(damaged_is_what_is_left_of_it_or_left_out)
 	CHECK(net_others_read(s.dir, "two", true, &o) == 0 && o.n == 1);
 }
 
+static int needed(const struct store *s, const char *except)
+{
+	SCOPED(net_others_free) struct net_others o = { 0 };
+
+	return net_forwarding_needed(s->dir, except, &o);
+}
+
+/* Routing by the host goes off when nobody can need it: an edited file counts, and one that nobody can read may. */
+TEST(who_needs_forwarding)
+{
+	auto_store struct store s = store_new();
+
+	CHECK(needed(&s, NULL) == 0);
+	define_as(&s, "one", 1, "isolated");
+	define_as(&s, "two", 2, "routed");
+	settle(&s, 2);
+	CHECK(needed(&s, NULL) == 1 && needed(&s, "one") == 1 && needed(&s, "two") == 0);
+	define_as(&s, "one", 1, "nat");
+	CHECK(needed(&s, "two") == 1);
+	define_as(&s, "one", 1, "isolated");
+	settle(&s, 2);
+	CHECK(needed(&s, "two") == 0);
+	auto_close int fd = openat(s.dir, "one.json", O_WRONLY | O_CLOEXEC);
+	CHECK(pwrite(fd, "x", 1, 0) == 1);
+	CHECK(needed(&s, "two") == 1 && needed(&s, "one") == 1);
+	CHECK(unlinkat(s.dir, "one.json", 0) == 0 && needed(&s, "two") == 0);
+}
+
 UNIT_MAIN(UNIT(believed_as_long_as_it_is_that_file), UNIT(another_file_of_that_name),
 	  UNIT(changes_within_a_tick_are_seen), UNIT(what_is_kept_may_be_anything),
 	  UNIT(a_record_may_be_anything), UNIT(kept_is_as_long_as_what_there_is),
-	  UNIT(damaged_is_what_is_left_of_it_or_left_out))
+	  UNIT(damaged_is_what_is_left_of_it_or_left_out), UNIT(who_needs_forwarding))
