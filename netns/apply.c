@@ -104,7 +104,7 @@ static int compare_all(struct run *r)
 	TRY(each_network(r, compare_one));
 	TRY(net_compare_host(&c));
 	TRY(net_compare_rules(&c));
-	TRY(net_compare_shortcuts(&c));
+	TRY(net_compare_shortcuts(&c, r->only));
 	return net_compare_elements(&c, r->only);
 }
 
@@ -258,7 +258,7 @@ static int mend_all(struct run *r)
 	TRY(host);
 	r->mend = host;
 	TRY(net_compare_rules(&c));
-	TRY(net_compare_shortcuts(&c));
+	TRY(net_compare_shortcuts(&c, r->only));
 	TRY(net_compare_elements(&c, r->only));
 	TRY(each_network(r, mend_one));
 	return mend_forwarding(r, &c.route);

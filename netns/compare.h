@@ -39,10 +39,12 @@ int net_compare(struct net_compare *c, const struct net_def *d);
 int net_compare_ports(struct net_compare *c, const struct net_link *bridge);
 /* What belongs to no network alone. */
 int net_compare_host(struct net_compare *c);
-/* The elements of both tables; only: what one network is about. */
+/* only: one network and its guests; NULL: all. */
+bool net_compare_about(const struct net_record *r, const char *only);
+/* The elements of the tables. */
 int net_compare_elements(struct net_compare *c, const char *only);
-/* Whether shortcuts can be, and their chain; before the elements. */
-int net_compare_shortcuts(struct net_compare *c);
+/* Whether shortcuts can be, and their chains; before the elements. */
+int net_compare_shortcuts(struct net_compare *c, const char *only);
 /* The rules of chains whose number in the kernel counts elements, too. */
 int net_compare_rules(struct net_compare *c);
 /*

@@ -86,14 +86,19 @@ static int want_shortcuts(struct sets *s, const struct net_record *r)
 	return tag(s, "guest", r->owner, true);
 }
 
+bool net_compare_about(const struct net_record *r, const char *only)
+{
+	LIST_EACH(const struct net_nic, n, r->nics)
+		if (only && str_eq(n->network, only))
+			return true;
+	return !only;
+}
+
 static int want_owner(void *ctx, struct net_held *h)
 {
 	struct sets *s = ctx;
-	bool there = !s->only;
 
-	LIST_EACH(const struct net_nic, n, h->r.nics)
-		there |= s->only && str_eq(n->network, s->only);
-	if (!there)
+	if (!net_compare_about(&h->r, s->only))
 		return 0;
 	net_elements_of_owner(s->c->h, &h->r, &s->defs, &s->all);
 	TRY(net_portmap_elements(s->c->h, s->c->dir, &h->r, &s->all));

@@ -9,6 +9,7 @@
 
 struct wanted {
 	struct net_compare *c;
+	const char *only;
 	struct net_defs defs;
 	struct net_shortcuts all;
 };
@@ -23,7 +24,8 @@ static int want(void *ctx, struct net_held *h)
 {
 	struct wanted *w = ctx;
 
-	net_shortcuts_of(w->c->h, &h->r, &w->defs, &w->c->host, &w->all);
+	if (net_compare_about(&h->r, w->only))
+		net_shortcuts_of(w->c->h, &h->r, &w->defs, &w->c->host, &w->all);
 	return 0;
 }
 
@@ -55,9 +57,9 @@ static void compare_table(struct net_compare *c, const struct net_shortcuts *all
 				 c->h->table, lacks, lacks == 1 ? "" : "s", first);
 }
 
-int net_compare_shortcuts(struct net_compare *c)
+int net_compare_shortcuts(struct net_compare *c, const char *only)
 {
-	SCOPED(wanted_free) struct wanted w = { .c = c, .defs = { .dir = c->dir } };
+	SCOPED(wanted_free) struct wanted w = { .c = c, .only = only, .defs = { .dir = c->dir } };
 	SCOPED(net_shortcut_look_end) struct net_shortcut_table_state t = { 0 };
 	char who[64];
 
