@@ -62,18 +62,22 @@ bool net_shortcut_overruled(char *who, size_t size)
 	bool four = net_bridged_meets_ip_rules(false), six = net_bridged_meets_ip_rules(true);
 	struct foreign f = { .ip = four || six };
 	auto_nlq struct nlq q = { 0 };
+	int r;
 
 	if ((four && legacy(false)) || (six && legacy(true)) || legacy_bridge()) {
 		snprintf(who, size, legacy_bridge() ? "ebtables" : "iptables");
 		return true;
 	}
-	/* What cannot be asked has no tables. */
-	if (nlq_open(&q, NETLINK_NETFILTER) < 0) {
+	r = nlq_open(&q, NETLINK_NETFILTER);
+	if (r < 0) {
 		err_clear();
-		return false;
+	} else {
+		nftx_message(&q, NFT_MSG_GETTABLE, NLM_F_DUMP, NFPROTO_UNSPEC);
+		r = nlq_talk(&q, see_table, &f);
 	}
-	nftx_message(&q, NFT_MSG_GETTABLE, NLM_F_DUMP, NFPROTO_UNSPEC);
-	(void)nlq_talk(&q, see_table, &f);
+	/* What the kernel does not say may be there. */
+	if (r < 0 && !f.who[0])
+		snprintf(f.who, sizeof f.who, "what nftables have, which the kernel does not say");
 	snprintf(who, size, "%s", f.who);
 	return f.who[0];
 }
