@@ -1,4 +1,5 @@
 /* vzrun's tables in nftables: made and replaced by vzrun-net, which has the library; changed here. */
+#include "base/fault.h"
 #include "base/helper.h"
 #include "base/log.h"
 #include "base/scope.h"
@@ -180,13 +181,15 @@ int net_fw_apply(const struct net_home *h, int dirfd, int action, const char *wi
 	leave_out_covered(&g.all);
 	TRY(encode(&req, &g.all, &in));
 	log_debug("firewall: %s tables %s, %zu elements", name_of(fw_actions, req.action), h->table, g.all.n);
+	/* First: who is killed, or fails, between the two leaves none that the new elements know nothing of. */
+	TRY(net_shortcut_remove(h));
 	TRY(helper_run(&(struct helper_call){ .name = "vzrun-net", .verb = "apply", .what = "firewall", .in = in.p,
 					      .in_n = in.n, .out = &out, .timeout_ms = NET_HELPER_MS }));
 	if (req.action != FW_REMOVE) {
+		TRY(fault_point("shortcuts"));
 		TRY(net_shortcut_rebuild(h, dirfd));
 		return net_ports_reopen(h, dirfd);
 	}
-	TRY(net_shortcut_remove(h));
 	net_onlink_forget(dirfd);
 	net_others_forget(dirfd);
 	return 0;
@@ -345,6 +348,16 @@ int net_fw_owner(const struct net_home *h, int dirfd, const struct net_record *w
 		net_elements_of_owner(h, is, &defs, &b);
 	if (was)
 		TRY(keep_shared(dirfd, was->owner, &a));
+	size_t gone = a.n, new = b.n;
 	TRY(net_shortcut_follow(h, &defs, was, is, &a, &b));
+	int r = net_fw_change(h, dirfd, &a, &b);
+	if (r >= 0 || (a.n == gone && b.n == new))
+		return r;
+	/* Whatever it is about: rules do not fail by shortcuts, which go instead. */
+	log_debug("without shortcuts: %s", err_text());
+	err_clear();
+	TRY(net_shortcut_remove(h));
+	a.n = gone;
+	b.n = new;
 	return net_fw_change(h, dirfd, &a, &b);
 }

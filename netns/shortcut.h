@@ -8,7 +8,8 @@
  *
  * The table is a function of definitions, records and the links that stand. Whatever is missing of it costs packets a
  * second and nothing else, so no failure to add is one of a start; a way to a link that is gone drops what it is given.
- * What must not pass by it any more goes in one transaction with what comes into the tables of rules, or that fails.
+ * What must not pass by it any more goes in one transaction with what comes into the tables of rules, or before. Where
+ * the kernel refuses that, all of the table goes, and the rules follow without; only if it cannot go they fail.
  *
  * There are none where bridged packets meet rules of others: tables of the bridge family, the old ebtables, or, where
  * br_netfilter is loaded and its switches are on, any for IP. Nor before Linux 6.16, whose chains know no links that
@@ -54,7 +55,10 @@ void net_shortcuts_of(const struct net_home *h, const struct net_record *r, stru
 void net_shortcuts_free(struct net_shortcuts *s);
 #define auto_net_shortcuts SCOPED(net_shortcuts_free)
 
-/* Whose rules see what is bridged: "nftables table bridge NAME", "iptables"; false: nobody's but vzrun's. */
+/*
+ * Whose rules see what is bridged: "nftables table bridge NAME", "iptables", or that the kernel does not say; false:
+ * nobody's but vzrun's.
+ */
 bool net_shortcut_overruled(char *who, size_t size);
 /* All of them go if there are such, 1: what is asked before any comes. */
 int net_shortcut_give_up(const struct net_home *h);

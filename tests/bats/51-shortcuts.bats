@@ -251,6 +251,94 @@ talk() {
 	vz network check
 }
 
+@test "what the kernel has against shortcuts is no failure of a create or a firewall: they go, and the rules follow" {
+	local t
+
+	lab_guest web
+	lab_guest db
+	t=$(table)
+	# The same names of other types.
+	strange() {
+		h nft delete table netdev "$t" 2>/dev/null || true
+		h nft "add table netdev $t; add set netdev $t direct4 { type ipv4_addr; };
+			add set netdev $t direct6 { type ipv6_addr; }; add map netdev $t ways { type ether_addr : mark; }"
+	}
+	strange
+	vz create mail --template busybox >/dev/null
+	[ -z "$(table)" ]
+	strange
+	vz fw deny db in --proto tcp >/dev/null
+	[ -z "$(table)" ]
+	shut "$(init_of web)" "$(addr db)" 7000
+	strange
+	vz destroy -f mail >/dev/null
+	[ -z "$(table)" ]
+	vz network apply >/dev/null
+	vz network check
+}
+
+@test "check of one network tells of the links of its guests" {
+	local t chain
+
+	vz network create red --subnet 10.91.0.0/24 >/dev/null
+	lab_guest web
+	lab_guest db --net red
+	t=$(table)
+	chain=$(port_of web)
+	chain=ingress_${chain:9:1}
+	h nft flush chain netdev "$t" "$chain"
+	h nft delete chain netdev "$t" "$chain"
+	run vz network check default
+	[ "$status" -eq 1 ]
+	[[ $output == *"does not see 1 link, the first $(port_of web)"* ]]
+	run vz network check red
+	[[ $output != *"does not see"* ]]
+	vz network apply >/dev/null
+	vz network check
+}
+
+@test "where the kernel does not tell what others have, there are none" {
+	local call
+
+	vz create web --template busybox >/dev/null
+	vz create db --template busybox >/dev/null
+	vz fw deny db in --proto tcp >/dev/null
+	allow() { h "$TOP/build/tools/inject" -o "$BATS_TEST_TMPDIR/calls" "$@" "$VZ" --root "$ROOT" fw rm db 1; }
+	h nft add table bridge theirs
+	allow list >/dev/null
+	for call in $(awk '$3 == "sendmsg" && $2 ~ /^0:/ { print $2 }' "$BATS_TEST_TMPDIR/calls"); do
+		vz fw deny db in --proto tcp >/dev/null
+		allow fail "$call" ENOBUFS >/dev/null 2>&1 || vz fw rm db 1 >/dev/null
+		[ -z "$(table)" ]
+	done
+	h nft delete table bridge theirs
+	vz network apply >/dev/null
+	vz network check
+}
+
+@test "who is killed while the rules are made anew leaves no shortcut that the file does not want" {
+	local file=$VZRUN_HOME/networks/default.json fault=$TOP/build/fault/vzrun n=0
+
+	[ -x "$fault" ] || skip "no build/fault/vzrun"
+	vz create web --template busybox >/dev/null
+	vz create db --template busybox >/dev/null
+	jq '.shortcut = false' "$file" >"$BATS_TEST_TMPDIR/is"
+	cp "$file" "$BATS_TEST_TMPDIR/was"
+	cp "$BATS_TEST_TMPDIR/is" "$file"
+	while ! h env VZRUN_KILL=$((++n)) "$fault" --root "$ROOT" network apply >/dev/null 2>&1; do
+		[ "$n" -lt 30 ]
+		vz create mail --template busybox >/dev/null
+		[ "$(elements direct4)" = 0 ]
+		vz destroy -f mail >/dev/null
+		cp "$BATS_TEST_TMPDIR/was" "$file"
+		vz network apply >/dev/null
+		[ "$(elements direct4)" = 2 ]
+		cp "$BATS_TEST_TMPDIR/is" "$file"
+	done
+	[ "$n" -gt 1 ]
+	vz network check
+}
+
 @test "where a command was killed before its elements followed, the next one makes good" {
 	local fault=$TOP/build/fault/vzrun n=0
 
