@@ -31,7 +31,7 @@ teardown() { guest_teardown; }
 	run vz destroy "$G"
 	says "$G destroyed"
 	[ -z "$(vz ls -q)" ]
-	guests_gone
+	wait_for guests_gone
 }
 
 @test "JSON of every command is one object with the schema" {
@@ -294,7 +294,7 @@ teardown() { guest_teardown; }
 	[ "$status" -ne 0 ]
 	has "guest \"$G\" not started: exec: \"/no/init\""
 	[[ "$(why)" == "it could not start: exec: \"/no/init\""* ]]
-	[ -z "$(groups_left)$(state_left)$(keepers_left)" ]
+	run_left_nothing
 }
 
 @test "logs: what the console said, the last lines, bounded" {
@@ -418,7 +418,7 @@ teardown() { guest_teardown; }
 	vz start "$G"
 	kill -9 "$(keeper_of)"
 	vz destroy -f "$G"
-	guests_gone
+	wait_for guests_gone
 }
 
 @test "empty groups by its name, which something else has left, go with it" {

@@ -36,7 +36,7 @@ wait_for_boot() { wait_for rebooted "$1" "$2" && wait_for guest_status_is runnin
 	wait_for guest_status_is stopped
 	vz start "$G" >/dev/null
 	vz stop "$G" >/dev/null
-	[ -z "$(keepers_left)" ]
+	wait_for not_kept
 	nothing_denied vzrun_keeper_t
 }
 not_kept() { [ -z "$(keepers_left)" ]; }

@@ -58,10 +58,11 @@ slots_left() {
 	return 0
 }
 leases_left() { jq -r '.leases[]?.guest' "$VZRUN_HOME"/networks/*.json 2>/dev/null; }
-# After a command that takes all of a run away. A range may be one that another file's test has just left: it goes soon.
+# After a command that takes all of a run away. Its keeper ends when it has told of that, and nobody waits for its memory
+# to go; a range may be one that another file's test has just left.
 run_left_nothing() {
-	[ -z "$(keepers_left; groups_left; state_left)" ] || { keepers_left; groups_left; state_left; return 1; }
-	wait_for eval '[ -z "$(slots_left)" ]'
+	[ -z "$(groups_left; state_left)" ] || { groups_left; state_left; return 1; }
+	wait_for eval '[ -z "$(keepers_left; slots_left)" ]'
 }
 guests_left() { keepers_left; slots_left; leases_left; groups_left; state_left; mounts; ls "$VZRUN_HOME/guests" 2>/dev/null; }
 guests_gone() { [ -z "$(guests_left)" ]; }
