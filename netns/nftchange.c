@@ -6,12 +6,10 @@
 #include "netns/firewall.h"
 #include "netns/link.h"
 #include "netns/nft.h"
+#include "netns/nftexpr.h"
 #include "netns/shortcut.h"
 
-#include <arpa/inet.h>
-#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
 #include <netlink/socket.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -67,20 +65,11 @@ static size_t difference(const struct nft_list *was, const struct nft_list *is, 
 
 /* ---- what goes into one send ----------------------------------------------------------------------------- */
 
-/* Removes what is there of many; since Linux 6.3, and older headers lack it. */
-enum { DESTROYSETELEM = 30 };
 enum { REQUESTS_MAX = NLQ_MAX - 2, REQUEST_BYTES = 32 << 10, SEND_BYTES = 4 << 20 };
 
 /* many: of one set together, because one by one they are more than go into a send. */
 struct sending { struct nlq q; const char *table; bool many, destroys; size_t room; };
 struct batch { struct { size_t first, n; } of[REQUESTS_MAX]; size_t n; };
-
-static void put_batch(struct nlq *q, int type)
-{
-	struct nfgenmsg g = { .version = NFNETLINK_V0, .res_id = htons(NFNL_SUBSYS_NFTABLES) };
-
-	nlq_add(q, type, 0, &g, sizeof g);
-}
 
 /* How many of the steps make one request. */
 static size_t group(const struct sending *c, const struct step *s, size_t n, size_t *bytes)
@@ -103,7 +92,7 @@ static bool destroys(const struct sending *c, const struct nft_elem *e)
 
 static void put_elements(struct sending *c, const struct step *s, size_t n, size_t bytes)
 {
-	int type = s->add ? NFT_MSG_NEWSETELEM : destroys(c, s->e) ? DESTROYSETELEM : NFT_MSG_DELSETELEM;
+	int type = s->add ? NFT_MSG_NEWSETELEM : destroys(c, s->e) ? NFTX_DESTROYSETELEM : NFT_MSG_DELSETELEM;
 	struct nlattr *list = nft_begin(&c->q, c->table, s->e, type, s->add ? NLM_F_CREATE : 0, bytes + 256);
 
 	for (size_t i = 0; i < n; i++)
@@ -117,7 +106,7 @@ static size_t fill(struct sending *c, const struct step *s, size_t n, struct bat
 	size_t at = 0, bytes, sum = 0;
 
 	b->n = 0;
-	put_batch(&c->q, NFNL_MSG_BATCH_BEGIN);
+	nftx_begin(&c->q);
 	while (at < n && b->n < REQUESTS_MAX) {
 		size_t k = group(c, s + at, n - at, &bytes);
 		const struct step *first = &s[at];
@@ -133,7 +122,7 @@ static size_t fill(struct sending *c, const struct step *s, size_t n, struct bat
 		at += k;
 		sum += bytes;
 	}
-	nlq_end_of_batch(&c->q, NFNL_MSG_BATCH_END);
+	nftx_commit(&c->q);
 	return at;
 }
 

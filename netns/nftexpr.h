@@ -6,6 +6,9 @@
 #include "netns/nl.h"
 #include <stdint.h>
 
+/* Removes those elements that are there; since Linux 6.3, and older headers lack it. */
+enum { NFTX_DESTROYSETELEM = 30 };
+
 /* One attribute, in the byte order of the network. */
 void nftx_u32(struct nlq *q, int attr, uint32_t v);
 

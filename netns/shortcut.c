@@ -11,9 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Removes what is there; since Linux 6.3, and older headers lack it. */
-enum { DESTROYSETELEM = 30 };
-
 bool net_shortcut_wanted(const struct net_def *d)
 {
 	if (d->mode == NET_BRIDGE || net_def_isolates(d) || d->vxlan)
@@ -208,7 +205,7 @@ static int lead(const char *table, const struct nft_elem *way, bool anew)
 	TRY(nlq_open(&q, NETLINK_NETFILTER));
 	nftx_begin(&q);
 	for (int add = !anew; add < 2; add++) {
-		list = nft_begin(&q, table, way, add ? NFT_MSG_NEWSETELEM : DESTROYSETELEM, add ? NLM_F_CREATE : 0, 0);
+		list = nft_begin(&q, table, way, add ? NFT_MSG_NEWSETELEM : NFTX_DESTROYSETELEM, add ? NLM_F_CREATE : 0, 0);
 		nft_put(&q, way, add);
 		nlq_end(&q, list);
 	}

@@ -77,7 +77,6 @@ void net_shortcut_put_link(struct nlq *q, const char *table, const char *link, b
 /* Also where the kernel does not say. */
 bool net_shortcut_there(const char *table);
 /* there: it is; whole: with all its chains and as many rules as it should have. */
-enum { NET_SHORTCUT_RULES = 3 };
 struct net_shortcut_table_state {
 	bool there, whole, oom;
 	size_t chains, use, n;

@@ -34,7 +34,7 @@ struct rule {
 	int set;
 	uint16_t port, mask;
 };
-static const struct rule rules[NET_SHORTCUT_RULES] = {
+static const struct rule rules[] = {
     {ETH_P_IP, 0, 12, 4, FW_DIRECT4, 64, 0xfff8}, /* of which 67 and 68 */
     {ETH_P_IPV6, IPPROTO_TCP, 8, 16, FW_DIRECT6, 546, 0xffff},
     {ETH_P_IPV6, IPPROTO_UDP, 8, 16, FW_DIRECT6, 546, 0xffff},
@@ -272,7 +272,7 @@ static void read_chain(void *ctx, size_t i, const struct nlmsghdr *h)
 int net_shortcut_look(const char *table, struct net_shortcut_table_state *out)
 {
 	/* The rules count once, each way to them twice: where it stands, and where it leads. */
-	enum { CHAINS_ALL = CHAINS + 1, USE = NET_SHORTCUT_RULES + 2 * CHAINS };
+	enum { CHAINS_ALL = CHAINS + 1, USE = COUNT(rules) + 2 * CHAINS };
 	struct reading reading = { .table = table, .out = out };
 	auto_nlq struct nlq q = { 0 };
 	int r;
