@@ -31,7 +31,7 @@ static const struct opt create_opts[] = {
 	      "names and DHCP for the guests, by dnsmasq (default: where it is installed)"),
 	OFLAG(struct create_args, 0, "isolate-ports", isolate, "guests of the network do not reach each other"),
 	OBOOL(struct create_args, 0, "shortcut", shortcut,
-	      "what guests say to each other passes by the bridge, where the kernel can (default: on)"),
+	      "what guests say to each other goes past the bridge, where the kernel can (default: on)"),
 	OSTR(struct create_args, 0, "bridge", "NAME", bridge, "mode bridge: the existing bridge"),
 	OSTRV(struct create_args, 0, "gateway", "A", gateways, "mode bridge: the guests' router; once per family"),
 	OINT(struct create_args, 0, "vlan", "N", vlan, 1, 4094, "mode bridge: the guests' ports are in this VLAN"),

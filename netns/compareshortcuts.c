@@ -67,7 +67,7 @@ int net_compare_shortcuts(struct net_compare *c, const char *only)
 	TRY(net_shortcut_look(c->h->table, &t));
 	if (net_shortcut_overruled(who, sizeof who)) {
 		if (t.there)
-			net_compare_tell(c, MEND_FIREWALL, "what guests say to each other does not pass by %s", who);
+			net_compare_tell(c, MEND_FIREWALL, "what guests say to each other is not seen by %s", who);
 		return c->result < 0 ? c->result : 0;
 	}
 	/* A record that cannot be read is told with the elements. */

@@ -93,7 +93,7 @@ int net_shortcut_give_up(const struct net_home *h)
 
 	if (!net_shortcut_overruled(who, sizeof who))
 		return 0;
-	log_debug("no shortcuts: what is bridged passes by %s", who);
+	log_debug("no shortcuts beside %s", who);
 	TRY(net_shortcut_remove(h));
 	return 1;
 }

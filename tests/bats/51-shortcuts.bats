@@ -399,7 +399,7 @@ talk() {
 	h nft add table bridge theirs
 	run vz network check
 	[ "$status" -eq 1 ]
-	[[ $output == *"does not pass by nftables table bridge theirs"* ]]
+	[[ $output == *"is not seen by nftables table bridge theirs"* ]]
 	vz network apply >/dev/null
 	[ -z "$(table)" ]
 	vz network check
@@ -420,7 +420,7 @@ talk() {
 	if h sysctl -qw net.bridge.bridge-nf-call-iptables=1 net.bridge.bridge-nf-call-ip6tables=1 2>/dev/null; then
 		run vz network check
 		[ "$status" -eq 1 ]
-		[[ $output == *"does not pass by nftables table ip theirs"* ]]
+		[[ $output == *"is not seen by nftables table ip theirs"* ]]
 		h sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0
 	fi
 	vz network check
@@ -432,7 +432,7 @@ talk() {
 	loaded() { h unshare -m sh -c 'mount -t tmpfs none /sys/module && mkdir /sys/module/ebtables && exec "$@"' sh "$VZ" --root "$ROOT" "$@"; }
 	run loaded network check
 	[ "$status" -eq 1 ]
-	[[ $output == *"does not pass by ebtables"* ]]
+	[[ $output == *"is not seen by ebtables"* ]]
 	loaded network apply >/dev/null
 	[ -z "$(table)" ]
 	loaded network check
