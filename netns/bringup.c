@@ -174,6 +174,33 @@ static int drop_bridge(void *ctx)
 	return u->made_bridge ? net_link_delete(&u->q, u->f->d.bridge) : 0;
 }
 
+static int drop_firewall(void *ctx)
+{
+	struct up *u = ctx;
+
+	return u->fresh ? net_fw_leave(u->h, u->dir, &u->f->d) : 0;
+}
+
+static int mend_firewall(struct up *u, int lacks)
+{
+	struct err_saved why;
+	int r;
+
+	if (lacks & NET_LACKS_TABLE)
+		r = net_fw_apply(u->h, u->dir, FW_CREATE, NULL);
+	else if (lacks & NET_RULES_DIFFER || u->old_bridge)
+		r = net_fw_apply(u->h, u->dir, FW_REPLACE, NULL);
+	else
+		r = net_fw_follow(u->h, u->dir, NULL, &u->f->d);
+	if (r >= 0)
+		return 0;
+	/* The tables may stand already, and what belongs to them failed. */
+	err_save(&why);
+	(void)drop_firewall(u);
+	err_restore(&why);
+	return r;
+}
+
 static int make_firewall(void *ctx)
 {
 	struct up *u = ctx;
@@ -185,23 +212,11 @@ static int make_firewall(void *ctx)
 	lacks = net_fw_check(u->h->table, &stamps);
 	if (lacks <= 0)
 		return lacks;
-	if (lacks & NET_LACKS_TABLE)
-		TRY(net_fw_apply(u->h, u->dir, FW_CREATE, NULL));
-	else if (lacks & NET_RULES_DIFFER || u->old_bridge)
-		TRY(net_fw_apply(u->h, u->dir, FW_REPLACE, NULL));
-	else
-		TRY(net_fw_follow(u->h, u->dir, NULL, &u->f->d));
+	TRY(mend_firewall(u, lacks));
 	lacks = net_fw_check(u->h->table, &stamps);
 	return lacks <= 0 ? lacks
 			  : fail(EIO, "network %s: nftables table %s is not as it was just made",
 				 u->f->d.name, u->h->table);
-}
-
-static int drop_firewall(void *ctx)
-{
-	struct up *u = ctx;
-
-	return u->fresh ? net_fw_leave(u->h, u->dir, &u->f->d) : 0;
 }
 
 /* After the rules: nothing comes in by it that they have not seen. */
