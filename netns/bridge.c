@@ -106,15 +106,11 @@ static void see_alias(void *ctx, size_t i, const struct nlmsghdr *h)
 int net_bridge_of_others(struct nlq *q, const struct net_home *h, bool (*counts)(const struct net_home *),
 			 struct net_home *heir)
 {
-	struct ifinfomsg m = { 0 };
 	struct others o = { .h = h, .counts = counts, .heir = heir };
-	int r;
 
 	*heir = (struct net_home){ 0 };
-	nlq_add(q, RTM_GETLINK, NLM_F_DUMP, &m, sizeof m);
-	nlq_put_u32(q, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	r = nlq_talk(q, see_alias, &o);
-	return r < 0 ? net_fail_talk(q, r, "list links") : o.found;
+	TRY(net_link_each(q, see_alias, &o));
+	return o.found;
 }
 
 struct named { const struct net_home *h; const char *network; char link[IFNAMSIZ], by_alias[IFNAMSIZ]; };
@@ -135,14 +131,8 @@ static void see_link(void *ctx, size_t i, const struct nlmsghdr *h)
 int net_bridge_look(struct nlq *q, const struct net_home *h, const char *network, char link[IFNAMSIZ])
 {
 	struct named n = { .h = h, .network = network };
-	struct ifinfomsg m = { 0 };
-	int r;
 
-	nlq_add(q, RTM_GETLINK, NLM_F_DUMP, &m, sizeof m);
-	nlq_put_u32(q, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	r = nlq_talk(q, see_link, &n);
-	if (r < 0)
-		return net_fail_talk(q, r, "list links");
+	TRY(net_link_each(q, see_link, &n));
 	snprintf(link, IFNAMSIZ, "%s", n.link[0] ? n.link : n.by_alias);
 	return link[0] != '\0';
 }

@@ -8,27 +8,9 @@
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-
-int net_fail_talk(const struct nlq *q, int r, const char *fmt, ...)
-{
-	char what[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(what, sizeof what, fmt, ap);
-	va_end(ap);
-	errno = -r;
-	r = fail_errno("%s", what);
-	if (q->says[0])
-		err_why("the kernel says: %s", q->says);
-	if (r == -EPERM || r == -EACCES)
-		return fail_class(r, ERR_PERMISSION);
-	return r == -EOPNOTSUPP || r == -EAFNOSUPPORT ? fail_class(r, ERR_UNSUPPORTED) : r;
-}
 
 /* IFLA_AF_SPEC { AF_INET { IFLA_INET_CONF: u32 values, numbered from 1 } } */
 static bool forwards(struct nlattr *af_spec)
@@ -231,6 +213,17 @@ int net_link_find(struct nlq *q, const char *name, struct net_link *out)
 int net_link_at(struct nlq *q, int index, struct net_link *out)
 {
 	return look(q, index, NULL, out);
+}
+
+int net_link_each(struct nlq *q, nlq_reply *see, void *ctx)
+{
+	struct ifinfomsg m = { 0 };
+	int r;
+
+	nlq_add(q, RTM_GETLINK, NLM_F_DUMP, &m, sizeof m);
+	nlq_put_u32(q, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	r = nlq_talk(q, see, ctx);
+	return r < 0 ? net_fail_talk(q, r, "list links") : 0;
 }
 
 int net_link_delete(struct nlq *q, const char *name)

@@ -30,10 +30,10 @@ void net_link_read(const struct nlmsghdr *h, struct net_link *l);
 /* -ENODEV without a message when there is none. */
 int net_link_find(struct nlq *q, const char *name, struct net_link *out);
 int net_link_at(struct nlq *q, int index, struct net_link *out);
+/* All of them, without their counters: see gets each RTM_NEWLINK. */
+int net_link_each(struct nlq *q, nlq_reply *see, void *ctx);
 /* Deletes by name; already gone is success. */
 int net_link_delete(struct nlq *q, const char *name);
-/* The message for a failed nlq_talk(): "WHAT: the kernel's words". Returns r. */
-int net_fail_talk(const struct nlq *q, int r, const char *fmt, ...) PRINTF(3, 4);
 /* Requests: an address on a link, a default route by it. */
 void net_add_address(struct nlq *q, int index, int family, const void *addr, unsigned prefix);
 /*

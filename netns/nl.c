@@ -7,6 +7,7 @@
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 #include <stddef.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -365,4 +366,21 @@ int nlq_talk(struct nlq *q, nlq_reply *reply, void *ctx)
 int nlq_stream(struct nlq *q, nlq_reply *reply, void *ctx)
 {
 	return ask(q, &(struct talk){ .reply = reply, .ctx = ctx });
+}
+
+int net_fail_talk(const struct nlq *q, int r, const char *fmt, ...)
+{
+	char what[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof what, fmt, ap);
+	va_end(ap);
+	errno = -r;
+	r = fail_errno("%s", what);
+	if (q->says[0])
+		err_why("the kernel says: %s", q->says);
+	if (r == -EPERM || r == -EACCES)
+		return fail_class(r, ERR_PERMISSION);
+	return r == -EOPNOTSUPP || r == -EAFNOSUPPORT ? fail_class(r, ERR_UNSUPPORTED) : r;
 }

@@ -3,6 +3,7 @@
  * in their order; one acknowledgement, of the last. Messages are built with libnl.
  */
 #pragma once
+#include "base/err.h"
 #include "base/scope.h"
 #include <linux/netlink.h>
 #include <netlink/attr.h>
@@ -58,6 +59,8 @@ int nlq_talk(struct nlq *q, nlq_reply *reply, void *ctx);
 int nlq_stream(struct nlq *q, nlq_reply *reply, void *ctx);
 /* The same where each request may fail by itself: err[i] gets 0 or -errno of request i. */
 int nlq_ask(struct nlq *q, nlq_reply *reply, void *ctx, int *err);
+/* The message for a failed nlq_talk(): "WHAT: the kernel's words". Returns r. */
+int net_fail_talk(const struct nlq *q, int r, const char *fmt, ...) PRINTF(3, 4);
 
 /* A descriptor of the own network namespace. */
 int net_ns_own(void);

@@ -173,8 +173,7 @@ static void see_way(void *ctx, size_t i, const struct nlmsghdr *h)
 	(void)i;
 	if (!list)
 		return;
-	nla_for_each_nested(e, list, rem)
-	{
+	nla_for_each_nested(e, list, rem) {
 		data = nla_find(nla_data(e), nla_len(e), NFTA_SET_ELEM_DATA);
 		v = data ? nla_find(nla_data(data), nla_len(data), NFTA_DATA_VALUE) : NULL;
 		if (v && nla_len(v) == sizeof(int))

@@ -32,8 +32,8 @@ struct foreign {
 
 static void see_table(void *ctx, size_t i, const struct nlmsghdr *h)
 {
-	static const struct name families[] = {
-	    {"bridge", NFPROTO_BRIDGE}, {"inet", NFPROTO_INET}, {"ip", NFPROTO_IPV4}, {"ip6", NFPROTO_IPV6}, {0}};
+	static const struct name families[] = { { "bridge", NFPROTO_BRIDGE }, { "inet", NFPROTO_INET },
+						{ "ip", NFPROTO_IPV4 }, { "ip6", NFPROTO_IPV6 }, { 0 } };
 	struct nlattr *name =
 	    nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct nfgenmsg), NFTA_TABLE_NAME);
 	int family = ((const struct nfgenmsg *)NLMSG_DATA(h))->nfgen_family;
@@ -49,9 +49,9 @@ static void see_table(void *ctx, size_t i, const struct nlmsghdr *h)
 static bool legacy(bool six)
 {
 	char one[8];
+	const char *names = six ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names";
 
-	return file_peek(AT_FDCWD, six ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names", one, sizeof one) >
-	       0;
+	return file_peek(AT_FDCWD, names, one, sizeof one) > 0;
 }
 
 /* What ebtables of before nftables have cannot be listed without loading it: whether it is loaded. */

@@ -220,14 +220,8 @@ static void see_twin(void *ctx, size_t i, const struct nlmsghdr *h)
 static int drop_renamed(struct nlq *q, const struct net_def *d, int bridge)
 {
 	struct twin t = { .v = d->vxlan, .bridge = bridge };
-	struct ifinfomsg m = { 0 };
-	int r;
 
-	nlq_add(q, RTM_GETLINK, NLM_F_DUMP, &m, sizeof m);
-	nlq_put_u32(q, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	r = nlq_talk(q, see_twin, &t);
-	if (r < 0)
-		return net_fail_talk(q, r, "list links");
+	TRY(net_link_each(q, see_twin, &t));
 	return t.name[0] ? net_link_delete(q, t.name) : 0;
 }
 
